@@ -1,0 +1,52 @@
+"""Names of dimensions, coordinates and columns, and the addresses of randomness.
+
+Every other floor writes these names through this module, so that a name is spelt once.
+"""
+
+# Dimensions (singular, as xarray users expect).
+CASE = "case"
+UNIT = "unit"
+FEATURE = "feature"
+ARM = "arm"
+SPLIT = "split"
+PARTICIPANT = "participant"
+REGION = "region"
+
+# Arms.
+ACTIVE = "active"
+CONTROL = "control"
+ARMS = (ACTIVE, CONTROL)
+
+# Polarity of a search: who benefits more, who benefits less.
+FAVOURABLE = "favourable"
+UNFAVOURABLE = "unfavourable"
+POLARITIES = (FAVOURABLE, UNFAVOURABLE)
+
+# Sides of a split.
+TRAIN = "train"
+HOLDOUT = "holdout"
+SIDES = (TRAIN, HOLDOUT)
+
+# Families of features.
+DEMOGRAPHIC = "demographic"
+SCALE = "scale"
+VOLUME = "volume"
+MEG = "meg"
+
+# Kinds of features.
+ORDINAL = "ordinal"
+CONTINUOUS = "continuous"
+
+# Words a verdict may use.
+SUPPORTED = "supported"
+SUGGESTIVE = "suggestive"
+NOISE = "not distinguishable from search noise"
+
+# Streams of randomness. Split i draws from SeedSequence(seed, spawn_key=(i,)); everything else
+# draws from SeedSequence(seed, spawn_key=(stream, i)), so no two draws can ever coincide.
+STREAM_RELABELLING = 1
+STREAM_SIMULATION = 2
+STREAM_POWER = 3
+STREAM_FOLD = 4
+
+MAX_LITERALS = 4

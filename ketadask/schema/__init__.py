@@ -1,0 +1,29 @@
+"""Contract of every dataset and table: what columns exist, of which type, meaning what."""
+
+from ketadask.schema.checks import Column, DatasetContract, TableContract
+from ketadask.schema.datasets import COHORT, UNITS
+from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.tables import (
+    EXCLUSIONS,
+    HITS,
+    LITERALS,
+    NULLS,
+    SEARCHES,
+    VERDICTS,
+)
+
+__all__ = [
+    "COHORT",
+    "EXCLUSIONS",
+    "HITS",
+    "LITERALS",
+    "NULLS",
+    "SEARCHES",
+    "UNITS",
+    "VERDICTS",
+    "Column",
+    "DatasetContract",
+    "InputError",
+    "TableContract",
+    "nearest",
+]

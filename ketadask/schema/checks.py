@@ -1,0 +1,97 @@
+"""What a contract is, and how a dataset or table is held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ketadask.schema.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column or variable: its dtype kinds (numpy letters), meaning and dimensions."""
+
+    kinds: str
+    meaning: str
+    dims: tuple[str, ...] = ()
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """The columns a table must have, in order."""
+
+    name: str
+    columns: Mapping[str, Column]
+
+    def check(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return ``table`` with its columns in contract order, or say which column is wrong."""
+        missing = [name for name in self.columns if name not in table.columns]
+        if missing:
+            raise InputError(f"{self.name} table lacks columns", value=missing)
+        extra = [name for name in table.columns if name not in self.columns]
+        if extra:
+            raise InputError(f"{self.name} table has unknown columns", value=extra)
+        for name, column in self.columns.items():
+            _check_values(self.name, name, column, table[name])
+        return table[list(self.columns)]
+
+    def empty(self) -> pd.DataFrame:
+        """Return a table without rows that keeps the contract."""
+        import numpy as np
+        import pandas as pd
+
+        first = {"f": "float64", "i": "int64", "b": "bool", "O": "object", "T": "object"}
+        return pd.DataFrame(
+            {n: np.empty(0, dtype=first[c.kinds[0]]) for n, c in self.columns.items()}
+        )
+
+
+@dataclass(frozen=True)
+class DatasetContract:
+    """The variables and coordinates a dataset must have, with their dimensions."""
+
+    name: str
+    variables: Mapping[str, Column]
+    coordinates: Mapping[str, Column]
+    attributes: tuple[str, ...] = field(default=())
+
+    def check(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Return ``dataset`` unchanged, or say which variable is wrong."""
+        for kind, contract, found in (
+            ("variable", self.variables, dataset.data_vars),
+            ("coordinate", self.coordinates, dataset.coords),
+        ):
+            for name, column in contract.items():
+                if name not in found:
+                    raise InputError(f"{self.name} dataset lacks the {kind} {name!r}")
+                if found[name].dims != column.dims:
+                    raise InputError(
+                        f"{self.name} dataset: {name!r} must have dimensions {column.dims}",
+                        value=found[name].dims,
+                    )
+                _check_values(self.name, name, column, found[name])
+        for name in self.attributes:
+            if name not in dataset.attrs:
+                raise InputError(f"{self.name} dataset lacks the attribute {name!r}")
+        return dataset
+
+
+def _check_values(owner: str, name: str, column: Column, values: Any) -> None:
+    import pandas as pd
+
+    kind = values.dtype.kind if hasattr(values.dtype, "kind") else "O"
+    if isinstance(values.dtype, pd.StringDtype):
+        kind = "O"
+    if kind not in column.kinds:
+        raise InputError(
+            f"{owner}: {name!r} must be of kind {column.kinds!r}", value=str(values.dtype)
+        )
+    if not column.nullable and bool(values.isnull().any()):
+        raise InputError(f"{owner}: {name!r} has missing values")

@@ -1,0 +1,59 @@
+"""Contracts of the two datasets of a study: the cohort and the search matrix made from it."""
+
+from __future__ import annotations
+
+from ketadask import names as nm
+from ketadask.schema.checks import Column, DatasetContract
+
+_TEXT = "OUT"
+_CASE, _UNIT, _FEATURE = (nm.CASE,), (nm.UNIT,), (nm.FEATURE,)
+
+_FEATURE_COORDINATES = {
+    nm.FEATURE: Column(_TEXT, "name of the feature, unique", _FEATURE, nullable=False),
+    "family": Column(_TEXT, "demographic, scale, volume or meg", _FEATURE, nullable=False),
+    "kind": Column(_TEXT, "ordinal or continuous", _FEATURE, nullable=False),
+    "measure": Column(_TEXT, "unit of measurement, '' where there is none", _FEATURE),
+    "label": Column(_TEXT, "text a reader sees", _FEATURE),
+}
+
+COHORT = DatasetContract(
+    name="cohort",
+    variables={
+        "value": Column("f", "baseline features, NaN where missing", (nm.CASE, nm.FEATURE)),
+        "baseline": Column("f", "outcome scale before the infusion", _CASE),
+        "followup": Column("f", "outcome scale at the chosen day", _CASE),
+        "improvement": Column("f", "baseline minus follow-up, positive is better", _CASE),
+        "response": Column("f", "1 where improvement reaches the threshold, else 0", _CASE),
+    },
+    coordinates={
+        nm.PARTICIPANT: Column(_TEXT, "participant the case belongs to", _CASE, nullable=False),
+        "period": Column("i", "1 for the first infusion, 2 for the second", _CASE),
+        nm.ARM: Column(_TEXT, "active or control", _CASE, nullable=False),
+        "sequence": Column(_TEXT, "arms in order of infusion, e.g. active-control", _CASE),
+        "trial": Column(_TEXT, "trial the participant belongs to", _CASE),
+        "site": Column(_TEXT, "site the participant was seen at", _CASE),
+        **_FEATURE_COORDINATES,
+    },
+    attributes=("outcome", "day", "response_threshold"),
+)
+
+UNITS = DatasetContract(
+    name="units",
+    variables={
+        "value": Column("f", "features, NaN where missing", (nm.UNIT, nm.FEATURE)),
+        "score": Column("f", "mean over a set estimates its treatment benefit", _UNIT),
+        "outcome": Column("f", "endpoint per arm, NaN where not seen", (nm.UNIT, nm.ARM)),
+    },
+    coordinates={
+        nm.ARM: Column(_TEXT, "active, control", (nm.ARM,)),
+        nm.PARTICIPANT: Column(_TEXT, "participant the unit belongs to", _UNIT, nullable=False),
+        "stratum": Column("i", "stratum of the relabelling", _UNIT),
+        "split_stratum": Column("i", "stratum of the splits", _UNIT),
+        "period": Column("i", "period of the unit's active arm, or of its only arm", _UNIT),
+        "sequence": Column(_TEXT, "arms in order of infusion", _UNIT),
+        "trial": Column(_TEXT, "trial", _UNIT),
+        "site": Column(_TEXT, "site", _UNIT),
+        **_FEATURE_COORDINATES,
+    },
+    attributes=("design", "endpoint"),
+)

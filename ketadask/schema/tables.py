@@ -1,0 +1,157 @@
+"""Contracts of the tables a study writes."""
+
+from __future__ import annotations
+
+from ketadask import names as nm
+from ketadask.schema.checks import Column, TableContract
+
+_TEXT = "OT"
+
+
+def _whole(meaning: str) -> Column:
+    return Column("i", meaning, nullable=False)
+
+
+def _real(meaning: str) -> Column:
+    return Column("f", meaning)
+
+
+def _flag(meaning: str) -> Column:
+    return Column("b", meaning, nullable=False)
+
+
+def _text(meaning: str) -> Column:
+    return Column(_TEXT, meaning)
+
+
+_LITERAL_IDS = {
+    f"literal_{k}": _whole("row of the literals table, ascending, -1 where there is none")
+    for k in range(1, nm.MAX_LITERALS + 1)
+}
+
+LITERALS = TableContract(
+    "literals",
+    {
+        "literal": _whole("number of the literal, in canonical order"),
+        "feature": _text("feature it constrains"),
+        "family": _text("family of the feature"),
+        "low": _real("feature > low, -inf where unbounded"),
+        "high": _real("feature <= high, inf where unbounded"),
+        "text": _text("the literal as a reader sees it"),
+        "support": _whole("units it holds"),
+        "aliases": _text("other literals that hold exactly the same units, joined by ' | '"),
+    },
+)
+
+SEARCHES = TableContract(
+    "searches",
+    {
+        "split": _whole("number of the split"),
+        "polarity": _text("favourable or unfavourable"),
+        "n_train": _whole("units searched"),
+        "n_holdout": _whole("units held out"),
+        "q_best": _real("best Q of the search"),
+        "q_last": _real("Q of the last persona kept, -inf where fewer than K were found"),
+        "saturation": _real("q_best over the bound at the root"),
+        "nodes": _whole("nodes visited"),
+        "proven": _flag("whether the result is proven optimal"),
+        "gap": _real("best still possible minus best found, 0 where proven"),
+    },
+)
+
+
+def _gates(side: str) -> dict[str, Column]:
+    return {
+        f"n_active_{side}": _whole(f"units with an active outcome inside, {side}"),
+        f"n_control_{side}": _whole(f"units with a control outcome inside, {side}"),
+        f"p_{side}": _real("p of the published gate: Welch, or paired t in crossover"),
+        f"d_{side}": _real("Cohen's d, active minus control, pooled standard deviation"),
+        f"interaction_p_{side}": _real("p of persona x arm, clustered by participant"),
+        f"published_{side}": _flag("passes the published gate"),
+        f"heterogeneity_{side}": _flag("passes the heterogeneity gate"),
+    }
+
+
+HITS = TableContract(
+    "hits",
+    {
+        "split": _whole("number of the split"),
+        "polarity": _text("favourable or unfavourable"),
+        "rank": _whole("1 is the best of its search"),
+        "n_literals": _whole("1 to 4"),
+        **_LITERAL_IDS,
+        "q": _real("Q on the train side"),
+        "support_train": _whole("train units inside"),
+        "support_holdout": _whole("holdout units inside"),
+        **_gates(nm.TRAIN),
+        **_gates(nm.HOLDOUT),
+    },
+)
+
+NULLS = TableContract(
+    "nulls",
+    {
+        "relabelling": _whole("number of the relabelled trial, from 0"),
+        "polarity": _text("favourable or unfavourable"),
+        "rank": _whole("1 is the best persona of the relabelled trial"),
+        "n_literals": _whole("1 to 4, 0 where nothing was found"),
+        **_LITERAL_IDS,
+        "q": _real("Q"),
+    },
+)
+
+EXCLUSIONS = TableContract(
+    "exclusions",
+    {
+        "participant": _text("who"),
+        "period": _whole("period, 0 for all"),
+        "reason": _text("why, in words"),
+    },
+)
+
+VERDICTS = TableContract(
+    "verdicts",
+    {
+        "rank": _whole("order of the verdicts, 1 first"),
+        "persona": _text("stable id of the representative"),
+        "polarity": _text("favourable or unfavourable"),
+        "text": _text("the persona as a reader sees it"),
+        "features": _text("its features, joined by ' | '"),
+        "n_literals": _whole("1 to 4"),
+        **_LITERAL_IDS,
+        "family_size": _whole("personas of the family it stands for"),
+        "q": _real("Q on all units"),
+        "support": _whole("units inside, all data"),
+        "share": _real("support over units"),
+        "p_adjusted": _real("step-down max-T adjusted p"),
+        "p_single_step": _real("single-step max-T adjusted p"),
+        "verdict": _text("supported, suggestive or not distinguishable from search noise"),
+        "recurrence": _real("share of splits in which it was a hit"),
+        "recurrence_low": _real("Wilson interval"),
+        "recurrence_high": _real("Wilson interval"),
+        "confirmed": _real("share of splits in which it was a confirmed hit"),
+        "confirmed_low": _real("Wilson interval"),
+        "confirmed_high": _real("Wilson interval"),
+        "p_mean": _real("mean holdout p over splits; not a p-value"),
+        "p_twice_mean": _real("2 x mean p (Vovk & Wang), non-hits count as 1"),
+        "p_twice_median": _real("2 x median p, non-hits count as 1"),
+        "p_quantile": _real("adaptive quantile aggregation (Meinshausen, Meier & Buhlmann)"),
+        "d_mean": _real("mean holdout d"),
+        "d_low": _real("Nadeau-Bengio interval of the mean holdout d"),
+        "d_high": _real("Nadeau-Bengio interval of the mean holdout d"),
+        "p_full": _real("published gate's p on all units"),
+        "d_full": _real("published gate's d on all units"),
+        "g_full": _real("Hedges g on all units"),
+        "interaction_p_full": _real("persona x arm p on all units"),
+        "active_mean": _real("mean improvement on active inside"),
+        "active_low": _real("95 % interval"),
+        "active_high": _real("95 % interval"),
+        "control_mean": _real("mean improvement on control inside"),
+        "control_low": _real("95 % interval"),
+        "control_high": _real("95 % interval"),
+        "benefit_inside": _real("mean score inside"),
+        "benefit_outside": _real("mean score outside"),
+        "train_share": _real("mean share of train units inside, over splits"),
+        "holdout_share": _real("mean share of holdout units inside, over splits"),
+    },
+)
