@@ -1,1 +1,39 @@
-"""The config floor."""
+"""What is asked: YAML files read strictly into frozen models, with errors a person can act on."""
+
+from ketadask.config.reading import read
+from ketadask.config.sections import (
+    Data,
+    Design,
+    Execution,
+    Features,
+    Gates,
+    LiteralCuts,
+    Null,
+    Outcome,
+    Report,
+    Search,
+    Simulate,
+    Splits,
+    Verdict,
+)
+from ketadask.config.settings import STAGES, Settings, load
+
+__all__ = [
+    "STAGES",
+    "Data",
+    "Design",
+    "Execution",
+    "Features",
+    "Gates",
+    "LiteralCuts",
+    "Null",
+    "Outcome",
+    "Report",
+    "Search",
+    "Settings",
+    "Simulate",
+    "Splits",
+    "Verdict",
+    "load",
+    "read",
+]

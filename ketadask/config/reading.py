@@ -1,0 +1,199 @@
+"""A YAML file and `a.b=c` words into a checked model; every fault is one line with its remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ketadask.config.yaml_text import parse_value, read_mapping
+from ketadask.schema import InputError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_WANTED = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be `key: value` lines",
+    "model_type": "must be a section of `key: value` lines",
+    "model_attributes_type": "must be a section of `key: value` lines",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must match {pattern}",
+}
+
+
+class ManyInputsError(InputError):
+    """Several things are wrong at once: one line for each."""
+
+    def __init__(self, errors: Iterable[InputError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel as the list of its parts."""
+        return (ManyInputsError, (self.errors,))
+
+
+def read(path: Path | str, model: type[Model], overrides: Iterable[str] = ()) -> Model:
+    """Return ``model`` filled from the YAML file at ``path``, then changed by ``a.b=c`` words.
+
+    Paths in the file are relative to the file; paths in ``overrides`` to where you are.
+    """
+    path = Path(path)
+    values = _absolute(read_mapping(path), model, path.resolve().parent)
+    for word in overrides:
+        values = _overridden(values, word, model)
+    values = _absolute(values, model, Path.cwd())
+    try:
+        text = json.dumps(values, default=str)
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        faults = [_fault(path, detail, model) for detail in error.errors(include_url=False)]
+        raise faults[0] if len(faults) == 1 else ManyInputsError(faults) from None
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every key of a model, sections included.
+
+    Examples
+    --------
+    >>> from ketadask.config.sections import Gates
+    >>> list(keys(Gates, "gates."))
+    ['gates.p', 'gates.d', 'gates.use']
+    """
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        section = _section(field.annotation)
+        if section is not None:
+            yield from keys(section, f"{prefix}{name}.")
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _absolute(values: Any, model: type[BaseModel], base: Path) -> Any:
+    """Make the paths among ``values`` absolute: those of fields annotated ``Path``."""
+    if not isinstance(values, dict):
+        return values
+    made = dict(values)
+    for name, field in model.model_fields.items():
+        section = _section(field.annotation)
+        if section is not None:
+            made |= {name: _absolute(made[name], section, base)} if name in made else {}
+        elif isinstance(made.get(name), str) and _is_path(field.annotation):
+            made[name] = str(base / Path(made[name]).expanduser())
+    return made
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in getattr(annotation, "__args__", ())
+
+
+def _overridden(values: dict[str, Any], word: str, model: type[BaseModel]) -> dict[str, Any]:
+    dotted, equals, text = word.partition("=")
+    dotted = dotted.strip()
+    if not equals or not dotted:
+        raise InputError(
+            "must look like a.b=c", file="--set", value=word, remedy="for example splits.count=200"
+        )
+    if not _known(dotted, model):
+        remedy = _nearest_key(dotted, model)
+        raise InputError("unknown key", file="--set", where=dotted, remedy=remedy)
+    return _with(values, dotted.split("."), parse_value(text, where=f"--set {dotted}"))
+
+
+def _known(dotted: str, model: type[BaseModel]) -> bool:
+    """Tell whether a key exists; below a free mapping (features.explicit.NAME) any does."""
+    if dotted in set(keys(model)):
+        return True
+    parent, _, _ = dotted.rpartition(".")
+    return bool(parent) and _is_free(parent, model)
+
+
+def _is_free(dotted: str, model: type[BaseModel]) -> bool:
+    head, _, rest = dotted.partition(".")
+    field = model.model_fields.get(head)
+    if field is None:
+        return False
+    section = _section(field.annotation)
+    if section is not None:
+        return bool(rest) and _is_free(rest, section)
+    return not rest and "Mapping" in str(field.annotation)
+
+
+def _with(values: Any, steps: list[str], value: Any) -> dict[str, Any]:
+    made = dict(values) if isinstance(values, Mapping) else {}
+    made[steps[0]] = value if len(steps) == 1 else _with(made.get(steps[0]), steps[1:], value)
+    return made
+
+
+def _fault(path: Path, detail: Any, model: type[BaseModel]) -> InputError:
+    steps = [str(step) for step in detail["loc"]]
+    dotted = ".".join(steps)
+    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        remedy = _nearest_key(dotted, model)
+        return InputError("unknown key", file=path, where=dotted, remedy=remedy)
+    if kind == "missing":
+        return InputError("is missing", file=path, where=dotted, remedy=f"add `{dotted}: ...`")
+    if kind == "literal_error":
+        valid = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
+        remedy = nearest(str(found), valid)
+        return InputError("unknown word", file=path, where=dotted, value=found, remedy=remedy)
+    if kind == "value_error":
+        problem, _, remedy = str(context["error"]).partition("; ")
+        shown = None if isinstance(found, dict) else found
+        return InputError(problem, file=path, where=dotted or None, value=shown, remedy=remedy)
+    problem = _WANTED.get(kind, detail["msg"]).format(**context)
+    remedy = _about(dotted, model)
+    return InputError(problem, file=path, where=dotted, value=found, remedy=remedy)
+
+
+def _about(dotted: str, model: type[BaseModel]) -> str:
+    """Return what the key means, as the remedy of a value that cannot be it."""
+    head, _, rest = dotted.partition(".")
+    field = model.model_fields.get(head)
+    if field is None:
+        return "correct the value"
+    section = _section(field.annotation)
+    if rest and section is not None:
+        return _about(rest, section)
+    return f"it means: {field.description}"
+
+
+def _nearest_key(dotted: str, model: type[BaseModel]) -> str:
+    """Name the key meant: a sibling that looks alike, else the same word in another section."""
+    valid = list(keys(model))
+    parent, _, last = dotted.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent]
+    close = nearest(last, siblings) if siblings else ""
+    if close.startswith("did you mean"):
+        sibling = close.split("'")[1]
+        return close.replace(sibling, f"{parent}.{sibling}" if parent else sibling)
+    elsewhere = [key for key in valid if key.rpartition(".")[2] == last]
+    if elsewhere:
+        return f"did you mean {elsewhere[0]!r}?"
+    whole = nearest(dotted, valid)
+    if whole.startswith("did you mean"):
+        return whole
+    return close or nearest(parent, valid) or "see config/demo.yaml"

@@ -1,0 +1,247 @@
+"""The sections of a study's YAML file, one frozen model each; every key says what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """What all sections share: values are exact, unknown keys refused, nothing changes later."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class Simulate(Section):
+    """A study folder with planted truth, made before the study where there is none."""
+
+    participants: Annotated[int, Field(ge=4)] = Field(
+        default=33, description="number of participants"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="seed of the simulated study")
+    trials: Whole = Field(default=1, description="number of trials the participants come from")
+    effect: Annotated[float, Field(ge=0)] = Field(
+        default=2.1, description="Cohen's d of the planted persona; 0 plants none"
+    )
+    coverage: Share = Field(
+        default=0.35, description="share of participants inside the planted persona"
+    )
+    missing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="share of feature values that are missing"
+    )
+
+
+class Data(Section):
+    """Where the study's tables are."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="study folder: participants.tsv, phenotype/, derivatives/freesurfer/",
+    )
+    simulate: Simulate | None = Field(
+        default=None, description="make a study folder with planted truth instead of reading one"
+    )
+    scales: tuple[str, ...] | None = Field(
+        default=None,
+        description="names of the phenotype tables read; all that are there if not given",
+    )
+    freesurfer: Path | None = Field(
+        default=None, description="folder of volumes; <folder>/derivatives/freesurfer if not given"
+    )
+    groups: tuple[str, ...] | None = Field(
+        default=None,
+        description="groups of participants.tsv that belong to the study; all if not given",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        if (self.folder is None) == (self.simulate is None):
+            raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
+        return self
+
+
+class Outcome(Section):
+    """What counts as getting better."""
+
+    scale: str = Field(
+        default="madrs", min_length=1, description="scale whose total is the outcome"
+    )
+    day: Annotated[int, Field(ge=0)] = Field(default=7, description="days after the infusion")
+    endpoint: Literal["improvement", "response", "percent"] = Field(
+        default="improvement",
+        description="baseline minus follow-up, response 0/1, or percent change",
+    )
+    response_threshold: Share = Field(
+        default=0.4, description="share of the baseline that must be gone to count as response"
+    )
+
+
+class Features(Section):
+    """What a persona may be made of."""
+
+    families: tuple[Literal["demographic", "scale", "volume"], ...] = Field(
+        default=("demographic", "scale", "volume"),
+        min_length=1,
+        description="families of features used",
+    )
+    volumes: Literal["raw", "residual"] = Field(
+        default="raw", description="volumes in mm3, or residualised on intracranial volume"
+    )
+    include: tuple[str, ...] | None = Field(
+        default=None, description="features used, names or patterns with *; all if not given"
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="features left out, names or patterns with *"
+    )
+    max_missing: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.2, description="largest share of missing values a feature may have"
+    )
+
+
+class Design(Section):
+    """How a trial becomes one score per unit."""
+
+    kind: Literal["crossover", "pooled", "parallel"] = Field(
+        default="crossover",
+        description="participants with both periods, all cases, or separate arms",
+    )
+    baseline: Literal["mean", "first"] = Field(
+        default="mean",
+        description="crossover: features are the mean of both baselines, or the first",
+    )
+
+
+class LiteralCuts(Section):
+    """Where features may be cut; never looks at outcomes."""
+
+    cuts: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=6, description="inner quantiles at which a continuous feature may be cut"
+    )
+    intervals: bool = Field(default=False, description="add two-sided ranges, every pair of cuts")
+    explicit: Mapping[str, tuple[float, ...]] = Field(
+        default_factory=dict, description="cut points of single features, by name"
+    )
+
+
+class Search(Section):
+    """Which personas are searched, and how."""
+
+    max_literals: Annotated[int, Field(ge=1, le=4)] = Field(
+        default=3, description="most value ranges a persona may combine"
+    )
+    min_support: Whole | None = Field(
+        default=None, description="fewest units inside; the larger of 8 and 20 % if not given"
+    )
+    min_arm: Whole = Field(default=2, description="fewest units per arm inside, unpaired designs")
+    keep: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=100, description="personas kept of each search"
+    )
+    objective: Literal["heterogeneity", "effect"] = Field(
+        default="heterogeneity", description="benefit above the rest's, or benefit above zero"
+    )
+    polarity: Literal["both", "favourable", "unfavourable"] = Field(
+        default="both", description="who benefits more, who benefits less, or both"
+    )
+    distinct: Literal["covers", "features"] = Field(
+        default="covers", description="personas kept differ in whom they hold, or in their features"
+    )
+    strategy: Literal["exact", "beam"] = Field(
+        default="exact", description="exact finds the best with proof; beam is for large cohorts"
+    )
+    min_families: Annotated[int, Field(ge=1, le=4)] = Field(
+        default=1, description="fewest feature families a persona must span"
+    )
+
+    @model_validator(mode="after")
+    def _families_fit(self) -> Search:
+        if self.min_families > self.max_literals:
+            raise ValueError(
+                f"min_families {self.min_families} cannot be reached with max_literals "
+                f"{self.max_literals}; lower min_families"
+            )
+        return self
+
+
+class Splits(Section):
+    """How often, and how, units are parted into train and holdout."""
+
+    count: Whole = Field(default=1_000, description="number of splits; may grow later")
+    share: Share = Field(default=0.5, description="share of units on the train side")
+    keep: Literal["participant", "case"] = Field(
+        default="participant", description="what stays together; case is the published way"
+    )
+    scheme: Literal["holdout", "complementary", "bootstrap", "leave-trial-out"] = Field(
+        default="holdout", description="how train sides are drawn"
+    )
+    stratify: bool = Field(
+        default=True, description="keep sequence, response and trial in proportion"
+    )
+
+
+class Gates(Section):
+    """What a persona must pass on train to be a hit and on holdout to be confirmed."""
+
+    p: Share = Field(default=0.05, description="largest p of a gate")
+    d: Annotated[float, Field(ge=0)] = Field(default=0.5, description="smallest Cohen's d")
+    use: Literal["published", "heterogeneity", "both"] = Field(
+        default="heterogeneity", description="the gate that counts; the other is stored too"
+    )
+
+
+class Null(Section):
+    """Relabelled trials: what the same search finds where there is nothing to find."""
+
+    relabellings: Annotated[int, Field(ge=1)] = Field(
+        default=999, description="number of relabelled trials; may grow later"
+    )
+    how: Literal["features", "arms", "no-effect"] = Field(
+        default="features", description="what is exchanged between participants of a stratum"
+    )
+
+
+class Verdict(Section):
+    """When a persona is called supported, and when two are one finding."""
+
+    alpha: Share = Field(
+        default=0.05, description="adjusted p at or below which a persona is supported"
+    )
+    suggestive: Share = Field(
+        default=0.2, description="adjusted p at or below which it is suggestive"
+    )
+    jaccard: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="overlap of covers from which two personas are one finding"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Verdict:
+        if self.suggestive < self.alpha:
+            raise ValueError(
+                f"suggestive {self.suggestive} is below alpha {self.alpha}; raise suggestive"
+            )
+        return self
+
+
+class Report(Section):
+    """What the report shows."""
+
+    title: str | None = Field(default=None, description="heading; the study's name if not given")
+    identifiers: bool = Field(default=False, description="show participant identifiers")
+
+
+class Execution(Section):
+    """What changes speed and never a number."""
+
+    block: Whole | None = Field(
+        default=None, description="splits or relabellings per task; measured if not given"
+    )
+    task_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=10.0, description="length a task should have when block is measured"
+    )

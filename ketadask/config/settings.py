@@ -1,0 +1,115 @@
+"""A whole study as asked for, and which of its answers can change the numbers of which stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from ketadask.config.reading import read
+from ketadask.config.sections import (
+    Data,
+    Design,
+    Execution,
+    Features,
+    Gates,
+    LiteralCuts,
+    Null,
+    Outcome,
+    Report,
+    Search,
+    Section,
+    Splits,
+    Verdict,
+)
+
+STAGES = ("data", "cohort", "search", "null", "evaluate", "judge", "report")
+
+_COHORT: dict[str, Any] = {
+    "data": {"scales", "groups"},
+    "outcome": True,
+    "features": True,
+    "design": True,
+}
+_PROBLEM = _COHORT | {"literals": True, "search": True, "seed": True}
+_SPLITS = {"splits": {"share", "keep", "scheme", "stratify"}, "gates": True}
+_SCIENCE: dict[str, dict[str, Any]] = {
+    "data": {"data": {"simulate"}},
+    "cohort": _COHORT,
+    "search": _PROBLEM | _SPLITS,
+    "null": _PROBLEM | {"null": {"how"}},
+    "evaluate": _PROBLEM | _SPLITS,
+    "judge": _PROBLEM | {"splits": True, "gates": True, "null": True, "verdict": True},
+    "report": _PROBLEM
+    | {"splits": True, "gates": True, "null": True, "verdict": True, "report": True},
+}
+
+
+class Settings(Section):
+    """One study: its data, its question, its method."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)] = Field(
+        description="name of the study, begins the name of its run folder"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=7, description="seed of all splits and relabellings"
+    )
+    data: Data = Field(description="where the tables are")
+    outcome: Outcome = Field(default=Outcome(), description="what counts as getting better")
+    features: Features = Field(default=Features(), description="what a persona may be made of")
+    design: Design = Field(default=Design(), description="how a trial becomes one score per unit")
+    literals: LiteralCuts = Field(default=LiteralCuts(), description="where features may be cut")
+    search: Search = Field(default=Search(), description="which personas are searched, and how")
+    splits: Splits = Field(default=Splits(), description="train and holdout")
+    gates: Gates = Field(default=Gates(), description="what a hit must pass")
+    null: Null = Field(default=Null(), description="relabelled trials")
+    verdict: Verdict = Field(default=Verdict(), description="when a persona is called supported")
+    report: Report = Field(default=Report(), description="what the report shows")
+    execution: Execution = Field(default=Execution(), description="speed; never changes a number")
+
+    @model_validator(mode="after")
+    def _can_be_answered(self) -> Settings:
+        smallest = 1 / (self.null.relabellings + 1)
+        if smallest > self.verdict.alpha:
+            need = int(1 / self.verdict.alpha + 0.5) - 1
+            raise ValueError(
+                f"null.relabellings {self.null.relabellings} cannot give an adjusted p below "
+                f"{smallest:.3g}, above verdict.alpha {self.verdict.alpha}; "
+                f"set null.relabellings to {need} or more"
+            )
+        if self.splits.keep == "case" and self.design.kind != "pooled":
+            raise ValueError(
+                f"splits.keep 'case' has no meaning in design.kind {self.design.kind!r}; "
+                "set splits.keep to participant or design.kind to pooled"
+            )
+        if self.splits.scheme == "complementary" and self.splits.share != 0.5:
+            raise ValueError(
+                f"complementary splits are halves, splits.share is {self.splits.share}; "
+                "set splits.share to 0.5"
+            )
+        return self
+
+    def science(self, stage: str = "judge") -> dict[str, Any]:
+        """Return what can change the numbers of ``stage``: the only settings its parts depend on.
+
+        Counts of splits and relabellings are not among those of ``search``, ``null`` and
+        ``evaluate``, so that asking for more adds parts and invalidates none. The content of
+        the input files is hashed beside it.
+
+        Examples
+        --------
+        >>> made = Settings(name="a", data=Data(folder=Path("x")), splits=Splits(count=5))
+        >>> more = Settings(name="a", data=Data(folder=Path("x")), splits=Splits(count=9))
+        >>> made.science("search") == more.science("search")
+        True
+        >>> made.science("judge") == more.science("judge")
+        False
+        """
+        return self.model_dump(mode="json", include=_SCIENCE[stage])
+
+
+def load(path: Path | str, overrides: Iterable[str] = ()) -> Settings:
+    """Return the study asked for in the YAML file at ``path``, changed by ``a.b=c`` words."""
+    return read(path, Settings, overrides)

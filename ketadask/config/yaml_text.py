@@ -1,0 +1,116 @@
+"""YAML text to plain values: the safe loader, with repeated keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ketadask.schema import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader; a key given twice is an error instead of silently the last one."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: dict[Any, int] = {}
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if not isinstance(key, str | int | float | bool | None):
+            raise _RefusedError("a key must be a word", line, key, "write `key: value`")
+        if key in seen:
+            remedy = f"remove one of the two, the first is in line {seen[key]}"
+            raise _RefusedError("key given twice", line, key, remedy)
+        seen[key] = line
+    loader.flatten_mapping(node)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+
+
+class _RefusedError(Exception):
+    def __init__(self, problem: str, line: int, value: object, remedy: str) -> None:
+        super().__init__(problem)
+        self.problem, self.line, self.value, self.remedy = problem, line, value, remedy
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_value(text: str, *, where: str) -> Any:
+    """Return the value a piece of YAML stands for.
+
+    Examples
+    --------
+    >>> parse_value("[1, two]", where="--set a")
+    [1, 'two']
+    """
+    return _parse(text, file=where)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping a YAML file holds, or say what is wrong with the file."""
+    values = _parse(_text(path), file=path)
+    if values is None:
+        raise InputError(
+            "the file is empty", file=path, remedy="start from one of the files in config/"
+        )
+    if not isinstance(values, dict):
+        raise InputError(
+            "the file must hold `key: value` lines", file=path, value=type(values).__name__
+        )
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        remedy = f"in that folder are {', '.join(near)}" if near else "check the path"
+        raise InputError("no such file", file=path, remedy=remedy) from None
+    except IsADirectoryError:
+        raise InputError("this is a folder", file=path, remedy="name the YAML file") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            "not UTF-8 text",
+            file=path,
+            where=f"line {line}",
+            value=error.object[error.start : error.start + 1],
+            remedy="save the file as UTF-8",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            "cannot be read",
+            file=path,
+            value=error.strerror,
+            remedy="check the path and its permissions",
+        ) from None
+
+
+def _parse(text: str, *, file: object) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except _RefusedError as error:
+        raise InputError(
+            error.problem,
+            file=file,
+            where=f"line {error.line}",
+            value=error.value,
+            remedy=error.remedy,
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(
+            f"not valid YAML: {error.problem or error.context}",
+            file=file,
+            where=f"line {mark.line + 1}, column {mark.column + 1}" if mark else None,
+            remedy="check indentation, colons, tabs and quotes there",
+        ) from None
+    except yaml.YAMLError as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(
+            f"not valid YAML: {problem}", file=file, remedy="remove what is not text"
+        ) from None

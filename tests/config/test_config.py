@@ -1,0 +1,211 @@
+"""A study's YAML file: strict, documented, and every fault told in one line with its remedy."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from ketadask.config import Settings, load
+from ketadask.config.reading import ManyInputsError, keys
+from ketadask.schema import InputError
+
+ROOT = Path(__file__).parents[2]
+GOOD = "name: trial\ndata:\n  folder: study\n"
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "study.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def models(model: type[BaseModel] = Settings):
+    yield model
+    for field in model.model_fields.values():
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from models(kind)
+
+
+def test_paths_are_relative_to_the_file_and_overrides_to_the_caller(tmp_path, monkeypatch):
+    path = write(tmp_path, GOOD)
+    assert load(path).data.folder == tmp_path / "study"
+    monkeypatch.chdir(tmp_path.parent)
+    assert load(path, ["data.folder=here"]).data.folder == tmp_path.parent / "here"
+
+
+def test_overrides_are_yaml_values(tmp_path):
+    made = load(
+        write(tmp_path, GOOD),
+        [
+            "splits.count=12",
+            "features.include=[a, 'b*']",
+            "search.min_support=null",
+            "literals.explicit.age=[30, 40.5]",
+            "literals.intervals=true",
+        ],
+    )
+    assert made.splits.count == 12
+    assert made.features.include == ("a", "b*")
+    assert made.search.min_support is None
+    assert made.literals.explicit == {"age": (30.0, 40.5)}
+    assert made.literals.intervals is True
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["study.yaml", "empty"]),
+        ("# nothing\n", ["study.yaml", "empty"]),
+        ("- a\n- b\n", ["key: value", "list"]),
+        (b"name: \xe9t\xe9\n", ["line 1", "UTF-8"]),
+        ("name: a\ndata: {folder: x\n", ["line", "YAML"]),
+        ("name: a\n\tdata: x\n", ["line 2", "YAML"]),
+        ("name: a\nname: b\n", ["line 2", "name", "twice", "line 1"]),
+        (GOOD + "splits: {count: 1, count: 2}\n", ["line 4", "count", "twice"]),
+        ("!!python/object:os.system x\n", ["YAML"]),
+        (GOOD + "spilts: {count: 1}\n", ["spilts", "unknown key", "did you mean 'splits'"]),
+        (GOOD + "splits: {cuont: 1}\n", ["splits.cuont", "did you mean 'splits.count'"]),
+        (GOOD + "splits: {relabellings: 9}\n", ["did you mean 'null.relabellings'"]),
+        (GOOD + "cuts: 6\n", ["cuts", "did you mean 'literals.cuts'"]),
+        (GOOD + "splits: {count: many}\n", ["splits.count", "whole number", "'many'"]),
+        (GOOD + "splits: {count: 2.5}\n", ["splits.count", "whole number", "2.5"]),
+        (GOOD + "splits: {count: 0}\n", ["splits.count", "at least 1", "0"]),
+        (GOOD + "splits: {count: true}\n", ["splits.count", "whole number", "True"]),
+        (GOOD + "splits: 100\n", ["splits", "section", "100"]),
+        (GOOD + "splits: {share: 1.0}\n", ["splits.share", "less than 1"]),
+        (GOOD + "gates: {p: .nan}\n", ["gates.p", "finite"]),
+        (GOOD + "gates: {p: 1e-3}\n", ["gates.p", "number", "'1e-3'"]),
+        (GOOD + "literals: {intervals: 1}\n", ["literals.intervals", "true or false"]),
+        (GOOD + "design: {kind: crosover}\n", ["design.kind", "did you mean 'crossover'"]),
+        (GOOD + "features: {families: scale}\n", ["features.families", "list", "'scale'"]),
+        (GOOD + "features: {families: []}\n", ["features.families", "at least 1"]),
+        (GOOD + "search: {max_literals: 5}\n", ["search.max_literals", "at most 4", "5"]),
+        (GOOD + "search: {max_literals: 1, min_families: 2}\n", ["min_families 2", "lower"]),
+        (GOOD + "null: {relabellings: 9}\n", ["null.relabellings 9", "19"]),
+        (GOOD + "verdict: {suggestive: 0.01}\n", ["verdict", "suggestive", "raise"]),
+        (GOOD + "splits: {keep: case}\n", ["splits.keep", "participant"]),
+        (GOOD + "splits: {scheme: complementary, share: 0.6}\n", ["halves", "0.5"]),
+        ("name: a\n", ["data", "missing"]),
+        ("name: a\ndata: {}\n", ["data", "folder or simulate"]),
+        ("name: a\ndata: {folder: x, simulate: {}}\n", ["data", "one of the two"]),
+        ("name: a/b\ndata: {folder: x}\n", ["name", "match", "a/b"]),
+        ("name: 2020-01-01\ndata: {folder: 3}\n", ["data.folder", "must be text", "3"]),
+    ],
+)
+def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, words):
+    with pytest.raises(InputError) as caught:
+        load(write(tmp_path, text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(tmp_path / "study.yaml"))
+    for word in words:
+        assert word in message, message
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("splits.cuont=3", ["splits.cuont", "did you mean 'splits.count'"]),
+        ("splits", ["a.b=c"]),
+        ("splits.count=[", ["splits.count", "YAML"]),
+        ("splits.count=x", ["splits.count", "whole number"]),
+        ("nonsense.at.all=1", ["nonsense.at.all", "unknown key"]),
+    ],
+)
+def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
+    with pytest.raises(InputError) as caught:
+        load(write(tmp_path, GOOD), [override])
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_faults_are_told_at_once_one_line_each(tmp_path):
+    with pytest.raises(ManyInputsError) as caught:
+        load(write(tmp_path, GOOD + "spilts: 1\ngates: {p: 2, q: 1}\n"))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_missing_file_names_its_neighbours(tmp_path):
+    write(tmp_path, GOOD)
+    with pytest.raises(InputError, match=r"no such file; in that folder are study\.yaml"):
+        load(tmp_path / "stduy.yaml")
+    with pytest.raises(InputError, match="this is a folder"):
+        load(tmp_path)
+
+
+def test_settings_cannot_change(tmp_path):
+    with pytest.raises(ValueError, match="frozen"):
+        load(write(tmp_path, GOOD)).splits.count = 3
+
+
+def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
+    path = write(tmp_path, GOOD)
+    first = load(path)
+    more = load(path, ["splits.count=2000", "null.relabellings=1999", "execution.block=3"])
+    for stage in ("data", "cohort", "search", "null", "evaluate"):
+        assert first.science(stage) == more.science(stage)
+    assert first.science("judge") != more.science("judge")
+    faster = load(path, ["execution.block=3"])
+    assert first.science("report") == faster.science("report")
+
+
+@pytest.mark.parametrize(
+    ("override", "changed", "kept"),
+    [
+        ("outcome.day=1", {"cohort", "search", "null", "evaluate", "judge"}, {"data"}),
+        ("search.keep=7", {"search", "null", "evaluate", "judge"}, {"data", "cohort"}),
+        ("splits.share=0.6", {"search", "evaluate", "judge"}, {"cohort", "null"}),
+        ("gates.d=0.6", {"search", "evaluate", "judge"}, {"cohort", "null"}),
+        ("null.how=arms", {"null", "judge"}, {"cohort", "search", "evaluate"}),
+        ("verdict.alpha=0.01", {"judge", "report"}, {"cohort", "search", "null", "evaluate"}),
+        ("seed=8", {"search", "null", "evaluate", "judge"}, {"data", "cohort"}),
+        ("report.title=Hello", {"report"}, {"judge", "search", "null", "evaluate"}),
+    ],
+)
+def test_a_setting_changes_the_stages_it_can_change(tmp_path, override, changed, kept):
+    path = write(tmp_path, GOOD)
+    first, other = load(path), load(path, [override])
+    assert all(first.science(stage) != other.science(stage) for stage in changed)
+    assert all(first.science(stage) == other.science(stage) for stage in kept)
+
+
+def test_every_setting_but_the_place_and_speed_is_science_of_the_report():
+    science = set(flat(Settings.model_construct().science("report")))
+    outside = {"name", "execution", "data.folder", "data.simulate", "data.freesurfer"}
+    sections = {k for k in keys(Settings) if any(o.startswith(f"{k}.") for o in keys(Settings))}
+    for key in set(keys(Settings)) - sections:
+        if not any(key == name or key.startswith(f"{name}.") for name in outside | {"data"}):
+            assert key in science, key
+
+
+def flat(values: dict, prefix: str = ""):
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+@pytest.mark.parametrize("model", list(models()), ids=lambda m: m.__name__)
+def test_every_key_is_documented_and_every_section_says_what_it_is(model):
+    assert model.__doc__
+    for name, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{name}"
+        assert len(field.description) > 8
+
+
+def test_every_key_is_used_by_the_study():
+    """A key nobody reads is a promise nobody keeps: each name appears as an attribute in study."""
+    read = {
+        node.attr
+        for path in (ROOT / "ketadask" / "study").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    unused = [key for key in keys(Settings) if key.rpartition(".")[2] not in read]
+    assert unused == []
