@@ -1,0 +1,125 @@
+"""Open the executor a profile asks for, and close it cleanly whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ketadask.cluster.executor import Executor, Synchronous, Threads
+from ketadask.cluster.profile import Profile
+from ketadask.schema import InputError
+
+ONE_THREAD = {
+    f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMBA", "BLIS")
+}
+
+
+@contextmanager
+def connect(profile: Profile, *, logs: Path | None = None) -> Iterator[Executor]:
+    """Yield an executor for ``profile``; what the workers say goes into the folder ``logs``.
+
+    Examples
+    --------
+    >>> from dask import delayed
+    >>> with connect(Profile(kind="threads", workers=2)) as executor:
+    ...     sorted(executor.compute([delayed(abs)(-1), delayed(abs)(-2)]))
+    [(0, 1), (1, 2)]
+    """
+    if profile.kind == "synchronous":
+        yield Synchronous()
+    elif profile.kind == "threads":
+        yield Threads(profile.workers or cores())
+    elif profile.kind == "local":
+        yield from _local(profile, logs)
+    else:
+        yield from _address(profile, logs)
+
+
+def cores() -> int:
+    """Return the number of cores this process may use, as limits of the system leave them."""
+    from dask.system import CPU_COUNT
+
+    return max(1, min(CPU_COUNT, len(os.sched_getaffinity(0))))
+
+
+def _settings(profile: Profile) -> dict[str, object]:
+    return {
+        "distributed.scheduler.allowed-failures": profile.worker_deaths,
+        "distributed.admin.large-graph-warning-threshold": "2GiB",
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+    }
+
+
+def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
+    import logging
+
+    import dask
+    from distributed import Client, LocalCluster
+
+    from ketadask.cluster.logs import WorkerLog, driver_log, watch_workers
+    from ketadask.cluster.scheduled import Scheduled
+
+    workers = profile.workers or cores()
+    with dask.config.set(_settings(profile)), driver_log(logs):
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=profile.threads_per_worker,
+                processes=True,
+                host="127.0.0.1",
+                memory_limit=profile.memory_limit,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": profile.dashboard},
+                silence_logs=logging.CRITICAL,
+                env=ONE_THREAD,
+            )
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                "the local cluster does not start",
+                value=str(error).splitlines()[0],
+                remedy="try --cluster with kind: threads, or see ketadask doctor",
+            ) from error
+        with cluster, Client(cluster, set_as_default=False) as client:
+            if logs is not None:
+                client.register_plugin(WorkerLog(str(logs)))
+            dashboard = cluster.dashboard_link if profile.dashboard else None
+            executor = Scheduled(
+                client, workers=workers * profile.threads_per_worker, dashboard=dashboard
+            )
+            with watch_workers(cluster.scheduler, executor.events):
+                yield executor
+
+
+def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
+    import dask
+    from distributed import Client
+
+    from ketadask.cluster.logs import WorkerLog
+    from ketadask.cluster.scheduled import Scheduled
+
+    with dask.config.set(_settings(profile)):
+        try:
+            client = Client(profile.address, set_as_default=False, timeout="10s")
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError(
+                "no scheduler answers",
+                where="address",
+                value=profile.address,
+                remedy="start one with `dask scheduler`, or check host and port",
+            ) from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=60)
+            except TimeoutError as error:
+                raise InputError(
+                    "the scheduler has no workers",
+                    where="address",
+                    value=profile.address,
+                    remedy="start some with `dask worker`",
+                ) from error
+            if logs is not None:
+                client.register_plugin(WorkerLog(str(logs)))
+            workers = sum(client.nthreads().values())
+            yield Scheduled(client, workers=workers, dashboard=client.dashboard_link)

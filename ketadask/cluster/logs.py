@@ -1,0 +1,83 @@
+"""What workers and scheduler say, kept in files of the run folder instead of the terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_LOGGERS = ("distributed", "ketadask", "py.warnings")
+
+
+class WorkerLog(WorkerPlugin):
+    """Give every worker a log file of its own, named by its process."""
+
+    name = "ketadask-log"
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def setup(self, worker: Worker) -> None:
+        """Open the file when the worker starts, and again when its successor does."""
+        import os
+
+        logging.captureWarnings(True)
+        with suppress(OSError):
+            _attach(Path(self.folder) / f"worker-{os.getpid()}.log")
+        logger = logging.getLogger("ketadask")
+        logger.setLevel(logging.INFO)
+        logger.info("worker %s started", worker.address)
+
+
+def _attach(path: Path) -> logging.Handler:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    for name in _LOGGERS:
+        logging.getLogger(name).addHandler(handler)
+    return handler
+
+
+@contextmanager
+def driver_log(folder: Path | None) -> Iterator[None]:
+    """Write what scheduler and nannies of this process say to ``folder/scheduler.log``."""
+    if folder is None:
+        yield
+        return
+    handler = _attach(folder / "scheduler.log")
+    try:
+        yield
+    finally:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(handler)
+        handler.close()
+
+
+class _Watch(SchedulerPlugin):
+    name = "ketadask-watch"
+
+    def __init__(self, events: list[str]) -> None:
+        self.events = events
+        self.open = True
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        if self.open:
+            moment = time.strftime("%H:%M:%S")
+            self.events.append(f"{moment} worker {worker} was lost; its tasks begin again")
+
+
+@contextmanager
+def watch_workers(scheduler: Scheduler, events: list[str]) -> Iterator[None]:
+    """Note in ``events`` each worker lost while the work goes on."""
+    watch = _Watch(events)
+    scheduler.add_plugin(watch)
+    try:
+        yield
+    finally:
+        watch.open = False

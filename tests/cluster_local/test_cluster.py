@@ -1,0 +1,162 @@
+"""One test body over all executors: same results, failures as values, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from dask import delayed
+
+from ketadask.cluster import Profile, TaskFailure, connect
+from ketadask.config import read
+from ketadask.schema import InputError
+
+PROFILES = [
+    Profile(kind="synchronous"),
+    Profile(kind="threads", workers=2),
+    Profile(kind="local", workers=2, memory_limit="400MiB", dashboard=False),
+]
+
+
+def square(x: int) -> int:
+    if x == 3:
+        raise ValueError("three is wrong\nand a second line")
+    return x * x
+
+
+def environment() -> str:
+    return os.environ["OMP_NUM_THREADS"] + os.environ["NUMBA_NUM_THREADS"]
+
+
+def kill_once(mark: str) -> int:
+    if not Path(mark).exists():
+        Path(mark).write_text("died")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 7
+
+
+def kill_always() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow(seconds: float, mark: str) -> None:
+    Path(mark).write_text("begun")
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
+def test_results_come_with_their_position_and_one_failure_sinks_nothing(profile):
+    tasks = [delayed(square)(x, dask_key_name=f"square-{x}") for x in range(40)]
+    with connect(profile) as executor:
+        results = dict(executor.compute(tasks))
+    assert sorted(results) == list(range(40))
+    assert [results[x] for x in range(40) if x != 3] == [x * x for x in range(40) if x != 3]
+    wrong = results[3]
+    assert isinstance(wrong, TaskFailure)
+    assert str(wrong) == "square-3: ValueError: three is wrong"
+    assert "square" in wrong.trace
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
+def test_leaving_early_is_clean(profile):
+    with connect(profile) as executor:
+        for index, _ in executor.compute([delayed(square)(x) for x in range(50)]):
+            assert index < 50
+            break
+        assert dict(executor.compute([delayed(square)(5)])) == {0: 25}
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
+def test_no_tasks_no_results(profile):
+    with connect(profile) as executor:
+        assert list(executor.compute([])) == []
+
+
+def test_more_tasks_than_the_window(monkeypatch):
+    from ketadask.cluster import scheduled
+
+    monkeypatch.setattr(scheduled, "WINDOW", 8)
+    with connect(PROFILES[2]) as executor:
+        results = dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(50)]))
+    assert results == {x: x for x in range(50)}
+
+
+def test_workers_have_one_thread_and_a_log_on_loopback(tmp_path):
+    profile = Profile(kind="local", workers=1, memory_limit="400MiB")
+    with connect(profile, logs=tmp_path) as executor:
+        assert dict(executor.compute([delayed(environment)()])) == {0: "11"}
+        assert executor.dashboard.startswith("http://127.0.0.1:")
+        assert executor.workers == 1
+    assert any("started" in p.read_text() for p in tmp_path.glob("worker-*.log"))
+
+
+def test_a_killed_worker_is_replaced_and_its_task_repeated(tmp_path, capfd):
+    with connect(PROFILES[2], logs=tmp_path) as executor:
+        tasks = [delayed(kill_once)(str(tmp_path / "mark")), delayed(square)(4)]
+        assert dict(executor.compute(tasks)) == {0: 7, 1: 16}
+        assert len(executor.events) == 1
+        assert "lost" in executor.events[0]
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
+    profile = Profile(
+        kind="local", workers=2, memory_limit="400MiB", dashboard=False, worker_deaths=1
+    )
+    with connect(profile) as executor:
+        tasks = [delayed(kill_always)(), *(delayed(square)(x) for x in (4, 5))]
+        results = dict(executor.compute(tasks))
+    assert results[1] == 16
+    assert results[2] == 25
+    assert "died 2 times" in str(results[0])
+    assert "memory_limit" in str(results[0])
+
+
+def test_an_address_is_joined_and_a_wrong_one_told():
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        protocol="tcp",
+        processes=False,
+    ) as cluster:
+        profile = Profile(kind="address", address=cluster.scheduler_address)
+        with connect(profile) as executor:
+            assert dict(executor.compute([delayed(square)(6)])) == {0: 36}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind: locl\n", ["kind", "did you mean 'local'"]),
+        ("kind: local\nwokers: 2\n", ["wokers", "did you mean 'workers'"]),
+        ("workers: two\n", ["workers", "whole number"]),
+        ("memory_limit: lots\n", ["memory_limit", "2GiB", "'lots'"]),
+        ("memory_limit: 1MiB\n", ["memory_limit", "too little"]),
+        ("kind: address\n", ["address", "tcp://"]),
+        ("kind: local\naddress: tcp://a:1\n", ["takes no address"]),
+    ],
+)
+def test_a_wrong_profile_is_told(tmp_path, text, words):
+    path = tmp_path / "profile.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read(path, Profile)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_every_key_of_a_profile_is_documented():
+    for name, field in Profile.model_fields.items():
+        assert field.description, name
+
+
+def test_the_profiles_of_the_repository_are_valid():
+    for path in (Path(__file__).parents[2] / "config" / "cluster").glob("*.yaml"):
+        assert read(path, Profile)
