@@ -12,7 +12,7 @@ _WHERE = {
     "HoldoutSplit": "ketadask.cohort.splits",
     "InputError": "ketadask.schema",
     "PersonaSearch": "ketadask.search",
-    "assemble": "ketadask.cohort",
+    "assemble": "ketadask.cohort.assemble",
     "judge": "ketadask.inference",
     "null": "ketadask.inference",
     "open_volumes": "ketadask.sources",

@@ -1,0 +1,335 @@
+"""From a cohort of cases to the search matrix: one unit per row, one score per unit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.cohort.cases import Cases, cases_of, one_case_per_arm
+from ketadask.kernels.designs import (
+    cross_fitted,
+    crossover_score,
+    parallel_score,
+    pooled_score,
+)
+from ketadask.schema import COHORT, UNITS, InputError, nearest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "Trial",
+    "crossover_score",
+    "parallel_score",
+    "pooled_score",
+    "trial_of",
+    "trial_scores",
+    "units",
+]
+
+POOLED, CROSSOVER, PARALLEL = "pooled", "crossover", "parallel"
+DESIGNS = (POOLED, CROSSOVER, PARALLEL)
+ENDPOINTS = ("improvement", "response", "percent")
+BASELINES = ("mean", "first")
+ADJUSTMENTS = ("none", "ridge")
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The arrays of a trial that travel to workers, features left out.
+
+    Parameters
+    ----------
+    design
+        ``pooled``, ``crossover`` or ``parallel``.
+    outcome
+        (unit, 2) endpoint on active, on control; NaN where the unit was not seen on that arm.
+    participant
+        (unit,) equal codes are the same participant.
+    stratum
+        (unit,) stratum of the relabelling.
+    split_stratum
+        (unit,) stratum of the splits: sequence, response and trial.
+    period
+        (unit,) period of the unit's case; in ``crossover`` that of its active arm.
+    active_first
+        (unit,) True where the participant's sequence begins with active.
+    trial
+        (unit,) code of the trial.
+    score
+        (unit,) mean over a set estimates its treatment benefit.
+    prediction
+        (unit, 2) expected outcomes behind an adjusted ``parallel`` score.
+    within_arm
+        Whether a relabelling exchanges features between participants of the same arm only.
+    """
+
+    design: str
+    outcome: np.ndarray
+    participant: np.ndarray
+    stratum: np.ndarray
+    split_stratum: np.ndarray
+    period: np.ndarray
+    active_first: np.ndarray
+    trial: np.ndarray
+    score: np.ndarray
+    prediction: np.ndarray | None = None
+    within_arm: bool = False
+
+    @property
+    def paired(self) -> bool:
+        """Whether a unit carries both arms."""
+        return self.design == CROSSOVER
+
+    @property
+    def arm(self) -> np.ndarray:
+        """(unit,) int8: 1 active, 0 control, -1 for both."""
+        if self.paired:
+            return np.full(self.outcome.shape[0], -1, dtype=np.int8)
+        return np.isfinite(self.outcome[:, 0]).astype(np.int8)
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        digest = hashlib.blake2b(f"{self.design} {self.within_arm}".encode(), digest_size=16)
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+                digest.update(np.ascontiguousarray(value).tobytes())
+        return "ketadask.cohort.designs.Trial", digest.hexdigest()
+
+
+def trial_scores(
+    design: str,
+    outcome: np.ndarray,
+    *,
+    stratum: np.ndarray,
+    active_first: np.ndarray,
+    trial: np.ndarray,
+    prediction: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the scores of each trial by its design's own formula, trials one by one.
+
+    Parameters
+    ----------
+    design
+        ``pooled``, ``crossover`` or ``parallel``.
+    outcome
+        (unit, 2) endpoint on active, on control; NaN where not seen.
+    stratum, active_first, trial, prediction
+        As in ``Trial``.
+
+    Returns
+    -------
+    (unit,) scores.
+
+    Examples
+    --------
+    >>> trial_scores("crossover", np.array([[9.0, 2.0], [4.0, 3.0]]), stratum=np.zeros(2),
+    ...              active_first=np.array([True, False]), trial=np.zeros(2))
+    array([4., 4.])
+    """
+    score = np.empty(outcome.shape[0])
+    for code in np.unique(trial):
+        own = trial == code
+        y = outcome[own]
+        active = np.isfinite(y[:, 0])
+        seen = np.where(active, y[:, 0], y[:, 1])
+        if design == CROSSOVER:
+            score[own] = crossover_score(y[:, 0], y[:, 1], active_first[own])
+        elif design == POOLED:
+            score[own] = pooled_score(seen, active)
+        else:
+            expected = None if prediction is None else prediction[own]
+            score[own] = parallel_score(seen, active, stratum[own], expected)
+    return score
+
+
+def trial_of(units: xr.Dataset) -> Trial:
+    """Return the arrays of a units dataset that splits, gates and relabellings need."""
+    UNITS.check(units)
+    return Trial(
+        design=str(units.attrs["design"]),
+        outcome=np.ascontiguousarray(units["outcome"].values, dtype=np.float64),
+        participant=codes(units[nm.PARTICIPANT].values),
+        stratum=units["stratum"].values.astype(np.int64),
+        split_stratum=units["split_stratum"].values.astype(np.int64),
+        period=units["period"].values.astype(np.int64),
+        active_first=_starts_active(units["sequence"].values),
+        trial=codes(units["trial"].values),
+        score=np.ascontiguousarray(units["score"].values, dtype=np.float64),
+        prediction=units["prediction"].values if "prediction" in units else None,
+        within_arm=bool(units.attrs.get("within_arm", 0)),
+    )
+
+
+def units(
+    cohort: xr.Dataset,
+    *,
+    design: str = CROSSOVER,
+    endpoint: str = "improvement",
+    baseline: str = "mean",
+    adjust: str = "none",
+    within_arm: bool = False,
+) -> xr.Dataset:
+    """Make the search matrix of a cohort: features, outcomes and one score per unit.
+
+    Parameters
+    ----------
+    cohort
+        Dataset that keeps the cohort's contract.
+    design
+        ``pooled``: a unit is a case. ``crossover``: a unit is a participant seen on both arms;
+        the others are listed as excluded. ``parallel``: a unit is a participant; of several
+        periods the first is taken, the only one that is a parallel comparison.
+    endpoint
+        ``improvement``; ``response`` (0 or 1); ``percent``: improvement in percent of baseline.
+    baseline
+        In ``crossover``, a feature measured before each infusion enters as the ``mean`` of the
+        measured ones or as that of the ``first`` period.
+    adjust
+        In ``parallel``, expected outcomes are the means of each trial and site (``none``) or a
+        cross-fitted prediction from all features (``ridge``).
+    within_arm
+        In ``parallel``, whether relabellings exchange features within arm only.
+
+    Returns
+    -------
+    Dataset that keeps the contract of units. ``attrs["exclusions"]`` is the cohort's JSON list
+    with who was left out here, and why, appended.
+    """
+    for what, value, valid in (
+        ("design", design, DESIGNS),
+        ("endpoint", endpoint, ENDPOINTS),
+        ("baseline", baseline, BASELINES),
+        ("adjust", adjust, ADJUSTMENTS),
+    ):
+        if value not in valid:
+            raise InputError(f"unknown {what}", value=value, remedy=nearest(str(value), valid))
+    import xarray as xr
+
+    COHORT.check(cohort)
+    cases = cases_of(cohort, endpoint)
+    unusable = cases.unusable(design, endpoint)
+    rows = np.setdiff1d(np.arange(cases.y.shape[0]), np.fromiter(unusable, dtype=np.int64))
+    if not rows.size:
+        raise InputError(
+            f"no participant can enter the {design} analysis",
+            value=f"{len(unusable)} cases left out",
+            remedy="see the exclusions, or choose the design pooled",
+        )
+    if design == CROSSOVER:
+        one_case_per_arm(cases, rows)
+        described = cases.of_participants(rows)
+        shown, made = cases.paired(rows, baseline)
+        pattern, sequence, responded = (part[np.searchsorted(rows, shown)] for part in described)
+    else:
+        shown, made = rows, cases.single(rows)
+        pattern, sequence, responded = cases.of_participants(rows)
+    trial = cases.trial[shown]
+    active_first = _starts_active(sequence)
+    stratum = codes(trial, cases.site[shown]) if design == PARALLEL else codes(trial, pattern)
+    _both_arms(design, made["outcome"], trial)
+    prediction = None
+    if design == PARALLEL and adjust == "ridge":
+        prediction = _predicted(made, cases.participant[shown])
+    score = trial_scores(
+        design,
+        made["outcome"],
+        stratum=stratum,
+        active_first=active_first,
+        trial=codes(trial),
+        prediction=prediction,
+    )
+    features = {
+        name: cohort[name].variable for name in cohort.coords if cohort[name].dims == (nm.FEATURE,)
+    }
+    matrix = xr.Dataset(
+        {
+            "value": ((nm.UNIT, nm.FEATURE), made["value"]),
+            "score": (nm.UNIT, score),
+            "outcome": ((nm.UNIT, nm.ARM), made["outcome"]),
+        },
+        coords={
+            nm.ARM: list(nm.ARMS),
+            nm.PARTICIPANT: (nm.UNIT, cases.name[shown]),
+            "stratum": (nm.UNIT, stratum),
+            "split_stratum": (nm.UNIT, codes(active_first, responded, trial)),
+            "period": (nm.UNIT, made["period"]),
+            "sequence": (nm.UNIT, sequence),
+            "trial": (nm.UNIT, trial),
+            "site": (nm.UNIT, cases.site[shown]),
+            **features,
+        },
+        attrs={
+            **cohort.attrs,
+            "design": design,
+            "endpoint": endpoint,
+            "within_arm": int(within_arm and design == PARALLEL),
+            "exclusions": _exclusions(cohort, cases, unusable),
+        },
+    )
+    if prediction is not None:
+        matrix["prediction"] = ((nm.UNIT, nm.ARM), prediction)
+    return UNITS.check(matrix)
+
+
+def codes(*columns: np.ndarray) -> np.ndarray:
+    """Number the distinct rows of some columns 0, 1, ... in sorted order.
+
+    Examples
+    --------
+    >>> codes(np.array(["b", "a", "b"]), np.array([1, 1, 2]))
+    array([1, 0, 2])
+    """
+    each = [np.unique(column, return_inverse=True)[1] for column in columns]
+    rows = np.unique(np.column_stack(each), axis=0, return_inverse=True)[1]
+    return rows.reshape(-1).astype(np.int64)
+
+
+def _starts_active(sequence: np.ndarray) -> np.ndarray:
+    return np.char.startswith(np.asarray(sequence).astype(str), nm.ACTIVE)
+
+
+def _both_arms(design: str, outcome: np.ndarray, trial: np.ndarray) -> None:
+    for name in np.unique(trial):
+        seen = np.isfinite(outcome[trial == name]).any(axis=0)
+        if not seen.all():
+            raise InputError(
+                f"the {design} analysis needs both arms in every trial",
+                where=f"trial {name or 'without a name'}",
+                value=f"only {nm.ARMS[int(seen.argmax())]}",
+                remedy="leave this trial out, or check its column of arms",
+            )
+
+
+def _predicted(made: dict[str, np.ndarray], participant: np.ndarray) -> np.ndarray:
+    """Cross-fit expected outcomes over participants in a fixed random order of folds."""
+    people = np.unique(participant, return_inverse=True)[1]
+    count = int(people.max()) + 1
+    stream = np.random.SeedSequence(0, spawn_key=(nm.STREAM_FOLD, 0))
+    fold = (np.random.default_rng(stream).permutation(count) % FOLDS)[people]
+    active = np.isfinite(made["outcome"][:, 0])
+    y = np.where(active, made["outcome"][:, 0], made["outcome"][:, 1])
+    return cross_fitted(made["value"], y, active, fold)
+
+
+def _exclusions(cohort: xr.Dataset, cases: Cases, unusable: dict[int, str]) -> str:
+    listed = json.loads(cohort.attrs.get("exclusions", "[]"))
+    for u in sorted(unusable):
+        entry = {
+            "participant": str(cases.name[u]),
+            "period": int(cases.period[u]),
+            "reason": unusable[u],
+        }
+        if not any(
+            e["participant"] == entry["participant"] and e["period"] in (0, entry["period"])
+            for e in listed
+        ):
+            listed.append(entry)
+    return json.dumps(listed)
