@@ -1,0 +1,141 @@
+"""Bring a stage to its end: the missing ranges, cut into blocks of a good length, computed.
+
+Strategy: what is missing is asked of the disk. If no block size is fixed, one number per worker
+warms up compilers and processes, a few more are timed, and the rest is cut so that a task takes
+about ten seconds while every worker still gets at least four tasks. Which numbers lie in which
+block never changes a result, because every number draws its own randomness.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ketadask.cluster import Executor, TaskFailure
+from ketadask.schema import InputError
+from ketadask.store import Parts, Range, blocks
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
+    from ketadask.study.progress import Progress, Stage
+
+_log = logging.getLogger(__name__)
+_TIMED = 4
+
+
+@dataclass
+class Ended:
+    """How a stage ended: what was made, what was there, what failed."""
+
+    name: str
+    unit: str
+    total: int
+    reused: int = 0
+    made: int = 0
+    seconds: float = 0.0
+    block: int | None = None
+    failures: list[tuple[Range, TaskFailure]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.reused + self.made == self.total
+
+    def story(self) -> str:
+        """Return one line about the failures, naming what failed and the first reason."""
+        failed = ", ".join(f"{first}-{last}" for first, last in sorted(r for r, _ in self.failures))
+        reason = f": {self.failures[0][1]}" if self.failures else ""
+        missing = self.total - self.reused - self.made
+        return f"{self.name}: {missing:,} of {self.total:,} {self.unit} failed ({failed}){reason}"
+
+
+def finish(
+    name: str,
+    unit: str,
+    *,
+    total: int,
+    parts: Parts,
+    graph: Callable[[Sequence[Range]], list[Delayed]],
+    executor: Callable[[], Executor],
+    progress: Progress,
+    block: int | None = None,
+    task_seconds: float = 10.0,
+) -> Ended:
+    """Compute the ranges of ``parts`` that are missing below ``total``.
+
+    Parameters
+    ----------
+    graph
+        Makes the tasks of some ranges, one task each, in their order.
+    executor
+        Opens the executor; not called where nothing is missing.
+    """
+    missing = parts.missing(total)
+    left = _size(missing)
+    ended = Ended(name, unit, total, reused=total - left)
+    if not missing:
+        progress.say(f"{name}: all {total:,} {unit} are there already")
+        return ended
+    runner = executor()
+    with progress.stage(name, unit, total=total, done=ended.reused) as stage:
+        work = _Work(ended, graph, runner, stage)
+        if block is None and left > 8 * runner.workers:
+            missing, _ = work.wave(missing, 1, runner.workers)
+            missing, each = work.wave(missing, _TIMED, runner.workers)
+            block = block_size(each, _size(missing), runner.workers, task_seconds)
+        ended.block = block or 1
+        if missing:
+            work.wave(missing, ended.block, None)
+    ended.seconds = stage.seconds
+    return ended
+
+
+def block_size(each: float, left: int, workers: int, task_seconds: float) -> int:
+    """Return how many numbers a task gets when one takes ``each`` seconds.
+
+    Examples
+    --------
+    >>> block_size(0.05, left=10_000, workers=2, task_seconds=10), block_size(0.05, 100, 2, 10)
+    (200, 13)
+    """
+    wanted = task_seconds / max(each, 1e-6)
+    fair = -(-left // (4 * workers))
+    return max(1, round(min(wanted, fair)))
+
+
+@dataclass
+class _Work:
+    ended: Ended
+    graph: Callable[[Sequence[Range]], list[Delayed]]
+    executor: Executor
+    stage: Stage
+
+    def wave(
+        self, missing: list[Range], size: int, count: int | None
+    ) -> tuple[list[Range], float]:
+        """Compute ``count`` blocks (all if None); return what is left, and seconds per number."""
+        ranges = blocks(missing, size)[:count]
+        begun = self.stage.seconds
+        for index, result in self.executor.compute(self.graph(ranges)):
+            self._take(ranges[index], result)
+        each = (self.stage.seconds - begun) / size
+        edge = ranges[-1][1] if ranges else -1
+        return [(max(first, edge + 1), last) for first, last in missing if last > edge], each
+
+    def _take(self, span: Range, result: object) -> None:
+        if not isinstance(result, TaskFailure):
+            count = _size([span])
+            self.ended.made += count
+            self.stage.advance(count)
+            return
+        if isinstance(result.error, InputError):
+            raise result.error
+        _log.error("%s %s-%s failed\n%s", self.ended.name, *span, result.trace)
+        self.ended.failures.append((span, result))
+
+
+def _size(ranges: Sequence[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
