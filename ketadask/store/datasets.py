@@ -1,0 +1,85 @@
+"""Datasets as zarr folders, written whole and read back only when every byte is as written."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ketadask.schema import InputError
+from ketadask.store.disk import (
+    disk_errors,
+    make_folder,
+    set_aside,
+    sync_folder,
+    sync_tree,
+    temporary_path,
+)
+from ketadask.store.fingerprints import fingerprint
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Hidden, so that the fingerprint of the folder does not see it.
+_CHECKSUM = ".checksum"
+
+
+def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
+    """Write a dataset to a folder that appears complete or not at all."""
+    make_folder(path.parent)
+    temporary = temporary_path(path)
+    with disk_errors(path.parent):
+        try:
+            # Format 2: format 3 has no settled form for texts and warns about each of them.
+            _with_texts(dataset).to_zarr(temporary, mode="w", zarr_format=2, consolidated=True)
+            (temporary / _CHECKSUM).write_text(fingerprint(temporary))
+            sync_tree(temporary)
+            _exchange(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read a dataset into memory; a damaged one is moved into ``damaged/`` beside it."""
+    import xarray as xr
+
+    if not path.is_dir():
+        raise InputError("no such dataset", file=path, remedy="run the stage that makes it")
+    if not is_whole(path):
+        place = set_aside(path, path.parent / "damaged")
+        raise InputError("the dataset is damaged", file=place, remedy="run again: it is made anew")
+    with xr.open_zarr(path, consolidated=True, chunks=None) as dataset:
+        loaded: xr.Dataset = dataset.load()
+    return loaded
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the dataset is there and every byte of it is as written."""
+    try:
+        return (path / _CHECKSUM).read_text() == fingerprint(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _with_texts(dataset: xr.Dataset) -> xr.Dataset:
+    """Give texts a fixed width: objects would have to be guessed, and dtypes come back changed."""
+    texts = {
+        name: variable.astype("U")
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "OT"
+    }
+    changed = {name: variable for name, variable in texts.items() if name not in dataset.coords}
+    return dataset.assign(changed).assign_coords(
+        {name: variable for name, variable in texts.items() if name in dataset.coords}
+    )
+
+
+def _exchange(new: Path, path: Path) -> None:
+    old = temporary_path(path)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(old)
+    new.rename(path)
+    sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)

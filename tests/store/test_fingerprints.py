@@ -1,0 +1,238 @@
+"""Fingerprints depend on content, on all of it, and on nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ketadask.schema import InputError
+from ketadask.store import code_version, file_hash, fingerprint, fingerprints
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+DTYPES = ["f8", "f4", "i8", "i4", "u1", "?", "U3", "M8[D]", "c16"]
+ARRAYS = hnp.arrays(  # missing values have a test of their own
+    dtype=st.sampled_from(DTYPES),
+    elements={"allow_nan": False},
+    shape=hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4),
+)
+
+
+def reverse_keys(thing):
+    if isinstance(thing, dict):
+        return {key: reverse_keys(thing[key]) for key in reversed(thing)}
+    return [reverse_keys(item) for item in thing] if isinstance(thing, list) else thing
+
+
+@given(JSON)
+def test_order_of_keys_does_not_matter(thing):
+    assert fingerprint(thing) == fingerprint(reverse_keys(thing))
+
+
+@given(JSON, JSON)
+def test_equal_exactly_when_the_things_are(one, two):
+    # repr tells 1, 1.0 and True apart as the fingerprint does; JSON keys are sorted first
+    def canonical(thing):
+        if isinstance(thing, dict):
+            return {key: canonical(thing[key]) for key in sorted(thing)}
+        return [canonical(item) for item in thing] if isinstance(thing, list) else thing
+
+    same = repr(canonical(one)) == repr(canonical(two))
+    assert (fingerprint(one) == fingerprint(two)) == same
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (1, 1.0),
+        (1, True),
+        (0, False),
+        ("1", 1),
+        (None, "None"),
+        ("", None),
+        ([], {}),
+        ([[1], 2], [1, [2]]),
+        (["ab"], ["a", "b"]),
+        ({"a": {"b": 1}}, {"a": 1, "b": 1}),
+        (b"a", "a"),
+        (date(2024, 1, 2), "2024-01-02"),
+        (np.zeros(2), [0.0, 0.0]),
+        ([1, 2], [2, 1]),
+    ],
+)
+def test_different_kinds_differ(one, two):
+    assert fingerprint(one) != fingerprint(two)
+
+
+def test_lists_and_tuples_sets_and_numpy_scalars_are_what_they_say():
+    assert fingerprint((1, [2, (3,)])) == fingerprint([1, (2, [3])])
+    assert fingerprint({"b", "a", "c"}) == fingerprint(frozenset("cab"))
+    assert fingerprint(np.float64(0.5), np.int32(3), np.bool_(True)) == fingerprint(0.5, 3, True)
+    assert fingerprint("a", "b") != fingerprint(["a", "b"])
+
+
+@given(ARRAYS)
+def test_memory_layout_and_byte_order_do_not_matter(values):
+    expected = fingerprint(values)
+    assert fingerprint(np.asfortranarray(values)) == expected
+    assert fingerprint(values[::-1][::-1]) == expected
+    assert fingerprint(values.astype(values.dtype.newbyteorder(">"))) == expected
+
+
+@given(ARRAYS)
+def test_shape_and_dtype_matter(values):
+    assert fingerprint(values) != fingerprint(values[np.newaxis])
+    other = {"f": "f16", "i": "i2", "u": "u8", "b": "i1", "U": "U9", "M": "M8[s]", "c": "c32"}
+    assert fingerprint(values) != fingerprint(values.astype(other[values.dtype.kind]))
+
+
+@given(ARRAYS, ARRAYS)
+def test_arrays_are_the_same_exactly_when_their_bytes_are(one, two):
+    same = (one.dtype, one.shape, one.tobytes()) == (two.dtype, two.shape, two.tobytes())
+    assert (fingerprint(one) == fingerprint(two)) == same
+
+
+@given(ARRAYS, st.data())
+def test_every_element_matters(values, data):
+    index = data.draw(st.integers(0, values.size - 1))
+    changed = values.copy()
+    changed.reshape(-1)[index] = np.asarray(1 if values.reshape(-1)[index] != 1 else 0).astype(
+        values.dtype
+    )
+    differs = changed.tobytes() != values.tobytes()
+    assert (fingerprint(values) != fingerprint(changed)) == differs
+
+
+def test_all_missing_values_are_one_missing_value():
+    quiet, negative = np.array([np.nan]), np.array([np.nan])
+    negative.view("u8")[0] |= np.uint64(1) << np.uint64(63)
+    assert negative.tobytes() != quiet.tobytes()
+    assert fingerprint(quiet) == fingerprint(negative)
+    assert fingerprint(quiet) != fingerprint(np.array([0.0]))
+
+
+def test_large_arrays_are_hashed_to_the_end():
+    values = np.zeros(1 << 18)
+    changed = values.copy()
+    changed[-1] = 1
+    assert fingerprint(values) != fingerprint(changed)
+
+
+def test_text_and_object_arrays():
+    assert fingerprint(np.array(["a", None], object)) == fingerprint(np.array(["a", None], object))
+    assert fingerprint(np.array(["a", "b"], object)) != fingerprint(np.array(["ab", ""], object))
+    assert fingerprint(np.array([], object)) != fingerprint(np.zeros((0, 2), object))
+    structured = np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])
+    other = np.array([(1, 2.0)], dtype=[("a", "i4"), ("c", "f8")])
+    assert fingerprint(structured) != fingerprint(other)
+
+
+def test_paths_count_by_content(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "elsewhere" / "two"
+    (one / "deep").mkdir(parents=True)
+    (one / "a.tsv").write_text("x\n")
+    (one / "deep" / "b.tsv").write_text("y\n")
+    shutil.copytree(one, two)
+    assert fingerprint(one) == fingerprint(two)
+    assert fingerprint(one / "a.tsv") == fingerprint(two / "a.tsv")
+    (two / ".hidden").write_text("no matter")
+    assert fingerprint(one) == fingerprint(two)
+    (two / "deep" / "b.tsv").write_text("z\n")
+    assert fingerprint(one) != fingerprint(two)
+    shutil.copy(one / "deep" / "b.tsv", two / "deep" / "b.tsv")
+    (two / "deep" / "b.tsv").rename(two / "deep" / "c.tsv")
+    assert fingerprint(one) != fingerprint(two)
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.tsv").write_text("x")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "data").symlink_to(tmp_path / "real")
+    before = fingerprint(tmp_path / "study")
+    (tmp_path / "real" / "a.tsv").write_text("y")
+    assert fingerprint(tmp_path / "study") != before
+
+
+def test_a_path_without_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.tsv: cannot read the file .*No such file"):
+        fingerprint({"folder": tmp_path / "gone.tsv"})
+    (tmp_path / "link.tsv").symlink_to(tmp_path / "not-fetched")
+    with pytest.raises(InputError, match=r"link\.tsv"):
+        fingerprint(tmp_path)
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    width: float
+    content: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    width: float
+    content: np.ndarray
+
+
+def test_dataclasses_count_by_kind_and_fields():
+    assert fingerprint(Box(1.0, np.arange(3))) == fingerprint(Box(1.0, np.arange(3)))
+    assert fingerprint(Box(1.0, np.arange(3))) != fingerprint(Box(2.0, np.arange(3)))
+    assert fingerprint(Box(1.0, np.arange(3))) != fingerprint(Bag(1.0, np.arange(3)))
+
+
+@pytest.mark.parametrize("thing", [object(), Box, len, np.ma.masked_array([1], [True])])
+def test_what_has_no_content_is_refused(thing):
+    with pytest.raises(TypeError, match="cannot fingerprint"):
+        fingerprint([thing])
+
+
+def test_file_hash_is_sha256(tmp_path):
+    file = tmp_path / "abc"
+    file.write_bytes(b"abc")
+    assert file_hash(file).startswith("ba7816bf8f01cfea414140de5dae2223")  # FIPS 180-2, B.1
+
+
+def test_the_same_in_every_process():
+    thing = {"a": {"x", "y", "z"}, "b": [1, 2.5, None], "c": "ä"}
+    code = f"from ketadask.store import fingerprint; print(fingerprint({thing!r}))"
+    for seed in ("1", "2"):
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.strip() == fingerprint(thing)
+
+
+def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
+    import ketadask
+
+    package = tmp_path / "ketadask"
+    source = ketadask.__file__.rpartition("/")[0]
+    shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(ketadask, "__file__", str(package / "__init__.py"))
+    original = code_version()
+    fingerprints.code_version.cache_clear()
+    try:
+        assert code_version() == original
+        for floor, counts in (("report", False), ("cli", False), ("kernels", True)):
+            (package / floor / "__init__.py").write_text('"""Changed."""\n')
+            fingerprints.code_version.cache_clear()
+            assert (code_version() != original) == counts
+    finally:
+        fingerprints.code_version.cache_clear()
