@@ -1,0 +1,125 @@
+"""Tables written row slice by row slice into a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from ketadask.schema import InputError
+
+
+class Table:
+    """A tab separated file, open for more rows.
+
+    Parameters
+    ----------
+    path
+        File to make; its folder is made too.
+    columns
+        Names of the columns, the first header line.
+    described
+        Descriptions, the second header line of NDA files; those files quote every cell.
+    missing
+        What stands for a negative whole number.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        *,
+        described: Sequence[str] = (),
+        missing: str = "n/a",
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.missing = missing
+        self._file = path.open("wb")
+        quote = '"' if described else ""
+        for line in (columns, described):
+            if line:
+                cells = "\t".join(f"{quote}{cell}{quote}" for cell in line)
+                self._file.write(f"{cells}\n".encode())
+        style = "all_valid" if described else "none"
+        self._options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style=style)
+        self._schema = pa.schema([(f"{i}", pa.string()) for i in range(len(columns))])
+        self._writer = csv.CSVWriter(self._file, self._schema, write_options=self._options)
+
+    def write(self, *columns: np.ndarray) -> None:
+        """Append rows; every argument is a column (row,) or a block of columns (row, column)."""
+        flat = [part for block in columns for part in (block.T if block.ndim == 2 else [block])]
+        cells = [_cells(column, self.missing) for column in flat]
+        self._writer.write(pa.RecordBatch.from_arrays(cells, schema=self._schema))
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+        self._file.close()
+
+
+def _cells(column: np.ndarray, missing: str) -> pa.Array:
+    if column.dtype.kind in "iu":
+        given = pa.array(np.ascontiguousarray(column), mask=column < 0)
+        return pc.fill_null(pc.cast(given, pa.string()), missing)
+    if column.dtype.kind == "f":
+        return pc.cast(pa.array(np.ascontiguousarray(column)), pa.string())
+    return pa.array(column.astype(object), pa.string())
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write one readable JSON file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary folder beside ``out`` that becomes ``out`` when the body has ended well.
+
+    A folder that is there and not empty is refused, or replaced at the very end with
+    ``overwrite``. Of a body that fails nothing remains.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError("not a folder", file=out, remedy="name a new folder")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise InputError(
+            "the folder is not empty",
+            file=out,
+            remedy="name a new folder, or ask to overwrite this one",
+        )
+    mark = uuid.uuid4().hex[:8]
+    new, old = (out.parent / f".{out.name}.{what}-{mark}" for what in ("partial", "replaced"))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new.mkdir()
+        yield new
+        if out.exists():
+            os.replace(out, old)
+        os.replace(new, out)
+    except OSError as error:
+        raise InputError(
+            f"the study folder cannot be written ({error.strerror})",
+            file=error.filename or out,
+            remedy="free space or name a folder you may write to",
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

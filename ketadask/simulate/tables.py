@@ -1,0 +1,255 @@
+"""The tables of a study folder: which columns, which rows, which descriptions."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ketadask.simulate.folder import Table, write_json
+from ketadask.simulate.instruments import INSTRUMENTS, NDA_NAMES, Instrument
+from ketadask.simulate.people import People
+from ketadask.simulate.trial import DAY, FOLLOW_UPS
+from ketadask.simulate.volumes import HEAD_SIZE, regions
+
+_BETWEEN_INFUSIONS = 14
+_FIRST_DAY = np.datetime64("2005-01-03")
+_DAYS_OF_ENROLMENT = 3_000
+_GLOBALS = ("BrainSegVolNotVent", HEAD_SIZE)
+# aparc tables call head size by another name; wmparc tables lack the brain's volume.
+_VOLUME_TABLES = {
+    "lh.aparc": ("lh.aparc.volume", _GLOBALS, {HEAD_SIZE: "eTIV"}),
+    "rh.aparc": ("rh.aparc.volume", _GLOBALS, {HEAD_SIZE: "eTIV"}),
+    "aseg": ("Measure:volume", _GLOBALS, {}),
+    "wmparc": ("Measure:volume", (HEAD_SIZE,), {}),
+}
+_NDA_FIXED = {
+    "subjectkey": "The NDAR Global Unique Identifier (GUID) for research subject",
+    "src_subject_id": "Subject ID how it's defined in lab/project",
+    "interview_date": "Date on which the interview was completed. MM/DD/YYYY",
+    "interview_age": "Age in months at the time of the interview",
+    "sex": "Sex of subject at birth",
+    "visit": "Visit name: p = period, d = days after its infusion",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Participants that stand next to each other; every array begins with (participant,).
+
+    ``there`` (participant, period, visit) says which visits took place; ``ratings`` holds, per
+    scale, (participant, period, visit of the scale, column).
+    """
+
+    number: np.ndarray
+    active_first: np.ndarray
+    second_given: np.ndarray
+    there: np.ndarray
+    trial: np.ndarray
+    site: np.ndarray
+    people: People
+    ratings: dict[str, np.ndarray]
+
+    def first(self, count: int) -> Slice:
+        """Return the first ``count`` participants."""
+        arrays = ("number", "active_first", "second_given", "there", "trial", "site")
+        return replace(
+            self,
+            **{name: getattr(self, name)[:count] for name in arrays},
+            people=People(**{name: rows[:count] for name, rows in vars(self.people).items()}),
+            ratings={name: rows[:count] for name, rows in self.ratings.items()},
+        )
+
+    @property
+    def paired(self) -> np.ndarray:
+        """(participant,) whether day 7 was seen after both infusions."""
+        day = 1 + FOLLOW_UPS.index(DAY)
+        return self.there[:, :, day].all(axis=1)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(participant,) BIDS names."""
+        return np.char.add("sub-K", np.char.zfill((self.number + 1).astype(str), 5))
+
+
+def _visit_names(scale: Instrument) -> np.ndarray:
+    return np.array([[f"ses-p{period}d{day}" for day in scale.days] for period in (1, 2)])
+
+
+class StudyTables:
+    """All tables of a study folder, open for more participants.
+
+    Parameters
+    ----------
+    folder
+        The study folder.
+    layout
+        ``bids``, ``nda`` or ``both``: where the scales go.
+    files
+        Closes the tables.
+    """
+
+    def __init__(self, folder: Path, layout: str, files: ExitStack) -> None:
+        self._folder, self._bids, self._nda = folder, layout != "nda", layout != "bids"
+        self._participants = files.enter_context(
+            Table(folder / "participants.tsv", list(_PARTICIPANTS))
+        )
+        derivatives = folder / "derivatives" / "freesurfer"
+        self._volumes = {
+            name: (columns, files.enter_context(Table(derivatives / f"{name}.volume.tsv", header)))
+            for name, (header, columns) in _volume_columns().items()
+        }
+        self._scales = {}
+        if self._bids:
+            for scale in INSTRUMENTS:
+                header = ["participant_id", "session_id", *scale.columns]
+                path = folder / "phenotype" / f"{scale.name}.tsv"
+                self._scales[scale.name] = files.enter_context(Table(path, header))
+        self._archive = {}
+        if self._nda:
+            for scale in INSTRUMENTS:
+                path = folder / "nda" / f"{scale.name}01.txt"
+                header = [*_NDA_FIXED, *NDA_NAMES.get(scale.name, scale.columns)]
+                described = [*_NDA_FIXED.values(), *_descriptions(scale)]
+                table = Table(path, header, described=described, missing="-999")
+                self._archive[scale.name] = files.enter_context(table)
+
+    def write(self, part: Slice) -> None:
+        """Append participants to every table."""
+        self._write_participants(part)
+        for columns, table in self._volumes.values():
+            table.write(part.ids, part.people.volume[:, columns])
+        for scale in INSTRUMENTS:
+            visit = [0, *(1 + FOLLOW_UPS.index(day) for day in scale.days[1:])]
+            who, period, day = np.nonzero(part.there[:, :, visit])
+            values = part.ratings[scale.name][who, period, day]
+            names = _visit_names(scale)[period, day]
+            if self._bids:
+                self._scales[scale.name].write(part.ids[who], names, values)
+            if self._nda:
+                after = period * _BETWEEN_INFUSIONS + np.array(scale.days)[day]
+                fixed = _nda_fixed(part, who, after)
+                self._archive[scale.name].write(*fixed, names, values)
+
+    def _write_participants(self, part: Slice) -> None:
+        first = np.where(part.active_first, "d", "p")
+        second = np.where(part.active_first, "p", "d")
+        people = part.people
+        self._participants.write(
+            part.ids,
+            people.age.astype(int),
+            np.where(people.male, "M", "F"),
+            people.bmi,
+            np.full(len(part.ids), "MDD"),
+            first,
+            np.where(part.second_given, second, "n/a"),
+            np.char.add("trial-", (part.trial + 1).astype(str)),
+            np.char.add("site-", (part.site + 1).astype(str)),
+        )
+
+    def describe(self, name: str, made_by: str) -> None:
+        """Write the descriptions BIDS asks for beside the tables."""
+        tool = {"Name": "ketadask", "Version": made_by}
+        write_json(
+            self._folder / "dataset_description.json",
+            {
+                "Name": name,
+                "BIDSVersion": "1.9.0",
+                "DatasetType": "raw",
+                "License": "CC0",
+                "GeneratedBy": [tool],
+            },
+        )
+        write_json(self._folder / "participants.json", _PARTICIPANTS)
+        (self._folder / "README").write_text(_README.format(name=name), encoding="utf-8")
+        write_json(
+            self._folder / "derivatives" / "freesurfer" / "dataset_description.json",
+            {
+                "Name": f"{name}: FreeSurfer volumes",
+                "BIDSVersion": "1.9.0",
+                "DatasetType": "derivative",
+                "GeneratedBy": [tool],
+            },
+        )
+        for scale in INSTRUMENTS if self._bids else ():
+            write_json(self._folder / "phenotype" / f"{scale.name}.json", _sidecar(scale))
+
+
+def _volume_columns() -> dict[str, tuple[list[str], list[int]]]:
+    """Header and columns of every FreeSurfer table, globals at the end as FreeSurfer puts them."""
+    model, tables = regions(), {}
+    for name, (corner, last, renamed) in _VOLUME_TABLES.items():
+        own = [
+            region for region, table in zip(model.name, model.table, strict=True) if table == name
+        ]
+        wanted = [*own, *last]
+        header = [corner, *(renamed.get(region, region) for region in wanted)]
+        tables[name] = header, [model.column(region) for region in wanted]
+    return tables
+
+
+def _descriptions(scale: Instrument) -> list[str]:
+    items = [f"{i + 1}. {item}" for i, item in enumerate(scale.items)]
+    return [*items, f"{scale.title}: total score"]
+
+
+def _sidecar(scale: Instrument) -> dict[str, object]:
+    columns: dict[str, object] = {
+        "MeasurementToolMetadata": {"Description": scale.title},
+        "participant_id": {"Description": "Participant"},
+        "session_id": {
+            "Description": "Visit",
+            "Levels": {
+                f"ses-p{period}d{day}": f"{word} infusion, " + (f"day {day}" if day else "baseline")
+                for period, word in ((1, "first"), (2, "second"))
+                for day in scale.days
+            },
+        },
+    }
+    described = zip(scale.columns, _descriptions(scale), strict=True)
+    for (column, text), highest in zip(described, (*scale.maxima, 0), strict=True):
+        columns[column] = {"Description": text}
+        if highest:
+            columns[column]["Levels"] = {  # type: ignore[index]
+                str(scale.lowest + level): scale.words[level] for level in range(highest + 1)
+            }
+        else:
+            columns[column]["Remark"] = "As entered by the rater, also where an item is n/a"  # type: ignore[index]
+    return columns
+
+
+def _nda_fixed(part: Slice, who: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
+    number = part.number[who]
+    key = np.char.add("NDAR_INVK", np.char.zfill((number + 1).astype(str), 7))
+    date = _FIRST_DAY + (number % _DAYS_OF_ENROLMENT) + after
+    text = np.datetime_as_string(date)
+    american = np.array([f"{day[5:7]}/{day[8:10]}/{day[:4]}" for day in text])
+    months = part.people.age[who].astype(int) * 12 + number % 12
+    return key, part.ids[who], american, months, np.where(part.people.male[who], "M", "F")
+
+
+_PARTICIPANTS = {
+    "participant_id": {"Description": "Participant"},
+    "age": {"Description": "Age at the first infusion", "Units": "years"},
+    "sex": {"Description": "Sex", "Levels": {"M": "Male", "F": "Female"}},
+    "bmi": {"Description": "Body mass index", "Units": "kg/m^2"},
+    "group": {"Description": "Diagnosis", "Levels": {"MDD": "major depressive disorder"}},
+    "infusion_1": {
+        "Description": "The first infusion",
+        "Levels": {"d": "Ketamine, 0.5 mg/kg", "p": "Saline", "n/a": "Not given"},
+    },
+    "infusion_2": {
+        "Description": "The second infusion",
+        "Levels": {"d": "Ketamine, 0.5 mg/kg", "p": "Saline", "n/a": "Not given"},
+    },
+    "trial": {"Description": "Trial the participant belongs to"},
+    "site": {"Description": "Site (scanner) within the trial"},
+}
+
+_README = """{name}
+
+Nobody here is real: the study was drawn by ketadask. Adults with depression received ketamine
+(0.5 mg/kg) and saline, in random order, two weeks apart. truth.json says what was planted.
+"""

@@ -1,0 +1,159 @@
+"""The trial: who is given what in which order, who is not seen, and who improves by how much.
+
+Everything is drawn for fixed stretches of ``STRETCH`` participants, stretch k from
+SeedSequence(seed, spawn_key=(names.STREAM_SIMULATION, k)): participant 1,000 is the same person in
+a study of 1,001 and of 50,000.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketadask import names as nm
+
+# A multiple of 2 (sequences), 11 (one participant in eleven is seen on one arm only) and 20 (seven
+# members in twenty).
+STRETCH = 220
+_SINGLE, _TWENTY, _MEMBERS = 11, 20, 7
+
+FOLLOW_UPS = (1, 3, 7, 10)
+DAY = 7
+MISSED = 0.04
+
+# Points of improvement on the MADRS per follow-up, chosen after the published courses: ketamine
+# peaks on the first day, the persona's members keep their benefit for a week.
+_CONTROL = np.array([2.0, 2.0, 1.5, 1.5])
+_ACTIVE = np.array([7.0, 5.0, 3.0, 2.0])
+_EXTRA = np.array([0.85, 1.0, 1.0, 0.7])
+_SECOND_PERIOD = -1.5
+_PERSON, _PERIOD, _VISIT = 3.0, 4.6, 3.4
+SPREAD = 7.0
+"""Standard deviation, in points, that the planted effects are multiples of."""
+
+_COMPARE = {"<=": operator.le, ">": operator.gt}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One planted literal, for example ``bdi_10 > 0``."""
+
+    feature: str
+    op: str
+    cut: float
+
+    def holds(self, value: np.ndarray) -> np.ndarray:
+        """Say for every value whether the literal holds."""
+        return _COMPARE[self.op](value, self.cut)
+
+
+# The first persona of Geraci et al. 2025, with its own cuts (mm3; crying at all).
+PERSONA = (
+    Planted("wm-lh-posteriorcingulate", "<=", 4533.7),
+    Planted("wm-rh-inferiorparietal", "<=", 12663.9),
+    Planted("bdi_10", ">", 0.0),
+)
+PROGNOSTIC = "age"
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Plan of one stretch: (participant,) arrays.
+
+    ``gap`` is 0 where nothing is lost, 1 where the second infusion was not given, 2 and 3 where
+    day 7 of the first or the second period was not seen.
+    """
+
+    active_first: np.ndarray
+    member: np.ndarray
+    gap: np.ndarray
+    seen: np.ndarray
+
+
+def generator(seed: int, *address: int) -> np.random.Generator:
+    """Return the randomness of one address of the simulation."""
+    key = (nm.STREAM_SIMULATION, *address)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def draw_design(rng: np.random.Generator) -> Design:
+    """Draw the plan of one stretch.
+
+    Sequences are balanced in pairs, members in twenties and within sequence, and one participant
+    in eleven gives one usable arm only, so that 33 participants give 63 cases.
+
+    Examples
+    --------
+    >>> design = draw_design(np.random.default_rng(0))
+    >>> int(design.active_first.sum()), int(design.member.sum()), int((design.gap[:33] > 0).sum())
+    (110, 77, 3)
+    """
+    first = rng.permuted(np.tile([True, False], (STRETCH // 2, 1)), axis=1).ravel()
+    member = np.zeros(STRETCH, bool)
+    for start in range(0, STRETCH, _TWENTY):
+        place = np.arange(start, start + _TWENTY)
+        among_active = _MEMBERS // 2 + rng.integers(2)
+        for group, count in ((first, among_active), (~first, _MEMBERS - among_active)):
+            member[rng.permutation(place[group[place]])[:count]] = True
+    gap = np.zeros(STRETCH, np.int8)
+    starts = np.arange(0, STRETCH, _SINGLE)
+    gap[starts + rng.integers(_SINGLE, size=len(starts))] = rng.choice(
+        [1, 2, 3], p=[0.5, 0.25, 0.25], size=len(starts)
+    )
+    seen = rng.random((STRETCH, 2, len(FOLLOW_UPS))) >= MISSED
+    return Design(first, member, gap, seen)
+
+
+def visits(design: Design, missing_visits: bool) -> np.ndarray:
+    """Return which visits took place: (participant, period, visit), visit 0 is the baseline."""
+    there = np.ones((len(design.gap), 2, 1 + len(FOLLOW_UPS)), bool)
+    if not missing_visits:
+        return there
+    there[:, :, 1:] = design.seen
+    day = 1 + FOLLOW_UPS.index(DAY)
+    there[:, :, day] = True
+    there[design.gap == 1, 1] = False
+    there[design.gap == 2, 0, day] = False
+    there[design.gap == 3, 1, day] = False
+    return there
+
+
+def draw_improvement(
+    rng: np.random.Generator,
+    design: Design,
+    member: np.ndarray,
+    prognosis: np.ndarray,
+    *,
+    effect: float,
+    prognostic: float,
+    overall: np.ndarray,
+) -> np.ndarray:
+    """Draw how much everybody improves, in points; positive is better.
+
+    Parameters
+    ----------
+    design, member
+        The plan, and who holds the persona.
+    prognosis
+        (participant,) standardised; its effect is the same on both arms.
+    effect, prognostic
+        In units of ``SPREAD``: extra benefit of members on active, loss per unit of prognosis.
+    overall
+        (participant,) points added to everybody's active arm (differences between trials).
+
+    Returns
+    -------
+    numpy.ndarray
+        (participant, period, follow-up).
+    """
+    n, days = len(member), len(FOLLOW_UPS)
+    active = np.stack([design.active_first, ~design.active_first], axis=1)[:, :, None]
+    course = np.where(active, _ACTIVE + overall[:, None, None], _CONTROL)
+    course = course + active * member[:, None, None] * (effect * SPREAD) * _EXTRA
+    course[:, 1] += _SECOND_PERIOD
+    course -= (prognostic * SPREAD * prognosis)[:, None, None]
+    course += _PERSON * rng.standard_normal((n, 1, 1))
+    course += _PERIOD * rng.standard_normal((n, 2, 1))
+    return course + _VISIT * rng.standard_normal((n, 2, days))

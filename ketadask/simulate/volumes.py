@@ -1,0 +1,150 @@
+"""Regional brain volumes with the means, spreads and covariances of adults.
+
+The table ``volumes.tsv`` holds facts about the group tables of OpenNeuro ds002790 (AOMIC-PIOP2,
+n = 226, CC0), rounded: mean and standard deviation of every region, its correlation with head size
+(eTIV), loadings on six factors of what is left, on a factor shared by the two hemispheres
+(`homologue`) and on one shared by cortex and white matter of a parcel (`parcel`). Of skewed
+regions (`lognormal`) mean and sd are the median and the sd of the logarithm.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+HEAD_SIZE = "EstimatedTotalIntraCranialVol"
+_BRAIN = "BrainSegVolNotVent"
+# Men's heads are larger: difference of the means, spread within a sex, share of men in the source,
+# all in standard deviations of eTIV.
+_SEX_DIFFERENCE, _SPREAD_WITHIN_SEX, _SHARE_MEN = 1.3, 0.775, 0.43
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The model of all regions: names (region,), loadings (region, source), and their scales."""
+
+    table: tuple[str, ...]
+    name: tuple[str, ...]
+    shape: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    size: np.ndarray
+    factors: np.ndarray
+    homologue: np.ndarray
+    parcel: np.ndarray
+    homologue_group: np.ndarray
+    parcel_group: np.ndarray
+
+    @property
+    def own(self) -> np.ndarray:
+        """Standard deviation of what a region shares with nothing else, in standard units."""
+        shared = self.size**2 + (self.factors**2).sum(1) + self.homologue**2 + self.parcel**2
+        return np.sqrt(np.clip(1 - shared, 0, None))
+
+    def column(self, name: str) -> int:
+        """Return the column of a region."""
+        return self.name.index(name)
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Split a FreeSurfer name into hemisphere, tissue and parcel."""
+    for pattern, tissue in (
+        (r"(lh|rh)_(.+)_volume", "cortex"),
+        (r"wm-(lh|rh)-(.+)", "white"),
+        (r"(Left|Right)-(.+)", "deep"),
+    ):
+        if found := re.fullmatch(pattern, name):
+            return found[1], tissue, found[2]
+    return "", "middle", name
+
+
+def _groups(keys: list[tuple[str, ...]]) -> np.ndarray:
+    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys])
+
+
+@cache
+def regions() -> Regions:
+    """Return the 185 regions: 68 aparc, 70 wmparc, 45 aseg, whole brain and head size.
+
+    Examples
+    --------
+    >>> len(regions().name), regions().name[-1]
+    (185, 'EstimatedTotalIntraCranialVol')
+    """
+    text = files("ketadask.simulate").joinpath("volumes.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[2:]]
+    table, name, shape = zip(*(row[:3] for row in rows), strict=True)
+    number = np.array([row[3:] for row in rows], dtype=float)
+    parts = [_parts(n) for n in name]
+    return Regions(
+        table=table,
+        name=name,
+        shape=np.array(shape),
+        mean=number[:, 0],
+        sd=number[:, 1],
+        size=number[:, 2],
+        factors=number[:, 3:9],
+        homologue=number[:, 9],
+        parcel=number[:, 10],
+        homologue_group=_groups([(tissue, parcel) for _, tissue, parcel in parts]),
+        parcel_group=_groups([(side, parcel) for side, _, parcel in parts]),
+    )
+
+
+def draw_volumes(
+    rng: np.random.Generator, male: np.ndarray, shift: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw volumes of adults.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    male
+        (person,) bool.
+    shift
+        (person, region) displacement in standard units, for example of scanners.
+
+    Returns
+    -------
+    numpy.ndarray
+        (person, region) mm3: whole numbers for aparc, one decimal elsewhere, as FreeSurfer writes.
+
+    Examples
+    --------
+    >>> volume = draw_volumes(np.random.default_rng(0), np.ones(500, bool))
+    >>> volume.shape, bool((volume >= 0).all())
+    ((500, 185), True)
+    """
+    model, n = regions(), len(male)
+    head = _SEX_DIFFERENCE * (male - _SHARE_MEN) + _SPREAD_WITHIN_SEX * rng.standard_normal(n)
+    z = head[:, None] * model.size
+    z += rng.standard_normal((n, model.factors.shape[1])) @ model.factors.T
+    for group, loading in (
+        (model.homologue_group, model.homologue),
+        (model.parcel_group, model.parcel),
+    ):
+        z += rng.standard_normal((n, group.max() + 1))[:, group] * loading
+    z += rng.standard_normal(z.shape) * model.own
+    if shift is not None:
+        z += shift
+    return _in_mm3(z, model)
+
+
+def _in_mm3(z: np.ndarray, model: Regions) -> np.ndarray:
+    volume = model.mean + model.sd * z
+    skewed = model.shape == "lognormal"
+    volume[:, skewed] = model.mean[skewed] * np.exp(model.sd[skewed] * z[:, skewed])
+    # The normal tail never reaches zero where a region exists in everybody.
+    there = model.shape == "normal"
+    volume[:, there] = np.maximum(volume[:, there], 0.25 * model.mean[there])
+    volume = np.maximum(volume, 0)
+    whole = np.array(
+        [t.endswith("aparc") or n == _BRAIN for t, n in zip(model.table, model.name, strict=True)]
+    )
+    return np.where(whole, np.round(volume), np.round(volume, 1))

@@ -1,0 +1,240 @@
+"""The simulated study: what is promised about it holds in the files, read back with pandas."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ketadask.schema import InputError
+from ketadask.simulate import simulate
+from ketadask.simulate.instruments import INSTRUMENTS, NDA_NAMES
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / name, sep="\t", na_values="n/a")
+
+
+def truth(folder: Path) -> dict:
+    return json.loads((folder / "truth.json").read_text())
+
+
+def improvements(folder: Path, day: int = 7) -> pd.DataFrame:
+    """(participant; d, p) MADRS improvement per arm, NaN where not seen."""
+    people = read(folder, "participants.tsv").set_index("participant_id")
+    total = read(folder, "phenotype/madrs.tsv").pivot(
+        index="participant_id", columns="session_id", values="madrs_total"
+    )
+    arms = pd.DataFrame(index=people.index, columns=["d", "p"], dtype=float)
+    for period in (1, 2):
+        gain = total[f"ses-p{period}d0"] - total[f"ses-p{period}d{day}"]
+        for arm in "dp":
+            given = people[f"infusion_{period}"] == arm
+            arms.loc[given, arm] = gain.reindex(people.index)[given]
+    return arms
+
+
+def volumes(folder: Path) -> pd.DataFrame:
+    tables = [
+        read(folder, f"derivatives/freesurfer/{name}.volume.tsv").pipe(
+            lambda table: table.set_index(table.columns[0])
+        )
+        for name in ("lh.aparc", "rh.aparc", "wmparc", "aseg")
+    ]
+    wide = pd.concat(tables, axis=1)
+    return wide.loc[:, ~wide.columns.duplicated()].copy()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    return simulate(tmp_path_factory.mktemp("small") / "study", layout="both")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Path:
+    return simulate(tmp_path_factory.mktemp("large") / "study", participants=1_000)
+
+
+def test_thirty_three_participants_give_sixty_three_cases(small):
+    arms = improvements(small)
+    assert len(arms) == 33
+    assert arms.notna().to_numpy().sum() == 63
+    assert arms.notna().all(axis=1).sum() == 30
+    assert truth(small)["counts"] == {
+        "participants": 33,
+        "members": len(truth(small)["members"]),
+        "pairs": 30,
+        "singles": 3,
+        "cases": 63,
+        "trials": 1,
+        "sites": 1,
+    }
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_thirty_three_give_sixty_three_with_any_seed(tmp_path, seed):
+    folder = simulate(tmp_path / "study", seed=seed)
+    assert improvements(folder).notna().to_numpy().sum() == 63
+    assert 0.2 <= len(truth(folder)["members"]) / 33 <= 0.45
+
+
+def test_members_are_those_whose_files_hold_the_persona(large):
+    inside = pd.Series(True, index=volumes(large).index)
+    items = read(large, "phenotype/bdi.tsv")
+    items = items[items.session_id.str.endswith("d0")]
+    values = volumes(large).assign(bdi_10=items.groupby("participant_id").bdi_10.mean())
+    for literal in truth(large)["persona"]:
+        value = values[literal["feature"]]
+        inside &= value <= literal["cut"] if literal["op"] == "<=" else value > literal["cut"]
+    assert set(inside[inside].index) == set(truth(large)["members"])
+    assert inside.mean() == pytest.approx(0.35, abs=0.01)
+    assert items.groupby("participant_id").bdi_10.nunique().max() == 1
+
+
+def test_planted_effect_is_recovered(large):
+    arms = improvements(large)
+    benefit = (arms.d - arms.p).dropna()
+    inside = benefit.index.isin(truth(large)["members"])
+    planted = truth(large)["effect_points"]
+    contrast = stats.ttest_ind(benefit[inside], benefit[~inside], equal_var=False)
+    low, high = contrast.confidence_interval(0.999)
+    assert low < planted < high
+    assert stats.ttest_1samp(benefit[~inside], 0).pvalue < 0.01
+    assert benefit[~inside].mean() == pytest.approx(1.5, abs=1.2)
+    # Members do not do better than others on placebo.
+    placebo = arms.p.dropna()
+    member = placebo.index.isin(truth(large)["members"])
+    assert abs(placebo[member].mean() - placebo[~member].mean()) < 1.5
+
+
+def test_age_foretells_improvement_on_both_arms_and_no_difference(large):
+    age = read(large, "participants.tsv").set_index("participant_id").age
+    arms = improvements(large).dropna()
+    outside = arms[~arms.index.isin(truth(large)["members"])]
+    assert outside.d.corr(age) < -0.25
+    assert outside.p.corr(age) < -0.25
+    assert abs((outside.d - outside.p).corr(age)) < 0.12
+
+
+def test_effect_zero_plants_nothing(tmp_path):
+    folder = simulate(tmp_path / "study", participants=600, effect=0)
+    benefit = improvements(folder).pipe(lambda arms: arms.d - arms.p).dropna()
+    inside = benefit.index.isin(truth(folder)["members"])
+    assert stats.ttest_ind(benefit[inside], benefit[~inside]).pvalue > 0.01
+
+
+def test_madrs_is_at_least_twenty_before_each_infusion(large):
+    madrs = read(large, "phenotype/madrs.tsv")
+    baseline = madrs[madrs.session_id.str.endswith("d0")].madrs_total
+    assert baseline.min() >= 20
+    assert baseline.mean() == pytest.approx(33.4, abs=0.6)
+    assert baseline.std() == pytest.approx(4.6, abs=0.5)
+
+
+@pytest.mark.parametrize("scale", INSTRUMENTS, ids=lambda scale: scale.name)
+def test_items_keep_their_range_and_add_up(large, scale):
+    table = read(large, f"phenotype/{scale.name}.tsv")
+    assert list(table.columns) == ["participant_id", "session_id", *scale.columns]
+    items, total = table[scale.columns[:-1]], table[scale.columns[-1]]
+    assert items.min().min() >= scale.lowest
+    assert ((items - scale.lowest).max() <= list(scale.maxima)).all()
+    complete = items.notna().all(axis=1)
+    assert (items[complete].sum(axis=1) == total[complete]).all()
+    assert total.notna().all()
+    assert 0.01 < items.isna().to_numpy().mean() < 0.02
+
+
+@pytest.mark.parametrize("scale", INSTRUMENTS, ids=lambda scale: scale.name)
+def test_sidecars_describe_every_column_and_level(small, scale):
+    sidecar = json.loads((small / f"phenotype/{scale.name}.json").read_text())
+    table = read(small, f"phenotype/{scale.name}.tsv")
+    assert set(sidecar) == {*table.columns, "MeasurementToolMetadata"}
+    for column in scale.columns[:-1]:
+        levels = {int(level) for level in sidecar[column]["Levels"]}
+        assert set(table[column].dropna().astype(int)) <= levels
+    assert set(table.session_id) <= set(sidecar["session_id"]["Levels"])
+
+
+def test_archive_texts_hold_the_same_numbers(small):
+    for scale in INSTRUMENTS:
+        bids = read(small, f"phenotype/{scale.name}.tsv")
+        path = small / f"nda/{scale.name}01.txt"
+        archive = pd.read_csv(path, sep="\t", skiprows=[1], na_values=[-999])
+        names = list(NDA_NAMES.get(scale.name, scale.columns))
+        np.testing.assert_array_equal(archive[names], bids[scale.columns])
+        assert (archive.visit == bids.session_id).all()
+        assert (archive.src_subject_id == bids.participant_id).all()
+    age = read(small, "participants.tsv").set_index("participant_id").age
+    years = (archive.interview_age // 12).set_axis(archive.src_subject_id)
+    assert (years == age.reindex(years.index)).all()
+    assert "-999" in path.read_text()
+
+
+def test_first_people_of_a_larger_study_are_the_same(tmp_path, small):
+    folder = simulate(tmp_path / "study", participants=300, layout="both")
+    for path in sorted(small.rglob("*.t*")):
+        larger = (folder / path.relative_to(small)).read_text()
+        assert larger.startswith(path.read_text()), path.name
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path, small):
+    again = simulate(tmp_path / "again", layout="both")
+    names = [str(path.relative_to(small)) for path in small.rglob("*") if path.is_file()]
+    equal, different, wrong = filecmp.cmpfiles(small, again, names, shallow=False)
+    assert len(equal) == len(names)
+    assert not different + wrong
+    other = simulate(tmp_path / "other", seed=8)
+    assert not filecmp.cmp(small / "participants.tsv", other / "participants.tsv", shallow=False)
+
+
+def test_trials_and_sites_are_balanced(tmp_path):
+    folder = simulate(tmp_path / "study", participants=240, trials=3, sites=2)
+    people = read(folder, "participants.tsv")
+    counts = people.groupby(["trial", "site"]).infusion_1.value_counts()
+    assert list(counts.unique()) == [20]
+
+
+def test_without_missing_visits_everybody_is_seen(tmp_path):
+    folder = simulate(tmp_path / "study", participants=22, missing_visits=False)
+    assert len(read(folder, "phenotype/madrs.tsv")) == 22 * 2 * 5
+    assert improvements(folder).notna().all(axis=None)
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"not empty.*overwrite"):
+        simulate(tmp_path / "study", participants=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
+    simulate(tmp_path / "study", participants=2, overwrite=True)
+    assert not (tmp_path / "study" / "mine.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
+
+
+def test_of_a_failed_study_nothing_remains(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ketadask.simulate.tables.StudyTables.write", fail)
+    with pytest.raises(InputError, match=r"No space left on device.*free space"):
+        simulate(tmp_path / "study", participants=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"participants": 0}, "participants: cannot be simulated, found 0; choose 1 to 99999"),
+        ({"trials": 21}, "trials: cannot be simulated, found 21"),
+        ({"effect": float("nan")}, "effect: not a plausible effect, found nan"),
+        ({"layout": "bidz"}, "unknown layout, found 'bidz'; did you mean 'bids'"),
+    ],
+)
+def test_messages(tmp_path, wrong, message):
+    with pytest.raises(InputError, match=message):
+        simulate(tmp_path / "study", **wrong)
