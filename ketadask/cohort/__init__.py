@@ -9,7 +9,7 @@ _WHERE = {
     "trial_of": "ketadask.cohort.designs",
     "units": "ketadask.cohort.designs",
 }
-__all__ = [*sorted(_WHERE)]
+__all__ = ["HoldoutSplit", "Trial", "trial_of", "units"]
 
 
 def __getattr__(name: str) -> Any:

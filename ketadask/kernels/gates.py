@@ -1,0 +1,269 @@
+"""Is the benefit inside a persona real (published gate), and more than outside (heterogeneity)?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy.special import gammaln, stdtr
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+def gates(
+    inside: np.ndarray, outcome: np.ndarray, participant: np.ndarray, paired: bool
+) -> dict[str, np.ndarray]:
+    """Compare active with control inside each persona, and the benefit inside with that outside.
+
+    Parameters
+    ----------
+    inside
+        (persona, unit) bool, True where the persona holds.
+    outcome
+        (unit, 2) endpoint on active, on control, larger is better; NaN where not seen.
+    participant
+        (unit,) equal values are the same participant.
+    paired
+        Whether each unit carries both arms.
+
+    Returns
+    -------
+    Arrays (persona,), positive where active is better:
+
+    ``n_active``, ``n_control`` : int64, outcomes seen inside.
+    ``mean_active``, ``mean_control`` : NaN where none was seen.
+    ``t``, ``p`` : Welch (1947, 10.1093/biomet/34.1-2.28), or the paired t test; two-sided.
+    ``d`` : Cohen's d with the pooled standard deviation of the arms; in paired data too.
+    ``g`` : Hedges' g, d times its exact correction (1981, 10.3102/10769986006002107) at
+    n_active + n_control - 2 degrees of freedom, at pairs - 1 in paired data.
+    ``d_z`` : mean over standard deviation of the pairs' differences; NaN in unpaired data.
+    ``interaction``, ``interaction_p`` : coefficient of persona x arm in least squares on persona,
+    arm and their product over all units, standard errors clustered by participant (CR1), t with
+    clusters - 1 degrees of freedom. Paired units are two rows of one participant.
+
+    What is undefined passes no gate: fewer than two outcomes per arm (two pairs), no variance up
+    to rounding, a cell of the interaction with fewer than two outcomes, a single participant give
+    p = 1, t = 0, d = 0, interaction = 0.
+
+    Examples
+    --------
+    >>> y = np.array([[9.0, np.nan], [7.0, np.nan], [np.nan, 1.0], [np.nan, 2.0]])
+    >>> made = gates(np.ones((1, 4), dtype=bool), y, np.arange(4), paired=False)
+    >>> [round(float(made[key][0]), 3) for key in ("t", "p", "d", "interaction_p")]
+    [5.814, 0.055, 5.814, 1.0]
+    """
+    inside = np.ascontiguousarray(inside, dtype=np.bool_)
+    outcome = np.asarray(outcome, dtype=np.float64)
+    # Clusters are summed in runs, so rows go by participant; the sort is stable, which keeps the
+    # sums the same however personas are divided over calls.
+    order = np.argsort(participant, kind="stable")
+    unit, arm = np.nonzero(np.isfinite(outcome[order]))
+    unit = order[unit]
+    y = outcome[unit, arm]
+    who = np.asarray(participant)[unit]
+    fresh = np.ones(unit.shape[0], dtype=np.bool_)
+    fresh[1:] = who[1:] != who[:-1]
+    least = _rounding(y)
+    made = np.zeros((inside.shape[0], 8))
+    _fill_cells(inside, unit, arm, y, fresh, least, made)
+    answer, d, correction = _effect_sizes(made)
+    if paired:
+        both = order[np.isfinite(outcome[order]).all(axis=1)]
+        differences = outcome[both, 0] - outcome[both, 1]
+        pairs = np.zeros((inside.shape[0], 3))
+        _fill_pairs(inside, both, differences, least, pairs)
+        t, df, there, answer["d_z"] = _paired_t(pairs)
+        correction = hedges_correction(pairs[:, 0] - 1.0)
+    else:
+        t, df, there = _welch_t(made)
+        answer["d_z"] = np.full(made.shape[0], np.nan)
+    answer["t"] = np.where(there, t, 0.0)
+    answer["p"] = two_sided(t, df, there)
+    answer["d"], answer["g"] = d, d * correction
+    variance = made[:, 7]
+    shown = variance > 0.0
+    t = made[:, 6] / np.sqrt(np.where(shown, variance, 1.0))
+    answer["interaction"] = np.where(shown, made[:, 6], 0.0)
+    answer["interaction_p"] = two_sided(t, np.full(t.shape, float(fresh.sum() - 1)), shown)
+    return answer
+
+
+def carry_over(outcome: np.ndarray, active_first: np.ndarray) -> dict[str, float]:
+    """Compare participants' totals over both periods between the two sequences of a crossover.
+
+    A difference hints at carry-over from the first period into the second. It is reported and
+    never selected on (Freeman 1989, 10.1002/sim.4780081202).
+
+    Parameters
+    ----------
+    outcome
+        (unit, 2) endpoint on active, on control.
+    active_first
+        (unit,) True where the active arm came first.
+
+    Returns
+    -------
+    ``difference`` of the mean totals, active first minus control first, with Welch's ``t`` and
+    two-sided ``p``; 0, 0 and 1 where a sequence has fewer than two participants.
+
+    Examples
+    --------
+    >>> y = np.array([[5.0, 1.0], [7.0, 2.0], [4.0, 1.0], [6.0, 0.0]])
+    >>> carry_over(y, np.array([True, True, False, False]))["difference"]
+    2.0
+    """
+    first = np.asarray(active_first, dtype=bool)
+    total = np.asarray(outcome, dtype=np.float64).sum(axis=1)
+    by_sequence = np.column_stack((np.where(first, total, np.nan), np.where(first, np.nan, total)))
+    unit = np.arange(total.shape[0])
+    made = gates(np.ones((1, unit.size), dtype=bool), by_sequence, unit, paired=False)
+    enough = min(made["n_active"][0], made["n_control"][0]) >= 2
+    difference = float(made["mean_active"][0] - made["mean_control"][0]) if enough else 0.0
+    return {"difference": difference, "t": float(made["t"][0]), "p": float(made["p"][0])}
+
+
+def _rounding(y: np.ndarray) -> float:
+    """Return the squared spread per outcome below which outcomes differ by rounding only."""
+    return float((8.0 * EPS * np.max(np.abs(y), initial=0.0)) ** 2)
+
+
+def _effect_sizes(made: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Return counts and means, d with the pooled standard deviation, and the correction of d."""
+    n1, n0 = made[:, 0], made[:, 1]
+    df = n1 + n0 - 2.0
+    there = (n1 >= 2) & (n0 >= 2) & (made[:, 4] + made[:, 5] > 0.0)
+    pooled = np.where(there, made[:, 4] + made[:, 5], 1.0) / np.where(there, df, 1.0)
+    d = np.where(there, made[:, 2] - made[:, 3], 0.0) / np.sqrt(pooled)
+    answer = {
+        "n_active": n1.astype(np.int64),
+        "n_control": n0.astype(np.int64),
+        "mean_active": np.where(n1 > 0, made[:, 2], np.nan),
+        "mean_control": np.where(n0 > 0, made[:, 3], np.nan),
+    }
+    return answer, d, hedges_correction(df)
+
+
+def _welch_t(made: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n1, n0 = made[:, 0], made[:, 1]
+    there = (n1 >= 2) & (n0 >= 2) & (made[:, 4] + made[:, 5] > 0.0)
+    n1, n0 = np.where(there, n1, 2.0), np.where(there, n0, 2.0)
+    v1 = np.where(there, made[:, 4], 1.0) / (n1 - 1.0) / n1
+    v0 = np.where(there, made[:, 5], 1.0) / (n0 - 1.0) / n0
+    # As shares of their sum the variances cannot underflow when squared.
+    w1, w0 = v1 / (v1 + v0), v0 / (v1 + v0)
+    df = 1.0 / (w1 * w1 / (n1 - 1.0) + w0 * w0 / (n0 - 1.0))
+    return (made[:, 2] - made[:, 3]) / np.sqrt(v1 + v0), df, there
+
+
+def _paired_t(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    n = pairs[:, 0]
+    there = (n >= 2) & (pairs[:, 2] > 0.0)
+    n = np.where(there, n, 2.0)
+    d_z = np.where(there, pairs[:, 1], 0.0)
+    d_z = d_z / np.sqrt(np.where(there, pairs[:, 2], 1.0) / (n - 1.0))
+    return d_z * np.sqrt(n), n - 1.0, there, d_z
+
+
+def two_sided(t: np.ndarray, df: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return the two-sided p of Student's t, 1 where it is not ``there``.
+
+    Examples
+    --------
+    >>> two_sided(np.array([2.228, 9.0]), np.array([10.0, 3.0]), np.array([True, False])).round(3)
+    array([0.05, 1.  ])
+    """
+    safe_t = np.where(there, np.abs(t), 0.0)
+    safe_df = np.where(there, df, 1.0)
+    return np.where(there, 2.0 * stdtr(safe_df, -safe_t), 1.0)
+
+
+def hedges_correction(df: np.ndarray) -> np.ndarray:
+    """Return J(df), which makes d unbiased (Hedges 1981, 10.3102/10769986006002107, equation 6e).
+
+    Examples
+    --------
+    >>> hedges_correction(np.array([2.0, 10.0, 50.0])).round(4)
+    array([0.5642, 0.9227, 0.9849])
+    """
+    safe = np.maximum(df, 2.0)
+    made = np.exp(gammaln(safe / 2.0) - gammaln((safe - 1.0) / 2.0)) / np.sqrt(safe / 2.0)
+    # At one degree of freedom the gamma function has its pole and the correction is zero.
+    return np.where(df >= 2, made, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _fill_cells(  # noqa: PLR0917 - compiled loops take arrays by position
+    inside: np.ndarray,
+    unit: np.ndarray,
+    arm: np.ndarray,
+    y: np.ndarray,
+    fresh: np.ndarray,
+    least: float,
+    made: np.ndarray,
+) -> None:
+    """Fill per persona: counts, means and sums of squares of active and control inside, the
+    interaction and its clustered variance (0 where undefined).
+
+    Rows are single outcomes, those of a participant together, the first of them ``fresh``. With
+    persona, arm and product the fit is saturated: coefficients are differences of the four cells'
+    means, so a participant adds the sum of +-residual/cell size, squared, to the variance.
+    """
+    rows = y.shape[0]
+    count = np.zeros(4)
+    mean = np.zeros(4)
+    square = np.zeros(4)
+    clusters = fresh.sum()
+    for k in range(inside.shape[0]):
+        count[:] = 0.0
+        mean[:] = 0.0
+        square[:] = 0.0
+        for r in range(rows):
+            cell = arm[r] if inside[k, unit[r]] else 2 + arm[r]
+            count[cell] += 1.0
+            mean[cell] += y[r]
+        for cell in range(4):
+            mean[cell] /= max(count[cell], 1.0)
+        meat = 0.0
+        running = 0.0
+        for r in range(rows):
+            cell = arm[r] if inside[k, unit[r]] else 2 + arm[r]
+            residual = y[r] - mean[cell]
+            square[cell] += residual * residual
+            if fresh[r]:
+                meat += running * running
+                running = 0.0
+            weight = 1.0 if cell in (0, 3) else -1.0
+            running += weight * residual / count[cell]
+        meat += running * running
+        for cell in range(2):
+            made[k, cell] = count[cell]
+            made[k, 2 + cell] = mean[cell]
+            made[k, 4 + cell] = square[cell] if square[cell] > count[cell] * least else 0.0
+        made[k, 6] = mean[0] - mean[1] - mean[2] + mean[3]
+        smallest = count.min()
+        # A cell of one outcome has residual zero and would pass for known without error.
+        if smallest >= 2 and clusters >= 2 and meat * smallest * smallest > clusters * least:
+            # CR1: G / (G - 1) times (N - 1) / (N - 4), for four coefficients.
+            scale = clusters / (clusters - 1.0) * (rows - 1.0) / (rows - 4.0)
+            made[k, 7] = scale * meat
+
+
+@njit(cache=True, nogil=True)
+def _fill_pairs(
+    inside: np.ndarray, unit: np.ndarray, difference: np.ndarray, least: float, made: np.ndarray
+) -> None:
+    """Fill per persona: pairs inside, mean difference, sum of squares about it."""
+    for k in range(inside.shape[0]):
+        count = 0.0
+        mean = 0.0
+        square = 0.0
+        for r in range(unit.shape[0]):
+            if inside[k, unit[r]]:
+                count += 1.0
+                mean += difference[r]
+        mean /= max(count, 1.0)
+        for r in range(unit.shape[0]):
+            if inside[k, unit[r]]:
+                square += (difference[r] - mean) ** 2
+        made[k, 0] = count
+        made[k, 1] = mean
+        made[k, 2] = square if square > 4.0 * count * least else 0.0
