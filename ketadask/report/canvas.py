@@ -1,0 +1,141 @@
+"""Matplotlib figures as inline SVG that takes its colours and its font from the page.
+
+Figures are drawn in placeholder colours which become CSS variables, so that one drawing serves
+light, dark and paper. Each is drawn twice, wide and narrow, because text in a scaled drawing is
+scaled with it; the page shows the one that fits.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, LINE, SOFT = "#010101", "#020202", "#030303", "#040404"
+ACTIVE, CONTROL, ACCENT, PAPER = "#050505", "#060606", "#070707", "#080808"
+_VARIABLES = {
+    INK: "ink",
+    MUTED: "muted",
+    LINE: "line",
+    SOFT: "soft",
+    ACTIVE: "active",
+    CONTROL: "control",
+    ACCENT: "accent",
+    PAPER: "paper",
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ketadask",
+    "font.family": "sans-serif",
+    "font.size": 12.5,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "xtick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.color": LINE,
+    "ytick.labelcolor": MUTED,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+WIDE, NARROW = 700, 340
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of the page: its name, its text for those who do not see it, and its SVG."""
+
+    name: str
+    alt: str
+    wide: Markup
+    narrow: Markup
+
+
+class Surface:
+    """A figure of given width in CSS pixels, and the hover titles of its artists."""
+
+    def __init__(self, width: int, height: int) -> None:
+        from matplotlib.figure import Figure
+
+        self.width, self.height = width, height
+        self.figure: Figure = Figure(figsize=(width / 72, height / 72))
+        self._titles: list[str] = []
+
+    @property
+    def narrow(self) -> bool:
+        return self.width < WIDE
+
+    def axes(self, left: float, bottom: float, right: float, top: float) -> Axes:
+        """Return axes with the given margins in pixels."""
+        inner = (self.width - left - right, self.height - bottom - top)
+        box = (left / self.width, bottom / self.height)
+        return self.figure.add_axes((*box, inner[0] / self.width, inner[1] / self.height))
+
+    def tell(self, artist: Artist, title: str) -> None:
+        """Show ``title`` when a pointer rests on ``artist``."""
+        artist.set_gid(f"told-{len(self._titles)}")
+        self._titles.append(title)
+
+    def svg(self, name: str, alt: str) -> Markup:
+        """Return the figure as an SVG element whose identifiers begin with ``name``."""
+        stream = io.StringIO()
+        self.figure.savefig(stream, format="svg", metadata={"Date": None})
+        return Markup(_for_page(stream.getvalue(), name, alt, self.width, self._titles))
+
+
+def draw(
+    name: str, alt: str, heights: tuple[int, int], paint: Callable[[Surface], None]
+) -> Drawing:
+    """Paint a figure wide and narrow; ``heights`` are theirs in that order, in CSS pixels."""
+    import matplotlib as mpl
+
+    made = []
+    with mpl.rc_context(_STYLE):
+        for width, height, ending in zip((WIDE, NARROW), heights, ("w", "n"), strict=True):
+            surface = Surface(width, height)
+            paint(surface)
+            made.append(surface.svg(f"{name}-{ending}", alt))
+    return Drawing(name, alt, *made)
+
+
+def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:
+    """Strip what only a file needs, and hand colours, fonts and identifiers to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", svg, flags=re.S)
+    box = re.search(r'viewBox="[^"]*"', svg)
+    opening = (
+        f'<svg {box.group() if box else ""} class="drawn" style="max-width:{width}px" '
+        f'role="img" aria-label="{escape(alt)}">'
+    )
+    svg = opening + svg[svg.index(">") + 1 :]
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    svg = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, svg)
+    for number, title in enumerate(titles):
+        mark = f'<g id="told-{number}">'
+        svg = svg.replace(mark, f"{mark}<title>{escape(title)}</title>")
+    svg = re.sub(r'(\sid=")', rf"\1{name}-", svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', svg)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+    return re.sub(r"\n\s*", "\n", svg).strip()
+
+
+def _font(found: re.Match[str]) -> str:
+    weight = f"font-weight: {found.group(1)}; " if found.group(1) else ""
+    return f"{weight}font-size: {found.group(2)}px"

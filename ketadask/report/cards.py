@@ -1,0 +1,132 @@
+"""The verdict table and the persona cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.report.findings import Findings
+from ketadask.report.marks import range_bar, shared_axis
+from ketadask.report.wording import endpoint, measure, unit_word
+
+MOST_CARDS = 6
+LEAST_CARDS = 3
+SHOWN_ROWS = 20
+_LITERALS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
+_ARMS = (nm.ACTIVE, nm.CONTROL)
+
+
+def verdict_rows(findings: Findings) -> dict[str, Any] | None:
+    """Return the rows of the verdict table in the order of their rank, or None without verdicts."""
+    if findings.verdicts is None:
+        return None
+    rows = _ranked(findings.verdicts)
+    known = _Features(findings)
+    for row in rows:
+        row["lines"] = _lines(findings, row)
+        row["labels"] = [known.label(name) for name in _names(row)]
+        row["place"] = _ORDER.get(row["verdict"], 3)
+    units = None if findings.units is None else findings.units.sizes[nm.UNIT]
+    return {"rows": rows, "units": units, "shown": SHOWN_ROWS, "word": unit_word(findings, 2)}
+
+
+def cards(findings: Findings) -> dict[str, Any] | None:
+    """Return the cards of the leading verdicts, drawn on one common axis."""
+    if findings.verdicts is None or len(findings.verdicts) == 0:
+        return None
+    rows = _ranked(findings.verdicts)
+    leading = [r for r in rows if r["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)]
+    chosen = leading[:MOST_CARDS] if len(leading) >= LEAST_CARDS else rows[:LEAST_CARDS]
+    ends = [r.get(f"{a}_{e}", np.nan) for r in chosen for a in _ARMS for e in ("low", "high")]
+    known = _Features(findings)
+    for row in chosen:
+        row["variables"] = _variables(findings, row, known)
+        row["arms"] = [
+            {"name": a, **{e: row.get(f"{a}_{e}", np.nan) for e in ("mean", "low", "high")}}
+            for a in _ARMS
+        ]
+    units = None if findings.units is None else findings.units.sizes[nm.UNIT]
+    return {
+        "cards": chosen,
+        "axis": shared_axis(ends),
+        "endpoint": endpoint(findings),
+        "units": units,
+        "word": unit_word(findings, 2),
+    }
+
+
+_ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
+
+
+def _ranked(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return table.sort_values("rank", kind="stable").to_dict("records")
+
+
+def _names(row: dict[str, Any]) -> list[str]:
+    return [name for name in str(row["features"]).split(" | ") if name]
+
+
+def _lines(findings: Findings, row: dict[str, Any]) -> list[str]:
+    """Return the literals of a persona one by one, or its whole text where they are not known."""
+    if findings.literals is None or _LITERALS[0] not in row:
+        return [row["text"]]
+    texts = findings.literals.set_index("literal")["text"]
+    lines = [texts.get(row[k]) for k in _LITERALS if row[k] >= 0]
+    return [row["text"]] if not lines or None in lines else lines
+
+
+class _Features:
+    """Label, unit of measurement, family and values of each feature."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.dataset = findings.features
+        self.at: dict[str, int] = {}
+        if self.dataset is not None:
+            self.at = {str(n): k for k, n in enumerate(self.dataset[nm.FEATURE].values)}
+
+    def _coordinate(self, kind: str, name: str) -> str:
+        if self.dataset is None or name not in self.at or kind not in self.dataset.coords:
+            return ""
+        value = self.dataset[kind].values[self.at[name]]
+        return "" if pd.isna(value) else str(value)
+
+    def label(self, name: str) -> str:
+        return self._coordinate("label", name) or name
+
+    def family(self, name: str) -> str:
+        return self._coordinate("family", name)
+
+    def unit(self, name: str) -> str:
+        return measure(self._coordinate("measure", name))
+
+    def values(self, name: str) -> np.ndarray:
+        if self.dataset is None or name not in self.at:
+            return np.empty(0)
+        return np.asarray(self.dataset["value"].values[:, self.at[name]], float)
+
+
+def _variables(findings: Findings, row: dict[str, Any], known: _Features) -> list[dict[str, Any]]:
+    """Return per literal the feature, its range in the data, and the part the persona takes."""
+    listed = [{"feature": n, "low": None, "high": None} for n in _names(row)]
+    if findings.literals is not None and _LITERALS[0] in row:
+        table = findings.literals.set_index("literal")
+        ids = [row[k] for k in _LITERALS if row[k] in table.index]
+        if ids:
+            listed = table.loc[ids, ["feature", "low", "high"]].to_dict("records")
+    for line in listed:
+        name = line["feature"]
+        line |= {"label": known.label(name), "unit": known.unit(name), "family": known.family(name)}
+        line["cut"] = None if line["low"] is None else _cut(line["low"], line["high"])
+        line["bar"] = None
+        if line["low"] is not None:
+            line["bar"] = range_bar(known.values(name), line["low"], line["high"])
+    return listed
+
+
+def _cut(low: float, high: float) -> list[tuple[str, float]]:
+    """Return the bounds of a literal with their signs, the lower one first."""
+    bounds = [(">", low)] if np.isfinite(low) else []
+    return bounds + ([("≤", high)] if np.isfinite(high) else [])

@@ -1,0 +1,88 @@
+"""The first page: what was asked, what may be claimed, what may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ketadask import names as nm
+from ketadask.report.findings import Findings
+from ketadask.report.numerals import lookup
+from ketadask.report.wording import DESIGNS, design, endpoint, simulated, unit_word
+
+_MOST = 5
+_SATURATED = 0.9
+
+
+def claims(findings: Findings) -> dict[str, Any]:
+    """Return what the first page says; its tone is pending, none, suggestive or supported."""
+    table = findings.verdicts
+    rows: list[dict[str, Any]] = []
+    if table is not None:
+        rows = table.sort_values("rank", kind="stable").to_dict("records")
+    by_word = {w: [r for r in rows if r["verdict"] == w] for w in (nm.SUPPORTED, nm.SUGGESTIVE)}
+    tone = "pending" if table is None else "none"
+    if by_word[nm.SUGGESTIVE]:
+        tone = "suggestive"
+    if by_word[nm.SUPPORTED]:
+        tone = "supported"
+    return {
+        "tone": tone,
+        "supported": by_word[nm.SUPPORTED][:_MOST],
+        "suggestive": by_word[nm.SUGGESTIVE][:_MOST],
+        "n_supported": len(by_word[nm.SUPPORTED]),
+        "n_suggestive": len(by_word[nm.SUGGESTIVE]),
+        "n_rows": len(rows),
+        "best": rows[0] if rows else None,
+        "asked": asked(findings),
+        "simulated": simulated(findings),
+        "alpha": lookup(findings.settings, "verdict.alpha", 0.05),
+        "gate_p": lookup(findings.settings, "gates.p", 0.05),
+        "gate_d": lookup(findings.settings, "gates.d", 0.5),
+        "too_few": too_few_relabellings(findings),
+        "saturated": saturated(findings),
+        "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
+    }
+
+
+def asked(findings: Findings) -> dict[str, Any]:
+    """Return the question of the study: endpoint, design, units, features, literals."""
+    units = None if findings.units is None else findings.units.sizes[nm.UNIT]
+    searched = findings.features
+    return {
+        "endpoint": endpoint(findings),
+        "design": design(findings),
+        "design_words": DESIGNS.get(design(findings), ""),
+        "units": units,
+        "unit_word": unit_word(findings, units or 0),
+        "features": None if searched is None else searched.sizes[nm.FEATURE],
+        "max_literals": lookup(findings.settings, "search.max_literals"),
+        "relabellings": lookup(findings.summary, "relabellings"),
+        "splits": lookup(findings.summary, "splits"),
+    }
+
+
+def too_few_relabellings(findings: Findings) -> int | None:
+    """Return the number of relabellings where it is too small for any verdict to be supported."""
+    if findings.nulls is None or len(findings.nulls) == 0:
+        return None
+    done = int(findings.nulls["relabelling"].nunique())
+    alpha = float(lookup(findings.settings, "verdict.alpha", 0.05))
+    return done if 1 / (done + 1) > alpha else None
+
+
+def saturated(findings: Findings) -> float | None:
+    """Return the largest saturation of a search where it is near its ceiling."""
+    known = lookup(findings.summary, "polarities", {})
+    values = [lookup(v, "saturation") for v in known.values()]
+    most = max((float(v) for v in values if v is not None), default=0.0)
+    return most if most >= _SATURATED else None
+
+
+_PARTS_IN_WORDS = {
+    "cohort": "the cohort",
+    "units": "the search matrix",
+    "literals": "the literals",
+    "verdicts": "the verdicts",
+    "nulls": "the relabelled trials",
+    "stability": "the stability over splits",
+}

@@ -1,0 +1,125 @@
+"""What a report is made of: the results of a study, whichever of them exist already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ketadask import names as nm
+from ketadask.schema import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Everything a report may show; what a study has not reached yet is None or empty.
+
+    Parameters
+    ----------
+    title
+        Heading of the report.
+    cohort, units
+        Datasets that keep `schema.COHORT` and `schema.UNITS`.
+    literals, verdicts
+        Tables that keep `schema.LITERALS` and `schema.VERDICTS`.
+    nulls
+        One row per relabelled trial and polarity: relabelling, polarity, q (the largest Q).
+    stability
+        One row per feature: feature, frequency (share of splits that selected it), and
+        optionally polarity, low and high (interval of the frequency).
+    summary, provenance, settings
+        The headline numbers, where the results come from, what was asked; nested dicts of
+        plain values. Keys the report has no words for are listed as they are.
+    exclusions
+        Table that keeps `schema.EXCLUSIONS`; None reads the cohort's own list.
+    explained, enrichment
+        A table, or a dict of numbers and tables.
+
+    Examples
+    --------
+    >>> Findings("A study that has only begun").missing[:2]
+    ('cohort', 'units')
+    """
+
+    title: str
+    cohort: xr.Dataset | None = None
+    units: xr.Dataset | None = None
+    literals: pd.DataFrame | None = None
+    verdicts: pd.DataFrame | None = None
+    nulls: pd.DataFrame | None = None
+    stability: pd.DataFrame | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    exclusions: pd.DataFrame | None = None
+    explained: Any = None
+    enrichment: Any = None
+
+    def __post_init__(self) -> None:
+        for name, needed in _NEEDED.items():
+            table = getattr(self, name)
+            lacking = [] if table is None else [c for c in needed if c not in table.columns]
+            if lacking:
+                raise InputError(
+                    f"the {name} table of a report lacks columns",
+                    value=lacking,
+                    remedy="give the table as the study wrote it",
+                )
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the parts that are not there."""
+        return tuple(n for n in _PARTS if getattr(self, n) is None or len(getattr(self, n)) == 0)
+
+    @property
+    def features(self) -> xr.Dataset | None:
+        """The dataset whose features were searched: the units, or else the cohort."""
+        return self.units if self.units is not None else self.cohort
+
+    def excluded(self) -> pd.DataFrame | None:
+        """The exclusions, from their own table or from the cohort's attribute."""
+        if self.exclusions is not None or self.cohort is None:
+            return self.exclusions
+        import pandas as pd
+
+        listed = self.cohort.attrs.get("exclusions")
+        rows = json.loads(listed) if isinstance(listed, str) else listed
+        return None if rows is None else pd.DataFrame(rows, columns=_NEEDED["exclusions"])
+
+    def participants(self) -> frozenset[str]:
+        """Every participant identifier known to the findings."""
+        known: set[str] = set()
+        for dataset in (self.cohort, self.units):
+            if dataset is not None and nm.PARTICIPANT in dataset.coords:
+                known.update(map(str, dataset[nm.PARTICIPANT].values))
+        excluded = self.excluded()
+        if excluded is not None:
+            known.update(map(str, excluded["participant"]))
+        return frozenset(known)
+
+
+_PARTS = (
+    "cohort",
+    "units",
+    "literals",
+    "verdicts",
+    "nulls",
+    "stability",
+    "summary",
+    "provenance",
+    "settings",
+    "explained",
+    "enrichment",
+)
+_NEEDED = {
+    "literals": ["literal", "feature", "low", "high", "text"],
+    "verdicts": ["rank", "persona", "text", "features", "verdict", "p_adjusted"],
+    "nulls": ["relabelling", "polarity", "q"],
+    "stability": ["feature", "frequency"],
+    "exclusions": ["participant", "period", "reason"],
+}

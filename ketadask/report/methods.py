@@ -1,0 +1,71 @@
+"""The methods paragraph, the settings, the headline numbers, and how to do it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ketadask.report.findings import Findings
+from ketadask.report.numerals import flattened, is_number, lookup
+from ketadask.report.wording import DESIGNS, Mask, design, endpoint, unit_word
+
+
+def methods(findings: Findings) -> dict[str, Any] | None:
+    """Return what the methods paragraph needs; a setting nobody gave is None and not mentioned."""
+    if not findings.settings:
+        return None
+    units = findings.units
+    return {
+        "endpoint": endpoint(findings),
+        "design": design(findings),
+        "design_words": DESIGNS.get(design(findings), ""),
+        "units": None if units is None else units.sizes["unit"],
+        "unit_word": unit_word(findings, 2),
+        "features": None if findings.features is None else findings.features.sizes["feature"],
+        "seed": lookup(findings.settings, "seed"),
+        "version": lookup(findings.provenance, "ketadask"),
+        "value": _Setting(findings),
+        "settings": flattened(findings.settings),
+    }
+
+
+class _Setting:
+    """A setting by its dotted name, or None where the study did not say."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._settings = findings.settings
+
+    def __call__(self, path: str) -> Any:
+        return lookup(self._settings, path)
+
+
+def headline_numbers(findings: Findings) -> list[tuple[str, Any]] | None:
+    """Return every number of the summary as (key, value), in its own order."""
+    return flattened(findings.summary) or None
+
+
+def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
+    """Return where the results come from as (key, value)."""
+    pairs = [(mask(k), _masked(v, mask)) for k, v in flattened(findings.provenance)]
+    return pairs or None
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    if isinstance(value, list | tuple):
+        return [_masked(v, mask) for v in value]
+    return value if is_number(value) or value is None or isinstance(value, bool) else mask(value)
+
+
+def reproduce(findings: Findings, mask: Mask) -> dict[str, Any]:
+    """Return the command that makes the study again, and its settings as one JSON text."""
+    command = lookup(findings.provenance, "command")
+    if isinstance(command, list):
+        command = " ".join(map(str, command))
+    settings = json.dumps(findings.settings, indent=2, ensure_ascii=False, default=str)
+    return {
+        "command": mask(command or "ketadask run STUDY.yaml"),
+        "known": command is not None,
+        "version": lookup(findings.provenance, "ketadask"),
+        "fingerprint": lookup(findings.provenance, "fingerprint"),
+        "settings": mask(settings) if findings.settings else None,
+    }

@@ -1,0 +1,141 @@
+"""Numbers as a reader sees them, each carrying the exact value it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+ABSENT = "–"
+_MINUS = "−"
+
+
+def plain(value: Any) -> Any:
+    """Return a numpy scalar as the Python value it stands for, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a real number (booleans are not)."""
+    return isinstance(plain(value), int | float) and not isinstance(plain(value), bool)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with ``digits`` significant digits, and never in powers of ten above 1.
+
+    Examples
+    --------
+    >>> number(4533.71, 5), number(0.0357), number(-2), number(7_800_000_000), number(None)
+    ('4,533.7', '0.0357', '−2', '7,800,000,000', '–')
+    """
+    value = plain(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ABSENT
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else f"{_MINUS}∞"
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 10**digits):
+        return f"{int(value):,}".replace("-", _MINUS)
+    whole = 1 + math.floor(math.log10(abs(value)))
+    places = max(0, digits - whole)
+    text = f"{value:.{digits - 1}e}" if whole < -4 else f"{value:,.{places}f}"
+    return text.replace("-", _MINUS)
+
+
+def p_value(value: Any) -> str:
+    """Return a p with three decimals, or two significant digits where it is smaller.
+
+    Examples
+    --------
+    >>> p_value(0.0344), p_value(0.00021), p_value(1.0)
+    ('0.034', '0.00021', '1.000')
+    """
+    value = plain(value)
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.2g}"
+
+
+def percent(value: Any) -> str:
+    """Return a share as a percentage; a decimal only where it is below ten.
+
+    Examples
+    --------
+    >>> percent(0.4375), percent(0.052), percent(0.0), percent(1.0)
+    ('44 %', '5.2 %', '0 %', '100 %')
+    """
+    value = plain(value)
+    if value is None or math.isnan(value):
+        return ABSENT
+    shown = 100 * value
+    text = f"{shown:.0f}" if shown >= 9.95 or shown in (0, 5) else f"{shown:.1f}"
+    return f"{text}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
+
+
+_WRITERS = {"num": number, "p": p_value, "pct": percent}
+
+
+def marked(value: Any, how: str = "num", digits: int = 3) -> Markup:
+    """Return the number as HTML that also carries its exact value for machines and for sorting.
+
+    Examples
+    --------
+    >>> marked(0.03412345, "p")
+    Markup('<data value="0.03412345">0.034</data>')
+    """
+    writer = _WRITERS[how]
+    text = writer(value, digits) if how == "num" else writer(value)
+    exact = plain(value)
+    if text == ABSENT:
+        return Markup('<span class="absent" title="not available">–</span>')
+    return Markup('<data value="{}">{}</data>').format(repr(exact), text)
+
+
+def marked_value(value: Any) -> Markup:
+    """Return any plain value as HTML: numbers marked, the rest as escaped text."""
+    value = plain(value)
+    if is_number(value):
+        return marked(value, "num", 4)
+    if value is None:
+        return Markup("not set")
+    if isinstance(value, bool):
+        return Markup("yes" if value else "no")
+    if isinstance(value, list | tuple):
+        return Markup(", ").join(marked_value(v) for v in value) if value else Markup("none")
+    return escape(str(value))
+
+
+def flattened(values: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """Return nested dicts as (dotted key, plain value) pairs in their own order.
+
+    Examples
+    --------
+    >>> flattened({"seed": 7, "search": {"keep": 100, "cuts": [1, 2]}})
+    [('seed', 7), ('search.keep', 100), ('search.cuts', [1, 2])]
+    """
+    pairs: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        path = f"{above}{key}"
+        if isinstance(value, Mapping):
+            pairs += flattened(value, f"{path}.")
+        else:
+            pairs.append((path, plain(value)))
+    return pairs
+
+
+def lookup(values: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """Return the value under a dotted path, or ``default``.
+
+    Examples
+    --------
+    >>> lookup({"null": {"relabellings": 199}}, "null.relabellings")
+    199
+    """
+    here: Any = values
+    for key in path.split("."):
+        if not isinstance(here, Mapping) or key not in here:
+            return default
+        here = here[key]
+    return default if here is None else plain(here)

@@ -1,0 +1,177 @@
+"""One self-contained page: every section that has something to show, and what is missing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from ketadask.report.cards import cards, verdict_rows
+from ketadask.report.claims import claims
+from ketadask.report.downloads import downloads
+from ketadask.report.extras import extra
+from ketadask.report.figures import benefit_figure, null_figure, stability_figure
+from ketadask.report.findings import Findings
+from ketadask.report.methods import headline_numbers, methods, provenance, reproduce
+from ketadask.report.numerals import lookup, marked, marked_value
+from ketadask.report.people import flow, missingness
+from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
+from ketadask.schema import InputError
+
+if TYPE_CHECKING:
+    import jinja2
+    import pandas as pd
+    import xarray as xr
+
+SECTIONS = (
+    ("claims", "What may be claimed"),
+    ("verdicts", "Verdicts"),
+    ("personas", "The leading personas"),
+    ("null", "Against relabelled trials"),
+    ("stability", "Stability over splits"),
+    ("benefit", "Benefit inside and outside"),
+    ("explained", "Explained and unexplained cases"),
+    ("enrichment", "What enrolment by this procedure would buy"),
+    ("flow", "Flow and exclusions"),
+    ("missingness", "Missing values"),
+    ("saturation", "Saturation of the search"),
+    ("methods", "Methods"),
+    ("numbers", "All headline numbers"),
+    ("provenance", "Provenance"),
+    ("reproduce", "How to reproduce this"),
+)
+
+
+def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
+    """Write the report as one HTML file that needs no network, and return its path.
+
+    Parameters
+    ----------
+    findings
+        What the study has found so far; a partial study gives a partial report that says so.
+    path
+        The file; it is written whole or not at all.
+    identifiers
+        Whether participants may be named; None follows the setting `report.identifiers`.
+    """
+    if identifiers is None:
+        identifiers = bool(lookup(findings.settings, "report.identifiers", False))
+    text = render(findings, identifiers=identifiers)
+    return _write_whole(Path(path), text)
+
+
+def report(cohort: xr.Dataset, verdicts: pd.DataFrame, path: str | Path, **parts: Any) -> Path:
+    """Write a report of a cohort and its verdicts; any other part of `Findings` may be named.
+
+    Parameters
+    ----------
+    cohort, verdicts
+        As `assemble` and `judge` give them.
+    path
+        The file to write.
+    parts
+        title, units, literals, nulls, stability, summary, settings, ... of `Findings`.
+    """
+    title = parts.pop("title", "Who benefits, and what of it is noise")
+    known = Findings.__dataclass_fields__
+    unknown = sorted(set(parts) - set(known))
+    if unknown:
+        raise InputError(
+            "report does not know a part", value=unknown[0], remedy="valid are " + ", ".join(known)
+        )
+    return write_report(Findings(title, cohort=cohort, verdicts=verdicts, **parts), path)
+
+
+def render(findings: Findings, *, identifiers: bool = False) -> str:
+    """Return the report as HTML text; the same findings give the same text."""
+    environment = _environment()
+    views = _views(findings, mask_for(findings, identifiers), identifiers)
+    shown = [(name, title) for name, title in SECTIONS if views[name] is not None]
+    absent = [title for name, title in SECTIONS if views[name] is None]
+    script, style = _asset("page.js"), _asset("page.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page = environment.get_template("page.html.j2")
+    return page.render(
+        title=findings.title,
+        sections=shown,
+        absent=absent,
+        view=views,
+        downloads=downloads(findings),
+        endpoint=endpoint(findings),
+        polarity_words=POLARITY_WORDS,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=digest,
+    )
+
+
+def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
+    """Return what each section shows; None where it has nothing to show."""
+    return {
+        "claims": claims(findings),
+        "verdicts": verdict_rows(findings),
+        "personas": cards(findings),
+        "null": null_figure(findings),
+        "stability": stability_figure(findings),
+        "benefit": benefit_figure(findings),
+        "explained": extra(findings.explained, mask, identifiers),
+        "enrichment": extra(findings.enrichment, mask, identifiers),
+        "flow": flow(findings, mask, identifiers),
+        "missingness": missingness(findings),
+        "saturation": lookup(findings.summary, "polarities"),
+        "methods": methods(findings),
+        "numbers": headline_numbers(findings),
+        "provenance": provenance(findings, mask),
+        "reproduce": reproduce(findings, mask),
+    }
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ketadask.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["num"] = lambda value, digits=3: marked(value, "num", digits)
+    environment.filters["p"] = lambda value: marked(value, "p")
+    environment.filters["pct"] = lambda value: marked(value, "pct")
+    environment.filters["value"] = marked_value
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ketadask.report") / "templates" / name).read_text("utf-8")
+
+
+def _write_whole(path: Path, text: str) -> Path:
+    """Write ``text`` beside ``path`` and move it there once it is on disk."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"the report cannot be written: {error.strerror}",
+            file=path,
+            remedy="give a path in a folder that exists, may be written to and has room",
+        ) from error
+    return path
