@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ketadask.schema import InputError
 from ketadask.store.disk import (
     disk_errors,
@@ -26,7 +28,10 @@ _CHECKSUM = ".checksum"
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
-    """Write a dataset to a folder that appears complete or not at all."""
+    """Write a dataset to a folder that appears complete or not at all.
+
+    A missing text becomes the empty text; variables come back in alphabetical order.
+    """
     make_folder(path.parent)
     temporary = temporary_path(path)
     with disk_errors(path.parent):
@@ -66,14 +71,20 @@ def is_whole(path: Path) -> bool:
 def _with_texts(dataset: xr.Dataset) -> xr.Dataset:
     """Give texts a fixed width: objects would have to be guessed, and dtypes come back changed."""
     texts = {
-        name: variable.astype("U")
+        name: (variable.dims, _text(variable.values), variable.attrs)
         for name, variable in dataset.variables.items()
         if variable.dtype.kind in "OT"
     }
-    changed = {name: variable for name, variable in texts.items() if name not in dataset.coords}
-    return dataset.assign(changed).assign_coords(
-        {name: variable for name, variable in texts.items() if name in dataset.coords}
-    )
+    coordinates = {name: text for name, text in texts.items() if name in dataset.coords}
+    variables = {name: text for name, text in texts.items() if name in dataset.data_vars}
+    return dataset.assign(variables).assign_coords(coordinates)
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    values = values.astype(object)
+    return np.where(pd.isna(values), "", values).astype("U")
 
 
 def _exchange(new: Path, path: Path) -> None:

@@ -1,0 +1,101 @@
+"""Datasets: written whole, read back as they were, set aside when damaged."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from ketadask.schema import InputError
+from ketadask.store import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder.make(tmp_path, "demo", "e" * 64)
+
+
+@pytest.fixture
+def cohort():
+    table = pd.DataFrame({"participant": ["sub-1", "sub-22", "sub-1"], "period": [1, 1, 2]})
+    return xr.Dataset(
+        {
+            "value": (("case", "feature"), np.array([[1.0, np.nan]] * 3)),
+            "response": ("case", np.array([0.0, 1.0, np.nan])),
+            "note": ("case", np.array(["a", "bb", ""], dtype=object)),
+        },
+        coords={
+            "participant": ("case", table["participant"].to_numpy()),
+            "period": ("case", table["period"].to_numpy()),
+            "feature": np.array(["madrs_1", "Left-Amygdala"], dtype=object),
+            "label": ("feature", ["reported sadness", "µ"]),
+        },
+        attrs={"outcome": "madrs", "day": 7, "response_threshold": 0.4, "exclusions": "[]"},
+    )
+
+
+def test_what_is_written_is_read_back_without_a_warning(run, cohort):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = run.write_dataset("cohort", cohort)
+        found = run.read_dataset("cohort")
+    xr.testing.assert_equal(found, cohort)
+    assert found.attrs == cohort.attrs
+    assert found["period"].dtype == cohort["period"].dtype
+    assert path.name == "cohort.zarr"
+    assert run.has("cohort.zarr")
+
+
+def test_a_missing_text_becomes_the_empty_text(run):
+    for missing in (None, np.nan, pd.NA):
+        texts = np.array(["a", missing], dtype=object)
+        run.write_dataset("cohort", xr.Dataset(coords={"site": ("case", texts)}))
+        assert run.read_dataset("cohort")["site"].values.tolist() == ["a", ""]
+
+
+def test_dask_arrays_are_written(run, cohort):
+    run.write_dataset("cohort", cohort.chunk(case=2))
+    xr.testing.assert_equal(run.read_dataset("cohort"), cohort)
+
+
+def test_writing_again_replaces(run, cohort):
+    run.write_dataset("cohort", cohort)
+    run.write_dataset("cohort", cohort.isel(case=[0]))
+    assert run.read_dataset("cohort").sizes["case"] == 1
+    assert sorted(file.name for file in run.path.iterdir()) == ["cohort.zarr", "manifest.json"]
+
+
+def test_a_dataset_that_is_not_there_is_named(run):
+    assert not run.has("cohort.zarr")
+    with pytest.raises(InputError, match=r"cohort\.zarr: no such dataset; run the stage"):
+        run.read_dataset("cohort")
+
+
+def files_of(path):
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def test_every_damaged_or_lost_file_is_noticed(run, cohort):
+    names = [file.relative_to(run.path) for file in files_of(run.write_dataset("cohort", cohort))]
+    for name in names:
+        for damage in ("flip", "cut", "lose"):
+            run.write_dataset("cohort", cohort)
+            file = run.path / name
+            content = bytearray(file.read_bytes())
+            if name.name.startswith(".") and name.name != ".checksum":
+                continue
+            content[len(content) // 2] ^= 1
+            file.write_bytes(content if damage == "flip" else content[:-1])
+            if damage == "lose":
+                file.unlink()
+            assert not run.has("cohort.zarr"), (name, damage)
+    with pytest.raises(
+        InputError, match=r"damaged/cohort\.zarr: the dataset is damaged; run again"
+    ):
+        run.read_dataset("cohort")
+    assert (run.path / "damaged" / "cohort.zarr").is_dir()
+    run.write_dataset("cohort", cohort)
+    xr.testing.assert_equal(run.read_dataset("cohort"), cohort)

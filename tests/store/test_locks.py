@@ -1,0 +1,149 @@
+"""Two processes cannot write one run; a dead process holds nothing."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ketadask.schema import InputError
+from ketadask.store import RunFolder
+
+HOLD = """
+import os, sys, time
+from ketadask.store import RunFolder
+with RunFolder.open(sys.argv[1]).lock():
+    {extra}
+    print("held", flush=True)
+    time.sleep(60)
+"""
+FORK = "(os.fork() == 0) and (time.sleep(60), os._exit(0))"
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder.make(tmp_path, "demo", "d" * 64)
+
+
+def holder(run, extra="pass"):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD.format(extra=extra), str(run.path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end_all(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_process_is_told_who_holds_the_run(run):
+    process = holder(run)
+    try:
+        expected = rf"being written by process {process.pid} on {socket.gethostname()}, since 20"
+        with pytest.raises(InputError, match=expected), run.lock():
+            pass
+        assert run.owner.pid == process.pid
+    finally:
+        end_all(process)
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(run):
+    process = holder(run)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert run.owner is None
+    with run.lock() as dead:
+        assert dead.pid == process.pid
+        assert run.owner.pid == os.getpid()
+    with run.lock() as dead:
+        assert dead is None
+
+
+def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(run):
+    process = holder(run, extra=FORK)
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        with run.lock() as dead:
+            assert dead.pid == process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # the child is still there
+        process.stdout.close()
+
+
+def test_the_lock_is_free_after_an_error(run):
+    with pytest.raises(ZeroDivisionError), run.lock():
+        raise ZeroDivisionError
+    assert run.owner is None
+    with run.lock():
+        pass
+
+
+def test_the_same_process_cannot_hold_it_twice(run):
+    message = f"being written by process {os.getpid()}"
+    with run.lock(), pytest.raises(InputError, match=message), run.lock():
+        pass
+
+
+def test_of_many_processes_one_at_a_time_is_inside(run, tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from ketadask.schema import InputError
+from ketadask.store import RunFolder
+run, inside, done = RunFolder.open(sys.argv[1]), Path(sys.argv[2]), 0
+while done < 5:
+    try:
+        with run.lock():
+            inside.touch(exist_ok=False)
+            time.sleep(0.002)
+            inside.unlink()
+            done += 1
+    except InputError:
+        time.sleep(0.001)
+"""
+    arguments = [sys.executable, "-c", code, str(run.path), str(tmp_path / "inside")]
+    processes = [subprocess.Popen(arguments) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(run, monkeypatch, code):
+    def refuse(handle, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    expected = rf"{run.path.name}: the file system does not offer file locks .*with flock"
+    with pytest.raises(InputError, match=expected), run.lock():
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x", "host": 1, "since": ""}'])
+def test_an_unreadable_owner_is_no_obstacle(run, content):
+    (run.path / "lock").write_text(content)
+    assert run.owner is None
+    with run.lock() as dead:
+        assert dead is None
+
+
+def test_an_owner_on_another_machine_may_be_alive(run):
+    (run.path / "lock").write_text('{"pid": 1, "host": "far-away", "since": "2024"}')
+    assert str(run.owner) == "process 1 on far-away, since 2024"
+    started = time.monotonic()
+    with run.lock() as dead:
+        assert dead.host == "far-away"
+    assert time.monotonic() - started < 1
