@@ -1,1 +1,5 @@
-"""The cli floor."""
+"""The command line: verbs that call the study; no logic of their own."""
+
+from ketadask.cli.main import main
+
+__all__ = ["main"]

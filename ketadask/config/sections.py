@@ -23,19 +23,28 @@ class Section(BaseModel):
 class Simulate(Section):
     """A study folder with planted truth, made before the study where there is none."""
 
-    participants: Annotated[int, Field(ge=4)] = Field(
+    participants: Annotated[int, Field(ge=1, le=99_999)] = Field(
         default=33, description="number of participants"
     )
     seed: Annotated[int, Field(ge=0)] = Field(default=7, description="seed of the simulated study")
-    trials: Whole = Field(default=1, description="number of trials the participants come from")
-    effect: Annotated[float, Field(ge=0)] = Field(
-        default=2.1, description="Cohen's d of the planted persona; 0 plants none"
+    trials: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="number of trials, which differ in the overall benefit"
     )
-    coverage: Share = Field(
-        default=0.35, description="share of participants inside the planted persona"
+    sites: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="number of sites in each trial, which differ in their scanner"
     )
-    missing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="share of feature values that are missing"
+    effect: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=2.1,
+        description="extra benefit of the planted persona, in standard deviations; 0 plants none",
+    )
+    prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=0.4, description="what a standard deviation of age costs on both arms"
+    )
+    missing_visits: bool = Field(
+        default=True, description="lose infusions and visits as real trials do"
+    )
+    layout: Literal["bids", "nda", "both"] = Field(
+        default="bids", description="scales as BIDS phenotype/, as NDA texts, or both"
     )
 
 
@@ -50,15 +59,18 @@ class Data(Section):
         default=None, description="make a study folder with planted truth instead of reading one"
     )
     scales: tuple[str, ...] | None = Field(
-        default=None,
-        description="names of the phenotype tables read; all that are there if not given",
+        default=None, description="names of the phenotype tables read; all there are if not given"
     )
     freesurfer: Path | None = Field(
-        default=None, description="folder of volumes; <folder>/derivatives/freesurfer if not given"
+        default=None,
+        description="folder of volumes; <folder>/derivatives/freesurfer if not given",
     )
     groups: tuple[str, ...] | None = Field(
         default=None,
         description="groups of participants.tsv that belong to the study; all if not given",
+    )
+    bad_cells: Literal["stop", "missing"] = Field(
+        default="stop", description="stop at a wrong cell, or count it as missing and list it"
     )
 
     @model_validator(mode="after")
@@ -116,6 +128,12 @@ class Design(Section):
     baseline: Literal["mean", "first"] = Field(
         default="mean",
         description="crossover: features are the mean of both baselines, or the first",
+    )
+    adjust: Literal["none", "ridge"] = Field(
+        default="none", description="parallel: expected outcomes are means, or predicted by ridge"
+    )
+    within_arm: bool = Field(
+        default=False, description="parallel: relabellings exchange features within arm only"
     )
 
 

@@ -28,7 +28,7 @@ from ketadask.config.sections import (
 STAGES = ("data", "cohort", "search", "null", "evaluate", "judge", "report")
 
 _COHORT: dict[str, Any] = {
-    "data": {"scales", "groups"},
+    "data": {"scales", "groups", "bad_cells"},
     "outcome": True,
     "features": True,
     "design": True,

@@ -1,0 +1,158 @@
+"""The verbs of the command line and their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="ketadask",
+    help="Who benefits from ketamine, and what of it is noise.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="--debug with any command shows the traceback of an error. "
+    "Exit codes: 0 done, 1 failed, 2 bad input or configuration.",
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
+Cluster = Annotated[
+    Path | None,
+    typer.Option("--cluster", metavar="PROFILE.yaml", help="Where the work runs."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Change one key of the study; may be repeated."),
+]
+RUNS = Path("runs")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    participants: Annotated[int, typer.Option(help="How many.")] = 33,
+    seed: Annotated[int, typer.Option(help="Seed of the study.")] = 7,
+    trials: Annotated[int, typer.Option(help="Trials they come from.")] = 1,
+    sites: Annotated[int, typer.Option(help="Sites in each trial.")] = 1,
+    effect: Annotated[float, typer.Option(help="Planted effect, in SD; 0 plants none.")] = 2.1,
+    prognostic: Annotated[float, typer.Option(help="Effect of age on both arms, in SD.")] = 0.4,
+    layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
+    overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
+) -> None:
+    """Write a study folder with planted truth, in the formats real studies come in."""
+    from ketadask.simulate import simulate as write
+
+    folder = write(
+        out,
+        participants=participants,
+        seed=seed,
+        trials=trials,
+        sites=sites,
+        effect=effect,
+        prognostic=prognostic,
+        layout=layout,
+        overwrite=overwrite,
+    )
+    typer.echo(folder)
+
+
+@app.command()
+def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Read the study's settings and tables; say what is there, what is missing, and why."""
+    from ketadask.cli.tables import show_check
+    from ketadask.study import Study
+
+    show_check(Study.read(study, changes=changes, out=out).check())
+
+
+@app.command()
+def run(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Do everything that is not done yet; the last line is the path of the report."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).run())
+
+
+@app.command()
+def search(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Search all splits and all relabelled trials; no verdicts yet."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).search())
+
+
+@app.command()
+def judge(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Judge what the searches found; they must be finished."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
+
+
+@app.command()
+def report(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Write the report of what has been judged."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out).report())
+
+
+@app.command()
+def status(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Show which parts of a study are present and which are missing; changes nothing."""
+    from ketadask.cli.tables import show_status
+    from ketadask.study import Study
+
+    show_status(Study.read(study, changes=changes, out=out).status())
+
+
+@app.command()
+def doctor(cluster: Cluster = None, out: Out = RUNS) -> None:
+    """Try what a study needs of this machine; say what would fail, and the remedy."""
+    from ketadask.cli.tables import show_doctor
+    from ketadask.study.doctor import examine
+
+    if not show_doctor(examine(cluster, out)):
+        raise typer.Exit(1)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def bench(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure.")],
+) -> None:
+    """Measure this machine and this version; `ketadask bench search --help` lists the options."""
+    from ketadask.cli.benches import measure
+
+    raise typer.Exit(measure(what, list(context.args)))
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        from ketadask import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

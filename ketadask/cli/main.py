@@ -1,0 +1,41 @@
+"""Entry of the command line: exit codes, and errors in words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+DEBUG = "--debug"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with 0 (done), 1 (failed) or 2 (bad input)."""
+    given = list(sys.argv[1:] if words is None else words)
+    debug = DEBUG in given
+    sys.exit(run([word for word in given if word != DEBUG], debug=debug))
+
+
+def run(words: list[str], *, debug: bool = False) -> int:
+    """Return the exit code of one command; with ``debug`` errors come with their traceback."""
+    from ketadask.cli.app import app
+    from ketadask.schema import InputError
+
+    try:
+        app(words, prog_name="ketadask")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except InputError as error:
+        if debug:
+            raise
+        print(error, file=sys.stderr)
+        return 2
+    except Exception as error:
+        if debug:
+            raise
+        text = str(error).strip().splitlines() or ["no message"]
+        print(f"failed: {type(error).__name__}: {text[0]}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
+        print("with --debug the whole traceback is shown", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,101 @@
+"""The study folder: which files count, what identifies them, and making one where asked."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ketadask.config import Settings
+from ketadask.schema import InputError
+from ketadask.store import code_version, file_hash, fingerprint
+
+if TYPE_CHECKING:
+    from ketadask.study.progress import Progress
+
+_PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
+_NDA = ("nda/*.txt", "nda/*.csv")
+_VOLUMES = ("*.tsv", "*.txt", "*.csv", "*/stats/*.stats")
+
+
+def data_folder(settings: Settings, out: Path) -> Path:
+    """Return where the study's tables are, or will be once simulated."""
+    if settings.data.simulate is None:
+        assert settings.data.folder is not None
+        return settings.data.folder
+    return out / "data" / identity(settings, out)[:12]
+
+
+def identity(settings: Settings, out: Path) -> str:
+    """Return the fingerprint of the inputs: file contents, or how they are simulated."""
+    if settings.data.simulate is not None:
+        return fingerprint("simulated", settings.science("data"), code_version())
+    return fingerprint(input_hashes(settings, data_folder(settings, out)))
+
+
+def input_hashes(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file the study reads, by its name in the folder."""
+    return {name: file_hash(path) for name, path in sorted(_files(settings, folder).items())}
+
+
+def _files(settings: Settings, folder: Path) -> dict[str, Path]:
+    _readable(folder, "data.folder")
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for pattern in (*_PATTERNS, *_NDA)
+        for path in folder.glob(pattern)
+    }
+    place = volumes_folder(settings, folder)
+    if settings.data.freesurfer is not None:
+        _readable(place, "data.freesurfer")
+    volumes = {
+        f"freesurfer/{path.relative_to(place).as_posix()}": path
+        for pattern in _VOLUMES
+        for path in place.glob(pattern)
+    }
+    return files | volumes
+
+
+def volumes_folder(settings: Settings, folder: Path) -> Path:
+    """Return the folder of the FreeSurfer tables."""
+    return settings.data.freesurfer or folder / "derivatives" / "freesurfer"
+
+
+def _readable(folder: Path, key: str) -> None:
+    try:
+        next(iter(folder.iterdir()), None)
+    except OSError as error:
+        problem = {
+            errno.ENOENT: "no such folder",
+            errno.ENOTDIR: "this is a file, not a folder",
+            errno.EACCES: "the folder may not be read",
+        }.get(error.errno or 0, f"cannot be read ({error.strerror})")
+        raise InputError(
+            problem,
+            file=folder,
+            where=key,
+            remedy=f"set {key} to the folder that holds participants.tsv"
+            if key == "data.folder"
+            else f"set {key} to the folder of the volume tables",
+        ) from None
+
+
+def make_data(settings: Settings, out: Path, progress: Progress) -> Path:
+    """Return the study folder, simulated where the study asks for that and it is not there."""
+    folder = data_folder(settings, out)
+    if settings.data.simulate is None:
+        return folder
+    mark = folder / ".fingerprint"
+    if not mark.exists():
+        from ketadask.simulate import simulate
+
+        progress.say(f"data: simulating {settings.data.simulate.participants:,} participants")
+        simulate(folder, **settings.data.simulate.model_dump(), overwrite=True)
+        mark.write_text(fingerprint(folder))
+    elif mark.read_text() != fingerprint(folder):
+        raise InputError(
+            "the simulated study was changed after it was made",
+            file=folder,
+            remedy="delete the folder, it is made again; or name it as data.folder",
+        )
+    return folder
