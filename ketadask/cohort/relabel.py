@@ -1,0 +1,158 @@
+"""Redraw a trial under the null that the benefit does not depend on the features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial, codes, trial_scores
+from ketadask.kernels.designs import period_effect
+from ketadask.schema import InputError, nearest
+
+HOWS = ("features", "arms", "no-effect")
+
+
+def relabel(
+    trial: Trial, *, seed: int, index: int, how: str = "features"
+) -> tuple[np.ndarray, Trial]:
+    """Return relabelled trial number ``index``: whose features each unit gets, and its scores.
+
+    Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_RELABELLING, index))`` only.
+
+    Parameters
+    ----------
+    trial
+        The trial as it was.
+    seed, index
+        Address of the relabelling.
+    how
+        ``features``: whole participants exchange their features within stratum, period by
+        period; arms, outcomes and scores stay. ``arms``: arms are randomised again under a
+        constant effect, y* = y - t a + t a*, t the trial's estimated overall effect; within
+        participant where both arms were seen, within stratum elsewhere. ``no-effect``: the same
+        with t = 0.
+
+    Returns
+    -------
+    rows
+        (unit,) int64 permutation: unit u gets the features of unit ``rows[u]``.
+    relabelled
+        The trial with its new outcomes and scores.
+
+    Notes
+    -----
+    In ``crossover`` arms are exchanged by flipping the sign of (difference - period effect - t)
+    with the sequences held as they were. In ``pooled`` the arms of single cases are permuted
+    among the single cases of the same trial and period. In ``parallel`` they are permuted within
+    stratum; expected outcomes of an adjusted score follow the constant effect and are not fitted
+    again. Westfall & Young 1993; Ding, Feller & Miratrix 2016, 10.1111/rssb.12124.
+
+    Examples
+    --------
+    >>> y = np.array([[9.0, 2.0], [4.0, 3.0], [8.0, 1.0]])
+    >>> same = np.zeros(3, dtype=np.int64)
+    >>> trial = Trial("crossover", y, np.arange(3), same, same, same + 1, same == 0, same,
+    ...               y[:, 0] - y[:, 1])
+    >>> rows, relabelled = relabel(trial, seed=7, index=0)
+    >>> sorted(rows.tolist()), relabelled.score.tolist()
+    ([0, 1, 2], [7.0, 1.0, 7.0])
+    """
+    if how not in HOWS:
+        raise InputError("unknown relabelling", value=how, remedy=nearest(str(how), HOWS))
+    stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_RELABELLING, index))
+    rng = np.random.default_rng(stream)
+    if how == "features":
+        return _exchanged_blocks(trial, rng), trial
+    unchanged = np.arange(trial.score.shape[0], dtype=np.int64)
+    effect = overall_effect(trial) if how == "arms" else np.zeros(trial.score.shape[0])
+    if trial.design == CROSSOVER:
+        return unchanged, _flipped(trial, effect, rng)
+    return unchanged, _randomised(trial, effect, rng)
+
+
+def overall_effect(trial: Trial) -> np.ndarray:
+    """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
+    own = codes(trial.trial)
+    return (np.bincount(own, weights=trial.score) / np.bincount(own))[own]
+
+
+def _exchanged_blocks(trial: Trial, rng: np.random.Generator) -> np.ndarray:
+    """Permute participants within stratum; the k-th period of one goes to the k-th of another."""
+    who = codes(trial.participant)
+    order = np.lexsort((trial.period, who))
+    size = np.bincount(who)
+    start = np.cumsum(size) - size
+    first = order[start]
+    keys = [trial.stratum[first], size]
+    if trial.within_arm:
+        keys.append(trial.arm[first])
+    block = codes(*keys)
+    people = size.shape[0]
+    source = np.empty(people, dtype=np.int64)
+    source[np.lexsort((np.arange(people), block))] = np.lexsort((rng.random(people), block))
+    rows = np.empty(order.shape[0], dtype=np.int64)
+    place = np.arange(order.shape[0]) - np.repeat(start, size)
+    rows[order] = order[start[source[who[order]]] + place]
+    return rows
+
+
+def _flipped(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> Trial:
+    """Exchange the arms of random participants of a crossover, sequences held as they were."""
+    difference = trial.outcome[:, 0] - trial.outcome[:, 1]
+    middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
+    shift = np.empty(difference.shape[0])
+    for code in np.unique(trial.trial):
+        own = trial.trial == code
+        half = period_effect(difference[own], trial.active_first[own])
+        shift[own] = np.where(trial.active_first[own], half, -half)
+    sign = np.where(rng.random(difference.shape[0]) < 0.5, -1.0, 1.0)
+    redrawn = sign * (difference - shift - effect) + effect + shift
+    return _rescored(trial, np.column_stack((middle + redrawn / 2.0, middle - redrawn / 2.0)))
+
+
+def _randomised(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> Trial:
+    """Give arms anew: exchanged within pairs, permuted among single cases."""
+    was = trial.arm == 1
+    who = codes(trial.participant)
+    both = np.bincount(who, weights=was)[who] * np.bincount(who, weights=~was)[who] > 0
+    swap = (rng.random(int(who.max()) + 1) < 0.5)[who]
+    now = np.where(both & swap, ~was, was)
+    single = np.flatnonzero(~both)
+    if trial.design == PARALLEL:
+        place = trial.stratum[single]
+    else:
+        place = codes(trial.trial, trial.period)[single]
+    now[single[np.lexsort((np.arange(single.size), place))]] = was[
+        single[np.lexsort((rng.random(single.size), place))]
+    ]
+    y = np.where(was, trial.outcome[:, 0], trial.outcome[:, 1])
+    y = y - effect * was + effect * now
+    outcome = np.full(trial.outcome.shape, np.nan)
+    outcome[np.arange(y.size), np.where(now, 0, 1)] = y
+    prediction = trial.prediction
+    if prediction is not None:
+        share = _share(trial)
+        base = share * (prediction[:, 0] - effect) + (1.0 - share) * prediction[:, 1]
+        prediction = np.column_stack((base + effect, base))
+    # A pair changes both its arms and a single case its only one: each stays one sequence.
+    first = np.where(now == was, trial.active_first, ~trial.active_first)
+    return _rescored(replace(trial, active_first=first, prediction=prediction), outcome)
+
+
+def _share(trial: Trial) -> np.ndarray:
+    own = codes(trial.trial)
+    return (np.bincount(own, weights=trial.arm) / np.bincount(own))[own]
+
+
+def _rescored(trial: Trial, outcome: np.ndarray) -> Trial:
+    score = trial_scores(
+        trial.design,
+        outcome,
+        stratum=trial.stratum,
+        active_first=trial.active_first,
+        trial=trial.trial,
+        prediction=trial.prediction,
+    )
+    return replace(trial, outcome=outcome, score=score)
