@@ -86,7 +86,10 @@ def code_version() -> str:
 
 
 def _sources(place: Path) -> list[Path]:
-    return [place] if place.suffix == ".py" else sorted(place.rglob("*.py"))
+    """Return the code and data files of a floor, or the one file that is the floor."""
+    if place.is_file():
+        return [place]
+    return sorted(f for f in place.rglob("*") if f.is_file() and f.parent.name != "__pycache__")
 
 
 def _source_hash(file: Path) -> str:

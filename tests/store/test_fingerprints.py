@@ -234,5 +234,9 @@ def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
             (package / floor / "__init__.py").write_text('"""Changed."""\n')
             fingerprints.code_version.cache_clear()
             assert (code_version() != original) == counts
+        version = code_version()
+        (package / "simulate" / "extra.tsv").write_text("numbers live in tables, too\n")
+        fingerprints.code_version.cache_clear()
+        assert code_version() != version
     finally:
         fingerprints.code_version.cache_clear()
