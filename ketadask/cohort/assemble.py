@@ -1,0 +1,321 @@
+"""The cohort: one labelled table of cases, joined from everything a lab has kept.
+
+The table does not depend on the order of rows or columns in any file: cases are sorted by
+participant and period, features by family and natural order of their names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ketadask import names as nm
+from ketadask.cohort.outcomes import (
+    attach_outcome,
+    exclusion_table,
+    improvement,
+    infusions,
+    outcome_values,
+)
+from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.features.scales import demographic_features, place_visits, scale_features
+from ketadask.features.volumes import RAW, volume_features
+from ketadask.schema import COHORT, EXCLUSIONS, InputError, nearest
+from ketadask.sources.names_order import natural
+
+_FAMILIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)
+
+
+def assemble(
+    *sources: pd.DataFrame | xr.Dataset | FeatureTable,
+    participants: pd.DataFrame | None = None,
+    outcome: str = "madrs",
+    day: int = 7,
+    window: int = 0,
+    response_threshold: float = 0.4,
+    groups: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+    volumes: str = RAW,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    max_missing: float = 0.2,
+    max_missing_case: float = 0.5,
+) -> xr.Dataset:
+    """Join scales, volumes and other features on participant and period into a cohort.
+
+    Parameters
+    ----------
+    sources
+        What ``read_phenotype`` and ``open_volumes`` return, and any ``FeatureTable``.
+    participants
+        What ``read_participants`` returns; read beside the phenotype folder if None.
+    outcome, day, window
+        Scale, follow-up day after each infusion, and how many days off a visit may be.
+    response_threshold
+        Share of the baseline that must be gone to count as response.
+    groups
+        Groups of participants that belong to the study; all if None.
+    families
+        Families of features used; all if None.
+    volumes
+        ``raw`` mm3, or ``residual``: freed of intracranial volume, outcome-blind.
+    include, exclude
+        Names of features, or patterns with ``*``; ``exclude`` wins.
+    max_missing
+        Largest share of cases in which a feature may be missing.
+    max_missing_case
+        Largest share of features a case may lack.
+
+    Returns
+    -------
+    The cohort (``ketadask.schema.COHORT``): one case per participant and infusion; ``value`` holds
+    what was known before that infusion. ``attrs["exclusions"]`` lists who was left out and why,
+    ``attrs["dropped"]`` which features, as JSON.
+    """
+    phenotype, images, more = _by_kind(sources)
+    people = _people(participants, phenotype)
+    if families is not None:
+        _check_words("families", families, _FAMILIES)
+    chosen, left_out = _study_group(people, groups)
+    cases, none_given = infusions(chosen)
+    visits = _visits(phenotype, chosen, outcome)
+    complete, no_outcome = attach_outcome(cases, visits, outcome=outcome, day=day, window=window)
+    wanted = set(_FAMILIES if families is None else families)
+    tables = _clinical(phenotype, chosen, wanted)
+    no_volumes = exclusion_table([])
+    if images is not None and nm.VOLUME in wanted:
+        tables.append(volume_features(_studied(images, chosen), how=volumes))
+        complete, no_volumes = _with_volumes(complete, images)
+    tables += [table for table in more if set(table.about["family"]) & wanted]
+    value, about, dropped = _matrix(tables, complete, include, exclude)
+    value, about, few = _drop_features(value, about, max_missing)
+    lacking = np.isnan(value).mean(axis=1) > max_missing_case if about.shape[0] else None
+    complete, value, sparse = _drop_cases(complete, value, lacking, max_missing_case)
+    exclusions = pd.concat([left_out, none_given, no_outcome, no_volumes, sparse])
+    _need_cases(complete, exclusions, outcome, day)
+    cohort = _dataset(complete, chosen, value, about, response_threshold)
+    cohort.attrs = {
+        "outcome": outcome,
+        "day": day,
+        "window": window,
+        "response_threshold": response_threshold,
+        "volumes": volumes,
+        "exclusions": _as_json(exclusions),
+        "dropped": json.dumps(dropped | few, sort_keys=True),
+    }
+    return COHORT.check(cohort)
+
+
+def _by_kind(
+    sources: Sequence[Any],
+) -> tuple[pd.DataFrame, xr.Dataset | None, list[FeatureTable]]:
+    phenotypes = [s for s in sources if isinstance(s, pd.DataFrame)]
+    images = [s for s in sources if isinstance(s, xr.Dataset)]
+    more = [s for s in sources if isinstance(s, FeatureTable)]
+    known = len(phenotypes) + len(images) + len(more)
+    if known < len(sources) or len(phenotypes) != 1 or len(images) > 1:
+        raise InputError(
+            "assemble takes one phenotype table, at most one dataset of volumes, and feature "
+            "tables",
+            where="sources",
+            value=[type(s).__name__ for s in sources],
+            remedy="pass what read_phenotype and open_volumes return",
+        )
+    return phenotypes[0], (images[0] if images else None), more
+
+
+def _people(participants: pd.DataFrame | None, phenotype: pd.DataFrame) -> pd.DataFrame:
+    if participants is None:
+        from ketadask.sources.participants import read_participants
+
+        folder = phenotype.attrs.get("folder")
+        if folder is None:
+            raise InputError(
+                "nobody took part",
+                where="participants",
+                remedy="pass what read_participants returns",
+            )
+        beside = [
+            p for p in (Path(folder), Path(folder).parent) if (p / "participants.tsv").is_file()
+        ]
+        participants = read_participants(beside[0] if beside else Path(folder).parent)
+    return participants.sort_values(nm.PARTICIPANT, ignore_index=True)
+
+
+def _check_words(where: str, given: Sequence[str], known: Sequence[str]) -> None:
+    for word in given:
+        if word not in known:
+            raise InputError("not known", where=where, value=word, remedy=nearest(word, known))
+
+
+def _study_group(
+    people: pd.DataFrame, groups: Sequence[str] | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if groups is None:
+        return people, exclusion_table([])
+    _check_words("groups", groups, sorted(set(people["group"])))
+    inside = people["group"].isin(list(groups))
+    rows = [
+        (person, 0, f"group {group or 'n/a'} is not studied")
+        for person, group in people.loc[~inside, [nm.PARTICIPANT, "group"]].itertuples(index=False)
+    ]
+    return people[inside].reset_index(drop=True), exclusion_table(rows)
+
+
+def _visits(phenotype: pd.DataFrame, people: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    scored = phenotype[[nm.PARTICIPANT, "session", "period", nm.ARM, "day"]].copy()
+    scored["outcome"] = outcome_values(phenotype, outcome)
+    return place_visits(scored, dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True)))
+
+
+def _clinical(
+    phenotype: pd.DataFrame, people: pd.DataFrame, wanted: set[str]
+) -> list[FeatureTable]:
+    tables = []
+    if nm.DEMOGRAPHIC in wanted:
+        tables.append(demographic_features(people))
+    if nm.SCALE in wanted:
+        sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
+        tables.append(scale_features(phenotype, sequences))
+    return tables
+
+
+def _studied(images: xr.Dataset, people: pd.DataFrame) -> xr.Dataset:
+    """Return the images of the study's participants: others have no say in a residual."""
+    studied = np.isin(images[nm.PARTICIPANT].values, people[nm.PARTICIPANT].to_numpy(dtype=str))
+    if not studied.any():
+        raise InputError(
+            "no participant of the study has volumes",
+            where="volumes",
+            value=str(images[nm.PARTICIPANT].values[0]),
+            remedy=f"name them as in participants.tsv, for example {people[nm.PARTICIPANT][0]}",
+        )
+    return images.isel({nm.PARTICIPANT: studied})
+
+
+def _with_volumes(cases: pd.DataFrame, images: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    there = cases[nm.PARTICIPANT].isin(images[nm.PARTICIPANT].values.tolist())
+    left_out = cases.loc[~there, [nm.PARTICIPANT, "period"]].assign(reason="no volumes")
+    return cases[there].reset_index(drop=True), left_out
+
+
+def _matrix(
+    tables: list[FeatureTable],
+    cases: pd.DataFrame,
+    include: Sequence[str] | None,
+    exclude: Sequence[str],
+) -> tuple[np.ndarray, pd.DataFrame, dict[str, str]]:
+    """Return the features (case, feature) in canonical order, described, and those left out."""
+    people, periods = cases[nm.PARTICIPANT].tolist(), cases["period"].tolist()
+    value = np.concatenate(
+        [table.at(people, periods) for table in tables] or [np.empty((len(cases), 0))], axis=1
+    )
+    about = pd.concat([t.about for t in tables]) if tables else pd.DataFrame(columns=list(ABOUT))
+    dropped = {name: why for table in tables for name, why in table.dropped.items()}
+    names = [str(name) for name in about.index]
+    twice = about.index[about.index.duplicated()]
+    if len(twice):
+        raise InputError("two features have the same name", value=twice[0], remedy="rename one")
+    for where, patterns in (("include", include or ()), ("exclude", exclude)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in (*names, *dropped)):
+                raise InputError(
+                    "no such feature", where=where, value=pattern, remedy=nearest(pattern, names)
+                )
+    used = [
+        j
+        for j, name in enumerate(names)
+        if (include is None or any(fnmatchcase(name, p) for p in include))
+        and not any(fnmatchcase(name, p) for p in exclude)
+    ]
+    rank = {family: k for k, family in enumerate(_FAMILIES)}
+    used.sort(key=lambda j: (rank.get(about["family"].iloc[j], len(rank)), natural(names[j])))
+    return value[:, used], about.iloc[used], dropped
+
+
+def _drop_features(
+    value: np.ndarray, about: pd.DataFrame, max_missing: float
+) -> tuple[np.ndarray, pd.DataFrame, dict[str, str]]:
+    if not len(value):
+        return value, about, {}
+    missing = np.isnan(value).mean(axis=0)
+    filled = np.where(np.isnan(value), np.inf, value)
+    lowest = filled.min(axis=0)
+    highest = np.where(np.isnan(value), -np.inf, value).max(axis=0)
+    dropped = {}
+    for name, share, low, high in zip(about.index, missing, lowest, highest, strict=True):
+        if share > max_missing:
+            dropped[str(name)] = f"missing in {share:.0%} of cases"
+        elif low >= high:
+            dropped[str(name)] = "constant" if low == high else "missing in all cases"
+    kept = np.array([str(name) not in dropped for name in about.index], dtype=bool)
+    return value[:, kept], about[kept], dropped
+
+
+def _drop_cases(
+    cases: pd.DataFrame, value: np.ndarray, lacking: np.ndarray | None, largest: float
+) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
+    if lacking is None or not lacking.any():
+        return cases, value, exclusion_table([])
+    reason = f"more than {largest:.0%} of the features are missing"
+    left_out = cases.loc[lacking, [nm.PARTICIPANT, "period"]].assign(reason=reason)
+    return cases[~lacking].reset_index(drop=True), value[~lacking], left_out
+
+
+def _need_cases(cases: pd.DataFrame, exclusions: pd.DataFrame, outcome: str, day: int) -> None:
+    if len(cases):
+        return
+    reasons = exclusions["reason"].value_counts()
+    why = f"; most often: {reasons.index[0]} ({reasons.iloc[0]})" if len(reasons) else ""
+    raise InputError(
+        f"no case is left with {outcome} at day {day}{why}",
+        where="outcome",
+        remedy="check the day, the names of sessions and the infusions in participants.tsv",
+    )
+
+
+def _dataset(
+    cases: pd.DataFrame,
+    people: pd.DataFrame,
+    value: np.ndarray,
+    about: pd.DataFrame,
+    threshold: float,
+) -> xr.Dataset:
+    person = people.set_index(nm.PARTICIPANT).loc[cases[nm.PARTICIPANT]]
+    baseline, followup = cases["baseline"].to_numpy(), cases["followup"].to_numpy()
+    better, percent, response = improvement(baseline, followup, threshold)
+
+    def words(values: Any) -> np.ndarray:
+        return np.array([str(v) for v in values], dtype=np.str_)
+
+    return xr.Dataset(
+        {
+            "value": ((nm.CASE, nm.FEATURE), value),
+            "baseline": (nm.CASE, baseline),
+            "followup": (nm.CASE, followup),
+            "improvement": (nm.CASE, better),
+            "percent": (nm.CASE, percent),
+            "response": (nm.CASE, response),
+        },
+        {
+            nm.PARTICIPANT: (nm.CASE, words(cases[nm.PARTICIPANT])),
+            "period": (nm.CASE, cases["period"].to_numpy(dtype=np.int64)),
+            nm.ARM: (nm.CASE, words(cases[nm.ARM])),
+            **{name: (nm.CASE, words(person[name])) for name in ("sequence", "trial", "site")},
+            nm.FEATURE: (nm.FEATURE, words(about.index)),
+            **{name: (nm.FEATURE, words(about[name])) for name in ABOUT},
+        },
+    )
+
+
+def _as_json(exclusions: pd.DataFrame) -> str:
+    table = exclusions.astype({"period": np.int64, "reason": object, nm.PARTICIPANT: object})
+    table = EXCLUSIONS.check(table.sort_values([nm.PARTICIPANT, "period"], ignore_index=True))
+    return json.dumps(table.to_dict("records"))

@@ -1,0 +1,134 @@
+"""What was measured after each infusion, and who has to be left out for want of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.features.scales import UNPLACED, baseline_visits
+from ketadask.schema import InputError, nearest
+from ketadask.sources.names_order import natural
+from ketadask.sources.visit_tables import KEYS
+from ketadask.sources.visits import SHARED
+
+
+def outcome_values(phenotype: pd.DataFrame, outcome: str) -> np.ndarray:
+    """Return the outcome (visit,) of a scale: its total, else the sum of its items.
+
+    The sum needs every item: one missing item makes it missing. ``outcome`` may also be a column.
+    """
+    columns = [name for name in phenotype.columns if name not in KEYS]
+    for name in (outcome, f"{outcome}_total"):
+        if name in columns:
+            return phenotype[name].to_numpy(dtype=np.float64)
+    items = [
+        c for c in columns if c.rpartition("_")[0] == outcome and c.rpartition("_")[2].isdigit()
+    ]
+    if items:
+        ordered = sorted(items, key=natural)  # one order of summation whatever the file's order
+        return phenotype[ordered].to_numpy(dtype=np.float64).sum(axis=1)
+    scales = sorted({c.removesuffix("_total").rstrip("0123456789").rstrip("_") for c in columns})
+    raise InputError(
+        "no such outcome scale",
+        file=phenotype.attrs.get("folder"),
+        where="outcome",
+        value=outcome,
+        remedy=nearest(outcome, scales),
+    )
+
+
+def infusions(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one case per participant and infusion given, and who has none.
+
+    Cases: participant, period, arm. Exclusions: participant, period (0 for all), reason.
+    """
+    crossover = any("-" in sequence for sequence in people["sequence"])
+    cases, left_out = [], []
+    for person, sequence in zip(people[nm.PARTICIPANT], people["sequence"], strict=True):
+        if not sequence:
+            left_out.append((person, 0, "unknown arm: no infusion is recorded"))
+            continue
+        arms = sequence.split("-")
+        cases += [(person, period, arm) for period, arm in enumerate(arms, start=1)]
+        if crossover and len(arms) == 1:
+            left_out.append((person, 2, "the second infusion was not given"))
+    return (
+        pd.DataFrame(cases, columns=[nm.PARTICIPANT, "period", nm.ARM]),
+        exclusion_table(left_out),
+    )
+
+
+def exclusion_table(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
+    """Return rows of (participant, period, reason) as a table."""
+    return pd.DataFrame(rows, columns=[nm.PARTICIPANT, "period", "reason"])
+
+
+def attach_outcome(
+    cases: pd.DataFrame, visits: pd.DataFrame, *, outcome: str, day: int, window: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the cases with baseline and follow-up, and those without, with the reason.
+
+    Parameters
+    ----------
+    cases
+        participant, period, arm.
+    visits
+        Visits with their period; the column ``outcome`` holds the outcome.
+    outcome
+        Name of the scale, for the reasons.
+    day, window
+        Follow-up day and how many days off a visit may be. The nearest visit counts, of two
+        equally near the earlier one.
+    """
+    baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
+    followup = _at_cases(cases, _followups(visits, day, window), shared=False)
+    unplaced = set(visits.loc[visits["period"] == UNPLACED, nm.PARTICIPANT])
+    exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
+    reasons = np.full(len(cases), "", dtype=object)
+    reasons[np.isnan(followup)] = f"no {outcome} {exact}"
+    reasons[np.isnan(baseline)] = f"no {outcome} before the infusion"
+    contradicted = (reasons != "") & cases[nm.PARTICIPANT].isin(list(unplaced)).to_numpy()
+    reasons[contradicted] += "; a session contradicts the sequence of infusions"
+    kept = reasons == ""
+    complete = cases[kept].assign(baseline=baseline[kept], followup=followup[kept])
+    left_out = cases.loc[~kept, [nm.PARTICIPANT, "period"]].assign(reason=reasons[~kept])
+    return complete.reset_index(drop=True), left_out
+
+
+def _followups(visits: pd.DataFrame, day: int, window: int) -> pd.Series:
+    off = (visits["day"] - day).abs()
+    after = (visits["day"] > 0) & (visits[nm.ARM] != SHARED) & (visits["period"] != UNPLACED)
+    rows = visits[after & (off <= window) & visits["outcome"].notna()].assign(off=off)
+    keys = [nm.PARTICIPANT, "period"]
+    return rows.sort_values([*keys, "off", "day"]).drop_duplicates(keys).set_index(keys)["outcome"]
+
+
+def _at_cases(cases: pd.DataFrame, values: pd.Series, *, shared: bool = True) -> np.ndarray:
+    keys = [cases[nm.PARTICIPANT], cases["period"]]
+    own = values.reindex(pd.MultiIndex.from_arrays(keys)).to_numpy(dtype=np.float64)
+    if not shared:
+        return own
+    once = pd.MultiIndex.from_arrays([keys[0], np.zeros(len(cases), dtype=np.int64)])
+    return np.where(np.isnan(own), values.reindex(once).to_numpy(dtype=np.float64), own)
+
+
+def improvement(
+    baseline: np.ndarray, followup: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return improvement, percent improvement and response per case.
+
+    Improvement is baseline minus follow-up, positive is better; percent is of the baseline, NaN
+    where that is 0; response is 1 where improvement is positive and reaches ``threshold`` of the
+    baseline.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in improvement(np.array([30.0]), np.array([18.0]), 0.4)]
+    [[12.0], [40.0], [1.0]]
+    """
+    better = baseline - followup
+    # 0.4 * 30 is 12.000000000000002 in floating point, and 12 of 30 points is a response.
+    reached = better >= threshold * baseline - 1e-9
+    percent = 100.0 * better / np.where(baseline > 0, baseline, np.nan)
+    return better, percent, (reached & (better > 0)).astype(np.float64)

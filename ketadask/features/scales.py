@@ -1,0 +1,113 @@
+"""Features of rating scales and of the person: what was known before each infusion."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.features.feature_table import ABOUT, FeatureTable, kind_of
+from ketadask.sources import instruments
+from ketadask.sources.names_order import natural
+from ketadask.sources.visit_tables import KEYS
+from ketadask.sources.visits import SHARED
+
+UNPLACED = -1
+_PERSON = {"age": ("years", "age"), "sex": ("", "sex (0 male, 1 female)"), "bmi": ("kg/m2", "BMI")}
+
+
+def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataFrame:
+    """Return the visits of the participants with the period each belongs to.
+
+    A visit named by its arm gets the period in which the participant was given that arm; a
+    baseline shared by both periods gets period 0. A visit that contradicts the sequence (an arm
+    never given, or given in the other period) gets period -1: it is used nowhere.
+
+    Parameters
+    ----------
+    phenotype
+        What ``read_phenotype`` returns.
+    sequences
+        Arms in order of infusion per participant, for example ``active-control``.
+    """
+    visits = phenotype[phenotype[nm.PARTICIPANT].isin(list(sequences))].copy()
+    visits["period"] = [
+        _period(sequences[person], period, arm)
+        for person, period, arm in zip(
+            visits[nm.PARTICIPANT], visits["period"], visits[nm.ARM], strict=True
+        )
+    ]
+    return visits
+
+
+def _period(sequence: str, period: int, arm: str) -> int:
+    given = sequence.split("-")
+    if arm == SHARED:
+        return period
+    if arm == "":
+        return period if period else UNPLACED
+    if arm not in given:
+        return UNPLACED
+    by_arm = given.index(arm) + 1
+    return by_arm if period in (0, by_arm) else UNPLACED
+
+
+def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
+    """Return the last visit before each infusion, indexed by (participant, period).
+
+    A visit is before the infusion on day 0 or earlier, or where its session is a shared baseline;
+    period 0 stands for both periods.
+    """
+    before = (visits["day"] <= 0) | (visits[nm.ARM] == SHARED)
+    rows = visits[before & (visits["period"] != UNPLACED)]
+    keys = [nm.PARTICIPANT, "period"]
+    rows = rows.sort_values([*keys, "day", "session"]).drop_duplicates(keys, keep="last")
+    return rows.set_index(keys).drop(columns=["session", nm.ARM, "day"])
+
+
+def scale_features(phenotype: pd.DataFrame, sequences: dict[str, str]) -> FeatureTable:
+    """Return items and totals at the baseline of each period; follow-ups never enter.
+
+    Parameters
+    ----------
+    phenotype
+        What ``read_phenotype`` returns.
+    sequences
+        Arms in order of infusion per participant.
+    """
+    values = baseline_visits(place_visits(phenotype, sequences))
+    columns = sorted((c for c in phenotype.columns if c not in KEYS), key=natural)
+    values = values[columns].astype(np.float64)
+    labels = phenotype.attrs.get("labels", {})
+    limits = phenotype.attrs.get("limits", {})
+    about = [
+        (
+            nm.SCALE,
+            kind_of(values[name].to_numpy(), *limits.get(name, instruments.limits(name))),
+            "",
+            labels.get(name, instruments.label(name)),
+        )
+        for name in columns
+    ]
+    return FeatureTable(values, pd.DataFrame(about, index=columns, columns=list(ABOUT)))
+
+
+def demographic_features(participants: pd.DataFrame) -> FeatureTable:
+    """Return age, sex and BMI as features shared by both periods."""
+    index = pd.MultiIndex.from_arrays(
+        [participants[nm.PARTICIPANT], np.zeros(len(participants), dtype=np.int64)],
+        names=[nm.PARTICIPANT, "period"],
+    )
+    columns = [name for name in _PERSON if name in participants.columns]
+    values = participants[columns].astype(np.float64).set_axis(index)
+    about = [
+        (
+            nm.DEMOGRAPHIC,
+            kind_of(values[name].to_numpy(), *((0, 1) if name == "sex" else (0, math.inf))),
+            *_PERSON[name],
+        )
+        for name in columns
+    ]
+    return FeatureTable(values, pd.DataFrame(about, index=columns, columns=list(ABOUT)))

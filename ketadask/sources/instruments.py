@@ -1,0 +1,276 @@
+"""The rating scales that are known: their items, the range of each, and how columns are spelt.
+
+A column is recognised by any of the spellings joined by commas in its header (NDA style). The
+spellings are tried from the most to the least reliable one, because some aliases of the National
+Data Archive carry the item number of another edition: ``bdi_017`` stands for item 20.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One rating scale: items numbered from 1, the largest score of each, smallest is 0.
+
+    Examples
+    --------
+    >>> INSTRUMENTS["bdi"].canonical(["Q10", "bdi10_r03", "crying"], "bdi")
+    'bdi_10'
+    >>> INSTRUMENTS["madrs"].limits("madrs_total")
+    (0.0, 60.0)
+    """
+
+    name: str
+    title: str
+    items: tuple[str, ...]
+    highest: tuple[int, ...]
+    spellings: tuple[str, ...]
+    named: tuple[tuple[str, int], ...] = ()
+    totals: tuple[str, ...] = ()
+
+    def canonical(self, aliases: list[str], stem: str) -> str | None:
+        """Return ``<scale>_<n>`` or ``<scale>_total`` for the spellings of a column, or None."""
+        words = [alias.strip().lower() for alias in aliases]
+        if any(word in self._total_words() for word in words):
+            return f"{self.name}_total"
+        own = {w for s in (*self.spellings, self.name) for w in (s, f"{s}01")}
+        bare = (r"(?:q|item)_?0*(\d+)",) if stem.lower() in own else ()
+        joined = "|".join(map(re.escape, (self.name, *self.spellings)))
+        patterns = (
+            rf"(?:{joined})_?0*(\d+)_r0\d",
+            rf"{re.escape(self.name)}_?(?:item_?|q_?)?0*(\d+)",
+            *bare,
+            rf"(?:{joined})_?(?:item_?|q_?)?0*(\d+)",
+        )
+        for pattern in patterns:
+            for word in words:
+                found = re.fullmatch(pattern, word, flags=re.ASCII)
+                if found and len(found[1]) <= 3 and 1 <= int(found[1]) <= len(self.items):
+                    return f"{self.name}_{int(found[1])}"
+        by_name = dict(self.named)
+        return next((f"{self.name}_{by_name[w]}" for w in words if w in by_name), None)
+
+    def _total_words(self) -> set[str]:
+        ends = ("total", "tot", "sum", "score", "total_score", "totalscore")
+        spelt = {
+            f"{s}{j}{e}" for s in (self.name, *self.spellings) for e in ends for j in ("_", "")
+        }
+        return spelt | set(self.totals)
+
+    def limits(self, column: str) -> tuple[float, float]:
+        """Return the smallest and largest value of a canonical column of this scale."""
+        which = column.removeprefix(f"{self.name}_")
+        if which == "total":
+            return 0.0, float(sum(self.highest))
+        return 0.0, float(self.highest[int(which) - 1])
+
+    def label(self, column: str) -> str:
+        """Return what a reader sees for a canonical column of this scale."""
+        which = column.removeprefix(f"{self.name}_")
+        if which == "total":
+            return f"{self.title} total"
+        return f"{self.title} item {which}: {self.items[int(which) - 1]}"
+
+
+_MADRS = Instrument(
+    "madrs",
+    "MADRS",
+    (
+        "apparent sadness",
+        "reported sadness",
+        "inner tension",
+        "reduced sleep",
+        "reduced appetite",
+        "concentration difficulties",
+        "lassitude",
+        "inability to feel",
+        "pessimistic thoughts",
+        "suicidal thoughts",
+    ),
+    (6,) * 10,
+    ("madrs",),
+    (
+        ("madrsaps", 1),
+        ("madrssad", 2),
+        ("madrsten", 3),
+        ("madrsslp", 4),
+        ("madrsapp", 5),
+        ("madrscon", 6),
+        ("madrslas", 7),
+        ("madrsfee", 8),
+        ("madrspes", 9),
+        ("madrssui", 10),
+    ),
+    ("madrs", "madrstot", "madrs_tot"),
+)
+
+_HAMD_ITEMS = (
+    "depressed mood",
+    "feelings of guilt",
+    "suicide",
+    "insomnia early",
+    "insomnia middle",
+    "insomnia late",
+    "work and activities",
+    "retardation",
+    "agitation",
+    "anxiety psychic",
+    "anxiety somatic",
+    "somatic symptoms gastrointestinal",
+    "somatic symptoms general",
+    "genital symptoms",
+    "hypochondriasis",
+    "loss of weight",
+    "insight",
+)
+
+_HAMD = Instrument(
+    "hamd",
+    "HAM-D",
+    _HAMD_ITEMS,
+    (4, 4, 4, 2, 2, 2, 4, 4, 4, 4, 4, 2, 2, 2, 4, 3, 2),
+    ("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "hrsd", "hrsd17", "hamilton_d", "ham_d"),
+    (),
+    ("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "ham_d"),
+)
+
+# The six items of Bech: no items of its own are published here, only the sum (0 to 22).
+_HAMD6 = Instrument(
+    "hamd6",
+    "HAM-D6",
+    ("depressed mood", "guilt", "work", "retardation", "anxiety psychic", "somatic general"),
+    (4, 4, 4, 4, 4, 2),
+    ("hamd6", "ham6", "hdrs6", "hamd_bech", "bech"),
+    (),
+    ("hamd6", "ham6", "hdrs6", "hamd_bech", "bech6"),
+)
+
+_HAMA = Instrument(
+    "hama",
+    "HAM-A",
+    (
+        "anxious mood",
+        "tension",
+        "fears",
+        "insomnia",
+        "intellectual",
+        "depressed mood",
+        "somatic muscular",
+        "somatic sensory",
+        "cardiovascular",
+        "respiratory",
+        "gastrointestinal",
+        "genitourinary",
+        "autonomic",
+        "behaviour at interview",
+    ),
+    (4,) * 14,
+    ("hama", "ham_a", "hars", "hamilton_a", "hrsa"),
+    (),
+    ("hama", "ham_a"),
+)
+
+_BDI = Instrument(
+    "bdi",
+    "BDI",
+    (
+        "sadness",
+        "pessimism",
+        "past failure",
+        "loss of pleasure",
+        "guilty feelings",
+        "punishment feelings",
+        "self-dislike",
+        "self-criticalness",
+        "suicidal thoughts or wishes",
+        "crying",
+        "agitation",
+        "loss of interest",
+        "indecisiveness",
+        "worthlessness",
+        "loss of energy",
+        "changes in sleeping pattern",
+        "irritability",
+        "changes in appetite",
+        "concentration difficulty",
+        "tiredness or fatigue",
+        "loss of interest in sex",
+    ),
+    (3,) * 21,
+    ("bdi", "bdi2", "bdi_ii", "bdiii", "beck"),
+    (),
+    ("bdi", "bdi_ii"),
+)
+
+_BAI = Instrument(
+    "bai",
+    "BAI",
+    tuple(f"symptom {n}" for n in range(1, 22)),
+    (3,) * 21,
+    ("bai",),
+    (),
+    ("bai",),
+)
+
+INSTRUMENTS = {known.name: known for known in (_MADRS, _HAMD, _HAMD6, _HAMA, _BDI, _BAI)}
+
+
+def canonical(header: str, stem: str) -> str | None:
+    """Return the canonical name of a column of a known scale, or None.
+
+    Examples
+    --------
+    >>> canonical("HAM17_Total", "phenotype"), canonical("HAMD_Bech", "phenotype")
+    ('hamd_total', 'hamd6_total')
+    >>> canonical("Q20, bc17, bdi20_r03, bdi_017, tired", "bdi")
+    'bdi_20'
+    """
+    aliases = [alias for alias in header.split(",") if alias.strip()]
+    # The scale the file is named after comes first, so that a bare Q3 is its third item.
+    ordered = sorted(
+        INSTRUMENTS.values(), key=lambda known: not stem.lower().startswith(known.name)
+    )
+    for known in ordered:
+        found = known.canonical(aliases, stem)
+        if found:
+            return found
+    return None
+
+
+def scale_of(column: str) -> str:
+    """Return the scale a canonical column belongs to: what stands before its last underscore.
+
+    Examples
+    --------
+    >>> scale_of("bdi_10"), scale_of("pain")
+    ('bdi', 'pain')
+    """
+    return column.rpartition("_")[0] or column
+
+
+def limits(column: str) -> tuple[float, float]:
+    """Return the range a canonical column may have, no limits where its scale is not known.
+
+    Examples
+    --------
+    >>> limits("bdi_10"), limits("pain")
+    ((0.0, 3.0), (-inf, inf))
+    """
+    known = INSTRUMENTS.get(scale_of(column))
+    return known.limits(column) if known else (-math.inf, math.inf)
+
+
+def label(column: str) -> str:
+    """Return what a reader sees for a column; its name where its scale is not known.
+
+    Examples
+    --------
+    >>> label("bdi_10")
+    'BDI item 10: crying'
+    """
+    known = INSTRUMENTS.get(scale_of(column))
+    return known.label(column) if known else column

@@ -1,0 +1,123 @@
+"""Rating scales downloaded from the NIMH Data Archive: text with two header lines per file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ketadask.schema import InputError, nearest
+from ketadask.sources.cells import Cells, read_cells
+from ketadask.sources.findings import Findings
+from ketadask.sources.phenotype import files_in, known_participants
+from ketadask.sources.scale_columns import ScaleColumn, scale_columns
+from ketadask.sources.visit_tables import VisitReader, join_scales
+from ketadask.sources.visits import PERIODS, VisitPattern
+
+# What every structure of the archive carries besides its scores.
+_RECORD = (
+    "subjectkey",
+    "interview_date",
+    "interview_age",
+    "sex",
+    "gender",
+    "collection_id",
+    "dataset_id",
+    "collection_title",
+)
+
+
+def read_nda(
+    root: Path | str,
+    scales: Sequence[str] | None = None,
+    *,
+    visits: str = PERIODS,
+    participants: Sequence[str] | None = None,
+    bad_cells: str = "stop",
+) -> pd.DataFrame:
+    """Read ``<structure>.txt`` files, for example ``madrs01.txt``, into one row per visit.
+
+    The first line names the columns, the second describes them; ``src_subject_id`` is the
+    participant and ``visit`` the session. ``interview_age`` is in months: ``attrs["ages"]`` holds
+    the age in years at the first visit, per participant.
+
+    Parameters
+    ----------
+    root
+        Folder with the files (or with a folder ``nda``), or one file.
+    scales
+        Names such as ``madrs`` or ``madrs01``; all files if None.
+    visits, participants, bad_cells
+        As in ``read_phenotype``.
+
+    Returns
+    -------
+    What ``read_phenotype`` returns.
+    """
+    folder, files = _files(Path(root))
+    findings = Findings(bad_cells)
+    known = known_participants((folder, folder.parent), participants)
+    reader = VisitReader(VisitPattern(visits), known, findings, who="src_subject_id", when="visit")
+    opened = [_open(path, reader) for path in _wanted(folder, files, scales)]
+    table = join_scales([reader.table(*each) for each in opened], folder, findings)
+    table.attrs["ages"] = _ages([cells for cells, _ in opened], findings)
+    table.attrs["findings"] = findings.records()
+    return table
+
+
+def _files(root: Path) -> tuple[Path, dict[str, Path]]:
+    if root.is_file():
+        return root.parent, {root.stem: root}
+    if not root.exists():
+        raise InputError("no such folder", file=root, remedy="check the path")
+    for folder in (root / "nda", root):
+        files = files_in(folder, ".txt")
+        if files:
+            return folder, files
+    raise InputError("holds no *.txt of the archive", file=root, remedy="check the path")
+
+
+def _wanted(folder: Path, files: dict[str, Path], scales: Sequence[str] | None) -> list[Path]:
+    if scales is None:
+        return list(files.values())
+    wanted = []
+    for scale in dict.fromkeys(scales):
+        stem = next((s for s in files if scale in (s, s[:-2])), None)
+        if stem is None:
+            raise InputError(
+                "no such scale",
+                file=folder,
+                where="scales",
+                value=scale,
+                remedy=nearest(scale, sorted({*files, *(s[:-2] for s in files)})),
+            )
+        wanted.append(files[stem])
+    return wanted
+
+
+def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
+    cells = read_cells(path, second_header=True)
+    cells.need("src_subject_id")
+    record = {cells.find(name) for name in _RECORD} | {f"{path.stem}_id"}
+    described = {
+        name: {"Description": text}
+        for name, text in zip(cells.columns, cells.second_header, strict=False)
+    }
+    keys = reader.keys(cells) | frozenset(name for name in record if name)
+    return cells, scale_columns(cells, described, keys)
+
+
+def _ages(files: list[Cells], findings: Findings) -> dict[str, float]:
+    """Return the age in years at the earliest interview, per participant."""
+    ages: dict[str, float] = {}
+    for cells in files:
+        column = cells.find("interview_age")
+        if column is None:
+            continue
+        months = cells.numbers(column, findings, low=0, high=1440)
+        people = cells.text(cells.need("src_subject_id"))
+        for person, age in zip(people, months, strict=True):
+            if age / 12 < ages.get(person, float("inf")):  # false where the age is missing
+                ages[person] = float(age / 12)
+    return ages

@@ -1,0 +1,180 @@
+"""Who took part: BIDS ``participants.tsv``, with the infusions in the order they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.schema import InputError
+from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.codes import first_twice, is_missing
+from ketadask.sources.findings import Findings
+from ketadask.sources.visits import ARM_CODES, arm_of
+
+_SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
+
+
+def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFrame:
+    """Read ``participants.tsv`` of a study folder.
+
+    Only ``participant_id`` must be there. Without ``infusion_1`` and ``infusion_2`` (or one of
+    ``arm``, ``treatment``) the sequence is unknown; without ``trial`` or ``site`` all belong to
+    trial and site ``1``; without ``age``, ``sex``, ``BMI`` or ``group`` these are missing. The
+    codes of the arms are those of ``ketadask.sources.visits.ARM_CODES``; ``n/a`` means that the
+    infusion was not given.
+
+    Parameters
+    ----------
+    root
+        Study folder, or the file itself.
+    bad_cells
+        ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+
+    Returns
+    -------
+    One row per participant, sorted: participant, sequence (``active-control``, ``active`` where
+    the second infusion was not given, empty where unknown), trial, site, age (years), sex (0 male,
+    1 female), bmi (kg/m2), group.
+    """
+    path = Path(root)
+    if path.is_dir():
+        path = path / "participants.tsv"
+    cells, findings = read_cells(path), Findings(bad_cells)
+    people = participant_column(cells, findings)
+    twice = first_twice(people)
+    if twice:
+        raise InputError(
+            f"participant appears twice, first in row {cells.lines[twice[0]]}",
+            file=path,
+            where=cells.where(twice[1], cells.need("participant_id")),
+            value=people[twice[1]],
+            remedy="keep one row per participant",
+        )
+    table = pd.DataFrame(
+        {
+            nm.PARTICIPANT: people,
+            "sequence": _sequences(cells, findings),
+            "trial": _words(cells, "trial", "1"),
+            "site": _words(cells, "site", "1"),
+            "age": _numbers(cells, findings, ("age",), 0, 120),
+            "sex": _sex(cells, findings, read_sidecar(path.with_suffix(".json"))),
+            "bmi": _numbers(cells, findings, ("bmi",), 5, 150),
+            "group": _words(cells, "group", ""),
+        }
+    )
+    table = table.sort_values(nm.PARTICIPANT, ignore_index=True)
+    table.attrs.update(file=str(path), findings=findings.records())
+    return table
+
+
+def participant_column(cells: Cells, findings: Findings, *names: str) -> list[str]:
+    """Return the participant of every row; a row without one is wrong."""
+    column = cells.need(*(names or ("participant_id",)))
+    people = cells.text(column)
+    for row, person in enumerate(people):
+        if not person:
+            findings.add(
+                InputError(
+                    "no participant",
+                    file=cells.file,
+                    where=cells.where(row, column),
+                    remedy="name the participant or remove the row",
+                )
+            )
+    return people
+
+
+def _words(cells: Cells, name: str, default: str) -> list[str]:
+    column = cells.find(name)
+    if column is None:
+        return [default] * len(cells)
+    return [word or default for word in cells.words(column)]
+
+
+def _numbers(
+    cells: Cells, findings: Findings, names: Sequence[str], low: float, high: float
+) -> Any:
+    column = cells.find(*names)
+    if column is None:
+        return [float("nan")] * len(cells)
+    return cells.numbers(column, findings, low=low, high=high)
+
+
+def _sequences(cells: Cells, findings: Findings) -> list[str]:
+    first = cells.find("infusion_1", "arm", "treatment")
+    second = cells.find("infusion_2")
+    sequences = []
+    for row in range(len(cells)):
+        given = [_arm(cells, findings, row, column) for column in (first, second) if column]
+        if len(given) == 2 and given[1] and not given[0]:
+            findings.add(
+                InputError(
+                    "a second infusion without a first",
+                    file=cells.file,
+                    where=cells.where(row, str(first)),
+                    value=cells.columns[str(first)][row],
+                    remedy="write the first infusion, or n/a for both",
+                )
+            )
+            given = []
+        if len(given) == 2 and given[0] and given[0] == given[1]:
+            findings.add(
+                InputError(
+                    "both infusions have the same arm",
+                    file=cells.file,
+                    where=cells.where(row, str(second)),
+                    value=cells.columns[str(second)][row],
+                    remedy="a crossover gives each arm once; correct one of them",
+                )
+            )
+            given = []
+        sequences.append("-".join(arm for arm in given if arm))
+    return sequences
+
+
+def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str:
+    code = cells.columns[column][row]
+    arm = "" if is_missing(code) else arm_of(code)
+    if arm in nm.ARMS or arm == "":
+        return str(arm)
+    findings.add(
+        InputError(
+            "unknown arm",
+            file=cells.file,
+            where=cells.where(row, column),
+            value=code,
+            remedy="known are " + ", ".join(sorted(ARM_CODES)) + ", n/a",
+        )
+    )
+    return ""
+
+
+def _sex(cells: Cells, findings: Findings, sidecar: Mapping[str, Any]) -> list[float]:
+    column = cells.find("sex", "gender")
+    if column is None:
+        return [float("nan")] * len(cells)
+    levels = sidecar.get(column, {}).get("Levels")
+    known = dict(_SEX)
+    for level, meaning in levels.items() if isinstance(levels, Mapping) else ():
+        if str(meaning).strip().lower() in _SEX:
+            known[str(level).lower()] = _SEX[str(meaning).strip().lower()]
+    values = []
+    for row, word in enumerate(cells.words(column)):
+        value = known.get(word.lower()) if word else float("nan")
+        if value is None:
+            value = float("nan")
+            findings.add(
+                InputError(
+                    "unknown sex",
+                    file=cells.file,
+                    where=cells.where(row, column),
+                    value=word,
+                    remedy="write M, F or n/a, or describe the codes as Levels in the JSON file",
+                )
+            )
+        values.append(value)
+    return values

@@ -1,0 +1,132 @@
+"""Rating scales of every visit: BIDS ``phenotype/<scale>.tsv`` with its JSON description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ketadask.schema import InputError, nearest
+from ketadask.sources import instruments
+from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.findings import Findings
+from ketadask.sources.scale_columns import ScaleColumn, scale_columns
+from ketadask.sources.visit_tables import VisitReader, join_scales
+from ketadask.sources.visits import PERIODS, VisitPattern
+
+
+def read_phenotype(
+    root: Path | str,
+    scales: Sequence[str] | None = None,
+    *,
+    visits: str = PERIODS,
+    participants: Sequence[str] | None = None,
+    bad_cells: str = "stop",
+) -> pd.DataFrame:
+    """Read the rating scales of a BIDS study folder into one row per participant and visit.
+
+    Parameters
+    ----------
+    root
+        Study folder with ``phenotype/``, or that folder itself.
+    scales
+        Names of files, or of known scales kept in a file of another name; all files if None.
+    visits
+        Regular expression of the session names with groups ``day`` and ``period`` or ``arm``.
+    participants
+        Participants of the study; a row of anybody else is wrong. Those of ``participants.tsv``
+        if None and there is one.
+    bad_cells
+        ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+
+    Returns
+    -------
+    Columns participant, session, period (0: said by the arm, or shared by both periods), arm
+    (active, control, shared or empty), day, then ``<scale>_<n>`` and ``<scale>_total`` in natural
+    order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings.
+    """
+    folder, findings = _phenotype_folder(Path(root)), Findings(bad_cells)
+    known = known_participants((folder, folder.parent), participants)
+    reader = VisitReader(VisitPattern(visits), known, findings)
+    tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
+    return join_scales(tables, folder, findings)
+
+
+def _phenotype_folder(root: Path) -> Path:
+    if not root.exists():
+        raise InputError("no such folder", file=root, remedy="check the path")
+    for folder in (root / "phenotype", root):
+        if files_in(folder, ".tsv"):
+            return folder
+    raise InputError(
+        "holds no phenotype/*.tsv", file=root, remedy="name the folder that holds phenotype/"
+    )
+
+
+def files_in(folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the files of a folder with this ending by stem, none where there is no folder."""
+    try:
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror})", file=folder, remedy="check its permissions"
+        ) from None
+    return {p.stem: p for p in found if p.suffix == suffix and p.stem != "participants"}
+
+
+def known_participants(
+    folders: Sequence[Path], given: Sequence[str] | None
+) -> frozenset[str] | None:
+    """Return the participants given, else those of the first ``participants.tsv``, else None."""
+    if given is not None:
+        return frozenset(given)
+    for folder in folders:
+        if (folder / "participants.tsv").is_file():
+            cells = read_cells(folder / "participants.tsv")
+            return frozenset(cells.text(cells.need("participant_id")))
+    return None
+
+
+def _choose(
+    folder: Path, scales: Sequence[str] | None, reader: VisitReader
+) -> list[tuple[Cells, list[ScaleColumn]]]:
+    """Return the files that hold the scales asked for, with the columns that belong to them."""
+    files = files_in(folder, ".tsv")
+    wanted = list(files) if scales is None else list(dict.fromkeys(scales))
+    chosen = [_open(files[stem], reader) for stem in wanted if stem in files]
+    inside = [scale for scale in wanted if scale not in files]
+    if inside:
+        others = [_open(path, reader) for stem, path in files.items() if stem not in wanted]
+        chosen += _of_scales(folder, others, inside, list(files))
+    return chosen
+
+
+def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
+    cells = read_cells(path)
+    described = read_sidecar(path.with_suffix(".json"))
+    return cells, scale_columns(cells, described, reader.keys(cells))
+
+
+def _of_scales(
+    folder: Path,
+    files: list[tuple[Cells, list[ScaleColumn]]],
+    scales: list[str],
+    stems: list[str],
+) -> list[tuple[Cells, list[ScaleColumn]]]:
+    """Return of each file the columns of these scales; a scale found nowhere is wrong."""
+    available = {instruments.scale_of(c.name) for _, columns in files for c in columns}
+    for scale in scales:
+        if scale not in available:
+            raise InputError(
+                "no such scale",
+                file=folder,
+                where="scales",
+                value=scale,
+                remedy=nearest(scale, sorted({*stems, *available})),
+            )
+    mine = [
+        (cells, [c for c in columns if instruments.scale_of(c.name) in scales])
+        for cells, columns in files
+    ]
+    return [(cells, columns) for cells, columns in mine if columns]

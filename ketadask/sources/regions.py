@@ -1,0 +1,107 @@
+"""The 185 regions whose volumes are features, and the names FreeSurfer gave them over the years."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_PARCELS = """
+    bankssts caudalanteriorcingulate caudalmiddlefrontal cuneus entorhinal fusiform
+    inferiorparietal inferiortemporal isthmuscingulate lateraloccipital lateralorbitofrontal
+    lingual medialorbitofrontal middletemporal parahippocampal paracentral parsopercularis
+    parsorbitalis parstriangularis pericalcarine postcentral posteriorcingulate precentral
+    precuneus rostralanteriorcingulate rostralmiddlefrontal superiorfrontal superiorparietal
+    superiortemporal supramarginal frontalpole temporalpole transversetemporal insula
+""".split()  # noqa: SIM905
+
+_SUBCORTICAL_LEFT = """
+    Left-Lateral-Ventricle Left-Inf-Lat-Vent Left-Cerebellum-White-Matter Left-Cerebellum-Cortex
+    Left-Thalamus Left-Caudate Left-Putamen Left-Pallidum Left-Hippocampus Left-Amygdala
+    Left-Accumbens-area Left-VentralDC Left-vessel Left-choroid-plexus Left-WM-hypointensities
+    Left-non-WM-hypointensities
+""".split()  # noqa: SIM905
+
+_SUBCORTICAL_BOTH = """
+    3rd-Ventricle 4th-Ventricle 5th-Ventricle Brain-Stem CSF WM-hypointensities
+    non-WM-hypointensities Optic-Chiasm CC_Posterior CC_Mid_Posterior CC_Central CC_Mid_Anterior
+    CC_Anterior
+""".split()  # noqa: SIM905
+
+ETIV = "EstimatedTotalIntraCranialVol"
+GLOBALS = ("BrainSegVolNotVent", ETIV)
+
+_RENAMED = {
+    "Left-Thalamus-Proper": "Left-Thalamus",
+    "Left-Thalamus-Proper*": "Left-Thalamus",
+    "Right-Thalamus-Proper": "Right-Thalamus",
+    "Right-Thalamus-Proper*": "Right-Thalamus",
+    "eTIV": ETIV,
+    "IntraCranialVol": ETIV,
+    "ICV": ETIV,
+    "BrainSegNotVent": "BrainSegVolNotVent",
+}
+
+
+class Region(NamedTuple):
+    """One region: FreeSurfer's name, hemisphere, tissue and the atlas its table is made from."""
+
+    name: str
+    hemisphere: str
+    tissue: str
+    atlas: str
+
+
+def _all() -> dict[str, Region]:
+    sides = (("lh", "left"), ("rh", "right"))
+    regions = [
+        Region(f"{side}_{parcel}_volume", hemisphere, "cortex", "aparc")
+        for side, hemisphere in sides
+        for parcel in _PARCELS
+    ]
+    regions += [
+        Region(f"wm-{side}-{parcel}", hemisphere, "white", "wmparc")
+        for side, hemisphere in sides
+        for parcel in _PARCELS
+    ]
+    regions += [
+        Region(f"{hemisphere.title()}-UnsegmentedWhiteMatter", hemisphere, "white", "wmparc")
+        for _, hemisphere in sides
+    ]
+    regions += [Region(name, "left", "subcortical", "aseg") for name in _SUBCORTICAL_LEFT]
+    regions += [
+        Region(name.replace("Left-", "Right-"), "right", "subcortical", "aseg")
+        for name in _SUBCORTICAL_LEFT
+    ]
+    regions += [Region(name, "both", "subcortical", "aseg") for name in _SUBCORTICAL_BOTH]
+    regions += [Region(name, "both", "global", "aseg") for name in GLOBALS]
+    return {region.name: region for region in regions}
+
+
+REGIONS = _all()
+ORDER = {name: position for position, name in enumerate(REGIONS)}
+
+
+def unified(name: str, *, hemisphere: str = "") -> str | None:
+    """Return the one name a region has here, None where it is not among the 185.
+
+    Parameters
+    ----------
+    name
+        Name in a table or ``*.stats`` file of FreeSurfer 5 to 8.
+    hemisphere
+        ``lh`` or ``rh`` for cortical tables, whose columns may lack it.
+
+    Examples
+    --------
+    >>> unified("Left-Thalamus-Proper"), unified("bankssts", hemisphere="lh")
+    ('Left-Thalamus', 'lh_bankssts_volume')
+    >>> unified("SurfaceHoles") is None
+    True
+    """
+    name = _RENAMED.get(name, name)
+    if name in REGIONS:
+        return name
+    if hemisphere:
+        bare = name.removeprefix(f"{hemisphere}_").removesuffix("_volume")
+        cortical = f"{hemisphere}_{bare}_volume"
+        return cortical if cortical in REGIONS else None
+    return None
