@@ -49,9 +49,17 @@ def test_there_is_no_attic():
     assert names & ATTICS == set()
 
 
+def running(tree):
+    """Walk a tree without what is there for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from running(node)
+
+
 def imported(tree):
-    """Return the full names a module imports."""
-    for node in ast.walk(tree):
+    """Return the full names a module imports when it runs."""
+    for node in running(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -75,6 +83,7 @@ def reaches_scheduler(tree):
 def test_the_check_of_wiring_can_fail(line):
     assert wires_dask(ast.parse(f"def late():\n    {line}\n"))
     assert not wires_dask(ast.parse("from ketadask.search import graph"))
+    assert not wires_dask(ast.parse(f"if TYPE_CHECKING:\n    {line}\n"))
     assert reaches_scheduler(ast.parse("from dask.distributed import Client"))
 
 
@@ -132,6 +141,52 @@ def test_everything_public_has_a_docstring():
         if not ast.get_docstring(node)
     ]
     assert missing == []
+
+
+# Words that mean two things here; `config` is a word of the floors that know the configuration.
+AMBIGUOUS = {
+    *("condition", "sample", "subgroup", "rule", "batch", "chunk"),
+    *("cfg", "info", "params", "utils", "helper", "manager"),
+}
+CONFIGURED = ("cli", "study", "bench", "config", "cluster")
+OTHERS_NAMES = {"model_config", "get_params", "set_params", "params"}  # pydantic, scikit-learn
+
+
+def defined(tree):
+    """Return the names a module gives to functions, classes, arguments and variables."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+def ambiguous(name, floor):
+    words = {word.removesuffix("s") for word in name.lower().split("_")}
+    forbidden = {word.removesuffix("s") for word in AMBIGUOUS}
+    if floor not in CONFIGURED:
+        forbidden |= {"config"}
+    return name not in OTHERS_NAMES and bool(words & forbidden)
+
+
+def test_ambiguous_words_are_found():
+    found = list(defined(ast.parse("def f(sample_rows):\n    self.chunks = batch = 1\n")))
+    wrong = {name for name in found if ambiguous(name, "search")}
+    assert wrong == {"sample_rows", "batch", "chunks"}
+    assert ambiguous("config", "search")
+    assert not ambiguous("config", "study")
+
+
+def test_no_name_means_two_things():
+    found = {
+        f"{relative(path)}: {name}"
+        for path in MODULES
+        for name in defined(parsed(path))
+        if ambiguous(name, relative(path).split("/")[0])
+    }
+    assert found == set()
 
 
 UNFINISHED = re.compile(r"\b(?:" + "TO" + "DO|" + "FIX" + "ME|" + "XX" + "X)\\b")

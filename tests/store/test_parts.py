@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -127,9 +130,6 @@ def test_an_unfinished_part_is_set_aside(parts):
 
 
 def test_temporary_files_of_dead_writers_are_set_aside_and_of_living_ones_are_not(parts):
-    import os
-    import socket
-
     write(parts, 0, 9)
     dead = parts.folder / f".x.json.{socket.gethostname()}-{2**22 + 1}-00000000.tmp"
     foreign = parts.folder / ".x.json.far.away-1-00000000.tmp"
@@ -160,6 +160,15 @@ def test_the_same_part_damaged_twice_keeps_both(parts):
     assert b"one" in kept
     assert b"two" in kept
     assert len(kept) == 6
+
+
+def test_many_writers_of_one_part_leave_one_whole_part(parts):
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda _: write(parts, 0, 9), range(16)))
+    assert all(receipt == receipts[0] for receipt in receipts)
+    assert parts.finished() == {"000000-000009": receipts[0]}
+    assert parts.damaged == []
+    assert len(list(parts.folder.iterdir())) == 3
 
 
 def test_a_missing_table_is_named(parts):
