@@ -87,6 +87,9 @@ class Outcome(Section):
         default="madrs", min_length=1, description="scale whose total is the outcome"
     )
     day: Annotated[int, Field(ge=0)] = Field(default=7, description="days after the infusion")
+    window: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="how many days before or after that day a visit may be"
+    )
     endpoint: Literal["improvement", "response", "percent"] = Field(
         default="improvement",
         description="baseline minus follow-up, response 0/1, or percent change",
@@ -115,6 +118,9 @@ class Features(Section):
     )
     max_missing: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.2, description="largest share of missing values a feature may have"
+    )
+    max_missing_case: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5, description="largest share of the features a case may lack"
     )
 
 

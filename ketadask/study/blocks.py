@@ -113,9 +113,7 @@ class _Work:
     executor: Executor
     stage: Stage
 
-    def wave(
-        self, missing: list[Range], size: int, count: int | None
-    ) -> tuple[list[Range], float]:
+    def wave(self, missing: list[Range], size: int, count: int | None) -> tuple[list[Range], float]:
         """Compute ``count`` blocks (all if None); return what is left, and seconds per number."""
         ranges = blocks(missing, size)[:count]
         begun = self.stage.seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.config import Settings
-from ketadask.schema import InputError, nearest
+from ketadask.schema import InputError
 from ketadask.study.inputs import volumes_folder
 
 if TYPE_CHECKING:
@@ -21,18 +21,42 @@ if TYPE_CHECKING:
 def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
     """Read the tables in ``folder`` and assemble the cohort the settings ask for."""
     from ketadask.cohort import assemble
-    from ketadask.features import scale_features, volume_features
     from ketadask.sources import open_volumes, read_participants
 
-    asked, wanted = settings.features, settings.features.families
-    participants = _of_groups(
-        read_participants(folder, bad_cells=settings.data.bad_cells), settings, folder
+    outcome, features = settings.outcome, settings.features
+    sources: list[Any] = [read_scales(settings, folder)]
+    if "volume" in features.families and _has_volumes(settings, folder):
+        sources.append(open_volumes(volumes_folder(settings, folder)))
+    return assemble(
+        *sources,
+        participants=read_participants(folder, bad_cells=settings.data.bad_cells),
+        outcome=outcome.scale,
+        day=outcome.day,
+        window=outcome.window,
+        response_threshold=outcome.response_threshold,
+        groups=settings.data.groups,
+        families=features.families,
+        volumes=features.volumes,
+        include=features.include,
+        exclude=features.exclude,
+        max_missing=features.max_missing,
+        max_missing_case=features.max_missing_case,
     )
-    people = [str(name) for name in participants["participant"]]
-    phenotype = read_scales(settings, folder)
-    features: list[Any] = []
-    raise NotImplementedError(assemble, scale_features, volume_features, open_volumes, asked,
-                              wanted, people, phenotype, features)
+
+
+def _has_volumes(settings: Settings, folder: Path) -> bool:
+    place = volumes_folder(settings, folder)
+    if place.is_dir():
+        return True
+    if "families" not in settings.features.model_fields_set:
+        return False  # volumes are taken where there are some, unless asked for by name
+    raise InputError(
+        "no such folder",
+        file=place,
+        where="features.families",
+        value="volume",
+        remedy="set data.freesurfer to the folder of the volume tables, or take volume out",
+    )
 
 
 def read_scales(settings: Settings, folder: Path) -> pd.DataFrame:
@@ -43,23 +67,6 @@ def read_scales(settings: Settings, folder: Path) -> pd.DataFrame:
     if (folder / "phenotype").is_dir() or not (folder / "nda").is_dir():
         return read_phenotype(folder, scales, bad_cells=bad)
     return read_nda(folder / "nda", scales, bad_cells=bad)
-
-
-def _of_groups(participants: pd.DataFrame, settings: Settings, folder: Path) -> pd.DataFrame:
-    if settings.data.groups is None:
-        return participants
-    known = sorted(set(participants["group"]))
-    for group in settings.data.groups:
-        if group not in known:
-            raise InputError(
-                "no participant of this group",
-                file=folder / "participants.tsv",
-                where="data.groups",
-                value=group,
-                remedy=nearest(group, known),
-            )
-    kept = participants[participants["group"].isin(settings.data.groups)]
-    return kept.reset_index(drop=True)
 
 
 def units_of(settings: Settings, cohort: xr.Dataset) -> xr.Dataset:
@@ -81,7 +88,7 @@ def search_of(settings: Settings) -> PersonaSearch:
     """Return the search the settings ask for."""
     from ketadask.search import PersonaSearch
 
-    search, features, literals = settings.search, settings.features, settings.literals
+    search, literals = settings.search, settings.literals
     return PersonaSearch(
         max_literals=search.max_literals,
         min_support=search.min_support,
@@ -89,14 +96,11 @@ def search_of(settings: Settings) -> PersonaSearch:
         keep=search.keep,
         cuts=literals.cuts,
         intervals=literals.intervals,
-        explicit=dict(literals.explicit) or None,
         objective=search.objective,
         polarity=search.polarity,
         distinct=search.distinct,
         strategy=search.strategy,
         min_families=search.min_families,
-        include=features.include,
-        exclude=features.exclude or None,
     )
 
 

@@ -1,0 +1,129 @@
+"""What the commands print: tables on standard output, nothing computed here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.study.checks import Checked
+    from ketadask.study.doctor import Finding
+    from ketadask.study.states import State
+    from ketadask.study.study import Ending
+
+_SHOWN = 10
+
+
+def console() -> Console:
+    """Return where results go; a pipe gets lines of one width whatever the terminal."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=140)
+
+
+def show_ending(ending: Ending) -> None:
+    """Print the verdicts where there are some, and where to look; the report's path comes last."""
+    out = console()
+    if ending.verdicts is not None:
+        out.print(verdict_table(ending.verdicts))
+        left = len(ending.verdicts) - _SHOWN
+        if left > 0:
+            out.print(f"and {left:,} more in {ending.folder / 'verdicts.csv'}", soft_wrap=True)
+    reused = sum(each.reused for each in ending.stages)
+    made = sum(each.made for each in ending.stages)
+    if ending.stages:
+        out.print(f"computed {made:,}, reused {reused:,} finished earlier", soft_wrap=True)
+    print(ending.report or ending.folder)
+
+
+def verdict_table(verdicts: pd.DataFrame) -> Table:
+    """Return the first verdicts, best first."""
+    table = Table(title="Verdicts", title_justify="left")
+    for name, justify in (
+        ("persona", "left"),
+        ("who", "left"),
+        ("units", "right"),
+        ("adjusted p", "right"),
+        ("d", "right"),
+        ("recurrence", "right"),
+        ("verdict", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in verdicts.head(_SHOWN).to_dict("records"):
+        table.add_row(
+            str(row["text"]),
+            str(row["polarity"]),
+            str(row["support"]),
+            _number(row["p_adjusted"], 4),
+            _number(row["d_full"], 2),
+            "" if row["recurrence"] != row["recurrence"] else f"{row['recurrence']:.0%}",
+            str(row["verdict"]),
+        )
+    return table
+
+
+def show_status(states: list[State]) -> None:
+    """Print one line per stage."""
+    table = Table(title="Stages", title_justify="left")
+    for name in ("stage", "present", "missing", "parts", "damaged", ""):
+        table.add_column(name, justify="left" if name in ("stage", "") else "right")
+    for each in states:
+        table.add_row(
+            each.stage,
+            f"{each.present:,} of {each.total:,} {each.unit}",
+            f"{each.missing:,}",
+            f"{each.parts:,}",
+            f"{each.damaged:,}" if each.damaged else "",
+            each.first,
+        )
+    console().print(table)
+
+
+def show_check(checked: Checked) -> None:
+    """Print what the tables hold."""
+    out = console()
+    out.print(f"folder        {checked.folder} ({checked.files:,} files read)", soft_wrap=True)
+    out.print(f"participants  {checked.participants:,}")
+    arms = ", ".join(f"{count:,} {arm}" for arm, count in checked.cases.items())
+    out.print(f"cases         {sum(checked.cases.values()):,} ({arms})")
+    out.print(f"units         {checked.units:,} in the {checked.design} design")
+    table = Table(title="Features", title_justify="left")
+    for name in ("family", "kind", "features", "missing", "most missing"):
+        table.add_column(name, justify="left" if name in ("family", "kind") else "right")
+    for row in checked.families.to_dict("records"):
+        table.add_row(
+            row["family"],
+            row["kind"],
+            f"{row['features']:,}",
+            f"{row['missing']:.1%}",
+            f"{row['most_missing']:.1%}",
+        )
+    out.print(table)
+    _list(out, "Features left out", checked.dropped)
+    _list(out, "Exclusions (participant periods)", checked.reasons)
+
+
+def _list(out: Console, title: str, entries: dict[str, Any]) -> None:
+    out.print(f"{title}: {len(entries) or 'none'}")
+    for name, why in list(entries.items())[:_SHOWN]:
+        out.print(f"  {name}: {why}", soft_wrap=True)
+    if len(entries) > _SHOWN:
+        out.print(f"  and {len(entries) - _SHOWN:,} more")
+
+
+def show_doctor(findings: list[Finding]) -> bool:
+    """Print what was tried; return whether everything is well."""
+    table = Table(title="Doctor", title_justify="left")
+    for name in ("", "what", "found", "remedy"):
+        table.add_column(name, overflow="fold")
+    for each in findings:
+        table.add_row("ok" if each.well else "bad", each.what, each.found, each.remedy)
+    console().print(table)
+    return all(each.well for each in findings)
+
+
+def _number(value: Any, digits: int) -> str:
+    return "" if value is None or value != value else f"{value:.{digits}f}"

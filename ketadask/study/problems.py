@@ -1,0 +1,82 @@
+"""The problem of a study, made once and kept in the run folder: cohort, units, literals, splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketadask.cohort import HoldoutSplit
+    from ketadask.search import PersonaSearch, Problem
+    from ketadask.study.work import Work
+
+COHORT, LITERALS, SPLITS = "cohort.zarr", "literals.parquet", "splits.zarr"
+_MOST_CELLS = 200_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is searched: the cohort, its units, the literals and scores, and how."""
+
+    cohort: xr.Dataset
+    units: xr.Dataset
+    problem: Problem
+    search: PersonaSearch
+    splitter: HoldoutSplit
+
+
+def pose(work: Work) -> Asked:
+    """Return the problem of the study, from the run folder where it is there already."""
+    settings, run = work.settings, work.run
+    if run.has(COHORT):
+        cohort = run.read_dataset(COHORT)
+    else:
+        cohort = read_cohort(settings, work.place.data)
+        run.write_dataset(COHORT, cohort)
+    units = units_of(settings, cohort)
+    search = search_of(settings)
+    problem = search.problem(units)
+    splitter = splitter_of(settings, units)
+    if not run.has(LITERALS):
+        run.write_table(LITERALS, problem.literals.table())
+    _write_splits(work, units, splitter)
+    say(work, cohort, units, problem)
+    return Asked(cohort, units, problem, search, splitter)
+
+
+def say(work: Work, cohort: xr.Dataset, units: xr.Dataset, problem: Problem) -> None:
+    """Show what is searched, in one line."""
+    work.progress.say(
+        f"cohort: {cohort.sizes[nm.CASE]:,} cases of "
+        f"{len(np.unique(cohort[nm.PARTICIPANT])):,} participants, {units.sizes[nm.UNIT]:,} units, "
+        f"{cohort.sizes[nm.FEATURE]:,} features, {len(problem.literals.feature):,} literals"
+    )
+
+
+def _write_splits(work: Work, units: xr.Dataset, splitter: HoldoutSplit) -> None:
+    """Keep the train sides for readers; tasks draw their own, each from its number."""
+    import xarray as xr
+
+    count, size = splitter.n_splits, units.sizes[nm.UNIT]
+    if count * size > _MOST_CELLS:
+        work.progress.say("splits: too many to list; each can be drawn from its number")
+        return
+    if work.run.has(SPLITS) and work.run.read_dataset(SPLITS).sizes[nm.SPLIT] == count:
+        return
+    who, stratum, trial = (
+        np.asarray(units[name]) for name in (nm.PARTICIPANT, "split_stratum", "trial")
+    )
+    train = np.stack([splitter.mask(i, who, stratum, trial) for i in range(count)])
+    made = xr.Dataset(
+        {nm.TRAIN: ((nm.SPLIT, nm.UNIT), train)},
+        coords={nm.SPLIT: np.arange(count), nm.PARTICIPANT: (nm.UNIT, who.astype(str))},
+        attrs={"seed": splitter.seed, "share": splitter.share, "scheme": splitter.scheme},
+    )
+    work.run.write_dataset(SPLITS, made)

@@ -1,0 +1,121 @@
+"""The stages that compute in bulk: splits, relabelled trials, chosen personas on all splits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ketadask.schema import InputError
+from ketadask.study.blocks import Ended
+from ketadask.study.problems import Asked
+from ketadask.study.work import Work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.inference import Personas
+    from ketadask.search.criteria import Gates
+    from ketadask.store import Parts
+
+
+class StudyFailed(RuntimeError):  # noqa: N818 - it says what happened
+    """Some tasks of a study failed for their own reasons; what the others made is kept."""
+
+    def __init__(self, failed: list[Ended]) -> None:
+        super().__init__("; ".join(each.story() for each in failed))
+        self.add_note("finished parts are kept; run again to compute what is missing")
+
+
+def gates_of(work: Work) -> Gates:
+    """Return the thresholds of the gates."""
+    from ketadask.search.criteria import Gates
+
+    return Gates(p=work.settings.gates.p, d=work.settings.gates.d)
+
+
+def search_splits(work: Work, asked: Asked) -> Ended:
+    """Search every split that has no part yet."""
+    from ketadask.search.graph import hit_blocks
+
+    parts, gates = work.place.hits(), gates_of(work)
+    return work.finish(
+        "search",
+        "splits",
+        total=asked.splitter.n_splits,
+        parts=parts,
+        graph=lambda ranges: hit_blocks(
+            asked.problem, asked.search, asked.splitter, ranges, parts, gates
+        ),
+    )
+
+
+def search_relabelled(work: Work, asked: Asked) -> Ended:
+    """Search every relabelled trial that has no part yet."""
+    from ketadask.inference.graph import null_blocks
+
+    parts, null = work.place.nulls(), work.settings.null
+    return work.finish(
+        "null",
+        "relabelled trials",
+        total=null.relabellings,
+        parts=parts,
+        graph=lambda ranges: null_blocks(
+            asked.problem, asked.search, ranges, parts, seed=work.settings.seed, how=null.how
+        ),
+    )
+
+
+def evaluate(work: Work, asked: Asked, personas: Personas, searches: pd.DataFrame) -> Parts:
+    """Hold the chosen personas against every split; return the parts."""
+    from ketadask.inference.graph import evaluation_blocks
+
+    parts = work.place.evaluations(personas.frame().to_dict("list"))
+    ended = work.finish(
+        "evaluate",
+        "splits",
+        total=asked.splitter.n_splits,
+        parts=parts,
+        graph=lambda ranges: evaluation_blocks(
+            asked.problem,
+            personas,
+            asked.splitter,
+            searches,
+            ranges,
+            parts,
+            search=asked.search,
+            gates=gates_of(work),
+        ),
+    )
+    require(ended)
+    return parts
+
+
+def require(*stages: Ended) -> None:
+    """Raise where a stage is not complete."""
+    failed = [each for each in stages if not each.complete]
+    if failed:
+        raise StudyFailed(failed)
+
+
+def require_parts(work: Work, asked: Asked) -> None:
+    """Raise where splits or relabelled trials are missing that a verdict needs."""
+    for name, parts, total in (
+        ("splits", work.place.hits(), asked.splitter.n_splits),
+        ("relabelled trials", work.place.nulls(), work.settings.null.relabellings),
+    ):
+        missing = sum(last - first + 1 for first, last in parts.missing(total))
+        if missing:
+            raise InputError(
+                f"{missing:,} of {total:,} {name} have not been searched",
+                file=work.run.path,
+                remedy="finish them with `ketadask search`, or do everything with `ketadask run`",
+            )
+
+
+def one(work: Work, task: Any) -> Any:
+    """Compute one task and return its result."""
+    from ketadask.cluster import TaskFailure
+
+    ((_, result),) = work.executor().compute([task])
+    if isinstance(result, TaskFailure):
+        raise result.error
+    return result

@@ -1,0 +1,66 @@
+"""How far a study is, read from its folder without changing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ketadask.store import Parts, RunFolder, choose, gaps, parse_range
+from ketadask.study.work import EVALUATIONS, Place
+
+
+@dataclass(frozen=True)
+class State:
+    """One stage: how much is there, how much is missing, in how many parts."""
+
+    stage: str
+    unit: str
+    total: int
+    present: int
+    parts: int
+    damaged: int = 0
+    first: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many are not there."""
+        return self.total - self.present
+
+
+def states(place: Place) -> list[State]:
+    """Return the state of every stage of a study."""
+    settings, path = place.settings, place.path
+    run = RunFolder(path)
+    data = place.data.is_dir()
+    made = [
+        State("data", "folder", 1, int(data), int(data), first=str(place.data)),
+        _file("cohort", run, "cohort.zarr"),
+        _parts("search", "splits", place.hits(), settings.splits.count),
+        _parts("null", "relabelled trials", place.nulls(), settings.null.relabellings),
+    ]
+    evaluated = [p for p in (path / EVALUATIONS).glob("*.json") if p.is_file()]
+    made.append(State("evaluate", "parts", len(evaluated), len(evaluated), len(evaluated)))
+    keys = run.read_json("finished.json") if run.has("finished.json") else {}
+    for stage, name in (("judge", "verdicts.parquet"), ("report", "report.html")):
+        there = int(run.has(name) and keys.get(stage) == place.key(stage))
+        made.append(State(stage, "file", 1, there, there, first=str(path / name) if there else ""))
+    return made
+
+
+def _file(stage: str, run: RunFolder, name: str) -> State:
+    there = int(run.has(name))
+    return State(stage, "file", 1, there, there, first=str(run.path / name) if there else "")
+
+
+def _parts(stage: str, unit: str, parts: Parts, total: int) -> State:
+    ranges = [r for r in map(parse_range, parts.receipts()) if r is not None]
+    missing = gaps(choose(ranges, total), total)
+    left = sum(last - first + 1 for first, last in missing)
+    return State(
+        stage,
+        unit,
+        total,
+        total - left,
+        len(ranges),
+        damaged=len(parts.damaged),
+        first=", ".join(f"{a}-{b}" for a, b in missing[:5]) + (" ..." if len(missing) > 5 else ""),
+    )
