@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
-import uuid
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,29 +92,36 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+def whole_folder(out: Path, *, overwrite: bool, mark: str) -> Iterator[Path]:
     """Give a temporary folder beside ``out`` that becomes ``out`` when the body has ended well.
 
-    A folder that is there and not empty is refused, or replaced at the very end with
-    ``overwrite``. Of a body that fails nothing remains.
+    A folder that is there and not empty is refused. With ``overwrite`` it is replaced at the very
+    end, provided it holds ``mark``: nobody's own data are ever removed. Of a body that fails
+    nothing remains.
     """
+    out = out.absolute()
     if out.exists() and not out.is_dir():
         raise InputError("not a folder", file=out, remedy="name a new folder")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise InputError(
-            "the folder is not empty",
-            file=out,
-            remedy="name a new folder, or ask to overwrite this one",
-        )
-    mark = uuid.uuid4().hex[:8]
-    new, old = (out.parent / f".{out.name}.{what}-{mark}" for what in ("partial", "replaced"))
+    if out.is_dir() and any(out.iterdir()):
+        if not overwrite:
+            raise InputError(
+                "the folder is not empty",
+                file=out,
+                remedy="name a new folder, or ask to overwrite this one",
+            )
+        if not (out / mark).exists():
+            raise InputError(
+                f"the folder has no {mark}, so it was not made here and is not overwritten",
+                file=out,
+                remedy="name a new folder, or remove this one yourself",
+            )
+    new, old = (_sibling(out, what) for what in ("partial", "replaced"))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(out)
         new.mkdir()
         yield new
-        if out.exists():
-            os.replace(out, old)
-        os.replace(new, out)
+        _put(new, out, old)
     except OSError as error:
         raise InputError(
             f"the study folder cannot be written ({error.strerror})",
@@ -123,3 +131,41 @@ def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put(new: Path, out: Path, old: Path) -> None:
+    """Let ``new`` take the place of ``out``; if it cannot, ``out`` stays."""
+    if not out.exists():
+        os.replace(new, out)
+        return
+    os.replace(out, old)
+    try:
+        os.replace(new, out)
+    except OSError:
+        os.replace(old, out)
+        raise
+
+
+def _sibling(out: Path, what: str, pid: int | str | None = None) -> Path:
+    return out.parent / f".{out.name}.{what}-{socket.gethostname()}-{pid or os.getpid()}"
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a process of this machine left here when it was killed."""
+    pattern = _sibling(out, "partial", "*").name
+    for left in out.parent.glob(glob.escape(pattern).replace("[*]", "*")):
+        if not _alive_elsewhere(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive_elsewhere(pid: str) -> bool:
+    # Our own number can be left from a killed process too: containers count from 1 again.
+    if not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

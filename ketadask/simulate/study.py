@@ -29,10 +29,11 @@ from ketadask.simulate.trial import (
 from ketadask.simulate.volumes import regions
 
 LAYOUTS = ("bids", "nda", "both")
-_BETWEEN_TRIALS, _BETWEEN_SCANNERS = 1.0, 0.2
+_BETWEEN_TRIALS, _BETWEEN_SCANNERS = 1.0, 0.3
 _MOST = {"participants": 99_999, "trials": 20, "sites": 20}
 _LARGEST_EFFECT = 10.0
 _REGIONS = len(regions().name)
+_TRUTH = "truth.json"
 _NAME = "Simulated crossover trial of ketamine"
 
 
@@ -76,7 +77,7 @@ def simulate(
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
     overwrite
-        Replace a folder that is not empty.
+        Replace an earlier simulated study; any other folder that is not empty is left alone.
 
     Returns
     -------
@@ -89,10 +90,14 @@ def simulate(
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = simulate(Path(place) / "study", participants=11)
-    ...     json.loads((folder / "truth.json").read_text())["counts"]["cases"]
+    ...     json.loads((folder / _TRUTH).read_text())["counts"]["cases"]
     21
     """
     _check_counts(participants=participants, trials=trials, sites=sites)
+    if seed < 0:
+        raise InputError(
+            "must not be negative", where="seed", value=seed, remedy="choose 0 or more"
+        )
     _check_effects(effect=effect, prognostic=prognostic)
     if layout not in LAYOUTS:
         raise InputError(
@@ -100,7 +105,7 @@ def simulate(
         )
     out, members, singles = Path(out), [], 0
     drawn = _Drawn(seed, trials, sites, effect, prognostic, missing_visits)
-    with whole_folder(out, overwrite=overwrite) as folder:
+    with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
             tables = StudyTables(folder, layout, files)
             for first in range(0, participants, STRETCH):
@@ -118,7 +123,7 @@ def simulate(
             "trials": trials,
             "sites": sites,
         }
-        write_json(folder / "truth.json", {**drawn.truth(), "counts": counts, "members": members})
+        write_json(folder / _TRUTH, {**drawn.truth(), "counts": counts, "members": members})
     return out
 
 

@@ -66,7 +66,7 @@ class Slice:
     def paired(self) -> np.ndarray:
         """(participant,) whether day 7 was seen after both infusions."""
         day = 1 + FOLLOW_UPS.index(DAY)
-        return self.there[:, :, day].all(axis=1)
+        return np.asarray(self.there[:, :, day].all(axis=1))
 
     @property
     def ids(self) -> np.ndarray:
@@ -210,13 +210,12 @@ def _sidecar(scale: Instrument) -> dict[str, object]:
     }
     described = zip(scale.columns, _descriptions(scale), strict=True)
     for (column, text), highest in zip(described, (*scale.maxima, 0), strict=True):
-        columns[column] = {"Description": text}
         if highest:
-            columns[column]["Levels"] = {  # type: ignore[index]
-                str(scale.lowest + level): scale.words[level] for level in range(highest + 1)
-            }
+            levels = {str(scale.lowest + k): scale.words[k] for k in range(highest + 1)}
+            columns[column] = {"Description": text, "Levels": levels}
         else:
-            columns[column]["Remark"] = "As entered by the rater, also where an item is n/a"  # type: ignore[index]
+            remark = "As entered by the rater, also where an item is n/a"
+            columns[column] = {"Description": text, "Remark": remark}
     return columns
 
 

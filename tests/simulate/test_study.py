@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -199,31 +200,38 @@ def test_trials_and_sites_are_balanced(tmp_path):
     assert list(counts.unique()) == [20]
 
 
+def test_sites_differ_in_their_scanner_and_keep_their_share_of_members(tmp_path):
+    folder = simulate(tmp_path / "study", participants=660, sites=3, effect=0)
+    site = read(folder, "participants.tsv").set_index("participant_id").site
+    brain = volumes(folder).pipe(lambda table: table.loc[:, table.std() > 1])
+    apart = stats.f_oneway(*[brain[site == name] for name in site.unique()]).pvalue
+    assert (apart < 0.01).mean() > 0.2
+    member = pd.Series(site.index.isin(truth(folder)["members"]), index=site.index)
+    assert member.groupby(site).mean().between(0.25, 0.45).all()
+
+
+def test_trials_differ_in_the_overall_benefit(tmp_path):
+    folder = simulate(tmp_path / "study", participants=2_000, trials=4, effect=0, seed=1)
+    trial = read(folder, "participants.tsv").set_index("participant_id").trial
+    benefit = improvements(folder).pipe(lambda arms: arms.d - arms.p).dropna()
+    groups = [benefit[trial.reindex(benefit.index) == name] for name in trial.unique()]
+    assert stats.f_oneway(*groups).pvalue < 0.01
+
+
+def test_memory_does_not_grow_with_participants(tmp_path):
+    peaks = []
+    for participants in (440, 1_760):
+        tracemalloc.start()
+        simulate(tmp_path / str(participants), participants=participants)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0] + 2**20
+
+
 def test_without_missing_visits_everybody_is_seen(tmp_path):
     folder = simulate(tmp_path / "study", participants=22, missing_visits=False)
     assert len(read(folder, "phenotype/madrs.tsv")) == 22 * 2 * 5
     assert improvements(folder).notna().all(axis=None)
-
-
-def test_a_folder_with_something_in_it_is_refused(tmp_path):
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"not empty.*overwrite"):
-        simulate(tmp_path / "study", participants=2)
-    assert [path.name for path in tmp_path.iterdir()] == ["study"]
-    simulate(tmp_path / "study", participants=2, overwrite=True)
-    assert not (tmp_path / "study" / "mine.txt").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["study"]
-
-
-def test_of_a_failed_study_nothing_remains(tmp_path, monkeypatch):
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("ketadask.simulate.tables.StudyTables.write", fail)
-    with pytest.raises(InputError, match=r"No space left on device.*free space"):
-        simulate(tmp_path / "study", participants=2)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -231,6 +239,7 @@ def test_of_a_failed_study_nothing_remains(tmp_path, monkeypatch):
     [
         ({"participants": 0}, "participants: cannot be simulated, found 0; choose 1 to 99999"),
         ({"trials": 21}, "trials: cannot be simulated, found 21"),
+        ({"seed": -1}, "seed: must not be negative, found -1; choose 0 or more"),
         ({"effect": float("nan")}, "effect: not a plausible effect, found nan"),
         ({"layout": "bidz"}, "unknown layout, found 'bidz'; did you mean 'bids'"),
     ],
