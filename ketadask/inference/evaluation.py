@@ -1,0 +1,162 @@
+"""Chosen personas held against every split: what each was worth on train and on holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.inference.relabelled import IDS
+from ketadask.kernels.evaluate import persona_q
+from ketadask.kernels.gates import gates as compare
+
+if TYPE_CHECKING:
+    from ketadask.search import PersonaSearch, Problem
+    from ketadask.search.criteria import Gates
+    from ketadask.store import Range
+
+_KEPT = ("p", "d", "interaction", "interaction_p", "published", "heterogeneity")
+
+
+@dataclass(frozen=True, eq=False)
+class Personas:
+    """Personas chosen for judgement: (P, 4) literal numbers padded with -1, and polarities (P,)."""
+
+    ids: np.ndarray
+    polarity: np.ndarray
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], *more: pd.DataFrame) -> Personas:
+        """Gather what searches found per polarity, and tables with polarity and literals.
+
+        Duplicates count once; the first stays where it is.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame([["favourable", 0, 2, -1, -1], ["favourable", 0, 2, -1, -1]],
+        ...                      columns=["polarity", *IDS])
+        >>> len(Personas.of({}, table))
+        1
+        """
+        frames = [
+            pd.DataFrame(np.asarray(each.ids), columns=list(IDS)).assign(polarity=polarity)
+            for polarity, each in found.items()
+        ]
+        columns = ["polarity", *IDS]
+        empty = pd.DataFrame({name: [] for name in columns})
+        table = pd.concat([empty, *frames, *(each[columns] for each in more)])[columns]
+        table = table.drop_duplicates()
+        return cls(table[list(IDS)].to_numpy(dtype=np.int32), table["polarity"].to_numpy(dtype=str))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.ids)
+
+    @property
+    def sign(self) -> np.ndarray:
+        """(P,) 1 where favourable, -1 where unfavourable."""
+        return np.where(self.polarity == nm.UNFAVOURABLE, -1.0, 1.0)
+
+    def frame(self) -> pd.DataFrame:
+        """Return polarity and literal columns, a row per persona."""
+        table = pd.DataFrame(self.ids, columns=list(IDS))
+        table.insert(0, "polarity", self.polarity)
+        return table
+
+    def __dask_tokenize__(self) -> tuple[str, bytes, bytes]:
+        """Equal personas have equal tokens, in any process."""
+        return "Personas", self.ids.tobytes(), "|".join(self.polarity).encode()
+
+
+def evaluate_block(
+    problem: Problem,
+    personas: Personas,
+    splitter: Any,
+    searches: pd.DataFrame,
+    numbers: Range,
+    *,
+    search: PersonaSearch,
+    gates: Gates,
+) -> pd.DataFrame:
+    """Hold every persona against the splits ``numbers[0]`` .. ``numbers[1]``, both included.
+
+    Parameters
+    ----------
+    searches
+        Table of the searches of these splits (``schema.SEARCHES``): its ``q_last`` says how good
+        a persona had to be to be among the K best on train.
+    search
+        The search whose objective and support constraints decide what was admissible.
+    gates
+        Thresholds of the gates.
+
+    Returns
+    -------
+    One row per split and persona, splits first, personas in their order: ``kept`` (among the K
+    best on train: admissible there, and Q not below ``q_last``; of equal covers each counts),
+    the two gates' verdicts, p and d on both sides, supports and sizes of the sides.
+    """
+    trial, splits = problem.trial, np.arange(numbers[0], numbers[1] + 1)
+    cover = problem.literals.conjunction(personas.ids)
+    train = np.stack(
+        [splitter.mask(int(i), trial.participant, trial.split_stratum, trial.trial) for i in splits]
+    )
+    q, support = persona_q(cover, train, trial.score, search.objective)
+    q = q * personas.sign[:, None]
+    kept = admissible(problem, search, cover, train)
+    for polarity in np.unique(personas.polarity):
+        mine = personas.polarity == polarity
+        kept[mine] &= q[mine] >= _last_q(searches, polarity, splits)
+    n_train = train.sum(axis=1)
+    columns: dict[str, np.ndarray] = {
+        "split": np.repeat(splits, len(personas)),
+        "persona": np.tile(np.arange(len(personas), dtype=np.int32), len(splits)),
+        "kept": kept.T.ravel(),
+        "q": q.T.ravel(),
+        "n_train": np.repeat(n_train, len(personas)),
+        "n_holdout": np.repeat(train.shape[1] - n_train, len(personas)),
+        "support_train": support.T.ravel(),
+        "support_holdout": (cover.sum(axis=1)[:, None] - support).T.ravel(),
+    }
+    for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, ~train)):
+        made = [_side(problem, personas, each, side, gates) for each in units]
+        columns |= {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+    return pd.DataFrame(columns)
+
+
+def admissible(
+    problem: Problem, search: PersonaSearch, cover: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """Return bool (P, S): whether the search may name the persona when it sees ``train`` (S, U)."""
+    inside, sides = cover.astype(np.float64), train.T.astype(np.float64)
+    floor = np.array([search.support_floor(int(n)) for n in train.sum(axis=1)])
+    allowed = inside @ sides >= floor
+    if not problem.trial.paired:
+        active = (problem.trial.arm == 1)[:, None]
+        for arm in (active, ~active):
+            allowed &= inside @ (sides * arm) >= search.min_arm
+    return allowed
+
+
+def _last_q(searches: pd.DataFrame, polarity: str, splits: np.ndarray) -> np.ndarray:
+    """(S,) Q of the last persona kept; NaN, which nothing reaches, where the search failed."""
+    mine = searches[searches["polarity"] == polarity].set_index("split")["q_last"]
+    return mine.reindex(splits).to_numpy(dtype=np.float64)
+
+
+def _side(
+    problem: Problem, personas: Personas, units: np.ndarray, side: str, gates: Gates
+) -> dict[str, np.ndarray]:
+    """Gates of all personas on one side of one split, named by the side."""
+    trial = problem.trial
+    cover = problem.literals.conjunction(personas.ids)[:, units]
+    made = compare(cover, trial.outcome[units], trial.participant[units], trial.paired)
+    made["published"] = (made["p"] < gates.p) & (personas.sign * made["d"] > gates.d)
+    made["heterogeneity"] = (made["interaction_p"] < gates.p) & (
+        personas.sign * made["interaction"] > 0
+    )
+    return {f"{name}_{side}": made[name] for name in _KEPT}

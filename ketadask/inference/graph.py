@@ -1,0 +1,140 @@
+"""The graphs of inference: relabelled trials, chosen personas on all splits, digests of hits.
+
+Every task is addressed by a range of numbers (relabellings or splits, both ends included), gets
+the problem as one shared node, writes its part itself and returns only the receipt: nothing is
+gathered, and what is finished stays finished. Digests of hits are small and additive, so they
+are merged in a tree of eights and only the last one travels back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from dask.base import tokenize
+from dask.delayed import Delayed, delayed
+
+from ketadask.inference.digest import Digest, digest_block
+from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.inference.relabelled import null_block
+from ketadask.store import Parts, Receipt, range_name
+
+if TYPE_CHECKING:
+    from ketadask.search import PersonaSearch, Problem
+    from ketadask.search.criteria import Gates
+
+Range = tuple[int, int]
+ARITY = 8
+
+
+def null_blocks(
+    problem: Problem,
+    search: PersonaSearch,
+    ranges: Sequence[Range],
+    parts: Parts,
+    *,
+    seed: int,
+    how: str = "features",
+    keep: int | None = None,
+) -> list[Delayed]:
+    """One task per range of relabellings; each writes the table ``nulls``."""
+    shared, token = _shared(problem)
+    return [
+        _part(
+            f"null-{first:06d}-{token}", parts, (first, last), "nulls",
+            null_block, shared, search, (first, last), seed=seed, how=how, keep=keep,
+        )
+        for first, last in ranges
+    ]  # fmt: skip
+
+
+def evaluation_blocks(
+    problem: Problem,
+    personas: Personas,
+    splitter: Any,
+    searches: pd.DataFrame,
+    ranges: Sequence[Range],
+    parts: Parts,
+    *,
+    search: PersonaSearch,
+    gates: Gates,
+) -> list[Delayed]:
+    """One task per range of splits; each writes the table ``evaluation`` of all personas."""
+    shared, token = _shared(problem)
+    chosen = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
+    return [
+        _part(
+            f"evaluate-{first:06d}-{token}", parts, (first, last), "evaluation",
+            evaluate_block, shared, chosen, splitter,
+            searches[searches["split"].between(first, last)], (first, last),
+            search=search, gates=gates,
+        )
+        for first, last in ranges
+    ]  # fmt: skip
+
+
+def hits_digest(
+    problem: Problem,
+    splitter: Any,
+    hits: Parts,
+    ranges: Sequence[Range],
+    *,
+    use: str,
+    n: int | None = None,
+) -> Delayed:
+    """One digest of the finished parts of hits named by ``ranges``, of the splits below ``n``."""
+    shared, token = _shared(problem)
+    digests = [
+        delayed(_digest)(
+            shared, splitter, hits, (range_name(first, last), (first, _below(last, n))), use=use,
+            dask_key_name=f"digest-{first:06d}-{token}",
+        )
+        for first, last in ranges
+    ]  # fmt: skip
+    return tree(digests, Digest.__add__)
+
+
+def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed:
+    """Merge results in a tree of eights: no task holds more than eight of them."""
+    level = list(leaves)
+    while len(level) > 1:
+        level = [delayed(_merge)(merge, level[i : i + ARITY]) for i in range(0, len(level), ARITY)]
+    return level[0]
+
+
+def _shared(problem: Problem) -> tuple[Delayed, str]:
+    token = tokenize(problem)
+    return delayed(problem, traverse=False, name=f"problem-{token}"), token[:8]
+
+
+def _part(
+    key: str, parts: Parts, numbers: Range, table: str, make: Callable[..., pd.DataFrame],
+    *args: Any, **named: Any,
+) -> Delayed:  # fmt: skip
+    return delayed(_write)(parts, numbers, table, make, *args, **named, dask_key_name=key)
+
+
+def _write(
+    parts: Parts, numbers: Range, table: str, make: Callable[..., pd.DataFrame],
+    *args: Any, **named: Any,
+) -> Receipt:  # fmt: skip
+    return parts.write(range_name(*numbers), {table: make(*args, **named)})
+
+
+def _digest(
+    problem: Problem, splitter: Any, hits: Parts, part: tuple[str, Range], *, use: str
+) -> Digest:
+    name, numbers = part
+    return digest_block(problem, splitter, hits.read(name, "hits"), numbers, use=use)
+
+
+def _below(last: int, n: int | None) -> int:
+    return last if n is None else min(last, n - 1)
+
+
+def _merge(merge: Callable[[Any, Any], Any], results: Sequence[Any]) -> Any:
+    merged = results[0]
+    for each in results[1:]:
+        merged = merge(merged, each)
+    return merged

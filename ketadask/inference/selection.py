@@ -1,0 +1,157 @@
+"""Which features are selected over the splits, and how stable that selection is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ketadask.inference.relabelled import IDS
+from ketadask.kernels.resampling import (
+    meinshausen_buhlmann_bound,
+    shah_samworth_bound,
+    wilson,
+)
+
+if TYPE_CHECKING:
+    from ketadask.store import Range
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """How often features were selected together: all that stability needs, however many splits.
+
+    Parameters
+    ----------
+    splits
+        Number of splits counted.
+    together
+        int64 (F, F): splits in which both features belong to hits; the diagonal counts each.
+
+    Examples
+    --------
+    >>> one = Selection.of(np.array([[True, False]]))
+    >>> (one + one).together
+    array([[2, 0],
+           [0, 0]])
+    """
+
+    splits: int
+    together: np.ndarray
+
+    @classmethod
+    def of(cls, selected: np.ndarray) -> Selection:
+        """Count a bool matrix (split, feature)."""
+        matrix = selected.astype(np.float64)  # counts are exact in float64, and BLAS is fast
+        return cls(len(selected), np.rint(matrix.T @ matrix).astype(np.int64))
+
+    def __add__(self, other: Selection) -> Selection:
+        """Counts add up, in any order and grouping."""
+        return Selection(self.splits + other.splits, self.together + other.together)
+
+    @property
+    def frequency(self) -> np.ndarray:
+        """(F,) share of the splits that selected each feature."""
+        return np.diag(self.together) / max(self.splits, 1)
+
+    @property
+    def mean_size(self) -> float:
+        """Mean number of features a split selects."""
+        return float(np.trace(self.together)) / max(self.splits, 1)
+
+    def nogueira(self, level: float = 0.95) -> tuple[float, float, float]:
+        """Return Nogueira's stability and its interval, (estimate, low, high).
+
+        1 where every split selects the same features, about 0 where selection is random; NaN
+        where fewer than two splits, or no or all features, were selected.
+
+        References
+        ----------
+        Nogueira, Sechidis & Brown 2018, JMLR 18(174), definition 4 and corollary 9. The variance
+        of the splits' contributions follows from the moments of the co-selection counts.
+        """
+        m, d = self.splits, len(self.together)
+        size = self.mean_size
+        spread = size / d * (1 - size / d) if d else 0.0
+        if m < 2 or spread <= 0:
+            return (np.nan, np.nan, np.nan)
+        share, counts = self.frequency, self.together.astype(np.float64)
+        stability = 1 - m / (m - 1) * float((share * (1 - share)).mean()) / spread
+        # contribution of split i: (agreement_i / d + slope * size_i + constant) / spread
+        slope = -size / d**2 + stability / 2 * (2 * size / d**2 - 1 / d)
+        agreement = (share @ counts @ share, share @ np.diag(counts))
+        sizes = (counts.sum(), np.trace(counts))
+        cross = share @ counts.sum(axis=1)
+        variance = (
+            _centred(agreement[0], agreement[1], agreement[1], m) / d**2
+            + 2 * slope / d * _centred(cross, agreement[1], sizes[1], m)
+            + slope**2 * _centred(sizes[0], sizes[1], sizes[1], m)
+        ) / spread**2
+        reach = norm.ppf(0.5 + level / 2) * 2 / m * np.sqrt(max(variance, 0.0))
+        return (stability, stability - float(reach), stability + float(reach))
+
+    def frame(self, features: Sequence[str], polarity: str, level: float = 0.95) -> pd.DataFrame:
+        """Return a row per feature: polarity, feature, selected, frequency and its Wilson interval.
+
+        Sorted by frequency, then by the order of the features.
+        """
+        low, high = wilson(np.diag(self.together), self.splits, level)
+        table = pd.DataFrame(
+            {
+                "polarity": polarity,
+                "feature": list(features),
+                "selected": np.diag(self.together),
+                "frequency": self.frequency,
+                "low": low,
+                "high": high,
+            }
+        )
+        return table.sort_values("frequency", ascending=False, kind="stable", ignore_index=True)
+
+    def false_selections(self, threshold: float) -> dict[str, float]:
+        """Bound the expected number of falsely selected features at a frequency threshold.
+
+        Both bounds ask that splits are halves and that noise features are exchangeable; the
+        second, in addition, complementary pairs. They bound features, never whole personas.
+        """
+        features = len(self.together)
+        return {
+            "threshold": threshold,
+            "selected": int((self.frequency >= threshold).sum()),
+            "meinshausen_buhlmann": float(
+                meinshausen_buhlmann_bound(self.mean_size, features, threshold)
+            ),
+            "shah_samworth": float(
+                shah_samworth_bound(self.mean_size, features, threshold, max(self.splits // 2, 1))
+            ),
+        }
+
+
+def _centred(products: float, left: float, right: float, m: int) -> float:
+    """Sum of products around the means, from raw sums over m splits."""
+    return float(products - left * right / m)
+
+
+def selected_features(
+    hits: pd.DataFrame,
+    passed: np.ndarray,
+    feature: np.ndarray,
+    n_features: int,
+    numbers: Range,
+) -> np.ndarray:
+    """Return bool (split, feature): features that belong to a hit of each of the splits.
+
+    ``numbers`` is the first and the last split. ``passed`` (rows of ``hits``) says which rows
+    are hits, ``feature`` (literals,) the feature of each literal.
+    """
+    selected = np.zeros((numbers[1] - numbers[0] + 1, n_features), dtype=bool)
+    rows = hits["split"].to_numpy()[passed] - numbers[0]
+    for name in IDS:
+        literal = hits[name].to_numpy()[passed]
+        there = literal >= 0
+        selected[rows[there], feature[literal[there]]] = True
+    return selected

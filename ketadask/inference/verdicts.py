@@ -1,0 +1,180 @@
+"""Verdicts: one row per finding, with all that may be claimed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.inference.evaluation import Personas, admissible
+from ketadask.inference.families import families, persona_name
+from ketadask.inference.relabelled import IDS, null_lists
+from ketadask.kernels.evaluate import persona_q
+from ketadask.kernels.gates import gates
+from ketadask.kernels.maxt import max_t
+from ketadask.kernels.resampling import t_interval
+from ketadask.schema import VERDICTS
+
+if TYPE_CHECKING:
+    from ketadask.search import PersonaSearch, Problem
+
+ALPHA, SUGGESTIVE, JACCARD = 0.05, 0.20, 0.8
+
+
+def judge(
+    problem: Problem,
+    search: PersonaSearch,
+    found: Mapping[str, Any],
+    nulls: pd.DataFrame,
+    stability: pd.DataFrame | None = None,
+    *,
+    alpha: float = ALPHA,
+    suggestive: float = SUGGESTIVE,
+    jaccard: float = JACCARD,
+) -> pd.DataFrame:
+    """Return the verdict table: a row per family of personas, best first.
+
+    Parameters
+    ----------
+    problem, search
+        What was searched, and how.
+    found
+        Per polarity, what the search found on all data.
+    nulls
+        Table that keeps ``schema.NULLS``: the same search on relabelled trials, every polarity.
+    stability
+        Rows of `persona_stability`: those of the personas found, and further ones to be judged
+        too, such as the most recurrent hits (p = 1 where the search may not name them on all
+        data). Without it those columns are missing values.
+    alpha, suggestive
+        Adjusted p at or below which a persona is supported, or suggestive.
+    jaccard
+        Overlap of covers from which two personas are one finding.
+
+    Returns
+    -------
+    Table that keeps ``schema.VERDICTS``, sorted by step-down p, then Q, then literals.
+    """
+    personas = Personas.of(found, *([] if stability is None else [stability]))
+    if not len(personas):
+        return VERDICTS.empty()
+    cover = problem.literals.conjunction(personas.ids)
+    everybody = np.ones((1, cover.shape[1]), dtype=bool)
+    q = persona_q(cover, everybody, problem.trial.score, search.objective)[0][:, 0] * personas.sign
+    q = np.where(admissible(problem, search, cover, everybody)[:, 0], q, np.nan)
+    single, step = adjusted_p(problem, search, personas, q, nulls)
+    order = np.lexsort(
+        (*personas.ids.T[::-1], personas.polarity, -np.nan_to_num(q, nan=-np.inf), step)
+    )
+    personas = Personas(personas.ids[order], personas.polarity[order])
+    leader = families(
+        cover[order], _feature_sets(problem, personas), personas.polarity, jaccard=jaccard
+    )
+    first = np.unique(leader)
+    table = _described(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
+    table["family_size"] = np.bincount(leader, minlength=len(leader))[first]
+    table["q"], table["p_single_step"] = q[order][first], single[order][first]
+    table["p_adjusted"] = step[order][first]
+    table["verdict"] = words(table["p_adjusted"].to_numpy(), alpha, suggestive)
+    table["rank"] = np.arange(1, len(table) + 1)
+    return VERDICTS.check(_with_stability(table, stability))
+
+
+def adjusted_p(
+    problem: Problem,
+    search: PersonaSearch,
+    personas: Personas,
+    q: np.ndarray,
+    nulls: pd.DataFrame,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return single-step and step-down p of each persona (see `max_t`).
+
+    Both polarities searched are one family of hypotheses: looking twice has its price. Where the
+    search keeps distinct feature sets, a hypothesis is a feature set, with its best cuts.
+    """
+    polarities = list(search.polarities)
+    keys = _keys(problem, search, personas.ids)
+    code = np.array([polarities.index(each) for each in personas.polarity], dtype=np.int64)
+    lists = []
+    for polarity, ids, null_q in null_lists(nulls, polarities):
+        null_keys = _keys(problem, search, ids.reshape(-1, len(IDS))).reshape(ids.shape)
+        own = np.full((*ids.shape[:2], 1), polarities.index(polarity), dtype=np.int64)
+        lists.append((np.concatenate([own, null_keys], axis=2), null_q))
+    return max_t(np.column_stack([code, keys]), q, lists)
+
+
+def words(p: np.ndarray, alpha: float = ALPHA, suggestive: float = SUGGESTIVE) -> np.ndarray:
+    """Return the word of each adjusted p.
+
+    Examples
+    --------
+    >>> words(np.array([0.05, 0.2, 0.21])).tolist()
+    ['supported', 'suggestive', 'not distinguishable from search noise']
+    """
+    weaker = np.where(p <= suggestive, nm.SUGGESTIVE, nm.NOISE)
+    return np.where(p <= alpha, nm.SUPPORTED, weaker)
+
+
+def _keys(problem: Problem, search: PersonaSearch, ids: np.ndarray) -> np.ndarray:
+    """(P, 4) literal numbers, or sorted feature numbers where feature sets are distinct."""
+    ids = np.asarray(ids, dtype=np.int64)
+    if search.distinct != "features":
+        return ids
+    feature = np.append(problem.literals.feature, -1)[ids]
+    return np.sort(feature, axis=1)
+
+
+def _feature_sets(problem: Problem, personas: Personas) -> list[frozenset[int]]:
+    feature = problem.literals.feature
+    return [frozenset(feature[row[row >= 0]].tolist()) for row in personas.ids]
+
+
+def _described(problem: Problem, personas: Personas, cover: np.ndarray) -> pd.DataFrame:
+    """Names, texts and numbers on all data, a row per persona."""
+    literals, trial = problem.literals, problem.trial
+    rows = [row[row >= 0] for row in personas.ids]
+    card = gates(cover, trial.outcome, trial.participant, trial.paired)
+    size = cover.sum(axis=1)
+    table = personas.frame()
+    table.insert(0, "persona", [persona_name([literals.text[k] for k in row]) for row in rows])
+    table["text"] = [literals.sentence(row) for row in personas.ids]
+    table["features"] = [
+        " | ".join(literals.feature_names[literals.feature[k]] for k in row) for row in rows
+    ]
+    table["n_literals"] = [len(row) for row in rows]
+    table["support"], table["share"] = size, size / cover.shape[1]
+    for column, name in _CARD.items():
+        table[column] = card[name]
+    for column, arm in enumerate(nm.ARMS):
+        inside = [_seen(trial.outcome[each, column]) for each in cover]
+        table[[f"{arm}_mean", f"{arm}_low", f"{arm}_high"]] = [t_interval(y) for y in inside]
+    table["benefit_inside"] = [_mean(trial.score[each]) for each in cover]
+    table["benefit_outside"] = [_mean(trial.score[~each]) for each in cover]
+    return table
+
+
+_CARD = {"p_full": "p", "d_full": "d", "g_full": "g", "interaction_p_full": "interaction_p"}
+_STABILITY = [
+    name
+    for name in VERDICTS.columns
+    if name.startswith(("recurrence", "confirmed", "p_mean", "p_twice", "p_quantile", "d_mean"))
+    or name in ("d_low", "d_high", "train_share", "holdout_share")
+]
+
+
+def _with_stability(table: pd.DataFrame, stability: pd.DataFrame | None) -> pd.DataFrame:
+    if stability is None:
+        return table.assign(**dict.fromkeys(_STABILITY, np.nan))
+    keys = ["polarity", *IDS]
+    return table.merge(stability[[*keys, *_STABILITY]], on=keys, how="left", validate="1:1")
+
+
+def _seen(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,143 @@
+"""Stability over splits against its formulas, and against other blocks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ketadask.inference import stability
+from ketadask.inference.evaluation import Personas
+from ketadask.inference.selection import Selection, selected_features
+from ketadask.inference.stability import passes, persona_stability, summarise
+from ketadask.kernels.resampling import nogueira, quantile_aggregate
+from ketadask.store import Parts, range_name
+
+SPLITS, PERSONAS = 40, 3
+CHOSEN = Personas(
+    np.array([[0, 1, -1, -1], [2, -1, -1, -1], [3, 4, 5, -1]], dtype=np.int32),
+    np.array(["favourable", "unfavourable", "favourable"]),
+)
+
+
+def evaluation(seed=0):
+    rng = np.random.default_rng(seed)
+    n = SPLITS * PERSONAS
+    n_train = np.repeat(rng.integers(10, 14, SPLITS), PERSONAS)
+    return pd.DataFrame(
+        {
+            "split": np.repeat(np.arange(SPLITS), PERSONAS),
+            "persona": np.tile(np.arange(PERSONAS), SPLITS),
+            "kept": rng.random(n) < 0.7,
+            "n_train": n_train,
+            "n_holdout": 24 - n_train,
+            "support_train": rng.integers(4, 10, n),
+            "support_holdout": rng.integers(0, 10, n),
+            **{
+                f"{name}_{side}": rng.random(n)
+                for name in ("p", "interaction_p")
+                for side in ("train", "holdout")
+            },
+            **{f"{name}_holdout": rng.normal(0.5, 1, n) for name in ("d", "interaction")},
+            **{
+                f"{gate}_{side}": rng.random(n) < 0.6
+                for gate in ("published", "heterogeneity")
+                for side in ("train", "holdout")
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("use", ["published", "heterogeneity", "both"])
+def test_every_number_written_out(use):
+    table = evaluation()
+    made = summarise(table.sample(frac=1, random_state=0), CHOSEN, use=use)
+    assert made["persona"].tolist() == [0, 1, 2]
+    for k, row in made.iterrows():
+        mine = table[table["persona"] == k]
+        hit = mine["kept"] & passes(mine, "train", use)
+        confirmed = hit & passes(mine, "holdout", use)
+        assert row["hits"] == hit.sum()
+        assert row["recurrence"] == hit.mean()
+        assert row["confirmed"] == confirmed.mean()
+        for name, count in (("recurrence", hit.sum()), ("confirmed", confirmed.sum())):
+            low, high = stats.binomtest(int(count), SPLITS).proportion_ci(method="wilson")
+            assert row[f"{name}_low"] == pytest.approx(low)
+            assert row[f"{name}_high"] == pytest.approx(high)
+        p = mine["p_holdout"] if use == "published" else mine["interaction_p_holdout"]
+        sign = -1 if CHOSEN.polarity[k] == "unfavourable" else 1
+        effect = mine["d_holdout"] if use == "published" else mine["interaction_holdout"]
+        strict = np.where(hit & (sign * effect > 0), p, 1.0)
+        d = mine["d_holdout"]
+        assert row["p_mean"] == pytest.approx(p.mean())
+        assert row["p_hits"] == pytest.approx(p[hit].mean())
+        assert row["p_twice_mean"] == pytest.approx(min(1, 2 * strict.mean()))
+        assert row["p_twice_median"] == pytest.approx(min(1, 2 * np.median(strict)))
+        assert row["p_quantile"] == pytest.approx(float(quantile_aggregate(strict)))
+        assert row["d_mean"] == pytest.approx(d.mean())
+        assert row["d_hits"] == pytest.approx(d[hit].mean())
+        ratio = mine["n_holdout"].mean() / mine["n_train"].mean()
+        half = stats.t.ppf(0.975, SPLITS - 1) * np.sqrt((1 / SPLITS + ratio) * d.var(ddof=1))
+        assert row["d_low"] == pytest.approx(d.mean() - half)
+        assert row["d_high"] == pytest.approx(d.mean() + half)
+        assert row["train_share"] == pytest.approx((mine["support_train"] / mine["n_train"]).mean())
+        share = mine["support_holdout"] / mine["n_holdout"]
+        assert row["holdout_share"] == pytest.approx(share.mean())
+
+
+def test_blocks_and_memory_limits_change_no_bit(tmp_path, monkeypatch):
+    table = evaluation()
+    whole = summarise(table, CHOSEN, use="heterogeneity")
+    for size, cells in ((1, 1 << 20), (7, 50), (40, 1)):
+        parts = Parts(tmp_path / f"{size}", "key")
+        ranges = [(a, min(a + size, SPLITS) - 1) for a in range(0, SPLITS, size)]
+        for each in ranges:
+            parts.write(range_name(*each), {"evaluation": table[table["split"].between(*each)]})
+        monkeypatch.setattr(stability, "CELLS", cells)
+        made = persona_stability(parts, ranges, CHOSEN, use="heterogeneity")
+        pd.testing.assert_frame_equal(made, whole, check_exact=True)
+        few = persona_stability(parts, ranges, CHOSEN, use="heterogeneity", n=11)
+        expected = summarise(table[table["split"] < 11], CHOSEN, use="heterogeneity")
+        pd.testing.assert_frame_equal(few, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_selection_counts_give_nogueira_without_the_matrix(seed):
+    rng = np.random.default_rng(seed)
+    chance = rng.random(17) * rng.integers(0, 2, 17)
+    selected = rng.random((60, 17)) < chance
+    cut = int(rng.integers(1, 59))
+    whole = Selection.of(selected)
+    parts = Selection.of(selected[cut:]) + Selection.of(selected[:cut])
+    assert whole.together.tolist() == parts.together.tolist()
+    assert parts.frequency.tolist() == selected.mean(axis=0).tolist()
+    np.testing.assert_allclose(parts.nogueira(), nogueira(selected), rtol=1e-9)
+
+
+def test_selection_that_never_varies_has_no_interval_to_speak_of():
+    assert Selection.of(np.array([[True, False]] * 4)).nogueira() == pytest.approx((1, 1, 1))
+    assert np.isnan(Selection.of(np.zeros((4, 3), bool)).nogueira()).all()
+    assert np.isnan(Selection.of(np.ones((1, 3), bool)).nogueira()).all()
+
+
+def test_features_of_hits():
+    hits = pd.DataFrame(
+        [[5, 0, 2, -1, -1], [5, 1, -1, -1, -1], [7, 3, -1, -1, -1], [6, 3, -1, -1, -1]],
+        columns=["split", "literal_1", "literal_2", "literal_3", "literal_4"],
+    )
+    passed = np.array([True, True, True, False])
+    feature = np.array([0, 0, 1, 2])
+    selected = selected_features(hits, passed, feature, 3, (5, 7))
+    assert selected.tolist() == [[True, True, False], [False] * 3, [False, False, True]]
+
+
+def test_frequencies_come_with_intervals_and_bounds():
+    selected = np.array([[True, False, True]] * 3 + [[True, False, False]])
+    made = Selection.of(selected)
+    frame = made.frame(["a", "b", "c"], "favourable")
+    assert frame["feature"].tolist() == ["a", "c", "b"]
+    assert frame["frequency"].tolist() == [1.0, 0.75, 0.0]
+    low, high = stats.binomtest(3, 4).proportion_ci(method="wilson")
+    assert frame.loc[1, ["low", "high"]].tolist() == pytest.approx([low, high])
+    bounds = made.false_selections(0.9)
+    assert bounds["selected"] == 1
+    assert bounds["meinshausen_buhlmann"] == pytest.approx(1.75**2 / (0.8 * 3))
