@@ -77,9 +77,10 @@ def assemble(
     -------
     The cohort (``ketadask.schema.COHORT``): one case per participant and infusion; ``value`` holds
     what was known before that infusion. ``attrs["exclusions"]`` lists who was left out and why,
-    ``attrs["dropped"]`` which features, as JSON.
+    ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong, as JSON.
     """
     phenotype, images, more = _by_kind(sources)
+    noted = phenotype.attrs.get("findings", [])
     people = _people(participants, phenotype)
     if families is not None:
         _check_words("families", families, _FAMILIES)
@@ -109,6 +110,7 @@ def assemble(
         "volumes": volumes,
         "exclusions": _as_json(exclusions),
         "dropped": json.dumps(dropped | few, sort_keys=True),
+        "findings": json.dumps(people.attrs.get("findings", []) + noted),
     }
     return COHORT.check(cohort)
 
@@ -222,7 +224,11 @@ def _matrix(
     names = [str(name) for name in about.index]
     twice = about.index[about.index.duplicated()]
     if len(twice):
-        raise InputError("two features have the same name", value=twice[0], remedy="rename one")
+        raise InputError(
+            "two features have the same name",
+            value=twice[0],
+            remedy="rename one, or name the scales to be read",
+        )
     for where, patterns in (("include", include or ()), ("exclude", exclude)):
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in (*names, *dropped)):

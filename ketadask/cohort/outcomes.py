@@ -9,7 +9,7 @@ from ketadask import names as nm
 from ketadask.features.scales import UNPLACED, baseline_visits
 from ketadask.schema import InputError, nearest
 from ketadask.sources.names_order import natural
-from ketadask.sources.visit_tables import KEYS
+from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import SHARED
 
 

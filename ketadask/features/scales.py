@@ -11,7 +11,7 @@ from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable, kind_of
 from ketadask.sources import instruments
 from ketadask.sources.names_order import natural
-from ketadask.sources.visit_tables import KEYS
+from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import SHARED
 
 UNPLACED = -1

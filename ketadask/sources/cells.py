@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def read_text(path: Path) -> str:
         raise InputError(
             f"cannot be read ({error.strerror})", file=path, remedy="check its permissions"
         ) from None
-    if not raw.strip():
+    if not raw.removeprefix(b"\xef\xbb\xbf").strip():
         raise InputError("the file is empty", file=path, remedy="export it again")
     if b"\0" in raw:
         line = raw[: raw.index(b"\0")].count(b"\n") + 1
@@ -154,6 +154,31 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells: the header first, then every row that is not empty.
+
+    Names of columns are there and unique, and all rows are as long as the header.
+    """
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    width = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        cells = _split(path, number, line, delimiter)
+        if not width:
+            _check_header(path, number, cells, delimiter)
+            width = len(cells)
+        elif len(cells) != width:
+            raise InputError(
+                f"has {len(cells)} cells where the header has {width}",
+                file=path,
+                where=f"row {number}",
+                remedy="write every cell, n/a where it is missing",
+            )
+        if any(cells):
+            yield number, cells
+
+
 def read_cells(path: Path, *, delimiter: str = "\t", second_header: bool = False) -> Cells:
     """Read a delimited text file as text; rows without any cell are left out.
 
@@ -166,33 +191,19 @@ def read_cells(path: Path, *, delimiter: str = "\t", second_header: bool = False
     second_header
         Whether a second line describes the columns (NDA).
     """
+    table = text_rows(path, delimiter)
+    _, header = next(table)
+    described = tuple(next(table, (0, []))[1]) if second_header else ()
     memo: dict[str, str] = {}
-    rows, lines = [], []
-    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            rows.append([memo.setdefault(c, c) for c in _split(path, number, line, delimiter)])
-            lines.append(number)
-    header = rows.pop(0)
-    first_line = lines.pop(0)
-    _check_header(path, first_line, header, delimiter)
-    second: tuple[str, ...] = ()
-    if second_header and rows:
-        second = tuple(rows.pop(0))
-        lines.pop(0)
-    for number, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
-            raise InputError(
-                f"has {len(row)} cells where the header has {len(header)}",
-                file=path,
-                where=f"row {number}",
-                remedy="write every cell, n/a where it is missing",
-            )
-    kept = [k for k, row in enumerate(rows) if any(row)]
-    if not kept:
+    columns: list[list[str]] = [[] for _ in header]
+    lines = []
+    for number, row in table:
+        lines.append(number)
+        for column, cell in zip(columns, row, strict=True):
+            column.append(memo.setdefault(cell, cell))
+    if not lines:
         raise InputError("has a header but no rows", file=path, remedy="export it again")
-    columns = {name: [rows[k][j] for k in kept] for j, name in enumerate(header)}
-    return Cells(path, columns, [lines[k] for k in kept], second)
+    return Cells(path, dict(zip(header, columns, strict=True)), lines, described)
 
 
 def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
@@ -203,10 +214,10 @@ def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
         cells = next(csv.reader([line], delimiter=delimiter, strict=True))
     except csv.Error:
         raise InputError(
-            "a quotation mark is opened and not closed",
+            "quotation marks do not pair up",
             file=path,
             where=f"row {number}",
-            remedy="close or remove it",
+            remedy="close or remove them",
         ) from None
     return [cell.strip() for cell in cells]
 

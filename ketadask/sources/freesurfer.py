@@ -14,7 +14,7 @@ from xarray.core import indexing
 from ketadask import names as nm
 from ketadask.schema import InputError
 from ketadask.sources.fs_stats import is_participant_folder
-from ketadask.sources.fs_tables import is_volume_table, open_table
+from ketadask.sources.fs_tables import check_people, is_volume_table, open_table, participant_of
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
 from ketadask.sources.regions import ORDER, REGIONS
 
@@ -39,14 +39,15 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     """
     folders, tables = _inputs(path)
     if folders:
-        participants = [folder.name for folder in folders]
+        participants = np.array([participant_of(folder.name) for folder in folders])
+        check_people(folders[0].parent, list(enumerate(participants.tolist(), start=1)), "folder")
         array, regions = volumes_of_folders(folders)
         sources = [str(folders[0].parent)]
         ignored: list[str] = []
     else:
         opened = sorted((open_table(table) for table in tables), key=lambda t: ORDER[t.regions[0]])
         _check_regions_once(opened)
-        participants = sorted({person for table in opened for person in table.participants})
+        participants = np.unique(np.concatenate([table.participants for table in opened]))
         array, regions = volumes_of_tables(opened, participants)
         sources = [str(table) for table in tables]
         ignored = sorted({name for table in opened for name in table.ignored})
@@ -58,7 +59,7 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
 
 def _dataset(
     array: Any,
-    participants: list[str],
+    participants: np.ndarray,
     regions: list[str],
     sources: list[str],
     ignored: list[str],
@@ -73,7 +74,7 @@ def _dataset(
             )
         },
         {
-            nm.PARTICIPANT: (nm.PARTICIPANT, np.array(participants)),
+            nm.PARTICIPANT: (nm.PARTICIPANT, participants),
             nm.REGION: (nm.REGION, np.array(regions)),
             "hemisphere": (nm.REGION, np.array([region.hemisphere for region in known])),
             "tissue": (nm.REGION, np.array([region.tissue for region in known])),
@@ -98,8 +99,8 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
             f"cannot be read ({error.strerror})", file=root, remedy="check its permissions"
         ) from None
     tables = [p for p in inside if p.suffix in _TABLE_ENDINGS and is_volume_table(p)]
-    # fsaverage is FreeSurfer's template, found in every SUBJECTS_DIR, and no participant.
-    folders = [p for p in inside if p.name != "fsaverage" and is_participant_folder(p)]
+    # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
+    folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
     if tables and folders:
         raise InputError(
             "holds group tables and participant folders",

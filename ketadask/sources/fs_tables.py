@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.cells import Cells, read_cells
+from ketadask.sources.cells import text_rows
 from ketadask.sources.codes import as_number, first_twice
 from ketadask.sources.regions import ORDER, unified
 
@@ -19,16 +18,20 @@ _FIRST_CELL = re.compile(
 )
 
 
-@dataclass(frozen=True)
+_SESSION = re.compile(r"(sub-[A-Za-z0-9]+)_ses-[A-Za-z0-9]+(?:\.long\..+)?")
+
+
+@dataclass(frozen=True, eq=False)
 class VolumeTable:
     """What the header and the first column of a table say; the volumes stay in the file.
 
-    ``regions`` are the unified names, ``columns`` their positions in the file, in the same order.
+    ``participants`` (row,) in the order of the file; ``regions`` are the unified names, ``columns``
+    their positions in the file.
     """
 
     path: Path
     delimiter: str
-    participants: tuple[str, ...]
+    participants: np.ndarray
     regions: tuple[str, ...]
     columns: tuple[int, ...]
     ignored: tuple[str, ...] = ()
@@ -60,19 +63,11 @@ def _atlas(found: re.Match[str]) -> str:
 def open_table(path: Path) -> VolumeTable:
     """Read who and what is in a table, without keeping the volumes."""
     delimiter = _delimiter(path)
-    cells = read_cells(path, delimiter=delimiter)
-    names = list(cells.columns)
+    rows = text_rows(path, delimiter)
+    _, names = next(rows)
     hemisphere = _check_first_cell(path, names[0])
-    people = [participant_of(cell) for cell in cells.columns[names[0]]]
-    twice = first_twice(people)
-    if twice:
-        raise InputError(
-            f"participant appears twice, first in row {cells.lines[twice[0]]}",
-            file=path,
-            where=cells.where(twice[1], names[0]),
-            value=people[twice[1]],
-            remedy="keep one row per participant",
-        )
+    people = [(number, participant_of(cells[0])) for number, cells in rows]
+    check_people(path, people, names[0])
     kept: dict[str, int] = {}
     for position, name in enumerate(names[1:], start=1):
         region = unified(name, hemisphere=hemisphere)
@@ -97,11 +92,30 @@ def open_table(path: Path) -> VolumeTable:
     return VolumeTable(
         path,
         delimiter,
-        tuple(people),
+        np.array([person for _, person in people]),
         tuple(regions),
         tuple(kept[region] for region in regions),
         tuple(name for p, name in enumerate(names[1:], start=1) if p not in kept.values()),
     )
+
+
+def check_people(path: Path, people: list[tuple[int, str]], column: str) -> None:
+    """Raise where a table of (line, participant) is empty or names somebody twice or not at all."""
+    if not people:
+        raise InputError("has a header but no rows", file=path, remedy="make the table again")
+    lines, names = zip(*people, strict=True)
+    if "" in names:
+        row = lines[names.index("")]
+        raise InputError("no participant", file=path, where=f"row {row}, column {column}")
+    twice = first_twice(names)
+    if twice:
+        raise InputError(
+            f"participant appears twice, first in row {lines[twice[0]]}",
+            file=path,
+            where=f"row {lines[twice[1]]}, column {column}",
+            value=names[twice[1]],
+            remedy="keep one row, so one session, per participant",
+        )
 
 
 def _delimiter(path: Path) -> str:
@@ -143,42 +157,42 @@ def _check_first_cell(path: Path, cell: str) -> str:
 
 
 def participant_of(cell: str) -> str:
-    """Return the participant of a row: the last part of a path, without a slash at its end.
+    """Return the participant of a row: the last part of a path, without its session.
 
     Examples
     --------
-    >>> participant_of("/data/subjects/sub-01/")
-    'sub-01'
+    >>> participant_of("/data/subjects/sub-01/"), participant_of("sub-01_ses-b0")
+    ('sub-01', 'sub-01')
     """
-    return PurePosixPath(cell.strip()).name
+    name = PurePosixPath(cell.strip()).name
+    found = _SESSION.fullmatch(name)
+    return found[1] if found else name
 
 
-def read_volumes(table: VolumeTable, participants: Sequence[str]) -> np.ndarray:
+def read_volumes(table: VolumeTable, participants: np.ndarray) -> np.ndarray:
     """Return the volumes of a table as float64 (participant, region), NaN where there is no row."""
-    cells = read_cells(table.path, delimiter=table.delimiter)
-    names = list(cells.columns)
-    rows = {participant_of(cell): row for row, cell in enumerate(cells.columns[names[0]])}
+    rows = {person: row for row, person in enumerate(participants.tolist())}
     volumes = np.full((len(participants), len(table.regions)), np.nan)
-    there = [k for k, person in enumerate(participants) if person in rows]
-    source = [rows[participants[k]] for k in there]
-    for j, position in enumerate(table.columns):
-        values = _volumes(cells, names[position])
-        volumes[there, j] = values[source]
+    lines = text_rows(table.path, table.delimiter)
+    _, names = next(lines)
+    for number, cells in lines:
+        row = rows.get(participant_of(cells[0]))
+        if row is not None:
+            volumes[row] = [
+                _volume(table.path, number, names[position], cells[position])
+                for position in table.columns
+            ]
     return volumes
 
 
-def _volumes(cells: Cells, column: str) -> np.ndarray:
-    texts = cells.columns[column]
-    values = np.empty(len(texts))
-    for row, text in enumerate(texts):
-        value = as_number(text)
-        if value is None or value < 0:
-            raise InputError(
-                "not a volume",
-                file=cells.file,
-                where=cells.where(row, column),
-                value=text,
-                remedy="write a number of mm3, or n/a where it is missing",
-            )
-        values[row] = value
-    return values
+def _volume(path: Path, number: int, column: str, text: str) -> float:
+    value = as_number(text)
+    if value is None or value < 0:
+        raise InputError(
+            "not a volume",
+            file=path,
+            where=f"row {number}, column {column}",
+            value=text,
+            remedy="write a number of mm3, or n/a where it is missing",
+        )
+    return value

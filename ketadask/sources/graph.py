@@ -21,22 +21,24 @@ from ketadask.sources.regions import GLOBALS, ORDER
 
 
 def volumes_of_tables(
-    tables: Sequence[VolumeTable], participants: Sequence[str]
+    tables: Sequence[VolumeTable], participants: np.ndarray
 ) -> tuple[da.Array, list[str]]:
     """Return volumes (participant, region), one block of columns per table, and the regions."""
-    people = tuple(participants)
+    people = len(participants)
     blocks, regions = [], []
     read = dask.delayed(read_volumes, pure=True)
-    tasks = [read(table, people) for table in tables]
+    tasks = [read(table, participants) for table in tables]
     for table, task in zip(tables, tasks, strict=True):
         own = [j for j, region in enumerate(table.regions) if region not in GLOBALS]
         if own:
-            blocks.append(_block(task[:, own], (len(people), len(own))))
+            blocks.append(_block(task[:, own], (people, len(own))))
             regions += [table.regions[j] for j in own]
     repeated = [g for g in GLOBALS if any(g in table.regions for table in tables)]
     if repeated:
-        merged = dask.delayed(merge_repeated, pure=True)(tasks, list(tables), repeated, people)
-        blocks.append(_block(merged, (len(people), len(repeated))))
+        merged = dask.delayed(merge_repeated, pure=True)(
+            tasks, list(tables), repeated, participants
+        )
+        blocks.append(_block(merged, (people, len(repeated))))
         regions += repeated
     return da.concatenate(blocks, axis=1), regions
 
@@ -55,7 +57,7 @@ def merge_repeated(
     volumes: Sequence[np.ndarray],
     tables: Sequence[VolumeTable],
     repeated: Sequence[str],
-    participants: Sequence[str],
+    participants: np.ndarray,
 ) -> np.ndarray:
     """Return volumes (participant, region) that several tables repeat, after checking them."""
     merged = np.full((len(participants), len(repeated)), np.nan)

@@ -46,7 +46,7 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
     cells, findings = read_cells(path), Findings(bad_cells)
     people = participant_column(cells, findings)
     twice = first_twice(people)
-    if twice:
+    if twice and people[twice[1]]:
         raise InputError(
             f"participant appears twice, first in row {cells.lines[twice[0]]}",
             file=path,
@@ -66,7 +66,7 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
             "group": _words(cells, "group", ""),
         }
     )
-    table = table.sort_values(nm.PARTICIPANT, ignore_index=True)
+    table = table[table[nm.PARTICIPANT] != ""].sort_values(nm.PARTICIPANT, ignore_index=True)
     table.attrs.update(file=str(path), findings=findings.records())
     return table
 
@@ -110,7 +110,7 @@ def _sequences(cells: Cells, findings: Findings) -> list[str]:
     sequences = []
     for row in range(len(cells)):
         given = [_arm(cells, findings, row, column) for column in (first, second) if column]
-        if len(given) == 2 and given[1] and not given[0]:
+        if len(given) == 2 and given[1] and given[0] == "":
             findings.add(
                 InputError(
                     "a second infusion without a first",
@@ -132,15 +132,16 @@ def _sequences(cells: Cells, findings: Findings) -> list[str]:
                 )
             )
             given = []
-        sequences.append("-".join(arm for arm in given if arm))
+        known = None not in given
+        sequences.append("-".join(arm for arm in given if arm) if known else "")
     return sequences
 
 
-def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str:
+def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str | None:
     code = cells.columns[column][row]
     arm = "" if is_missing(code) else arm_of(code)
-    if arm in nm.ARMS or arm == "":
-        return str(arm)
+    if arm == "" or arm in nm.ARMS:
+        return arm
     findings.add(
         InputError(
             "unknown arm",
@@ -150,7 +151,7 @@ def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str:
             remedy="known are " + ", ".join(sorted(ARM_CODES)) + ", n/a",
         )
     )
-    return ""
+    return None
 
 
 def _sex(cells: Cells, findings: Findings, sidecar: Mapping[str, Any]) -> list[float]:

@@ -26,6 +26,8 @@ def read_phenotype(
 ) -> pd.DataFrame:
     """Read the rating scales of a BIDS study folder into one row per participant and visit.
 
+    A file without ``session_id`` was recorded once, before both infusions.
+
     Parameters
     ----------
     root

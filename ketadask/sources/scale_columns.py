@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ketadask import names as nm
 from ketadask.schema import InputError
 from ketadask.sources import instruments
 from ketadask.sources.cells import Cells
 from ketadask.sources.codes import as_number, levels_range
 from ketadask.sources.findings import Findings
+
+VISIT = (nm.PARTICIPANT, "period", nm.ARM, "day")
+KEYS = (nm.PARTICIPANT, "session", "period", nm.ARM, "day")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def scale_columns(
         known = instruments.canonical(header, cells.file.stem)
         if header in keys or (known is None and not _mostly_numbers(values)):
             continue
-        column = _scale_column(header, known or header, described.get(header, {}))
+        name = f"{cells.file.stem}_{header}" if header in KEYS else header
+        column = _scale_column(header, known or name, described.get(header, {}))
         if column.name in found:
             raise InputError(
                 f"two columns hold {column.name}",

@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketadask import names as nm
 from ketadask.schema import InputError, nearest
 from ketadask.sources.cells import Cells
 from ketadask.sources.findings import Findings
 from ketadask.sources.names_order import natural
 from ketadask.sources.participants import participant_column
-from ketadask.sources.scale_columns import ScaleColumn, check_totals
+from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
 from ketadask.sources.visits import ONCE, Visit, VisitPattern
-
-VISIT = (nm.PARTICIPANT, "period", nm.ARM, "day")
-KEYS = (nm.PARTICIPANT, "session", "period", nm.ARM, "day")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""Fixtures of all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return the folder of public data that the project reads and never contains."""
+    folder = Path(os.environ.get("KETADASK_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "clinical").is_dir():
+        pytest.skip(
+            "public data not found: download OpenNeuro ds005917, ds004215 and the derivatives of "
+            "AOMIC-PIOP2 (ds002790), and set KETADASK_REAL_DATA"
+        )
+    return folder

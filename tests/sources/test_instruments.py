@@ -1,0 +1,64 @@
+"""Headers as labs write them get one name; aliases that mislead do not mislead."""
+
+import csv
+
+import pytest
+
+from ketadask.sources.instruments import INSTRUMENTS, canonical, label, limits, scale_of
+
+
+@pytest.mark.parametrize(
+    ("header", "stem", "name"),
+    [
+        ("madrs_10", "madrs", "madrs_10"),
+        ("MADRS_Total", "phenotype", "madrs_total"),
+        ("madrssad", "madrs01", "madrs_2"),
+        ("madrstot", "madrs01", "madrs_total"),
+        ("HAM17_Total", "phenotype", "hamd_total"),
+        ("HAMD_Bech", "phenotype", "hamd6_total"),
+        ("hamd6_total", "hamd6", "hamd6_total"),
+        ("HDRS_item_03", "x", "hamd_3"),
+        ("Q7", "hama", "hama_7"),
+        ("q_07", "bdi01", "bdi_7"),
+        ("Q7", "phenotype", None),
+        ("bdi21", "x", "bdi_21"),
+        ("bdi_22", "x", None),
+        ("bdi_0", "x", None),
+        ("BDI-II", "x", None),
+        ("pain", "x", None),
+        ("Q17, bc11, bd_010, bdi17_r03, bdi17_u, beck11, bp11, irritabl", "bdi", "bdi_17"),
+        ("Q20, bc17, bdi20_r03, bdi20_u, bdi_017, bp17, tired", "bdi", "bdi_20"),
+        ("bai17_r03, bai4_1", "bai", "bai_17"),
+        ("bai17_r03, bai4_1", "anything", "bai_17"),
+    ],
+)
+def test_one_name_for_every_spelling(header, stem, name):
+    assert canonical(header, stem) == name
+
+
+def test_canonical_names_are_their_own_canonical_names():
+    for known in INSTRUMENTS.values():
+        for which in [*range(1, len(known.items) + 1), "total"]:
+            name = f"{known.name}_{which}"
+            assert canonical(name, "phenotype") == name
+            assert scale_of(name) == known.name
+            assert limits(name)[0] == 0
+            assert label(name).startswith(known.title)
+
+
+@pytest.mark.parametrize(
+    ("scale", "items", "highest"),
+    [("madrs", 10, 60), ("bdi", 21, 63), ("hama", 14, 56), ("hamd", 17, 53)],
+)
+def test_items_and_ranges(scale, items, highest):
+    known = INSTRUMENTS[scale]
+    assert len(known.items) == len(known.highest) == items
+    assert known.limits(f"{scale}_total") == (0, highest)
+
+
+@pytest.mark.parametrize("scale", ["bdi", "bai"])
+def test_every_header_of_the_real_tables_is_known(real_data, scale):
+    path = real_data / "clinical" / "ds004215" / "phenotype" / f"{scale}.tsv"
+    with path.open(newline="") as file:
+        headers = next(csv.reader(file, delimiter="\t"))[1:]
+    assert [canonical(h, scale) for h in headers] == [f"{scale}_{n}" for n in range(1, 22)]

@@ -1,0 +1,188 @@
+"""phenotype/*.tsv: one tidy row per participant and visit, errors that name the cell."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketadask.schema import InputError
+from ketadask.sources import read_phenotype
+from ketadask.sources.visits import ARMS
+
+KEYS = ["participant", "session", "period", "arm", "day"]
+
+
+def study(folder, **scales):
+    """Write participants a and b, and one file of lines per scale."""
+    (folder / "participants.tsv").write_text("participant_id\tage\na\t1\nb\t2\n")
+    (folder / "phenotype").mkdir()
+    for name, lines in scales.items():
+        (folder / "phenotype" / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+MADRS = [
+    "participant_id\tsession_id\tmadrs_2\tmadrs_1\tmadrs_total",
+    "b\tses-p1d0\t1\t2\t30",
+    "a\tses-p1d7\t3\tn/a\t12",
+    "a\tses-p1d0\t5\t6\t40",
+]
+
+
+def test_rows_and_columns_are_in_canonical_order(tmp_path):
+    table = read_phenotype(study(tmp_path, madrs=MADRS))
+    assert list(table.columns) == [*KEYS, "madrs_1", "madrs_2", "madrs_total"]
+    assert table["participant"].tolist() == ["a", "a", "b"]
+    assert table["day"].tolist() == [0, 7, 0]
+    np.testing.assert_array_equal(table["madrs_1"], [6, np.nan, 2])
+    assert table.attrs["labels"]["madrs_1"] == "MADRS item 1: apparent sadness"
+    assert table.attrs["limits"]["madrs_total"] == [0, 60]
+    assert table.attrs["findings"] == []
+
+
+def test_files_are_joined_on_participant_and_visit(tmp_path):
+    once = ["participant_id\tbdi_1", "a\t1", "b\t2"]
+    hama = ["participant_id\tsession_id\thama_1", "a\tses-p1d0\t4", "b\tses-p2d0\t1"]
+    table = read_phenotype(study(tmp_path, madrs=MADRS, bdi=once, hama=hama))
+    found = table.set_index(["participant", "period", "day"])
+    assert len(found) == 6
+    assert found.loc[("a", 1, 0), ["madrs_1", "hama_1"]].tolist() == [6, 4]
+    assert found.loc[("a", 0, 0), "bdi_1"] == 1
+    assert found.loc[("a", 0, 0), "arm"] == "shared"
+    assert np.isnan(found.loc[("b", 2, 0), "madrs_1"])
+
+
+def test_scales_are_chosen_by_file_or_by_name(tmp_path):
+    mixed = ["participant_id\tsession_id\tMADRS_Total\tHAM17_Total\tpain", "a\tses-p1d0\t3\t4\t5"]
+    folder = study(tmp_path, phenotype=mixed, bdi=["participant_id\tQ1", "a\t1"])
+    assert list(read_phenotype(folder, ["madrs"]).columns)[5:] == ["madrs_total"]
+    assert list(read_phenotype(folder, ["bdi", "hamd"]).columns)[5:] == ["bdi_1", "hamd_total"]
+    assert list(read_phenotype(folder, ["phenotype"]).columns)[5:] == [
+        "hamd_total",
+        "madrs_total",
+        "pain",
+    ]
+    with pytest.raises(InputError, match="no such scale, found 'hamad'; did you mean 'hamd'"):
+        read_phenotype(folder, ["hamad"])
+
+
+def test_text_columns_are_left_aside_and_named(tmp_path):
+    lines = ["participant_id\tsession_id\tmadrs_1\tnote\trater", "a\tses-p1d0\t3\tcalm\t2"]
+    table = read_phenotype(study(tmp_path, madrs=lines))
+    assert list(table.columns)[5:] == ["madrs_1", "rater"]
+    assert table.attrs["ignored"] == ["note"]
+
+
+def test_the_sidecar_sets_the_range_and_the_label(tmp_path):
+    folder = study(tmp_path, mood=["participant_id\tmood_1\tday", "a\t2\t1", "b\t5\t1"])
+    levels = {"mood_1": {"Description": "Mood", "Levels": {"1": "good", "4": "bad"}}}
+    (folder / "phenotype" / "mood.json").write_text(json.dumps(levels))
+    message = r"mood\.tsv: row 3, column mood_1: outside the range 1 to 4, found '5'"
+    with pytest.raises(InputError, match=message):
+        read_phenotype(folder)
+    table = read_phenotype(folder, bad_cells="missing")
+    assert table.attrs["labels"]["mood_1"] == "mood_1: Mood"
+    assert list(table.columns) == [*KEYS, "mood_1", "mood_day"]
+    assert [f["value"] for f in table.attrs["findings"]] == ["5"]
+
+
+WRONG = {
+    "text": ("a\tses-p1d1\tx\t1\t9", "row 5, column madrs_2: not a number, found 'x'"),
+    "range": ("a\tses-p1d1\t7\t1\t9", "row 5, column madrs_2: outside the range 0 to 6, found '7'"),
+    "visit twice": ("a\tses-p1d7\t1\t1\t9", "row 5, .*visit appears twice, first in row 3"),
+    "stranger": ("c\tses-p1d1\t1\t1\t9", "row 5, column participant_id: unknown participant"),
+    "nobody": ("n/a\tses-p1d1\t1\t1\t9", "row 5, column participant_id: no participant"),
+    "session": ("a\tses-d7\t1\t1\t9", "row 5, column session_id: session does not match"),
+    "no session": ("a\tn/a\t1\t1\t9", "row 5, column session_id: session does not match"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_one_wrong_row_stops_or_becomes_a_finding(tmp_path, name):
+    row, message = WRONG[name]
+    folder = study(tmp_path, madrs=[*MADRS, row])
+    with pytest.raises(InputError, match=rf"madrs\.tsv: {message}"):
+        read_phenotype(folder)
+    table = read_phenotype(folder, bad_cells="missing")
+    assert len(table.attrs["findings"]) == 1
+    assert len(table) == (4 if name in ("text", "range") else 3)
+    good = read_phenotype(folder, participants=["a", "b"], bad_cells="missing")
+    pd.testing.assert_frame_equal(good, table)
+
+
+def test_a_row_without_session_and_scores_is_no_error(tmp_path):
+    folder = study(tmp_path, madrs=[*MADRS, "b\tn/a\tn/a\tn/a\tn/a"])
+    assert len(read_phenotype(folder)) == 3
+
+
+def test_totals_are_compared_with_their_items(tmp_path):
+    header = "participant_id\t" + "\t".join(f"madrs_{n}" for n in range(1, 11)) + "\tmadrs_total"
+    rows = ["a\t" + "\t".join("1" * 10) + "\t10", "b\t" + "\t".join("2" * 10) + "\t19"]
+    folder = study(tmp_path, madrs=[header, *rows])
+    with pytest.raises(InputError, match="row 3, column madrs_total: the items sum to 20, found"):
+        read_phenotype(folder)
+    assert len(read_phenotype(folder, bad_cells="missing")) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["participant\tsession_id\tmadrs_1", "a\tses-p1d0\t1"], "no column 'participant_id'; did"),
+        (["participant_id\tmadrs_1\tmadrs_01", "a\t1\t1"], "two columns hold madrs_1"),
+        (["participant_id\tnote", "a\tcalm"], "no column holds numbers"),
+        (["participant_id,madrs_1", "a,1"], "seem separated by comma"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, lines, message):
+    with pytest.raises(InputError, match=rf"madrs\.tsv: .*{message}"):
+        read_phenotype(study(tmp_path, madrs=lines))
+
+
+def test_a_scale_in_two_files_is_named(tmp_path):
+    other = ["participant_id\tmadrs_1", "a\t1"]
+    with pytest.raises(InputError, match=r"two\.tsv: column madrs_1: madrs_1 is in two files"):
+        read_phenotype(study(tmp_path, one=other, two=other))
+
+
+def test_folders_that_hold_nothing_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: no such folder"):
+        read_phenotype(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"holds no phenotype/\*\.tsv"):
+        read_phenotype(tmp_path)
+
+
+def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
+    folder = study(tmp_path, madrs=MADRS)
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(InputError, match=r"phenotype: cannot be read \(Permission denied\)"):
+        read_phenotype(folder)
+
+
+def test_the_real_trial(real_data):
+    table = read_phenotype(real_data / "clinical" / "ds005917", visits=ARMS)
+    assert list(table.columns)[5:] == ["hamd6_total", "hamd_total", "madrs_total"]
+    assert table["participant"].nunique() == 57  # one of 58 has neither a session nor a score
+    first = table[(table["participant"] == "sub-MOA104")].set_index("session")["madrs_total"]
+    assert first.to_dict() == {
+        "ses-b0": 41,
+        "ses-d2": 17,
+        "ses-d10": 23,
+        "ses-p2": 12,
+        "ses-p10": 24,
+    }
+    with pytest.raises(InputError, match=r"row 2, column session_id: .* found 'ses-b0'; .*\[bdp\]"):
+        read_phenotype(real_data / "clinical" / "ds005917")
+
+
+def test_the_real_bdi_with_alias_headers(real_data):
+    table = read_phenotype(real_data / "clinical" / "ds004215", ["bdi"])
+    items = table[[f"bdi_{n}" for n in range(1, 22)]]
+    assert len(table) == 272
+    assert items.isna().sum().sum() == 9
+    assert items.min().min() == 0
+    assert items.max().max() <= 3
