@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -89,6 +89,30 @@ class Surface:
         """Show ``title`` when a pointer rests on ``artist``."""
         artist.set_gid(f"told-{len(self._titles)}")
         self._titles.append(title)
+
+    def note(
+        self, axes: Axes, text: str, at: tuple[float, float], away: tuple[int, int], **style: Any
+    ) -> None:
+        """Write ``text`` beside the point ``at``, moved ``away`` by pixels."""
+        axes.annotate(
+            text,
+            at,
+            away,
+            textcoords="offset points",
+            va="center",
+            annotation_clip=False,
+            **style,
+        )
+
+    def legend(self, entries: list[tuple[str, str, str, str]]) -> None:
+        """Explain marks in one line at the top: (text, shape, edge colour, face colour)."""
+        axes = self.axes(0, self.height - 26, 0, 0)
+        axes.set_axis_off()
+        axes.set(xlim=(0, self.width), ylim=(-1, 1))
+        for k, (text, shape, edge, face) in enumerate(entries):
+            x = 8 + 120 * k
+            axes.plot([x], [0], shape, markersize=7, markeredgewidth=1.8, color=edge, mfc=face)
+            self.note(axes, text, (x, 0), (9, 0), color=INK)
 
     def svg(self, name: str, alt: str) -> Markup:
         """Return the figure as an SVG element whose identifiers begin with ``name``."""

@@ -23,11 +23,8 @@ def verdict_rows(findings: Findings) -> dict[str, Any] | None:
     """Return the rows of the verdict table in the order of their rank, or None without verdicts."""
     if findings.verdicts is None:
         return None
-    rows = _ranked(findings.verdicts)
-    known = _Features(findings)
+    rows = ranked(findings)
     for row in rows:
-        row["lines"] = _lines(findings, row)
-        row["labels"] = [known.label(name) for name in _names(row)]
         row["place"] = _ORDER.get(row["verdict"], 3)
     units = None if findings.units is None else findings.units.sizes[nm.UNIT]
     return {"rows": rows, "units": units, "shown": SHOWN_ROWS, "word": unit_word(findings, 2)}
@@ -37,7 +34,7 @@ def cards(findings: Findings) -> dict[str, Any] | None:
     """Return the cards of the leading verdicts, drawn on one common axis."""
     if findings.verdicts is None or len(findings.verdicts) == 0:
         return None
-    rows = _ranked(findings.verdicts)
+    rows = ranked(findings)
     leading = [r for r in rows if r["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)]
     chosen = leading[:MOST_CARDS] if len(leading) >= LEAST_CARDS else rows[:LEAST_CARDS]
     ends = [r.get(f"{a}_{e}", np.nan) for r in chosen for a in _ARMS for e in ("low", "high")]
@@ -61,21 +58,36 @@ def cards(findings: Findings) -> dict[str, Any] | None:
 _ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
 
 
-def _ranked(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.sort_values("rank", kind="stable").to_dict("records")
+def ranked(findings: Findings) -> list[dict[str, Any]]:
+    """Return the verdicts in the order of their rank, each with the lines a reader sees."""
+    if findings.verdicts is None:
+        return []
+    rows = findings.verdicts.sort_values("rank", kind="stable").to_dict("records")
+    texts: dict[int, str] = {}
+    if findings.literals is not None and _LITERALS[0] in findings.verdicts:
+        texts = dict(zip(findings.literals["literal"], findings.literals["text"], strict=True))
+    known = _Features(findings)
+    for row in rows:
+        ids = [row.get(k, -1) for k in _LITERALS]
+        lines = [texts.get(i) for i in ids if i >= 0]
+        row["labels"] = [known.label(name) for name in _names(row)]
+        row["lines"] = [pretty(t or "") for t in (lines if lines and all(lines) else [row["text"]])]
+    return rows
+
+
+def pretty(text: str) -> str:
+    """Return the text of a literal with the signs of print.
+
+    Examples
+    --------
+    >>> pretty("age <= 30")
+    'age ≤ 30'
+    """
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def _names(row: dict[str, Any]) -> list[str]:
     return [name for name in str(row["features"]).split(" | ") if name]
-
-
-def _lines(findings: Findings, row: dict[str, Any]) -> list[str]:
-    """Return the literals of a persona one by one, or its whole text where they are not known."""
-    if findings.literals is None or _LITERALS[0] not in row:
-        return [row["text"]]
-    texts = findings.literals.set_index("literal")["text"]
-    lines = [texts.get(row[k]) for k in _LITERALS if row[k] >= 0]
-    return [row["text"]] if not lines or None in lines else lines
 
 
 class _Features:

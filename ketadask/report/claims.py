@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ketadask import names as nm
+from ketadask.report.cards import ranked
 from ketadask.report.findings import Findings
 from ketadask.report.numerals import lookup
 from ketadask.report.wording import DESIGNS, design, endpoint, simulated, unit_word
@@ -15,12 +16,9 @@ _SATURATED = 0.9
 
 def claims(findings: Findings) -> dict[str, Any]:
     """Return what the first page says; its tone is pending, none, suggestive or supported."""
-    table = findings.verdicts
-    rows: list[dict[str, Any]] = []
-    if table is not None:
-        rows = table.sort_values("rank", kind="stable").to_dict("records")
+    rows = ranked(findings)
     by_word = {w: [r for r in rows if r["verdict"] == w] for w in (nm.SUPPORTED, nm.SUGGESTIVE)}
-    tone = "pending" if table is None else "none"
+    tone = "pending" if findings.verdicts is None else "none"
     if by_word[nm.SUGGESTIVE]:
         tone = "suggestive"
     if by_word[nm.SUPPORTED]:
@@ -38,6 +36,7 @@ def claims(findings: Findings) -> dict[str, Any]:
         "alpha": lookup(findings.settings, "verdict.alpha", 0.05),
         "gate_p": lookup(findings.settings, "gates.p", 0.05),
         "gate_d": lookup(findings.settings, "gates.d", 0.5),
+        "gate_passed": lookup(findings.summary, "gates.published_both_share"),
         "too_few": too_few_relabellings(findings),
         "saturated": saturated(findings),
         "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],

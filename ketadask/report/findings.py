@@ -30,13 +30,13 @@ class Findings:
     nulls
         One row per relabelled trial and polarity: relabelling, polarity, q (the largest Q).
     stability
-        One row per feature: feature, frequency (share of splits that selected it), and
-        optionally polarity, low and high (interval of the frequency).
+        One row per feature and polarity: feature, frequency (share of splits that selected
+        it), and optionally polarity, low and high (interval of the frequency).
     summary, provenance, settings
         The headline numbers, where the results come from, what was asked; nested dicts of
         plain values. Keys the report has no words for are listed as they are.
     exclusions
-        Table that keeps `schema.EXCLUSIONS`; None reads the cohort's own list.
+        Table that keeps `schema.EXCLUSIONS`; None reads the list of the units or the cohort.
     explained, enrichment
         A table, or a dict of numbers and tables.
 
@@ -82,14 +82,17 @@ class Findings:
         return self.units if self.units is not None else self.cohort
 
     def excluded(self) -> pd.DataFrame | None:
-        """The exclusions, from their own table or from the cohort's attribute."""
-        if self.exclusions is not None or self.cohort is None:
+        """The exclusions: their own table, or the list of the units, or that of the cohort."""
+        if self.exclusions is not None:
             return self.exclusions
-        import pandas as pd
+        for dataset in (self.units, self.cohort):
+            listed = None if dataset is None else dataset.attrs.get("exclusions")
+            if listed is not None:
+                import pandas as pd
 
-        listed = self.cohort.attrs.get("exclusions")
-        rows = json.loads(listed) if isinstance(listed, str) else listed
-        return None if rows is None else pd.DataFrame(rows, columns=_NEEDED["exclusions"])
+                rows = json.loads(listed) if isinstance(listed, str) else listed
+                return pd.DataFrame(rows, columns=_NEEDED["exclusions"])
+        return None
 
     def participants(self) -> frozenset[str]:
         """Every participant identifier known to the findings."""

@@ -8,39 +8,99 @@ from typing import Any
 
 import numpy as np
 
+MOST_LEVELS = 8
+
 
 @dataclass(frozen=True)
-class Bar:
-    """The range of a variable in the data, and the part of it a persona takes (percent)."""
+class Piece:
+    """A stretch of a range bar, in percent, and whether the persona takes it."""
 
     start: float
     width: float
+    taken: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """How many values lie in a stretch: a column over the bar, in percent of the tallest."""
+
+    start: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The range of a variable in the data, and the part of it a persona takes.
+
+    ``ticks`` are (position in percent, value): each level of an ordinal variable, else the ends.
+    """
+
     low: float
     high: float
-    heights: tuple[float, ...]
+    pieces: tuple[Piece, ...]
+    columns: tuple[Column, ...]
+    ticks: tuple[tuple[float, float], ...]
 
 
 def range_bar(values: np.ndarray, low: float, high: float, bins: int = 28) -> Bar | None:
-    """Place the persona range (low, high] on the data range of ``values``; NaN is left out.
+    """Place the persona range (low, high] on the range of ``values``; NaN is left out.
 
+    Up to eight distinct values are levels of equal width; more are a line from least to most.
     Returns None where a variable has no value or only one.
 
     Examples
     --------
-    >>> bar = range_bar(np.array([0.0, 1.0, 2.0, 4.0]), 1.0, np.inf, bins=4)
-    >>> bar.start, bar.width, bar.heights
-    (25.0, 75.0, (100.0, 100.0, 100.0, 100.0))
+    >>> range_bar(np.array([0.0, 1.0, 1.0, 3.0]), 0.0, np.inf).pieces[0]
+    Piece(start=0.0, width=33.33, taken=False)
+    >>> range_bar(np.arange(101.0), 25.0, np.inf).pieces[1]
+    Piece(start=25.0, width=75.0, taken=True)
     """
     seen = values[np.isfinite(values)]
-    if seen.size == 0 or seen.min() == seen.max():
+    levels = np.unique(seen)
+    if levels.size < 2:
         return None
+    if levels.size <= MOST_LEVELS:
+        return _level_bar(seen, levels, low, high)
+    return _line_bar(seen, low, high, bins)
+
+
+def _level_bar(seen: np.ndarray, levels: np.ndarray, low: float, high: float) -> Bar:
+    width = 100 / levels.size
+    taken = (levels > low) & (levels <= high)
+    counts = np.array([(seen == level).sum() for level in levels])
+    heights = (100 * counts / counts.max()).round(1).tolist()
+    starts = [round(k * width, 2) for k in range(levels.size)]
+    return Bar(
+        float(levels[0]),
+        float(levels[-1]),
+        tuple(Piece(s, round(width, 2), bool(t)) for s, t in zip(starts, taken, strict=True)),
+        tuple(Column(s, round(width, 2), h) for s, h in zip(starts, heights, strict=True)),
+        tuple((round((k + 0.5) * width, 2), float(v)) for k, v in enumerate(levels)),
+    )
+
+
+def _line_bar(seen: np.ndarray, low: float, high: float, bins: int) -> Bar:
     least, most = float(seen.min()), float(seen.max())
-    start = float(np.clip((low - least) / (most - least), 0, 1)) if math.isfinite(low) else 0.0
-    end = float(np.clip((high - least) / (most - least), 0, 1)) if math.isfinite(high) else 1.0
+    start, end = (
+        round(100 * float(np.clip((bound - least) / (most - least), 0, 1)), 2)
+        for bound in (low, high)
+    )
     counts, _ = np.histogram(seen, bins=bins, range=(least, most))
-    tallest = int(counts.max())
-    heights = tuple(round(100.0 * c / tallest, 1) for c in counts.tolist())
-    return Bar(round(100 * start, 2), round(100 * max(end - start, 0), 2), least, most, heights)
+    heights = (100 * counts / counts.max()).round(1).tolist()
+    width = round(100 / bins, 2)
+    pieces = (
+        Piece(0.0, start, False),
+        Piece(start, round(max(end - start, 0), 2), True),
+        Piece(end, round(100 - end, 2), False),
+    )
+    return Bar(
+        least,
+        most,
+        tuple(p for p in pieces if p.width > 0),
+        tuple(Column(round(k * 100 / bins, 2), width, h) for k, h in enumerate(heights) if h),
+        ((0.0, least), (100.0, most)),
+    )
 
 
 @dataclass(frozen=True)
@@ -52,8 +112,8 @@ class Axis:
     ticks: tuple[float, ...]
 
     def at(self, value: float) -> float:
-        """Return the position of ``value`` in percent of the width, within 2 and 98."""
-        return round(2 + 96 * (value - self.low) / (self.high - self.low), 2)
+        """Return the position of ``value`` in percent of the width, within 3 and 97."""
+        return round(3 + 94 * (value - self.low) / (self.high - self.low), 2)
 
 
 def shared_axis(values: Any, most_ticks: int = 5) -> Axis:

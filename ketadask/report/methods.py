@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ketadask.report.findings import Findings
@@ -39,6 +40,31 @@ class _Setting:
         return lookup(self._settings, path)
 
 
+_MOST_LISTED = 5
+_SEARCH_WORDS = {
+    "q_best": "best Q",
+    "kept": "kept",
+    "saturation": "saturation",
+    "candidates": "candidates",
+    "nodes": "nodes visited",
+    "proven": "proven best",
+    "gap": "gap left",
+}
+
+
+def saturation(findings: Findings) -> dict[str, Any] | None:
+    """Return the search of all data, by polarity: saturation, and whether it is proven."""
+    rows = lookup(findings.summary, "polarities")
+    if not isinstance(rows, Mapping) or not rows:
+        return None
+    known = [k for k in _SEARCH_WORDS if any(k in row for row in rows.values())]
+    return {
+        "rows": rows,
+        "columns": [(k, _SEARCH_WORDS[k]) for k in known],
+        "proven": all(row.get("proven", True) for row in rows.values()),
+    }
+
+
 def headline_numbers(findings: Findings) -> list[tuple[str, Any]] | None:
     """Return every number of the summary as (key, value), in its own order."""
     return flattened(findings.summary) or None
@@ -46,7 +72,11 @@ def headline_numbers(findings: Findings) -> list[tuple[str, Any]] | None:
 
 def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
     """Return where the results come from as (key, value)."""
-    pairs = [(mask(k), _masked(v, mask)) for k, v in flattened(findings.provenance)]
+    told = {k: v for k, v in findings.provenance.items() if k != "settings"}
+    for key, value in told.items():
+        if isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
+            told[key] = {str(k): v for k, v in enumerate(value[-_MOST_LISTED:], start=1)}
+    pairs = [(mask(k), _masked(v, mask)) for k, v in flattened(told)]
     return pairs or None
 
 

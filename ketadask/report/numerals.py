@@ -44,18 +44,35 @@ def number(value: Any, digits: int = 3) -> str:
     return text.replace("-", _MINUS)
 
 
+def fixed(value: Any, places: int = 2) -> str:
+    """Return a number with a fixed number of decimals, so that a column of them lines up.
+
+    Examples
+    --------
+    >>> fixed(-0.3312, 1), fixed(12.0), fixed(float("nan"))
+    ('−0.3', '12.00', '–')
+    """
+    value = plain(value)
+    if value is None or not math.isfinite(value):
+        return number(value)
+    text = f"{value:,.{places}f}"
+    return text.removeprefix("-") if float(value) == 0 else text.replace("-", _MINUS)
+
+
 def p_value(value: Any) -> str:
     """Return a p with three decimals, or two significant digits where it is smaller.
 
     Examples
     --------
-    >>> p_value(0.0344), p_value(0.00021), p_value(1.0)
-    ('0.034', '0.00021', '1.000')
+    >>> p_value(0.0344), p_value(0.00021), p_value(3e-9), p_value(1.0)
+    ('0.034', '0.00021', '< 0.0001', '1.000')
     """
     value = plain(value)
     if value is None or math.isnan(value):
         return ABSENT
-    return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.2g}"
+    if value < 0.0001:
+        return "< 0.0001"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.2g}"
 
 
 def percent(value: Any) -> str:
@@ -63,8 +80,8 @@ def percent(value: Any) -> str:
 
     Examples
     --------
-    >>> percent(0.4375), percent(0.052), percent(0.0), percent(1.0)
-    ('44 %', '5.2 %', '0 %', '100 %')
+    >>> [percent(share).split() for share in (0.4375, 0.052, 0.0, 1.0)]
+    [['44', '%'], ['5.2', '%'], ['0', '%'], ['100', '%']]
     """
     value = plain(value)
     if value is None or math.isnan(value):
@@ -74,10 +91,28 @@ def percent(value: Any) -> str:
     return f"{text}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
 
 
-_WRITERS = {"num": number, "p": p_value, "pct": percent}
+def as_given(value: Any) -> str:
+    """Return a number as a person would have typed it.
+
+    Examples
+    --------
+    >>> as_given(0.05), as_given(1000), as_given(0.2)
+    ('0.05', '1,000', '0.2')
+    """
+    value = plain(value)
+    return number(value) if isinstance(value, int) else f"{value:,.6g}".replace("-", _MINUS)
 
 
-def marked(value: Any, how: str = "num", digits: int = 3) -> Markup:
+_WRITERS = {
+    "num": number,
+    "fix": fixed,
+    "p": p_value,
+    "pct": percent,
+    "given": as_given,
+}
+
+
+def marked(value: Any, how: str = "num", digits: int | None = None) -> Markup:
     """Return the number as HTML that also carries its exact value for machines and for sorting.
 
     Examples
@@ -86,7 +121,7 @@ def marked(value: Any, how: str = "num", digits: int = 3) -> Markup:
     Markup('<data value="0.03412345">0.034</data>')
     """
     writer = _WRITERS[how]
-    text = writer(value, digits) if how == "num" else writer(value)
+    text = writer(value) if digits is None else writer(value, digits)
     exact = plain(value)
     if text == ABSENT:
         return Markup('<span class="absent" title="not available">–</span>')
@@ -97,7 +132,7 @@ def marked_value(value: Any) -> Markup:
     """Return any plain value as HTML: numbers marked, the rest as escaped text."""
     value = plain(value)
     if is_number(value):
-        return marked(value, "num", 4)
+        return marked(value, "num", 4) if abs(value) < 1e15 else Markup(escape(str(value)))
     if value is None:
         return Markup("not set")
     if isinstance(value, bool):

@@ -15,10 +15,10 @@ from markupsafe import Markup
 from ketadask.report.cards import cards, verdict_rows
 from ketadask.report.claims import claims
 from ketadask.report.downloads import downloads
-from ketadask.report.extras import extra
+from ketadask.report.extras import enrichment_view, explained_view
 from ketadask.report.figures import benefit_figure, null_figure, stability_figure
 from ketadask.report.findings import Findings
-from ketadask.report.methods import headline_numbers, methods, provenance, reproduce
+from ketadask.report.methods import headline_numbers, methods, provenance, reproduce, saturation
 from ketadask.report.numerals import lookup, marked, marked_value
 from ketadask.report.people import flow, missingness
 from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
@@ -120,11 +120,11 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "null": null_figure(findings),
         "stability": stability_figure(findings),
         "benefit": benefit_figure(findings),
-        "explained": extra(findings.explained, mask, identifiers),
-        "enrichment": extra(findings.enrichment, mask, identifiers),
+        "explained": explained_view(findings.explained, mask, identifiers),
+        "enrichment": enrichment_view(findings.enrichment, mask),
         "flow": flow(findings, mask, identifiers),
         "missingness": missingness(findings),
-        "saturation": lookup(findings.summary, "polarities"),
+        "saturation": saturation(findings),
         "methods": methods(findings),
         "numbers": headline_numbers(findings),
         "provenance": provenance(findings, mask),
@@ -143,8 +143,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["num"] = lambda value, digits=3: marked(value, "num", digits)
+    environment.filters["fix"] = lambda value, places=2: marked(value, "fix", places)
     environment.filters["p"] = lambda value: marked(value, "p")
     environment.filters["pct"] = lambda value: marked(value, "pct")
+    environment.filters["given"] = lambda value: marked(value, "given")
     environment.filters["value"] = marked_value
     return environment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,29 +10,36 @@ from ketadask import names as nm
 from ketadask.report.findings import Findings
 from ketadask.report.wording import DESIGNS, Mask, design, unit_word
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def flow(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any] | None:
-    """Return the counts from assessed to searched, with the reasons of exclusion between."""
+    """Return the counts from assessed to searched, with the reasons of exclusion between.
+
+    An exclusion stands before the cohort when the cohort has no such case, and between the
+    cohort and the search when it has.
+    """
     cohort, units = findings.cohort, findings.units
     if cohort is None and units is None:
         return None
     excluded = findings.excluded()
-    reasons, listed, outside = [], [], set()
-    if excluded is not None and len(excluded):
-        told = excluded.assign(reason=[mask(r) for r in excluded["reason"]])
-        for reason, rows in told.groupby("reason", sort=True):
-            count = rows["participant"].nunique()
-            reasons.append({"reason": reason, "participants": int(count), "rows": len(rows)})
-        reasons.sort(key=lambda r: (-r["participants"], r["reason"]))
-        outside = set(map(str, excluded["participant"]))
-        if identifiers:
-            listed = excluded.to_dict("records")
-    inside = set() if cohort is None else set(map(str, cohort[nm.PARTICIPANT].values))
+    inside: set[str] = set()
+    cases: set[tuple[str, int]] = set()
+    if cohort is not None:
+        who = [str(p) for p in cohort[nm.PARTICIPANT].values]
+        inside, cases = set(who), set(zip(who, cohort["period"].values.tolist(), strict=True))
+    before = after = None
+    if excluded is not None:
+        rows = zip(excluded["participant"].map(str), excluded["period"], strict=True)
+        late = np.array([(w, p) in cases or (p == 0 and w in inside) for w, p in rows], bool)
+        before, after = _reasons(excluded[~late], mask), _reasons(excluded[late], mask)
+    outside = set() if excluded is None else set(map(str, excluded["participant"]))
     return {
         "assessed": len(inside | outside) if cohort is not None else None,
-        "reasons": reasons,
-        "listed": listed,
-        "excluded_known": excluded is not None,
+        "before": before,
+        "after": after,
+        "listed": excluded.to_dict("records") if identifiers and excluded is not None else [],
         "participants": len(inside) if cohort is not None else None,
         "cases": None if cohort is None else cohort.sizes[nm.CASE],
         "arms": None if cohort is None else _arms(cohort[nm.ARM].values),
@@ -41,6 +48,16 @@ def flow(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any] | 
         "design": design(findings),
         "design_words": DESIGNS.get(design(findings), ""),
     }
+
+
+def _reasons(excluded: pd.DataFrame, mask: Mask) -> list[dict[str, Any]]:
+    """Return each reason with the number of participants it took something from."""
+    told = excluded.assign(reason=[mask(r) for r in excluded["reason"]])
+    reasons = [
+        {"reason": reason, "participants": int(rows["participant"].nunique())}
+        for reason, rows in told.groupby("reason", sort=True)
+    ]
+    return sorted(reasons, key=lambda r: (-r["participants"], r["reason"]))
 
 
 def _arms(arm: np.ndarray) -> list[tuple[str, int]]:
@@ -52,7 +69,6 @@ def missingness(findings: Findings) -> dict[str, Any] | None:
     dataset = findings.features
     if dataset is None:
         return None
-    rows = "units" if findings.units is not None else "cases"
     absent = np.isnan(np.asarray(dataset["value"].values, float))
     family = np.asarray(dataset["family"].values).astype(str)
     label = np.asarray(dataset["label"].values).astype(str)
@@ -71,4 +87,9 @@ def missingness(findings: Findings) -> dict[str, Any] | None:
                 "worst_share": float(share[worst]),
             }
         )
-    return {"families": families, "rows": rows, "count": absent.shape[0]}
+    one_per_unit = findings.units is not None
+    return {
+        "families": families,
+        "rows": unit_word(findings, 2) if one_per_unit else "cases",
+        "count": absent.shape[0],
+    }

@@ -33,6 +33,16 @@ class Endpoint:
     day: str
     per: str
 
+    @property
+    def places(self) -> int:
+        """How many decimals its means are printed with."""
+        return 2 if self.name == "response" else 1
+
+    @property
+    def title(self) -> str:
+        """The endpoint at the beginning of a line."""
+        return str(self)[:1].upper() + str(self)[1:]
+
     def __str__(self) -> str:
         at = f" at day {self.day}" if self.day else ""
         scale = f" in {self.scale}" if self.scale else ""

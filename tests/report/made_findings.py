@@ -1,0 +1,153 @@
+"""Findings as a small study would leave them."""
+
+import numpy as np
+import pandas as pd
+from made_tables import (
+    FEATURES,
+    make_cohort,
+    make_literals,
+    make_stability,
+    make_units,
+    make_verdicts,
+)
+
+from ketadask import names as nm
+from ketadask.report import Findings
+from ketadask.schema import EXCLUSIONS
+
+
+def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Findings:
+    rng = np.random.default_rng(seed)
+    cohort = make_cohort(rng, 33)
+    units = make_units(rng, cohort)
+    literals = make_literals(units)
+    verdicts = make_verdicts(rng, literals, units.sizes["unit"], best, rows)
+    nulls = pd.DataFrame(
+        {
+            "relabelling": np.tile(np.arange(199), 2),
+            "polarity": np.repeat(nm.POLARITIES, 199),
+            "q": rng.gumbel(3.4, 0.35, 398),
+        }
+    )
+    stability = pd.concat(make_stability(rng, p) for p in nm.POLARITIES)
+    return Findings(
+        title="Who benefits at day 7: the crossover trial",
+        cohort=cohort,
+        units=units,
+        literals=literals,
+        verdicts=verdicts,
+        nulls=nulls,
+        stability=stability,
+        summary=make_summary(),
+        explained=make_explained(rng, units.participant.values),
+        enrichment=make_enrichment(),
+        provenance={
+            "ketadask": "0.1.0",
+            "python": "3.11.7",
+            "command": "ketadask run config/demo.yaml",
+            "fingerprint": "9f0c2f8e71b4",
+            "inputs": {"participants.tsv": "sha256:5b6e", "phenotype/madrs.tsv": "sha256:77aa"},
+            "machine": {"cores": 2, "system": "Linux"},
+        },
+        settings=make_settings(),
+        exclusions=EXCLUSIONS.check(
+            pd.DataFrame(
+                {
+                    "participant": ["sub-KX9001", "sub-KX9002", "sub-KX9003"],
+                    "period": [0, 0, 2],
+                    "reason": ["no outcome at day 7", "no outcome at day 7", "one period only"],
+                }
+            )
+        ),
+    )
+
+
+def make_summary() -> dict:
+    return {
+        "participants": 33,
+        "cases": 66,
+        "units": 33,
+        "features": len(FEATURES),
+        "literals": 412,
+        "splits": 1000,
+        "relabellings": 199,
+        "critical_value": 4.612345,
+        "polarities": {
+            p: {
+                "q_best": 4.9 - k,
+                "kept": 100,
+                "saturation": 0.83 + 0.1 * k,
+                "proven": True,
+                "gap": 0.0,
+                "candidates": 11_567_000,
+                "nodes": 90_412,
+            }
+            for k, p in enumerate(nm.POLARITIES)
+        },
+        "gates": {"published_both_share": 0.984, "heterogeneity_both_share": 0.412},
+        "selection": {
+            p: {
+                "features_per_split": 21.4,
+                "stability": 0.31,
+                "stability_low": 0.27,
+                "stability_high": 0.35,
+            }
+            for p in nm.POLARITIES
+        },
+    }
+
+
+def make_enrichment() -> dict:
+    return {
+        "splits": 1000,
+        "splits_empty": 3,
+        "share_enrolled": 0.37,
+        "benefit": 6.42,
+        "benefit_enrolled": 8.91,
+        "gain": 2.49,
+        "gain_low": -0.7,
+        "gain_high": 5.66,
+        "n_all": 24.0,
+        "n_enriched": 14.0,
+        "n_screened": 38.0,
+    }
+
+
+def make_explained(rng: np.random.Generator, participants: np.ndarray) -> dict:
+    words = rng.choice([*nm.POLARITIES, "unexplained"], participants.size)
+    curve = pd.DataFrame({"tau": np.linspace(0.9, 0.1, 12)})
+    curve["explained"] = np.linspace(3, 30, 12).astype(int)
+    curve["coverage"] = curve["explained"] / 33
+    curve["accuracy"] = np.linspace(0.9, 0.58, 12)
+    people = {"participant": participants, "vote": rng.uniform(-1, 1, participants.size)}
+    return {"cases": pd.DataFrame({**people, "explained": words}), "risk coverage": curve}
+
+
+def make_settings() -> dict:
+    return {
+        "name": "demo",
+        "seed": 7,
+        "data": {"simulate": {"participants": 33, "seed": 7}},
+        "outcome": {
+            "scale": "madrs",
+            "day": 7,
+            "endpoint": "improvement",
+            "response_threshold": 0.4,
+        },
+        "design": {"kind": "crossover", "baseline": "mean"},
+        "literals": {"cuts": 6, "intervals": False},
+        "search": {
+            "max_literals": 3,
+            "min_support": 8,
+            "min_arm": 2,
+            "keep": 100,
+            "objective": "heterogeneity",
+            "polarity": "both",
+            "strategy": "exact",
+        },
+        "splits": {"count": 1000, "share": 0.5, "keep": "participant", "scheme": "holdout"},
+        "gates": {"p": 0.05, "d": 0.5, "use": "published"},
+        "null": {"relabellings": 199, "how": "features"},
+        "verdict": {"alpha": 0.05, "suggestive": 0.2, "jaccard": 0.8},
+        "report": {"identifiers": False},
+    }
