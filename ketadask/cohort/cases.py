@@ -110,7 +110,10 @@ def cases_of(cohort: xr.Dataset, endpoint: str) -> Cases:
     if unknown.any():
         u = int(np.flatnonzero(unknown)[0])
         raise InputError(
-            "unknown arm", where=f"case of {name[u]}", value=arm[u], remedy="use active or control"
+            "unknown arm",
+            where=f"case of {name[u]}",
+            value=str(arm[u]),
+            remedy="use active or control",
         )
     codes = np.unique(name, return_inverse=True)[1]
     period = cohort["period"].values.astype(np.int64)
@@ -121,7 +124,7 @@ def cases_of(cohort: xr.Dataset, endpoint: str) -> Cases:
     if moved.any():
         raise InputError(
             "a participant belongs to two trials",
-            value=name[np.flatnonzero(moved)[0]],
+            value=str(name[np.flatnonzero(moved)[0]]),
             remedy="give different people different participant ids",
         )
     return Cases(
@@ -149,7 +152,7 @@ def _once(name: np.ndarray, codes: np.ndarray, key: np.ndarray, what: str) -> No
     if (count > 1).any():
         raise InputError(
             f"a participant has two cases of the same {what}",
-            value=name[first[np.flatnonzero(count > 1)[0]]],
+            value=str(name[first[np.flatnonzero(count > 1)[0]]]),
             remedy=f"keep one case per participant and {what}",
         )
 

@@ -113,7 +113,7 @@ class HoldoutSplit:
         else:
             _, first, drawn = np.unique(participant, return_index=True, return_inverse=True)
         if first.shape[0] < 2:
-            raise InputError(f"too few of {self.keep} to split in two", value=int(first.shape[0]))
+            raise InputError(f"too few {self.keep}s to split in two", value=int(first.shape[0]))
         if stratum is None or not self.stratify:
             strata = np.zeros(first.shape[0], dtype=np.int64)
         else:
