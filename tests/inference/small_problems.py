@@ -1,12 +1,14 @@
 """Small search problems made by hand, and a search that simply tries everything."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from ketadask.cohort.designs import Trial, trial_scores
 from ketadask.kernels.scoring import centre
+from ketadask.search.literals import Literals
+from ketadask.search.problem import Problem
 
 
 def make_trial(design="crossover", n=24, seed=0, effect=None):
@@ -29,33 +31,10 @@ def make_trial(design="crossover", n=24, seed=0, effect=None):
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class FewLiterals:
-    holds: np.ndarray
-    feature: np.ndarray
-    text: tuple[str, ...]
-    feature_names: tuple[str, ...]
-
-    def conjunction(self, ids):
-        ids = np.asarray(ids)
-        cover = np.ones((len(ids), self.holds.shape[1]), dtype=bool)
-        for column in ids.T:
-            there = column >= 0
-            cover[there] &= self.holds[column[there]]
-        return cover
-
-    def sentence(self, row):
-        return " and ".join(self.text[k] for k in row if k >= 0)
-
-
-@dataclass(frozen=True, eq=False)
-class SmallProblem:
-    literals: FewLiterals
-    trial: Trial
-
-
 @dataclass(frozen=True)
-class Found:
+class Few:
+    """What a search found, as far as inference looks at it."""
+
     ids: np.ndarray
     n_literals: np.ndarray
     q: np.ndarray
@@ -74,11 +53,15 @@ def make_problem(design="crossover", n=24, features=4, seed=0, planted=0.0):
                 feature.append(f)
                 text.append(f"x{f} {sign} {cut}")
     effect = planted * (value[:, 0] <= 0)
-    literals = FewLiterals(
-        np.array(holds), np.array(feature, dtype=np.int32), tuple(text),
-        tuple(f"x{f}" for f in range(features)),
+    feature = np.array(feature, dtype=np.int32)
+    bounds = [(-np.inf, t[-1]) if "<" in t else (t[-1], np.inf) for t in text]
+    low, high = np.array(bounds, dtype=np.float64).T
+    names = tuple(f"x{f}" for f in range(features))
+    literals = Literals(
+        np.array(holds), feature, np.zeros(features, dtype=np.int32)[feature], low, high, names,
+        ("scale",), tuple(text), ("",) * len(text),
     )  # fmt: skip
-    return SmallProblem(literals, make_trial(design, n, seed, effect))
+    return Problem(literals, make_trial(design, n, seed, effect))
 
 
 @dataclass(frozen=True)
@@ -91,7 +74,6 @@ class BruteSearch:
     objective: str = "heterogeneity"
     distinct: str = "covers"
     polarities: tuple[str, ...] = ("favourable", "unfavourable")
-    seen: list = field(default_factory=list, compare=False)
 
     def support_floor(self, n):
         return self.min_support
@@ -103,14 +85,14 @@ class BruteSearch:
         ids += [(a, b, -1, -1) for a, b in pairs if feature[a] != feature[b]]
         return np.array(ids, dtype=np.int32)
 
-    def solve(self, problem, *, polarity, train=None, rows=None, score=None, keep=None):
+    def solve(self, problem, *, polarity, train=None, rows=None, keep=None):
         trial = problem.trial
         ids = self.all_candidates(problem)
         cover = problem.literals.conjunction(ids)
         if rows is not None:
             cover = cover[:, rows]
         train = np.ones(cover.shape[1], bool) if train is None else train
-        score = trial.score if score is None else score
+        score = trial.score
         cover = cover[:, train]
         sign = 1.0 if polarity == "favourable" else -1.0
         scores = centre(sign * score[train], self.objective)
@@ -132,4 +114,4 @@ class BruteSearch:
                 known.add(key)
                 kept.append(k)
         kept = kept[: self.keep if keep is None else keep]
-        return Found(ids[kept], (ids[kept] >= 0).sum(axis=1), q[kept], size[kept])
+        return Few(ids[kept], (ids[kept] >= 0).sum(axis=1), q[kept], size[kept])

@@ -1,7 +1,5 @@
 """Chosen personas on every split, against the search and the gates asked one by one."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +8,7 @@ from small_problems import BruteSearch, make_problem
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.kernels.gates import gates as compare
-
-
-@dataclass(frozen=True)
-class Gates:
-    p: float = 0.05
-    d: float = 0.5
+from ketadask.search import Gates, PersonaSearch
 
 
 def searches_of(problem, search, splitter, n):
@@ -32,11 +25,13 @@ def searches_of(problem, search, splitter, n):
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
 @pytest.mark.parametrize("keep", [3, 500])
-def test_kept_means_found_by_the_search_of_that_split(design, keep):
+@pytest.mark.parametrize("exact", [False, True])
+def test_kept_means_found_by_the_search_of_that_split(design, keep, exact):
     problem = make_problem(design, n=26, features=3, seed=4, planted=2.0)
-    search, splitter = BruteSearch(keep=keep), HoldoutSplit(6, seed=1)
+    splitter, every = HoldoutSplit(6, seed=1), BruteSearch().all_candidates(problem)
+    search = PersonaSearch(2, min_support=4, min_arm=1, keep=keep)
+    search = search if exact else BruteSearch(keep=keep)
     searches, lists = searches_of(problem, search, splitter, 6)
-    every = search.all_candidates(problem)
     personas = Personas(
         np.vstack([every, every]), np.repeat(["favourable", "unfavourable"], len(every))
     )

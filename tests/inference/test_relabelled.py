@@ -13,6 +13,7 @@ from ketadask.inference.relabelled import null_block, null_lists, null_maxima
 from ketadask.inference.verdicts import adjusted_p
 from ketadask.kernels.evaluate import persona_q
 from ketadask.schema import NULLS, InputError
+from ketadask.search import PersonaSearch
 
 B = 19
 
@@ -59,8 +60,12 @@ def westfall_young(problem, search, seed, how):
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
 @pytest.mark.parametrize("how", ["features", "arms"])
 @pytest.mark.parametrize("objective", ["heterogeneity", "effect"])
-def test_adjusted_p_equals_brute_force_exactly(design, how, objective):
-    search = BruteSearch(keep=500, objective=objective)
+@pytest.mark.parametrize("exact", [False, True])
+def test_adjusted_p_equals_brute_force_exactly(design, how, objective, exact):
+    everything = BruteSearch(keep=500, objective=objective)
+    search = everything
+    if exact:
+        search = PersonaSearch(2, min_support=4, min_arm=1, keep=500, objective=objective)
     for seed in range(3):
         problem = make_problem(design, n=20, features=3, seed=seed, planted=2.0 * (seed == 2))
         found = {each: search.solve(problem, polarity=each) for each in search.polarities}
@@ -68,7 +73,7 @@ def test_adjusted_p_equals_brute_force_exactly(design, how, objective):
         q = np.concatenate([found[each].q for each in search.polarities])
         nulls = null_block(problem, search, (0, B - 1), seed=5, how=how)
         single, step = adjusted_p(problem, search, personas, q, nulls)
-        expected_single, expected_step = westfall_young(problem, search, 5, how)
+        expected_single, expected_step = westfall_young(problem, everything, 5, how)
         covers = problem.literals.conjunction(personas.ids)
         keys = [
             (int(p == "unfavourable"), c.tobytes())
