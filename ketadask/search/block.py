@@ -1,0 +1,117 @@
+"""One block of splits: a full search on every train side, gates on both sides of every hit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.kernels.gates import gates as compare
+from ketadask.schema import HITS, SEARCHES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.kernels.exact import Found
+    from ketadask.search.criteria import Gates
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import Problem
+
+_Columns = dict[str, Any]
+
+
+def search_block(
+    problem: Problem,
+    search: PersonaSearch,
+    splitter: Any,
+    first: int,
+    last: int,
+    *,
+    gates: Gates,
+) -> tuple[dict[str, pd.DataFrame], float]:
+    """Search the splits ``first`` .. ``last``, both included.
+
+    Returns
+    -------
+    Tables ``hits`` (a row per split, polarity and rank) and ``searches`` (a row per split and
+    polarity), and the seconds spent in the search itself.
+    """
+    trial = problem.trial
+    hits: list[_Columns] = []
+    searches: list[_Columns] = []
+    spent = 0.0
+    for split in range(first, last + 1):
+        train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
+        for polarity in search.polarities:
+            started = time.perf_counter()
+            try:
+                found = search.solve(problem, polarity=polarity, train=train)
+            except ValueError as error:
+                error.add_note(f"in the {polarity} search of split {split}")
+                raise
+            spent += time.perf_counter() - started
+            searches.append(_summary(split, polarity, train, found, search.keep))
+            hits.append(_hits(problem, split, polarity, train, found, gates))
+    return {
+        "hits": HITS.check(_frame(hits)),
+        "searches": SEARCHES.check(_frame(searches)),
+    }, spent
+
+
+def _frame(blocks: list[_Columns]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {name: np.concatenate([np.atleast_1d(b[name]) for b in blocks]) for name in blocks[0]}
+    )
+
+
+def _summary(split: int, polarity: str, train: np.ndarray, found: Found, keep: int) -> _Columns:
+    return {
+        "split": split,
+        "polarity": polarity,
+        "n_train": int(train.sum()),
+        "n_holdout": int((~train).sum()),
+        "q_best": found.q[0] if found.q.size else -np.inf,
+        "q_last": found.q[-1] if found.q.size == keep else -np.inf,
+        "saturation": found.saturation,
+        "nodes": found.nodes,
+        "proven": found.proven,
+        "gap": found.gap,
+    }
+
+
+def _hits(
+    problem: Problem, split: int, polarity: str, train: np.ndarray, found: Found, gates: Gates
+) -> _Columns:
+    count = len(found.q)
+    inside = problem.literals.conjunction(found.ids)
+    columns: _Columns = {
+        "split": np.full(count, split),
+        "polarity": np.full(count, polarity),
+        "rank": np.arange(1, count + 1),
+        "n_literals": found.n_literals,
+        **{f"literal_{k + 1}": found.ids[:, k] for k in range(nm.MAX_LITERALS)},
+        "q": found.q,
+        "support_train": found.support,
+        "support_holdout": inside[:, ~train].sum(axis=1),
+    }
+    sign = -1.0 if polarity == nm.UNFAVOURABLE else 1.0
+    trial = problem.trial
+    for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, ~train)):
+        made = compare(
+            inside[:, units], trial.outcome[units], trial.participant[units], trial.paired
+        )
+        columns |= {
+            f"n_active_{side}": made["n_active"],
+            f"n_control_{side}": made["n_control"],
+            f"p_{side}": made["p"],
+            f"d_{side}": made["d"],
+            f"interaction_p_{side}": made["interaction_p"],
+            f"published_{side}": (made["p"] < gates.p) & (sign * made["d"] > gates.d),
+            f"heterogeneity_{side}": (made["interaction_p"] < gates.p)
+            & (sign * made["interaction"] > 0),
+        }
+    return columns

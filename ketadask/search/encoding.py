@@ -1,0 +1,215 @@
+"""From feature values to literals; outcomes are never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.schema import InputError, nearest
+from ketadask.search.literals import Literals, literal_text
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LEVELS = 8
+_Row = tuple[int, float, float]
+
+
+def encode(units: xr.Dataset, **options: object) -> Literals:
+    """Encode the features of a search matrix; options as `encode_values`."""
+    return encode_values(
+        units["value"].transpose(nm.UNIT, nm.FEATURE).values,
+        names=units[nm.FEATURE].values.tolist(),
+        families=units["family"].values.tolist(),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def encode_values(
+    values: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+    cuts: int = 6,
+    intervals: bool = False,
+    explicit: Mapping[str, Sequence[float]] | None = None,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    priority: Sequence[str] | None = None,
+) -> Literals:
+    """Cut every feature, and find out who is inside each literal.
+
+    Features with at most 8 values are cut between all of them, others at inner quantiles. A cut
+    is the shortest decimal number between the two values it separates.
+
+    Parameters
+    ----------
+    values
+        float (unit, feature), NaN where missing: then no literal of the feature holds.
+    names, families
+        One per feature.
+    cuts
+        Number of inner quantiles for features with more than 8 values.
+    intervals
+        Add two-sided ranges, one for every pair of cuts.
+    explicit
+        Cut points of single features, by name; they replace the computed ones.
+    include, exclude
+        Names of features or families: search only these, leave these out.
+    priority
+        Families in order of preference: of equal covers, and of equal Q, personas made of earlier
+        families come first. Families not named come last.
+
+    Examples
+    --------
+    >>> encode_values(np.array([[0.0], [1.0], [2.0], [np.nan]]), names=["hamd_1"]).text
+    ('hamd_1 <= 0', 'hamd_1 <= 1', 'hamd_1 >= 1', 'hamd_1 >= 2')
+    """
+    names, families, used = _wanted(values, names, families, include, exclude, priority)
+    explicit = dict(explicit or {})
+    unknown = [name for name in explicit if name not in names]
+    if unknown:
+        raise InputError(
+            "cuts given for an unknown feature",
+            where="explicit",
+            value=unknown[0],
+            remedy=nearest(unknown[0], names),
+        )
+    rows: list[_Row] = []
+    covers: list[np.ndarray] = []
+    also: list[list[str]] = []
+    texts: list[str] = []
+    for feature in used:
+        column = values[:, feature]
+        name, seen = names[feature], column[np.isfinite(column)]
+        whole = bool((seen == np.floor(seen)).all())
+        points = _cut_points(seen, cuts, explicit.get(name))
+        merged: dict[bytes, int] = {}
+        for low, high in _ranges(points, intervals=intervals):
+            inside = (column > low) & (column <= high)
+            if not inside.any() or inside.all():
+                continue
+            text = literal_text(name, low, high, whole=whole)
+            twin = merged.get(inside.tobytes())
+            if twin is not None:
+                also[twin].append(text)
+                continue
+            merged[inside.tobytes()] = len(rows)
+            rows.append((feature, low, high))
+            covers.append(inside)
+            also.append([])
+            texts.append(text)
+    holds = np.array(covers, dtype=bool).reshape(len(rows), len(values))
+    family_names = tuple(dict.fromkeys(families))
+    return Literals(
+        holds=holds,
+        feature=np.array([row[0] for row in rows], dtype=np.int32),
+        family=np.array([family_names.index(families[row[0]]) for row in rows], dtype=np.int32),
+        low=np.array([row[1] for row in rows], dtype=np.float64),
+        high=np.array([row[2] for row in rows], dtype=np.float64),
+        feature_names=tuple(names),
+        family_names=family_names,
+        text=tuple(texts),
+        aliases=_aliases(holds, texts, also),
+    )
+
+
+def _wanted(
+    values: np.ndarray,
+    names: Sequence[str] | None,
+    families: Sequence[str] | None,
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    priority: Sequence[str] | None,
+) -> tuple[list[str], list[str], list[int]]:
+    """Return names and families, and the features to use, in canonical order."""
+    count = values.shape[1]
+    names = [f"x{i}" for i in range(count)] if names is None else [str(name) for name in names]
+    families = [""] * count if families is None else [str(family) for family in families]
+    if len(names) != count or len(families) != count:
+        raise InputError(
+            f"{count} features but {len(names)} names and {len(families)} families",
+            remedy="give one name and one family per column",
+        )
+    twice = [name for name in names if names.count(name) > 1] if len(set(names)) < count else []
+    if twice:
+        raise InputError("feature named twice", value=twice[0], remedy="give every column a name")
+    known = set(names) | set(families)
+    for key, listed in (("include", include), ("exclude", exclude), ("priority", priority)):
+        for word in listed or ():
+            if word not in known:
+                raise InputError(
+                    "no such feature or family", where=key, value=word,
+                    remedy=nearest(word, sorted(known)),
+                )  # fmt: skip
+    used = [
+        i
+        for i in range(count)
+        if (include is None or names[i] in include or families[i] in include)
+        and not (exclude and (names[i] in exclude or families[i] in exclude))
+    ]
+    order = {family: rank for rank, family in enumerate(priority or ())}
+    used.sort(key=lambda i: (order.get(families[i], len(order)), i))
+    return names, families, used
+
+
+def _cut_points(
+    seen: np.ndarray, cuts: int, explicit: Sequence[float] | None
+) -> list[tuple[float, float]]:
+    """Return cuts as pairs (value below, value above); the cut may lie anywhere between."""
+    if explicit is not None:
+        return [(float(point), float(point)) for point in sorted(explicit)]
+    levels = np.unique(seen)
+    if levels.size < 2:
+        return []
+    if levels.size > LEVELS:
+        shares = np.arange(1, cuts + 1) / (cuts + 1)
+        at = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
+        positions = np.searchsorted(levels, at)
+    else:
+        positions = np.arange(levels.size - 1)
+    positions = positions[positions < levels.size - 1]
+    return [(float(levels[i]), float(levels[i + 1])) for i in positions]
+
+
+def _ranges(points: list[tuple[float, float]], *, intervals: bool) -> list[tuple[float, float]]:
+    """Return (low, high) of all literals of a feature, in canonical order."""
+    at = [shortest_between(below, above) for below, above in points]
+    ranges = [(-math.inf, cut) for cut in at] + [(cut, math.inf) for cut in at]
+    if intervals:
+        ranges += [(low, high) for i, low in enumerate(at) for high in at[i + 1 :]]
+    return ranges
+
+
+def shortest_between(below: float, above: float) -> float:
+    """Return the shortest decimal number c with below <= c < above.
+
+    Examples
+    --------
+    >>> shortest_between(4533.6871, 4541.02), shortest_between(2, 3)
+    (4540.0, 2.0)
+    """
+    if not below < above:
+        return below
+    for digits in range(-6, 13):
+        power = 10.0**digits
+        cut = math.ceil(below * power) / power
+        if below <= cut < above and float(f"{cut:.12g}") == cut:
+            return cut
+    return below
+
+
+def _aliases(holds: np.ndarray, texts: list[str], also: list[list[str]]) -> tuple[str, ...]:
+    """Name the literals with the same cover: merged cuts first, then those of other features."""
+    twins: dict[bytes, list[int]] = {}
+    for i, row in enumerate(np.packbits(holds, axis=1)):
+        twins.setdefault(row.tobytes(), []).append(i)
+    others: list[list[str]] = [list(merged) for merged in also]
+    for group in twins.values():
+        for i in group if len(group) > 1 else ():
+            others[i] += [text for j in group if j != i for text in (texts[j], *also[j])]
+    return tuple(" | ".join(each) for each in others)

@@ -1,0 +1,53 @@
+"""The graph of splits: one task per range of splits, one shared problem, parts as results.
+
+A task gets the problem (the cohort's literals and scores) as a node that every task shares,
+searches its range of splits, writes the hits as one part and returns only the receipt. Nothing is
+gathered; a part that exists is never computed again. Splits are addressed by number, so the
+ranges, the workers and the order of the tasks cannot change a bit of what is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dask.base import tokenize
+from dask.delayed import Delayed, delayed
+
+from ketadask.search.block import search_block
+from ketadask.search.criteria import Gates
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.problem import Problem
+from ketadask.store import Parts, Range, Receipt, range_name
+
+
+def hit_blocks(
+    problem: Problem,
+    search: PersonaSearch,
+    splitter: Any,
+    ranges: Sequence[Range],
+    parts: Parts,
+    gates: Gates,
+) -> list[Delayed]:
+    """One task per range of splits (both ends included); each writes tables hits and searches."""
+    token = tokenize(problem)
+    shared = delayed(problem, traverse=False, name=f"problem-{token}")
+    return [
+        delayed(_write)(
+            shared, search, splitter, numbers, parts, gates,
+            dask_key_name=f"search-{numbers[0]:06d}-{token[:8]}",
+        )
+        for numbers in ranges
+    ]  # fmt: skip
+
+
+def _write(
+    problem: Problem,
+    search: PersonaSearch,
+    splitter: Any,
+    numbers: Range,
+    parts: Parts,
+    gates: Gates,
+) -> Receipt:
+    tables, seconds = search_block(problem, search, splitter, *numbers, gates=gates)
+    return parts.write(range_name(*numbers), tables, facts={"search_seconds": seconds})

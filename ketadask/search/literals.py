@@ -1,0 +1,133 @@
+"""Literals: the value ranges personas are made of, and who is inside each."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask.schema import LITERALS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Literals:
+    """Literals in canonical order: by feature, then direction, then cut.
+
+    Attributes
+    ----------
+    holds
+        bool (literal, unit); false where the feature is missing.
+    feature, family
+        int32 (literal,): position in ``feature_names`` and ``family_names``.
+    low, high
+        float64 (literal,): the literal is ``low < feature <= high``.
+    feature_names, family_names
+        Names of all features searched, and of their families.
+    text
+        Each literal as a reader sees it.
+    aliases
+        Other literals that hold exactly the same units, joined by ``" | "``.
+    """
+
+    holds: np.ndarray
+    feature: np.ndarray
+    family: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    feature_names: tuple[str, ...]
+    family_names: tuple[str, ...]
+    text: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of literals."""
+        return len(self.feature)
+
+    def conjunction(self, ids: np.ndarray) -> np.ndarray:
+        """Return bool (persona, unit) for literal numbers (persona, k) padded with -1."""
+        ids = np.atleast_2d(ids)
+        inside = np.ones((len(ids), self.holds.shape[1]), dtype=bool)
+        for column in ids.T:
+            used = column >= 0
+            inside[used] &= self.holds[column[used]]
+        return inside
+
+    def sentence(self, ids: np.ndarray) -> str:
+        """Return a persona as a reader sees it."""
+        return " and ".join(self.text[i] for i in ids if i >= 0)
+
+    def features_of(self, ids: np.ndarray) -> list[str]:
+        """Return the names of the features a persona constrains."""
+        return [self.feature_names[self.feature[i]] for i in ids if i >= 0]
+
+    def candidates(self, max_literals: int) -> int:
+        """Return how many conjunctions of 1..L literals on distinct features there are.
+
+        Examples
+        --------
+        >>> from ketadask.search.encoding import encode_values
+        >>> encode_values(np.arange(20.0).reshape(10, 2), cuts=1).candidates(2)
+        8
+        """
+        sizes = np.bincount(self.feature, minlength=len(self.feature_names))
+        ways = [1] + [0] * max_literals
+        for size in (int(size) for size in sizes):
+            for k in range(max_literals, 0, -1):
+                ways[k] += ways[k - 1] * size
+        return sum(ways[1:])
+
+    def table(self) -> pd.DataFrame:
+        """Return the literals as a table that keeps its contract."""
+        import pandas as pd
+
+        return LITERALS.check(
+            pd.DataFrame(
+                {
+                    "literal": np.arange(len(self)),
+                    "feature": [self.feature_names[i] for i in self.feature],
+                    "family": [self.family_names[i] for i in self.family],
+                    "low": self.low,
+                    "high": self.high,
+                    "text": list(self.text),
+                    "support": self.holds.sum(axis=1),
+                    "aliases": list(self.aliases),
+                }
+            )
+        )
+
+    @cached_property
+    def _digest(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.holds, self.feature, self.family, self.low, self.high):
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\x00".join(self.feature_names + self.family_names + self.text).encode())
+        return digest.hexdigest()
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        """Equal literals have equal tokens, in any process."""
+        return "ketadask.search.Literals", self._digest
+
+
+def literal_text(feature: str, low: float, high: float, *, whole: bool) -> str:
+    """Return a literal as a reader sees it; ``whole`` says the feature takes whole numbers only.
+
+    Examples
+    --------
+    >>> literal_text("bdi_10", 0, math.inf, whole=True)
+    'bdi_10 >= 1'
+    >>> literal_text("age", 30.5, 41, whole=False)
+    '30.5 < age <= 41'
+    """
+    if math.isinf(low):
+        return f"{feature} <= {high:.12g}"
+    if math.isinf(high):
+        return f"{feature} >= {low + 1:.12g}" if whole else f"{feature} > {low:.12g}"
+    return f"{low:.12g} < {feature} <= {high:.12g}"

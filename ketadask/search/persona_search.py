@@ -1,0 +1,261 @@
+"""The search as a value whose settings travel, and as an estimator in scikit-learn's manner."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.kernels.exact import DISTINCT, STRATEGIES, Found, search
+from ketadask.kernels.scoring import OBJECTIVES
+from ketadask.schema import COHORT, InputError, nearest
+from ketadask.search.criteria import support_floor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ketadask.search.problem import Problem
+
+_CHOICES = {
+    "objective": OBJECTIVES,
+    "polarity": ("both", *nm.POLARITIES),
+    "distinct": DISTINCT,
+    "strategy": STRATEGIES,
+}
+
+
+class PersonaSearch:
+    """Exact search for the personas that benefit most, and least.
+
+    Parameters
+    ----------
+    max_literals
+        Most value ranges a persona combines, 1 to 4.
+    min_support
+        Fewest units inside; the larger of 8 and 20 % of the units searched by default.
+    min_arm
+        Fewest units of each arm inside, in designs where a unit has one arm.
+    keep
+        Personas kept per search.
+    cuts, intervals, explicit, include, exclude, priority
+        How features become literals: see `ketadask.search.encoding.encode_values`.
+    objective
+        ``heterogeneity``: benefit above the rest's; ``effect``: benefit above zero.
+    polarity
+        ``favourable``, ``unfavourable`` or ``both``.
+    distinct
+        The personas kept differ in their ``covers``, or in their ``features``.
+    strategy
+        ``exact``: branch and bound, with proof; ``beam``: for cohorts too large for that.
+    width
+        Personas the beam keeps per size.
+    min_families
+        Fewest feature families a persona spans.
+    nodes, seconds
+        Budget of an exact search; where it ends the search, the result says what gap is left.
+        A budget of seconds gives results that depend on the machine.
+
+    Examples
+    --------
+    >>> PersonaSearch(max_literals=2).get_params()["max_literals"]
+    2
+    """
+
+    def __init__(
+        self,
+        max_literals: int = 3,
+        *,
+        min_support: int | None = None,
+        min_arm: int = 2,
+        keep: int = 100,
+        cuts: int = 6,
+        intervals: bool = False,
+        explicit: Mapping[str, Sequence[float]] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        priority: Sequence[str] | None = None,
+        objective: str = "heterogeneity",
+        polarity: str = "both",
+        distinct: str = "covers",
+        strategy: str = "exact",
+        width: int | None = None,
+        min_families: int = 1,
+        nodes: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.max_literals = max_literals
+        self.min_support = min_support
+        self.min_arm = min_arm
+        self.keep = keep
+        self.cuts = cuts
+        self.intervals = intervals
+        self.explicit = explicit
+        self.include = include
+        self.exclude = exclude
+        self.priority = priority
+        self.objective = objective
+        self.polarity = polarity
+        self.distinct = distinct
+        self.strategy = strategy
+        self.width = width
+        self.min_families = min_families
+        self.nodes = nodes
+        self.seconds = seconds
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name (``deep`` is there for scikit-learn)."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **settings: Any) -> PersonaSearch:
+        """Change settings by name; return self."""
+        for name, value in settings.items():
+            if name not in self._names():
+                raise InputError("unknown setting", value=name, remedy=nearest(name, self._names()))
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults."""
+        signature = inspect.signature(type(self).__init__).parameters
+        changed = {
+            name: value
+            for name, value in self.get_params().items()
+            if value != signature[name].default
+        }
+        return f"PersonaSearch({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Equal settings have equal tokens, in any process."""
+        return ("ketadask.search.PersonaSearch", repr(sorted(self.get_params().items())))
+
+    @property
+    def polarities(self) -> tuple[str, ...]:
+        """Polarities this search looks for."""
+        return nm.POLARITIES if self.polarity == "both" else (self.polarity,)
+
+    def support_floor(self, units: int) -> int:
+        """Return the fewest units a persona must hold when ``units`` are searched."""
+        return support_floor(units, self.min_support)
+
+    def problem(self, units: xr.Dataset) -> Problem:
+        """Return literals and trial arrays of a search matrix."""
+        from ketadask.cohort.designs import trial_of
+        from ketadask.search.encoding import encode
+        from ketadask.search.problem import Problem
+
+        self._check()
+        literals = encode(
+            units,
+            cuts=self.cuts,
+            intervals=self.intervals,
+            explicit=self.explicit,
+            include=self.include,
+            exclude=self.exclude,
+            priority=self.priority,
+        )
+        return Problem(literals, trial_of(units))
+
+    def solve(
+        self,
+        problem: Problem,
+        *,
+        polarity: str = nm.FAVOURABLE,
+        train: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+        keep: int | None = None,
+    ) -> Found:
+        """Search one trial.
+
+        Parameters
+        ----------
+        train
+            bool (unit,): search these units only.
+        rows
+            Permutation of the units: unit u gets the features of unit ``rows[u]``.
+        keep
+            Personas kept, if not those of the settings.
+        """
+        literals, trial = problem.literals, problem.trial
+        units = np.arange(len(trial.score)) if train is None else np.flatnonzero(train)
+        features_from = units if rows is None else rows[units]
+        score = trial.score[units]
+        return search(
+            np.take(literals.holds, features_from, axis=1),
+            -score if polarity == nm.UNFAVOURABLE else score,
+            literals.feature,
+            family=literals.family,
+            arm=None if trial.paired else trial.arm[units],
+            max_literals=self.max_literals,
+            min_support=self.support_floor(units.size),
+            min_arm=0 if trial.paired else self.min_arm,
+            min_families=self.min_families,
+            keep=self.keep if keep is None else keep,
+            objective=self.objective,
+            distinct=self.distinct,
+            strategy=self.strategy,
+            width=self.width,
+            nodes=self.nodes,
+            seconds=self.seconds,
+        )
+
+    def fit(self, X: xr.Dataset, y: object = None, *, design: str = "crossover") -> PersonaSearch:
+        """Search a cohort (its ``design`` makes the scores) or a search matrix.
+
+        Sets ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
+        """
+        from ketadask.cohort.designs import units as make_units
+
+        matrix = make_units(X, design=design) if set(COHORT.variables) <= set(X.data_vars) else X
+        self.problem_ = self.problem(matrix)
+        self.found_ = {each: self.solve(self.problem_, polarity=each) for each in self.polarities}
+        self.personas_ = self._table()
+        return self
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        from ketadask.search.arrays import personas_table
+
+        literals, score = self.problem_.literals, self.problem_.trial.score
+        tables = [
+            personas_table(found, literals, score).assign(polarity=polarity)
+            for polarity, found in self.found_.items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def run(
+        self,
+        cohort: xr.Dataset,
+        splits: Any,
+        *,
+        design: str = "crossover",
+        store: str = "runs",
+        gates: Any = None,
+        block: int = 50,
+    ) -> Any:
+        """Search the whole cohort and every split; see `ketadask.search.resampled.run_splits`."""
+        from ketadask.search.resampled import run_splits
+
+        return run_splits(self.fit(cohort, design=design), splits, store, gates, block)
+
+    def _check(self) -> None:
+        for name, valid in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in valid:
+                raise InputError(
+                    f"unknown {name}", where=f"search.{name}", value=value,
+                    remedy=nearest(str(value), valid),
+                )  # fmt: skip
+        if not 1 <= self.max_literals <= nm.MAX_LITERALS:
+            raise InputError(
+                "number of literals out of range", where="search.max_literals",
+                value=self.max_literals, remedy=f"give 1 to {nm.MAX_LITERALS}",
+            )  # fmt: skip
