@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -175,3 +176,46 @@ def _text(values: Any) -> np.ndarray:
 
     raw = np.asarray(values.values, dtype=object)
     return np.where(pd.isnull(raw), "", raw).astype(str)
+
+
+def need_both_arms(design: str, outcome: np.ndarray, trial: np.ndarray) -> None:
+    """Say which trial lacks an arm, without which it has no scores."""
+    for name in np.unique(trial):
+        seen = np.isfinite(outcome[trial == name]).any(axis=0)
+        if not seen.all():
+            raise InputError(
+                f"the {design} analysis needs both arms in every trial",
+                where=f"trial {name or 'without a name'}",
+                value=f"only {nm.ARMS[int(seen.argmax())]}",
+                remedy="leave this trial out, or check its column of arms",
+            )
+
+
+def listed_exclusions(cohort: xr.Dataset, cases: Cases, unusable: dict[int, str]) -> str:
+    """Return the cohort's JSON list of exclusions with the cases left out here appended."""
+    listed = json.loads(cohort.attrs.get("exclusions", "[]"))
+    for u in sorted(unusable):
+        entry = {
+            "participant": str(cases.name[u]),
+            "period": int(cases.period[u]),
+            "reason": unusable[u],
+        }
+        if not any(
+            e["participant"] == entry["participant"] and e["period"] in (0, entry["period"])
+            for e in listed
+        ):
+            listed.append(entry)
+    return json.dumps(listed)
+
+
+def codes(*columns: np.ndarray) -> np.ndarray:
+    """Number the distinct rows of some columns 0, 1, ... in sorted order.
+
+    Examples
+    --------
+    >>> codes(np.array(["b", "a", "b"]), np.array([1, 1, 2]))
+    array([1, 0, 2])
+    """
+    each = [np.unique(column, return_inverse=True)[1] for column in columns]
+    rows = np.unique(np.column_stack(each), axis=0, return_inverse=True)[1]
+    return rows.reshape(-1).astype(np.int64)

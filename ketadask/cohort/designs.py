@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.cases import Cases, cases_of, one_case_per_arm
+from ketadask.cohort.cases import (
+    Cases,
+    cases_of,
+    codes,
+    listed_exclusions,
+    need_both_arms,
+    one_case_per_arm,
+)
 from ketadask.kernels.designs import (
     cross_fitted,
     crossover_score,
@@ -225,30 +231,23 @@ def units(
         )
     if design == CROSSOVER:
         one_case_per_arm(cases, rows)
-        described = cases.of_participants(rows)
         shown, made = cases.paired(rows, baseline)
-        pattern, sequence, responded = (part[np.searchsorted(rows, shown)] for part in described)
     else:
         shown, made = rows, cases.single(rows)
-        pattern, sequence, responded = cases.of_participants(rows)
-    trial = cases.trial[shown]
-    active_first = _starts_active(sequence)
-    stratum = codes(trial, cases.site[shown]) if design == PARALLEL else codes(trial, pattern)
-    _both_arms(design, made["outcome"], trial)
+    need_both_arms(design, made["outcome"], cases.trial[shown])
+    coordinates = _coordinates(design, cases, rows, shown) | {"period": made["period"]}
     prediction = None
     if design == PARALLEL and adjust == "ridge":
         prediction = _predicted(made, cases.participant[shown])
     score = trial_scores(
         design,
         made["outcome"],
-        stratum=stratum,
-        active_first=active_first,
-        trial=codes(trial),
+        stratum=coordinates["stratum"],
+        active_first=_starts_active(coordinates["sequence"]),
+        trial=codes(coordinates["trial"]),
         prediction=prediction,
     )
-    features = {
-        name: cohort[name].variable for name in cohort.coords if cohort[name].dims == (nm.FEATURE,)
-    }
+    of_features = [name for name in cohort.coords if cohort[name].dims == (nm.FEATURE,)]
     matrix = xr.Dataset(
         {
             "value": ((nm.UNIT, nm.FEATURE), made["value"]),
@@ -257,21 +256,15 @@ def units(
         },
         coords={
             nm.ARM: list(nm.ARMS),
-            nm.PARTICIPANT: (nm.UNIT, cases.name[shown]),
-            "stratum": (nm.UNIT, stratum),
-            "split_stratum": (nm.UNIT, codes(active_first, responded, trial)),
-            "period": (nm.UNIT, made["period"]),
-            "sequence": (nm.UNIT, sequence),
-            "trial": (nm.UNIT, trial),
-            "site": (nm.UNIT, cases.site[shown]),
-            **features,
+            **{name: (nm.UNIT, values) for name, values in coordinates.items()},
+            **{name: cohort[name].variable for name in of_features},
         },
         attrs={
             **cohort.attrs,
             "design": design,
             "endpoint": endpoint,
             "within_arm": int(within_arm and design == PARALLEL),
-            "exclusions": _exclusions(cohort, cases, unusable),
+            "exclusions": listed_exclusions(cohort, cases, unusable),
         },
     )
     if prediction is not None:
@@ -279,33 +272,25 @@ def units(
     return UNITS.check(matrix)
 
 
-def codes(*columns: np.ndarray) -> np.ndarray:
-    """Number the distinct rows of some columns 0, 1, ... in sorted order.
-
-    Examples
-    --------
-    >>> codes(np.array(["b", "a", "b"]), np.array([1, 1, 2]))
-    array([1, 0, 2])
-    """
-    each = [np.unique(column, return_inverse=True)[1] for column in columns]
-    rows = np.unique(np.column_stack(each), axis=0, return_inverse=True)[1]
-    return rows.reshape(-1).astype(np.int64)
+def _coordinates(
+    design: str, cases: Cases, rows: np.ndarray, shown: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Describe the units by the participants behind all their cases ``rows``."""
+    described = cases.of_participants(rows)
+    pattern, sequence, responded = (part[np.searchsorted(rows, shown)] for part in described)
+    trial, site = cases.trial[shown], cases.site[shown]
+    return {
+        nm.PARTICIPANT: cases.name[shown],
+        "stratum": codes(trial, site) if design == PARALLEL else codes(trial, pattern),
+        "split_stratum": codes(_starts_active(sequence), responded, trial),
+        "sequence": sequence,
+        "trial": trial,
+        "site": site,
+    }
 
 
 def _starts_active(sequence: np.ndarray) -> np.ndarray:
     return np.char.startswith(np.asarray(sequence).astype(str), nm.ACTIVE)
-
-
-def _both_arms(design: str, outcome: np.ndarray, trial: np.ndarray) -> None:
-    for name in np.unique(trial):
-        seen = np.isfinite(outcome[trial == name]).any(axis=0)
-        if not seen.all():
-            raise InputError(
-                f"the {design} analysis needs both arms in every trial",
-                where=f"trial {name or 'without a name'}",
-                value=f"only {nm.ARMS[int(seen.argmax())]}",
-                remedy="leave this trial out, or check its column of arms",
-            )
 
 
 def _predicted(made: dict[str, np.ndarray], participant: np.ndarray) -> np.ndarray:
@@ -317,19 +302,3 @@ def _predicted(made: dict[str, np.ndarray], participant: np.ndarray) -> np.ndarr
     active = np.isfinite(made["outcome"][:, 0])
     y = np.where(active, made["outcome"][:, 0], made["outcome"][:, 1])
     return cross_fitted(made["value"], y, active, fold)
-
-
-def _exclusions(cohort: xr.Dataset, cases: Cases, unusable: dict[int, str]) -> str:
-    listed = json.loads(cohort.attrs.get("exclusions", "[]"))
-    for u in sorted(unusable):
-        entry = {
-            "participant": str(cases.name[u]),
-            "period": int(cases.period[u]),
-            "reason": unusable[u],
-        }
-        if not any(
-            e["participant"] == entry["participant"] and e["period"] in (0, entry["period"])
-            for e in listed
-        ):
-            listed.append(entry)
-    return json.dumps(listed)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial, codes, trial_scores
+from ketadask.cohort.cases import codes
+from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial, trial_scores
 from ketadask.kernels.designs import period_effect
 from ketadask.schema import InputError, nearest
 

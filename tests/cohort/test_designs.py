@@ -5,6 +5,7 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from cohorts import cohort_of, crossover_cohort, parallel_cohort
 from dask.base import tokenize
@@ -341,3 +342,29 @@ def test_a_trial_has_a_token_of_its_content():
 def test_wrong_cohorts_and_options_are_refused(cases, options, message):
     with pytest.raises(InputError, match=message):
         units(cohort_of(cases), **options)
+
+
+def test_the_real_crossover_trial(real_data):
+    # OpenNeuro ds005917 (NCT00088699), MDD, MADRS two days after each infusion: 53 cases, 24
+    # participants with both arms; the numbers are taken from its two files by hand.
+    folder = real_data / "clinical" / "ds005917"
+    people = pd.read_csv(folder / "participants.tsv", sep="\t").set_index("participant_id")
+    scores = pd.read_csv(folder / "phenotype" / "phenotype.tsv", sep="\t", na_values="n/a")
+    wide = scores.pivot(index="participant_id", columns="session_id", values="MADRS_Total")
+    wide = wide[people.loc[wide.index, "group"] == "MDD"]
+    cases = []
+    for who, row in wide.iterrows():
+        for period, column in ((1, "infusion_1"), (2, "infusion_2")):
+            letter = people.loc[who, column]
+            arm = {"d": "active", "p": "control"}.get(letter)
+            if arm:
+                gain = row["ses-b0"] - row[f"ses-{letter}2"]
+                cases.append((who, period, arm, row["ses-b0"], gain, "t", "s"))
+    cohort = cohort_of(cases)
+    pooled, paired = trial_of(units(cohort, design="pooled")), trial_of(units(cohort))
+    assert (pooled.score.size, paired.score.size) == (53, 24)
+    assert np.bincount(paired.stratum).tolist() == [12, 12]
+    active, control = (pooled.outcome[:, k] for k in (0, 1))
+    assert pooled.score.mean() == pytest.approx(np.nanmean(active) - np.nanmean(control))
+    assert pooled.score.mean() == pytest.approx(9.2222 - 1.9615, abs=1e-4)
+    assert paired.score.mean() == pytest.approx(6.75)
