@@ -191,7 +191,7 @@ def hedges_correction(df: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _fill_cells(  # noqa: PLR0917 - compiled loops take arrays by position
+def _fill_cells(
     inside: np.ndarray,
     unit: np.ndarray,
     arm: np.ndarray,
