@@ -50,7 +50,7 @@ class FeatureTable:
                 value=list(self.values.index.names),
             )
         if not self.values.index.is_unique:
-            twice = self.values.index[self.values.index.duplicated()][0]
+            twice = self.values.index[self.values.index.duplicated()].tolist()[0]
             raise InputError("participant and period appear twice", value=twice)
 
     def at(self, participants: list[str], periods: list[int]) -> np.ndarray:

@@ -21,8 +21,8 @@ def residual_volumes(volumes: xr.Dataset) -> xr.Dataset:
 
     Least squares of each region on eTIV, one row per participant, over the participants who have
     both; the mean is added back, so that a value reads as mm3 at the average head. Outcomes play
-    no part. Dividing by eTIV would not do: it leaves the correlation as it was, with its sign
-    changed (Brookshire-type proportions; see Voevodskaya et al. 2014, Front Aging Neurosci 6:264).
+    no part. Dividing by eTIV would not do: the proportion still goes with eTIV (Voevodskaya et al.
+    2014, Front Aging Neurosci 6:264).
     Stays lazy.
     """
     volume = volumes[nm.VOLUME]

@@ -35,7 +35,8 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     ``volume`` (participant, region) in mm3, NaN where missing; per region the coordinates
     hemisphere (left, right, both), tissue (cortex, white, subcortical, global), atlas (aparc,
     wmparc, aseg) and measure (mm3). Regions have one name whatever version of FreeSurfer wrote
-    them; volumes of the whole brain, which every table repeats, are there once.
+    them; volumes of the whole brain, which every table repeats, are there once. ``attrs``: sources,
+    ignored (columns that are no region here) and absent (regions that no table has).
     """
     folders, tables = _inputs(path)
     if folders:
@@ -81,7 +82,11 @@ def _dataset(
             "atlas": (nm.REGION, np.array([region.atlas for region in known])),
             "measure": (nm.REGION, np.array(["mm3"] * len(known))),
         },
-        {"sources": sources, "ignored": ignored},
+        {
+            "sources": sources,
+            "ignored": ignored,
+            "absent": [name for name in ORDER if name not in set(regions)],
+        },
     )
 
 
@@ -99,6 +104,9 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
             f"cannot be read ({error.strerror})", file=root, remedy="check its permissions"
         ) from None
     tables = [p for p in inside if p.suffix in _TABLE_ENDINGS and is_volume_table(p)]
+    for path in inside:
+        if path.suffix in _TABLE_ENDINGS and path.is_file() and path.stat().st_size == 0:
+            raise InputError("the file is empty", file=path, remedy="make it again or remove it")
     # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
     folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
     if tables and folders:

@@ -92,7 +92,7 @@ def test_wrong_cells_can_be_kept_as_findings(tmp_path):
         ("row 3, column score", "x"),
         ("row 4, column score", "7"),
     ]
-    with pytest.raises(InputError, match="bad_cells: unknown way .* did you mean 'missing'"):
+    with pytest.raises(InputError, match=r"bad_cells: unknown way .* did you mean 'missing'"):
         Findings("missin")
 
 

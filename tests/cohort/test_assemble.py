@@ -1,0 +1,291 @@
+"""From files to the cohort: joins, exclusions with reasons, and what must never enter."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from ketadask.cohort import assemble
+from ketadask.features import FeatureTable
+from ketadask.features.feature_table import ABOUT
+from ketadask.schema import COHORT, InputError
+from ketadask.simulate import simulate
+from ketadask.sources import open_volumes, read_nda, read_participants, read_phenotype
+from ketadask.sources.visits import ARMS
+
+PEOPLE = """participant_id\tage\tsex\tbmi\tgroup\tinfusion_1\tinfusion_2
+a\t30\tF\t22\tMDD\td\tp
+b\t40\tM\t25\tMDD\tp\td
+c\t50\tF\t30\tMDD\td\tn/a
+d\t60\tM\t28\tMDD\tn/a\tn/a
+e\t20\tM\t21\tHC\td\tp
+"""
+MADRS = """participant_id\tsession_id\tmadrs_total\tmadrs_10
+a\tses-p1d0\t30\t1
+a\tses-p1d7\t18\t0
+a\tses-p2d0\t20\t2
+a\tses-p2d7\t22\t1
+b\tses-p1d0\t40\t3
+b\tses-p1d6\t39\t0
+b\tses-p2d7\t10\t0
+c\tses-p1d0\t25\t4
+c\tses-p1d7\t25\t0
+e\tses-p1d0\t1\t0
+e\tses-p1d7\t1\t0
+"""
+BDI = """participant_id\tbdi_10
+a\t0
+b\t1
+c\t2
+"""
+
+
+def write(folder, people=PEOPLE, **scales):
+    (folder / "phenotype").mkdir(parents=True)
+    (folder / "participants.tsv").write_text(people)
+    for name, text in (scales or {"madrs": MADRS, "bdi": BDI}).items():
+        (folder / "phenotype" / f"{name}.tsv").write_text(text)
+    return folder
+
+
+def reasons(cohort):
+    return [tuple(row.values()) for row in json.loads(cohort.attrs["exclusions"])]
+
+
+def test_cases_have_the_features_before_their_own_infusion(tmp_path):
+    cohort = assemble(read_phenotype(write(tmp_path)), max_missing=0.5)
+    assert cohort is COHORT.check(cohort)
+    assert list(zip(cohort["participant"].values, cohort["period"].values, strict=True)) == [
+        ("a", 1), ("a", 2), ("c", 1), ("e", 1),
+    ]  # fmt: skip
+    assert cohort["arm"].values.tolist() == ["active", "control", "active", "active"]
+    assert cohort["sequence"].values.tolist()[:3] == ["active-control"] * 2 + ["active"]
+    assert cohort["improvement"].values.tolist() == [12, -2, 0, 0]
+    assert cohort["response"].values.tolist() == [1, 0, 0, 0]
+    assert cohort["percent"].values.tolist() == [40, -10, 0, 0]
+    assert cohort["feature"].values.tolist() == [
+        "age", "bmi", "sex", "bdi_10", "madrs_10", "madrs_total",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(
+        cohort["value"],
+        [
+            [30, 22, 1, 0, 1, 30],
+            [30, 22, 1, 0, 2, 20],
+            [50, 30, 1, 2, 4, 25],
+            [20, 21, 0, np.nan, 0, 1],
+        ],
+    )
+
+
+def test_nobody_is_lost_without_a_reason(tmp_path):
+    cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.5)
+    assert reasons(cohort) == [
+        ("b", 1, "no madrs at day 7"),
+        ("b", 2, "no madrs before the infusion"),
+        ("c", 2, "the second infusion was not given"),
+        ("d", 0, "unknown arm: no infusion is recorded"),
+        ("e", 0, "group HC is not studied"),
+    ]
+
+
+def test_the_window_takes_the_nearest_visit(tmp_path):
+    rows = "b\tses-p1d8\t38\t0\nb\tses-p1d9\t37\t0\n"
+    phenotype = read_phenotype(write(tmp_path, madrs=MADRS + rows))
+    cohort = assemble(phenotype, window=1)
+    found = cohort.isel(case=(cohort["participant"] == "b").values)
+    assert found["followup"].values.tolist() == [39]  # day 6 and day 8 are equally near
+    late = assemble(phenotype, day=9, window=2)
+    assert late.isel(case=(late["participant"] == "b").values)["followup"].values[0] == 37
+    assert ("a", 1, "no madrs within 1 days of day 9") in reasons(
+        assemble(phenotype, day=9, window=1)
+    )
+
+
+def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_path):
+    items = "participant_id\tsession_id\tmadrs_1\tmadrs_2\n"
+    items += "a\tses-p1d0\t6\t5\na\tses-p1d7\t1\t2\nb\tses-p1d0\t6\t6\nb\tses-p1d7\tn/a\t2\n"
+    phenotype = read_phenotype(write(tmp_path, madrs=items))
+    cohort = assemble(phenotype)
+    assert cohort["improvement"].values.tolist() == [8]
+    assert ("b", 1, "no madrs at day 7") in reasons(cohort)
+    assert assemble(phenotype, outcome="madrs_2")["improvement"].values.tolist() == [3, 4]
+    with pytest.raises(InputError, match="no such outcome scale, found 'mards'; did you mean 'mad"):
+        assemble(phenotype, outcome="mards")
+
+
+def test_a_baseline_of_zero_gives_no_response(tmp_path):
+    rows = "participant_id\tsession_id\tmadrs_total\na\tses-p1d0\t0\na\tses-p1d7\t0\n"
+    cohort = assemble(read_phenotype(write(tmp_path, madrs=rows)))
+    assert cohort["response"].values.tolist() == [0]
+    assert np.isnan(cohort["percent"].values).all()
+
+
+VOLUMES = "Measure:volume\tCSF\tBrain-Stem\tEstimatedTotalIntraCranialVol\n"
+
+
+def volumes_at(tmp_path, rows):
+    path = tmp_path / "aseg.tsv"
+    path.write_text(VOLUMES + rows)
+    return open_volumes(path)
+
+
+def test_cases_without_volumes_or_with_too_few_features_are_listed(tmp_path):
+    volumes = volumes_at(tmp_path, "a\t1\t2\t10\nc\t3\t4\t9\ne\tn/a\tn/a\tn/a\nz\t9\t9\t9\n")
+    phenotype = read_phenotype(write(tmp_path / "study"))
+    cohort = assemble(phenotype, volumes, window=1, max_missing=0.5, max_missing_case=0.3)
+    assert set(cohort["participant"].values) == {"a", "c"}
+    assert ("b", 1, "no volumes") in reasons(cohort)
+    assert ("e", 1, "more than 30% of the features are missing") in reasons(cohort)
+    with pytest.raises(
+        InputError, match=r"no participant of the study has volumes, found 'z'; .* a$"
+    ):
+        assemble(phenotype, volumes_at(tmp_path, "z\t1\t2\t3\n"))
+
+
+def test_features_are_dropped_by_missingness_and_when_constant(tmp_path):
+    cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.2)
+    assert json.loads(cohort.attrs["dropped"]) == {"sex": "constant"}
+    sparse = BDI.replace("c\t2\n", "")
+    phenotype = read_phenotype(write(tmp_path / "2", madrs=MADRS, bdi=sparse))
+    dropped = json.loads(assemble(phenotype, groups=["MDD"]).attrs["dropped"])
+    assert dropped["bdi_10"] == "missing in 33% of cases"
+
+
+def test_families_include_and_exclude(tmp_path):
+    phenotype = read_phenotype(write(tmp_path))
+
+    def names(**options):
+        return assemble(phenotype, max_missing=0.5, **options)["feature"].values.tolist()
+
+    assert names(families=["demographic"]) == ["age", "bmi", "sex"]
+    assert names(include=["madrs_*", "age"], exclude=["*_total"]) == ["age", "madrs_10"]
+    with pytest.raises(InputError, match="include: no such feature, found 'bdi_1O'; did you mean"):
+        names(include=["bdi_1O"])
+    with pytest.raises(InputError, match="families: not known, found 'scales'; did you mean 'sca"):
+        names(families=["scales"])
+    with pytest.raises(InputError, match="groups: not known, found 'mdd'"):
+        names(groups=["mdd"])
+
+
+def test_other_features_join_by_participant_and_period(tmp_path):
+    index = pd.MultiIndex.from_tuples(
+        [("a", 1), ("a", 2), ("c", 0)], names=["participant", "period"]
+    )
+    about = pd.DataFrame(
+        [["meg", "continuous", "Hz", "alpha"]], index=["alpha"], columns=list(ABOUT)
+    )
+    table = FeatureTable(pd.DataFrame({"alpha": [9.0, 10.0, 11.0]}, index=index), about)
+    cohort = assemble(read_phenotype(write(tmp_path)), table, groups=["MDD"])
+    assert cohort["value"].sel(feature="alpha").values.tolist() == [9, 10, 11]
+    assert cohort["family"].sel(feature="alpha").item() == "meg"
+
+
+def test_what_cannot_be_assembled_is_named(tmp_path):
+    phenotype = read_phenotype(write(tmp_path))
+    with pytest.raises(InputError, match="one phenotype table, at most one dataset of volumes"):
+        assemble(phenotype, phenotype)
+    with pytest.raises(
+        InputError, match="no case is left with madrs at day 30; most often: no mad"
+    ):
+        assemble(phenotype, day=30)
+    clash = pd.DataFrame([["scale", "ordinal", "", "x"]], index=["age"], columns=list(ABOUT))
+    index = pd.MultiIndex.from_tuples([("a", 0)], names=["participant", "period"])
+    with pytest.raises(InputError, match="two features have the same name, found 'age'"):
+        assemble(phenotype, FeatureTable(pd.DataFrame({"age": [1.0]}, index=index), clash))
+
+
+def test_a_session_that_contradicts_the_sequence_is_said(tmp_path):
+    rows = "participant_id\tsession_id\tmadrs_total\n"
+    rows += "c\tses-b0\t30\nc\tses-p2\t10\na\tses-b0\t30\na\tses-d2\t9\n"
+    cohort = assemble(read_phenotype(write(tmp_path, madrs=rows), visits=ARMS), day=2)
+    expected = "no madrs at day 2; a session contradicts the sequence of infusions"
+    assert ("c", 1, expected) in reasons(cohort)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assembled") / "study"
+    simulate(folder, participants=33, seed=7, layout="both")
+    return folder
+
+
+def test_a_simulated_study_gives_the_published_number_of_cases(study):
+    volumes = open_volumes(study / "derivatives" / "freesurfer")
+    cohort = assemble(read_phenotype(study), volumes)
+    assert cohort.sizes["case"] == 63
+    truth = json.loads((study / "truth.json").read_text())
+    assert {part["feature"] for part in truth["persona"]} <= set(cohort["feature"].values)
+    assert truth["prognostic"] in cohort["feature"].values
+    count = Counter(cohort["family"].values.tolist())
+    dropped = json.loads(cohort.attrs["dropped"])
+    assert count["volume"] + sum(name in volumes["region"].values for name in dropped) == 185
+    assert not np.isnan(cohort["improvement"]).any()
+    assert len(reasons(cohort)) == 3
+
+
+def test_both_layouts_of_a_study_give_the_same_cohort(study):
+    participants = read_participants(study)
+    bids = assemble(read_phenotype(study), participants=participants)
+    archive = assemble(read_nda(study), participants=participants)
+    # Texts of the archive do not say the range of an item, and word it in their own way.
+    described = ["label", "kind"]
+    xr.testing.assert_equal(bids.drop_vars(described), archive.drop_vars(described))
+
+
+def test_the_order_of_rows_and_columns_does_not_matter(study, tmp_path):
+    rng = np.random.default_rng(5)
+    for path in [*study.rglob("*.tsv"), *study.glob("phenotype/*.json")]:
+        target = tmp_path / path.relative_to(study)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".json":
+            target.write_bytes(path.read_bytes())
+            continue
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        last = rng.permutation(table.shape[1] - 1) + 1
+        columns = [0, *last] if "freesurfer" in str(path) else rng.permutation(table.shape[1])
+        table = table.iloc[rng.permutation(len(table)), columns]
+        table.to_csv(target, sep="\t", index=False)
+
+    def cohort_of(folder):
+        volumes = open_volumes(folder / "derivatives" / "freesurfer")
+        return assemble(read_phenotype(folder), volumes, volumes="residual")
+
+    original, shuffled = cohort_of(study), cohort_of(tmp_path)
+    xr.testing.assert_identical(original, shuffled)
+    np.testing.assert_array_equal(original["value"].values, shuffled["value"].values)
+
+
+def test_no_follow_up_and_no_outcome_reaches_a_feature(study, tmp_path):
+    phenotype = read_phenotype(study)
+    cohort = assemble(phenotype)
+    changed = phenotype.copy()
+    scores = [
+        c for c in phenotype.columns if c not in ("participant", "session", "period", "arm", "day")
+    ]
+    later = changed["day"] > 0
+    changed.loc[later, scores] = (changed.loc[later, scores] + 1.0) / 2
+    other = assemble(changed)
+    xr.testing.assert_identical(cohort["value"], other["value"])
+    assert not np.array_equal(cohort["followup"], other["followup"])
+
+
+@pytest.mark.parametrize(
+    ("day", "active", "control", "cases", "pairs"),
+    [(2, (8, 27), (1, 26), 53, 24), (10, (5, 26), (1, 26), 52, 22)],
+)
+def test_the_real_trial(real_data, day, active, control, cases, pairs):
+    phenotype = read_phenotype(real_data / "clinical" / "ds005917", visits=ARMS)
+    cohort = assemble(phenotype, outcome="madrs", day=day, groups=["MDD"])
+    assert cohort.sizes["case"] == cases
+    assert sum(n == 2 for n in Counter(cohort["participant"].values.tolist()).values()) == pairs
+    for arm, (responders, n) in (("active", active), ("control", control)):
+        response = cohort["response"][(cohort["arm"] == arm).values]
+        assert (int(response.sum()), response.size) == (responders, n)
+    left_out = {person for person, _, _ in reasons(cohort)}
+    assert len(left_out | set(cohort["participant"].values)) == 58
+    assert ("sub-MOA117", 0, "unknown arm: no infusion is recorded") in reasons(cohort)
+    lost = sum(2 if period == 0 else 1 for _, period, why in reasons(cohort) if "group" not in why)
+    assert cases + lost == 2 * 33

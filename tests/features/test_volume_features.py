@@ -1,0 +1,106 @@
+"""Volumes in mm3, and freed of head size by least squares."""
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+from ketadask.features import volume_features
+from ketadask.features.volumes import region_label, residual_volumes
+from ketadask.schema import InputError
+from ketadask.sources import open_volumes
+from ketadask.sources.regions import ETIV, REGIONS
+
+
+def volumes_of(columns):
+    known = [REGIONS[name] for name in columns]
+    values = np.array(list(columns.values()), dtype=float).T
+    return xr.Dataset(
+        {"volume": (("participant", "region"), values)},
+        {
+            "participant": [f"p{k}" for k in range(len(values))],
+            "region": list(columns),
+            **{c: ("region", [getattr(r, c) for r in known]) for c in ("hemisphere", "tissue")},
+        },
+    )
+
+
+@pytest.fixture
+def volumes():
+    rng = np.random.default_rng(1)
+    head = rng.normal(1.5e6, 1.5e5, 40)
+    thalamus = 2000 + 0.004 * head + rng.normal(0, 300, 40)
+    csf = rng.normal(1000, 100, 40)
+    csf[3] = np.nan
+    return volumes_of({"Left-Thalamus": thalamus, "CSF": csf, ETIV: head})
+
+
+def test_residuals_are_those_of_numpy(volumes):
+    table = volume_features(volumes, how="residual")
+    head = volumes["volume"].sel(region=ETIV).to_numpy()
+    for region in ("Left-Thalamus", "CSF"):
+        y = volumes["volume"].sel(region=region).to_numpy()
+        seen = ~np.isnan(y)
+        design = np.column_stack([np.ones(seen.sum()), head[seen]])
+        fit = design @ np.linalg.lstsq(design, y[seen], rcond=None)[0]
+        expected = y[seen] - fit + y[seen].mean()
+        np.testing.assert_allclose(table.values[region].to_numpy()[seen], expected, rtol=1e-9)
+        assert np.isnan(table.values[region].to_numpy()[~seen]).all()
+        assert abs(np.corrcoef(expected, head[seen])[0, 1]) < 1e-9
+    np.testing.assert_array_equal(table.values[ETIV], head)
+
+
+def test_residuals_are_lazy_and_raw_is_raw(volumes):
+    def refuse(graph, keys, **options):
+        raise AssertionError
+
+    with dask.config.set(scheduler=refuse):
+        lazy = residual_volumes(volumes.chunk({"participant": 7}))
+    np.testing.assert_allclose(lazy["volume"], residual_volumes(volumes)["volume"])
+    raw = volume_features(volumes)
+    np.testing.assert_array_equal(raw.values, volumes["volume"])
+    assert set(raw.about["measure"]) == {"mm3"}
+    assert raw.values.index.get_level_values("period").unique().tolist() == [0]
+
+
+def test_near_constant_regions_are_dropped_and_named(volumes):
+    rare = np.zeros(40)
+    rare[:3] = [1, 2, 3]
+    some = np.zeros(40)
+    some[:5] = [1, 2, 3, 4, 5]
+    added = volumes_of({"5th-Ventricle": rare, "Left-vessel": some})
+    both = xr.concat([volumes, added.assign_coords(participant=volumes["participant"])], "region")
+    table = volume_features(both)
+    assert table.dropped == {
+        "5th-Ventricle": "near-constant: 92% of participants have the same value"
+    }
+    assert "Left-vessel" in table.values
+
+
+def test_what_is_wrong_is_named(volumes):
+    with pytest.raises(InputError, match=f"volumes have no {ETIV}; add the aseg table, or use"):
+        volume_features(volumes.drop_sel(region=ETIV), how="residual")
+    with pytest.raises(InputError, match="found 'residuals'; did you mean 'residual'"):
+        volume_features(volumes, how="residuals")
+
+
+def test_labels_are_readable():
+    labels = [region_label(r.name, r.hemisphere, r.tissue) for r in REGIONS.values()]
+    assert len(set(labels)) == 185
+    assert region_label("lh_insula_volume", "left", "cortex") == "left insula cortex"
+
+
+def test_dividing_by_head_size_does_not_free_from_it_but_the_residual_does(real_data):
+    volumes = open_volumes(real_data / "freesurfer" / "aomic_piop2")
+    raw, residual = volume_features(volumes), volume_features(volumes, how="residual")
+    assert len(raw.dropped) == 6
+    head = raw.values[ETIV]
+    regions = [name for name in raw.values if name != ETIV]
+
+    def median_correlation(values):
+        return values[regions].corrwith(head).abs().median()
+
+    assert median_correlation(raw.values) == pytest.approx(0.529, abs=0.02)
+    assert median_correlation(raw.values[regions].div(head, axis=0)) > 0.4
+    assert median_correlation(residual.values) < 1e-10
+    np.testing.assert_allclose(residual.values.mean(), raw.values.mean())
