@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 DEBUG = "--debug"
@@ -26,16 +27,17 @@ def run(words: list[str], *, debug: bool = False) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except InputError as error:
         if debug:
-            raise
+            traceback.print_exc()
         print(error, file=sys.stderr)
         return 2
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         text = str(error).strip().splitlines() or ["no message"]
         print(f"failed: {type(error).__name__}: {text[0]}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)
-        print("with --debug the whole traceback is shown", file=sys.stderr)
+        if not debug:
+            print("with --debug the whole traceback is shown", file=sys.stderr)
         return 1
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,7 +22,7 @@ _SHOWN = 10
 def console() -> Console:
     """Return where results go; a pipe gets lines of one width whatever the terminal."""
     made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=140)
+    return made if made.is_terminal else Console(highlight=False, width=160)
 
 
 def show_ending(ending: Ending) -> None:
@@ -42,16 +43,13 @@ def show_ending(ending: Ending) -> None:
 def verdict_table(verdicts: pd.DataFrame) -> Table:
     """Return the first verdicts, best first."""
     table = Table(title="Verdicts", title_justify="left")
-    for name, justify in (
-        ("persona", "left"),
-        ("who", "left"),
-        ("units", "right"),
-        ("adjusted p", "right"),
-        ("d", "right"),
-        ("recurrence", "right"),
-        ("verdict", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    numbers = ("units", "adjusted p", "d", "recurrence")
+    for name in ("persona", "who", *numbers, "verdict"):
+        table.add_column(
+            name,
+            justify="right" if name in numbers else "left",
+            no_wrap=name not in ("persona", "verdict"),
+        )
     for row in verdicts.head(_SHOWN).to_dict("records"):
         table.add_row(
             str(row["text"]),
@@ -59,7 +57,7 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
             str(row["support"]),
             _number(row["p_adjusted"], 4),
             _number(row["d_full"], 2),
-            "" if row["recurrence"] != row["recurrence"] else f"{row['recurrence']:.0%}",
+            "" if isnan(row["recurrence"]) else f"{row['recurrence']:.0%}",
             str(row["verdict"]),
         )
     return table
@@ -126,4 +124,4 @@ def show_doctor(findings: list[Finding]) -> bool:
 
 
 def _number(value: Any, digits: int) -> str:
-    return "" if value is None or value != value else f"{value:.{digits}f}"
+    return "" if isnan(value) else f"{value:.{digits}f}"

@@ -180,6 +180,15 @@ class Search(Section):
     strategy: Literal["exact", "beam"] = Field(
         default="exact", description="exact finds the best with proof; beam is for large cohorts"
     )
+    width: Whole | None = Field(
+        default=None, description="personas the beam keeps per size; chosen by keep if not given"
+    )
+    nodes: Whole | None = Field(
+        default=None, description="most nodes an exact search visits; it then reports its gap"
+    )
+    priority: tuple[Literal["demographic", "scale", "volume"], ...] | None = Field(
+        default=None, description="families preferred where personas are equally good"
+    )
     min_families: Annotated[int, Field(ge=1, le=4)] = Field(
         default=1, description="fewest feature families a persona must span"
     )

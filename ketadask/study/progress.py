@@ -28,10 +28,13 @@ class Stage:
     clock: Callable[[], float]
     tell: Callable[[int], None]
     made: int = 0
+    first: tuple[float, int] | None = None
 
     def advance(self, count: int) -> None:
         """Say that ``count`` more are finished."""
         self.made += count
+        if self.first is None:
+            self.first = (self.clock(), count)
         self.done += count
         self.tell(count)
 
@@ -42,8 +45,12 @@ class Stage:
 
     @property
     def rate(self) -> float:
-        """Finished per second, counting only what this stage made itself."""
-        return self.made / self.seconds if self.seconds > 0 else 0.0
+        """Made per second since the first was; before that workers start and kernels compile."""
+        if self.first is None:
+            return 0.0
+        since, already = self.first
+        passed = self.clock() - since
+        return (self.made - already) / passed if passed > 0 else 0.0
 
     @property
     def left(self) -> float:
@@ -62,7 +69,7 @@ class Progress:
     >>> with shown.stage("search", "splits", total=4, done=2) as stage:
     ...     stage.advance(2)
     search: 2 of 4 splits are there already
-    search: 4 of 4 splits, ... per second, 0 s left
+    search: 4 of 4 splits
     search: 2 splits made in 0 s
     """
 
@@ -84,7 +91,7 @@ class Progress:
             with self._bars() as bars:
                 task = bars.add_task(f"{name} ({unit})", total=total, completed=done, rate="")
                 stage.tell = lambda count: bars.update(
-                    task, completed=stage.done, rate=f"{stage.rate:,.1f}/s"
+                    task, completed=stage.done, rate=f"{stage.rate:,.1f}/s" if stage.rate else ""
                 )
                 yield stage
         else:
@@ -113,10 +120,8 @@ class Progress:
             if self.clock() - last < self.every:
                 return
             last = self.clock()
-            self.say(
-                f"{name}: {stage.done:,} of {stage.total:,} {unit}, {stage.rate:,.1f} per second, "
-                f"{span(stage.left)} left"
-            )
+            rate = f", {stage.rate:,.1f} per second, {span(stage.left)} left" if stage.rate else ""
+            self.say(f"{name}: {stage.done:,} of {stage.total:,} {unit}{rate}")
 
         return tell
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ketadask import __version__
 from ketadask.cluster import Executor, Profile, connect
 from ketadask.schema import InputError
+from ketadask.store import RunFolder
 from ketadask.study.blocks import Ended
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
@@ -32,11 +30,10 @@ def writing(
     make_data(place.settings, place.out, progress)
     run = place.open()
     with run.lock() as dead, log_file(run.path / LOG), ExitStack() as stack:
-        session = _Session(place, profile, progress, stack, run.path)
-        work = Work(place, run, progress, session.executor)
+        session = _Session(run, profile, progress, command, stack)
+        work = Work(place, run, progress, session.executor, session.provenance)
         if dead is not None:
             session.note(f"the run of {dead} ended without finishing; its parts are used")
-        begun = now()
         _log.info("begun: %s, version %s", " ".join(command), __version__)
         try:
             yield work
@@ -51,23 +48,30 @@ def writing(
             error.add_note(f"the log is {run.path / LOG}")
             raise
         finally:
-            _record(work, session, command, begun)
+            _record(session, work)
 
 
 class _Session:
-    """The executor, opened when first asked for, and what happened."""
+    """The executor, opened when first asked for, and the record of what happened."""
 
     def __init__(
-        self, place: Place, profile: Profile, progress: Progress, stack: ExitStack, folder: Path
+        self,
+        run: RunFolder,
+        profile: Profile,
+        progress: Progress,
+        command: list[str],
+        stack: ExitStack,
     ) -> None:
-        self._profile, self._progress, self._stack = profile, progress, stack
-        self._place, self._folder = place, folder
+        self._run, self._profile, self._progress = run, profile, progress
+        self._command, self._stack = command, stack
         self._executor: Executor | None = None
         self._events: list[str] = []
+        self._begun = now()
+        self._earlier = _earlier(run)
 
     def executor(self) -> Executor:
         if self._executor is None:
-            opened = connect(self._profile, logs=self._folder / "logs")
+            opened = connect(self._profile, logs=self._run.path / "logs")
             self._executor = self._stack.enter_context(opened)
             where = f", dashboard {self._executor.dashboard}" if self._executor.dashboard else ""
             self._progress.say(
@@ -80,59 +84,58 @@ class _Session:
         self._progress.say(line)
         _log.warning("%s", line)
 
-    @property
-    def events(self) -> list[str]:
-        return [*self._events, *(self._executor.events if self._executor else ())]
+    def provenance(self, work: Work) -> dict[str, Any]:
+        """Return where the results come from, this run included."""
+        settings, simulated = work.settings, work.settings.data.simulate
+        this = {
+            "begun": self._begun,
+            "ended": now(),
+            "cluster": self._profile.model_dump(mode="json"),
+            "stages": [_stage(each) for each in work.ended],
+            "events": [*self._events, *(self._executor.events if self._executor else ())],
+        }
+        return {
+            "ketadask": __version__,
+            "fingerprint": work.place.key("judge"),
+            "command": self._command,
+            "commit": commit(),
+            "versions": versions(),
+            "machine": machine(),
+            "seeds": {
+                "study": settings.seed,
+                "simulated": None if simulated is None else simulated.seed,
+            },
+            "inputs": input_hashes(settings, work.place.data),
+            "settings": settings.model_dump(mode="json"),
+            "runs": [*self._earlier, this][-_KEPT_RUNS:],
+        }
 
-    @property
-    def profile(self) -> dict[str, Any]:
-        return self._profile.model_dump(mode="json")
 
-
-def _record(work: Work, session: _Session, command: list[str], begun: str) -> None:
-    """Write where the results come from; the record of a failed run must not hide its failure."""
-    run, settings = work.run, work.settings
-    earlier: list[Any] = []
-    if run.has(PROVENANCE):
-        try:
-            earlier = list(run.read_json(PROVENANCE).get("runs", []))
-        except InputError:
-            earlier = []
-    this = {
-        "begun": begun,
-        "ended": now(),
-        "command": command,
-        "cluster": session.profile,
-        "stages": [_stage(each) for each in work.ended],
-        "events": session.events,
-    }
-    content = {
-        "ketadask": __version__,
-        "fingerprint": work.place.key("judge"),
-        "command": command,
-        "commit": commit(),
-        "versions": versions(),
-        "machine": machine(),
-        "seeds": {"study": settings.seed, "simulated": _simulated_seed(work)},
-        "inputs": input_hashes(settings, work.place.data),
-        "settings": settings.model_dump(mode="json"),
-        "runs": [*earlier, this][-_KEPT_RUNS:],
-    }
+def _earlier(run: RunFolder) -> list[Any]:
     try:
-        run.write_json(PROVENANCE, content)
+        return list(run.read_json(PROVENANCE)["runs"]) if run.has(PROVENANCE) else []
+    except (InputError, KeyError, TypeError):
+        return []
+
+
+def _record(session: _Session, work: Work) -> None:
+    """Write the provenance; where the run failed, that failure is what the reader must see."""
+    try:
+        work.run.write_json(PROVENANCE, session.provenance(work))
     except InputError as error:
-        if sys.exc_info()[0] is None:
+        if error.__context__ is None:
             raise
         _log.error("%s", error)
 
 
-def _simulated_seed(work: Work) -> int | None:
-    simulated = work.settings.data.simulate
-    return None if simulated is None else simulated.seed
-
-
 def _stage(ended: Ended) -> dict[str, Any]:
-    told = asdict(ended)
-    told["failures"] = [f"{first}-{last}: {why}" for (first, last), why in ended.failures]
-    told["seconds"] = round(ended.seconds, 2)
-    return told
+    return {
+        "stage": ended.name,
+        "unit": ended.unit,
+        "total": ended.total,
+        "reused": ended.reused,
+        "made": ended.made,
+        "seconds": round(ended.seconds, 2),
+        "block": ended.block,
+        "failures": [f"{first}-{last}: {why}" for (first, last), why in ended.failures],
+    }

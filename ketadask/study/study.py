@@ -14,7 +14,7 @@ from ketadask.config import Settings, load, read
 from ketadask.schema import InputError
 from ketadask.study.blocks import Ended
 from ketadask.study.checks import Checked, checked
-from ketadask.study.problems import pose
+from ketadask.study.problems import Asked, pose
 from ketadask.study.progress import Progress
 from ketadask.study.session import writing
 from ketadask.study.stages import require, require_parts, search_relabelled, search_splits
@@ -75,8 +75,8 @@ class Study:
     def run(self) -> Ending:
         """Do everything that is not done yet: search, relabel, judge, report."""
         with self._writing() as work:
-            self._search(work)
-            self._judge(work)
+            asked = self._search(work)
+            self._judge(work, asked)
             return self._report(work)
 
     def search(self) -> Ending:
@@ -88,8 +88,9 @@ class Study:
     def judge(self) -> Ending:
         """Judge what the searches found; an error where they are not finished."""
         with self._writing() as work:
-            require_parts(work, pose(work))
-            self._judge(work)
+            asked = pose(work)
+            require_parts(work, asked)
+            self._judge(work, asked)
             return self._report(work)
 
     def report(self) -> Ending:
@@ -121,15 +122,15 @@ class Study:
         with writing(self.place, self.profile, self.progress, list(self.command)) as work:
             yield work
 
-    def _search(self, work: Work) -> None:
+    def _search(self, work: Work) -> Asked:
         asked = pose(work)
-        ended = [search_splits(work, asked), search_relabelled(work, asked)]
-        require(*ended)
+        require(search_splits(work, asked), search_relabelled(work, asked))
+        return asked
 
-    def _judge(self, work: Work) -> None:
+    def _judge(self, work: Work, asked: Asked) -> None:
         from ketadask.study.judging import judge_study
 
-        judge_study(work)
+        judge_study(work, asked)
 
     def _report(self, work: Work, *, anew: bool = False) -> Ending:
         from ketadask.study.reporting import report_study

@@ -24,12 +24,13 @@ def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
     from ketadask.sources import open_volumes, read_participants
 
     outcome, features = settings.outcome, settings.features
+    participants = read_participants(folder, bad_cells=settings.data.bad_cells)
     sources: list[Any] = [read_scales(settings, folder)]
     if "volume" in features.families and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
     return assemble(
         *sources,
-        participants=read_participants(folder, bad_cells=settings.data.bad_cells),
+        participants=participants,
         outcome=outcome.scale,
         day=outcome.day,
         window=outcome.window,
@@ -96,10 +97,14 @@ def search_of(settings: Settings) -> PersonaSearch:
         keep=search.keep,
         cuts=literals.cuts,
         intervals=literals.intervals,
+        explicit=dict(literals.explicit) or None,
+        priority=search.priority,
         objective=search.objective,
         polarity=search.polarity,
         distinct=search.distinct,
         strategy=search.strategy,
+        width=search.width,
+        nodes=search.nodes,
         min_families=search.min_families,
     )
 

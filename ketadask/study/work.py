@@ -82,6 +82,7 @@ class Work:
     run: RunFolder
     progress: Progress
     executor: Callable[[], Executor]
+    provenance: Callable[[Work], dict[str, Any]]
     ended: list[Ended] = field(default_factory=list)
 
     @property

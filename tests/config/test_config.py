@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from ketadask.config import Settings, load
+from ketadask.config import Settings, Simulate, load
 from ketadask.config.reading import ManyInputsError, keys
 from ketadask.schema import InputError
 
@@ -208,4 +209,14 @@ def test_every_key_is_used_by_the_study():
         if isinstance(node, ast.Attribute)
     }
     unused = [key for key in keys(Settings) if key.rpartition(".")[2] not in read]
-    assert unused == []
+    assert [key for key in unused if not key.startswith("data.simulate.")] == []
+
+
+def test_what_can_be_simulated_is_what_the_simulation_takes():
+    from ketadask.simulate import simulate
+
+    takes = set(inspect.signature(simulate).parameters) - {"out", "overwrite"}
+    assert set(Simulate.model_fields) == takes
+    defaults = {name: field.default for name, field in Simulate.model_fields.items()}
+    for name, default in defaults.items():
+        assert inspect.signature(simulate).parameters[name].default == default, name

@@ -1,0 +1,139 @@
+"""Every headline number of a study, in one nested dict without any timing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketadask import names as nm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.inference.digest import Digest
+    from ketadask.study.problems import Asked
+    from ketadask.study.work import Work
+
+
+def headline(
+    work: Work,
+    asked: Asked,
+    found: Mapping[str, Any],
+    verdicts: pd.DataFrame,
+    nulls: pd.DataFrame,
+    searches: pd.DataFrame,
+    digest: Digest,
+) -> dict[str, Any]:
+    """Return the numbers a reader looks for first; the same study gives the same bytes."""
+    from ketadask.inference.enrolment import enrichment, outcome_sigma
+
+    settings, trial = work.settings, asked.problem.trial
+    maxima = nulls.groupby("relabelling")["q"].max().to_numpy()
+    sigma = outcome_sigma(trial.outcome, paired=trial.paired)
+    return {
+        "name": settings.name,
+        "fingerprint": work.place.key("judge"),
+        "seed": settings.seed,
+        "design": settings.design.kind,
+        "outcome": settings.outcome.scale,
+        "day": settings.outcome.day,
+        "endpoint": settings.outcome.endpoint,
+        **_sizes(asked),
+        "splits": asked.splitter.n_splits,
+        "relabellings": len(maxima),
+        "personas_judged": int(verdicts["family_size"].sum()),
+        "findings": len(verdicts),
+        "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
+        "suggestive": int((verdicts["verdict"] == nm.SUGGESTIVE).sum()),
+        "critical_value": critical_value(maxima, settings.verdict.alpha),
+        "best": _best(verdicts),
+        "polarities": {
+            polarity: _polarity(each, searches[searches["polarity"] == polarity])
+            for polarity, each in found.items()
+        },
+        "gates": gate_counts(work, asked.splitter.n_splits),
+        "selection": _selection(digest, tuple(found)),
+        "enrichment": enrichment(digest.enrolled, sigma, paired=trial.paired),
+    }
+
+
+def critical_value(maxima: np.ndarray, alpha: float) -> float | None:
+    """Return the Q above which a single-step adjusted p is at most ``alpha``, or None.
+
+    Parameters
+    ----------
+    maxima
+        (B,) largest Q of each relabelled trial, over both polarities.
+
+    Examples
+    --------
+    >>> critical_value(np.arange(19.0), 0.05), critical_value(np.arange(39.0), 0.05)
+    (18.0, 37.0)
+    """
+    allowed = int(np.floor(alpha * (len(maxima) + 1) + 1e-9)) - 1
+    return None if allowed < 0 else float(np.sort(maxima)[::-1][allowed])
+
+
+def _sizes(asked: Asked) -> dict[str, int]:
+    return {
+        "participants": len(np.unique(asked.cohort[nm.PARTICIPANT])),
+        "cases": int(asked.cohort.sizes[nm.CASE]),
+        "units": int(asked.units.sizes[nm.UNIT]),
+        "features": int(asked.units.sizes[nm.FEATURE]),
+        "literals": len(asked.problem.literals.feature),
+    }
+
+
+def _best(verdicts: pd.DataFrame) -> dict[str, Any] | None:
+    columns = ["persona", "polarity", "text", "features", "support", "q", "p_adjusted", "verdict"]
+    columns += ["recurrence", "confirmed", "d_full", "benefit_inside", "benefit_outside"]
+    return verdicts.iloc[0][columns].to_dict() if len(verdicts) else None
+
+
+def _polarity(found: Any, searches: pd.DataFrame) -> dict[str, Any]:
+    q = np.asarray(found.q)
+    return {
+        "q_best": float(q[0]) if len(q) else None,
+        "kept": len(q),
+        "saturation": float(found.saturation),
+        "proven": bool(found.proven),
+        "gap": float(found.gap),
+        "nodes": found.nodes,
+        "saturation_splits": float(searches["saturation"].mean()),
+        "proven_splits": float(searches["proven"].mean()),
+    }
+
+
+def gate_counts(work: Work, count: int) -> dict[str, Any]:
+    """Return how many splits have a persona that passes each gate on train, and on both sides."""
+    from ketadask.store import range_name
+
+    parts = work.place.hits()
+    told = {
+        f"{gate}_{side}": 0 for gate in ("published", "heterogeneity") for side in ("hit", "both")
+    }
+    for first, last in parts.covered(count):
+        table = parts.read(range_name(first, last), "hits")
+        table = table[table["split"] < count]
+        for gate in ("published", "heterogeneity"):
+            hit = table[f"{gate}_train"].to_numpy(dtype=bool)
+            both = hit & table[f"{gate}_holdout"].to_numpy(dtype=bool)
+            told[f"{gate}_hit"] += table.loc[hit, "split"].nunique()
+            told[f"{gate}_both"] += table.loc[both, "split"].nunique()
+    return {f"{name}_share": number / count for name, number in told.items()}
+
+
+def _selection(digest: Digest, polarities: tuple[str, ...]) -> dict[str, Any]:
+    told = {}
+    for polarity in polarities:
+        each = digest.selection[polarity]
+        estimate, low, high = each.nogueira()
+        told[polarity] = {
+            "features_per_split": each.mean_size,
+            "stability": estimate,
+            "stability_low": low,
+            "stability_high": high,
+        }
+    return told

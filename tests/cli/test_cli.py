@@ -1,0 +1,131 @@
+"""The command line: fast to start, exit codes, and errors without tracebacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ketadask.cli.main import run
+from ketadask.config import load
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("mne", "numba", "matplotlib", "distributed", "dask", "pandas", "xarray", "scipy", "numpy")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout
+
+
+def test_help_loads_nothing_heavy_and_is_quick():
+    code = (
+        "import sys\nfrom ketadask.cli.main import run\nassert run(['--help']) == 0\n"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    begun = time.perf_counter()
+    said = python(code)
+    assert time.perf_counter() - begun < 1.0
+    assert said.splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert (
+        python(f"import sys, ketadask; print([m for m in {HEAVY} if m in sys.modules])") == "[]\n"
+    )
+
+
+def test_help_names_every_verb(capsys):
+    assert run(["--help"]) == 0
+    said = capsys.readouterr().out
+    for verb in ("simulate", "check", "run", "search", "judge", "report", "status", "doctor"):
+        assert verb in said
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "search", "judge", "report", "status"])
+def test_every_verb_explains_itself(verb, capsys):
+    assert run([verb, "--help"]) == 0
+    assert "STUDY.yaml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["run"], ["run", "a.yaml", "--colour", "red"]])
+def test_a_wrong_command_line_ends_with_two(words, capsys):
+    assert run(words) == 2
+    assert capsys.readouterr().err
+
+
+def test_a_missing_study_is_one_line(tmp_path, capsys):
+    assert run(["run", str(tmp_path / "none.yaml")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [f"{tmp_path / 'none.yaml'}: no such file; check the path"]
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    words = ["-m", "ketadask", "run", str(tmp_path / "none.yaml"), "--debug"]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "InputError" in done.stderr
+
+
+def test_an_unexpected_error_is_short_and_ends_with_one(monkeypatch, capsys):
+    from ketadask.study import Study
+
+    def broken(*_, **__):
+        error = ZeroDivisionError("it broke\nin two lines")
+        error.add_note("the log is here.log")
+        raise error
+
+    monkeypatch.setattr(Study, "read", broken)
+    assert run(["status", "x.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert said.splitlines()[0] == "failed: ZeroDivisionError: it broke"
+    assert "here.log" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_studies_of_the_repository_are_valid(path):
+    assert load(path).name
+
+
+def test_simulate_then_check(tmp_path, capsys):
+    assert run(["simulate", str(tmp_path / "study"), "--participants", "22"]) == 0
+    study = tmp_path / "study.yaml"
+    study.write_text("name: small\ndata: {folder: study}\n")
+    assert run(["check", str(study), "--out", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert "participants  22" in said
+    assert "crossover" in said
+    assert "volume" in said
+    assert "second infusion was not given" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_status_of_a_study_never_run(tmp_path, capsys):
+    study = tmp_path / "study.yaml"
+    study.write_text("name: small\ndata: {simulate: {participants: 12}}\nsplits: {count: 30}\n")
+    assert run(["status", str(study), "--out", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert "0 of 30 splits" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_version(capsys):
+    from ketadask import __version__
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_bench_names_what_it_can_measure(capsys):
+    assert run(["bench", "nonsense"]) == 2
+    assert "bench: no such measurement" in capsys.readouterr().err

@@ -1,0 +1,225 @@
+"""A study gives the same bytes wherever, however and however often interrupted it is run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ketadask.cluster import Profile
+from ketadask.schema import InputError
+from ketadask.study import Study
+from ketadask.study.progress import Progress
+from ketadask.study.stages import StudyFailed
+
+ROOT = Path(__file__).parents[2]
+STUDY = """
+name: small
+seed: 3
+data: {simulate: {participants: 44, seed: 11}}
+features: {include: [age, sex, bdi_10, "wm-*posteriorcingulate", "wm-*inferiorparietal"]}
+search: {max_literals: 2, keep: 20}
+splits: {count: 24}
+null: {relabellings: 19}
+"""
+RESULTS = ("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet")
+MORE = ("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet")
+ONE = Profile(kind="synchronous")
+
+
+def study(folder: Path, *changes: str, profile: Profile = ONE, out: str = "runs") -> Study:
+    path = folder / "study.yaml"
+    if not path.exists():
+        path.write_text(STUDY)
+    made = Study.read(
+        path,
+        changes=changes,
+        out=folder / out,
+        progress=Progress(Console(file=io.StringIO(), width=200)),
+    )
+    return Study(made.settings, made.out, profile, made.progress, made.command)
+
+
+def results(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in (*RESULTS, *MORE)}
+
+
+def said(one: Study) -> str:
+    return one.progress.console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> Path:
+    """The study, run plainly in one go."""
+    return study(tmp_path_factory.mktemp("reference")).run().folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "workers", "block"),
+    [
+        ("synchronous", 1, 1),
+        ("synchronous", 1, 50),
+        ("threads", 2, 5),
+        ("local", 1, 50),
+        ("local", 2, 1),
+        ("local", 2, None),
+    ],
+)
+def test_same_bytes_on_every_executor_and_block(tmp_path, reference, kind, workers, block):
+    profile = Profile(kind=kind, workers=workers, dashboard=False)
+    changes = [] if block is None else [f"execution.block={block}"]
+    ending = study(tmp_path, *changes, profile=profile).run()
+    assert ending.folder.name == reference.name
+    assert results(ending.folder) == results(reference)
+    assert ending.report.stat().st_size > 10_000
+
+
+def test_the_run_folder_holds_what_a_reader_needs(reference):
+    for name in (*RESULTS, "provenance.json", "report.html", "study.log"):
+        assert (reference / name).is_file(), name
+    for name in ("cohort.zarr", "splits.zarr", "hits", "nulls", "evaluations"):
+        assert (reference / name).is_dir(), name
+    provenance = json.loads((reference / "provenance.json").read_text())
+    assert {"versions", "commit", "settings", "inputs", "seeds", "machine", "runs"} <= set(
+        provenance
+    )
+    assert provenance["command"][:2] == ["ketadask", "run"]
+    assert len(provenance["inputs"]["participants.tsv"]) == 64
+    summary = json.loads((reference / "summary.json").read_text())
+    assert summary["splits"] == 24
+    assert summary["relabellings"] == 19
+    assert not [key for key in str(summary).split() if "second" in key]
+
+
+def test_a_second_run_computes_nothing_and_says_so(tmp_path):
+    study(tmp_path).run()
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.parquet")}
+    again = study(tmp_path)
+    ending = again.run()
+    assert sum(each.made for each in ending.stages) == 0
+    assert sum(each.reused for each in ending.stages) == 24 + 19
+    assert "all 24 splits are there already" in said(again)
+    assert "verdicts are there already" in said(again)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.parquet")} == before
+
+
+def test_more_splits_compute_only_the_new_ones_and_equal_a_fresh_study(tmp_path):
+    study(tmp_path, "splits.count=10").run()
+    ending = study(tmp_path).run()
+    made = {each.name: (each.made, each.reused) for each in ending.stages}
+    assert made["search"] == (14, 10)
+    assert made["null"] == (0, 19)
+    fresh = study(tmp_path, out="elsewhere").run()
+    assert results(fresh.folder) == results(ending.folder)
+    fewer = study(tmp_path, "splits.count=10").run()
+    small = study(tmp_path, "splits.count=10", out="third").run()
+    assert results(small.folder) == results(fewer.folder)
+
+
+def test_other_words_for_the_same_searches_are_judged_anew_in_place(tmp_path):
+    first = study(tmp_path).run()
+    stricter = study(tmp_path, "verdict.alpha=0.06", "report.title=Stricter").run()
+    assert stricter.folder == first.folder
+    assert sum(each.made for each in stricter.stages if each.name != "evaluate") == 0
+    assert "Stricter" in stricter.report.read_text()
+
+
+def test_search_then_judge_then_report(tmp_path, reference):
+    with pytest.raises(InputError, match="has not been run"):
+        study(tmp_path).report()
+    with pytest.raises(InputError, match=r"24 of 24 splits .* `ketadask search`"):
+        study(tmp_path).judge()
+    with pytest.raises(InputError, match="no verdicts to report; judge"):
+        study(tmp_path).report()
+    assert study(tmp_path).search().verdicts is None
+    ending = study(tmp_path).judge()
+    assert results(ending.folder) == results(reference)
+    assert study(tmp_path).report().report.is_file()
+
+
+def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
+    folder = study(tmp_path, "execution.block=6").search().folder
+    victim = next((folder / "hits").glob("000006-*.hits.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    again = study(tmp_path, "execution.block=6")
+    ending = again.run()
+    assert results(ending.folder) == results(reference)
+    assert next(e for e in ending.stages if e.name == "search").made == 6
+    assert "damaged" in said(again)
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    one = study(tmp_path)
+    with one._writing(), pytest.raises(InputError, match="being written by"):
+        study(tmp_path).run()
+    assert study(tmp_path).search().folder.is_dir()
+
+
+def test_failed_tasks_are_named_and_the_rest_is_kept(tmp_path, monkeypatch, reference):
+    from ketadask.search import block
+
+    solve = block.compare
+
+    def sometimes(*args, **named):
+        if sometimes.calls == 30:
+            sometimes.calls += 1
+            raise FloatingPointError("bad luck")
+        sometimes.calls += 1
+        return solve(*args, **named)
+
+    sometimes.calls = 0
+    monkeypatch.setattr(block, "compare", sometimes)
+    with pytest.raises(StudyFailed, match=r"search: 4 of 24 splits failed \(4-7\)") as caught:
+        study(tmp_path, "execution.block=4").run()
+    assert "bad luck" in str(caught.value)
+    ending = study(tmp_path).run()
+    assert next(e for e in ending.stages if e.name == "search").made == 4
+    assert results(ending.folder) == results(reference)
+
+
+def test_simulated_tables_that_were_changed_are_refused(tmp_path):
+    one = study(tmp_path)
+    one.search()
+    table = one.place.data / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-K00001", "sub-K00099"))
+    with pytest.raises(InputError, match="changed after it was made; delete the folder"):
+        study(tmp_path).run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["synchronous", "local"])
+def test_killed_three_times_and_run_again_the_bytes_are_the_same(tmp_path, reference, kind):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "profile.yaml").write_text(
+        f"kind: {kind}\n" + ("workers: 2\n" if kind == "local" else "")
+    )
+    words = [sys.executable, "-m", "ketadask", "run", str(tmp_path / "study.yaml")]
+    words += ["--out", str(tmp_path / "runs"), "--cluster", str(tmp_path / "profile.yaml")]
+    words += ["--set", "execution.block=1"]
+    finished: list[int] = []
+    for wanted in (1, 8, 16):
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        parts = lambda: len(list((tmp_path / "runs").glob("small-*/hits/*.json")))  # noqa: E731
+        deadline = time.monotonic() + 120
+        while parts() < wanted and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        finished.append(parts())
+    assert finished[0] < 24
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{finished[-1]} of 24 splits are there already" in done.stderr or finished[-1] == 24
+    run = Path(done.stdout.splitlines()[-1]).parent
+    assert results(run) == results(reference)
+    assert "ended without finishing" in (run / "provenance.json").read_text()
