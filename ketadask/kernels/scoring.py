@@ -25,9 +25,10 @@ class Scores:
     Attributes
     ----------
     centred
-        float64 (unit,), exact multiples of one power of two.
+        float64 (unit,), exact multiples of one power of two, scaled by another so that the
+        largest score lies between 0.5 and 1.
     sigma
-        Standard deviation of the scores, n - 1 in the denominator.
+        Standard deviation of the scaled scores, n - 1 in the denominator.
     denominator
         float64 (n + 1,): ``Q = sum of centred / denominator[support]``; inf at 0 and n, because
         a persona that holds nobody or everybody says nothing.
@@ -53,16 +54,18 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
     --------
     >>> scores = centre(np.array([1.0, 2.0, 6.0]))
     >>> scores.centred, round(scores.sigma, 3)
-    (array([-2., -1.,  3.]), 2.646)
+    (array([-0.25 , -0.125,  0.375]), 0.331)
     """
     score = np.asarray(score, dtype=np.float64)
     _refuse(score, objective)
     n = score.size
+    size = math.frexp(float(np.abs(score).max()))[1]
+    score = np.ldexp(score, -size)  # Q has no scale; squares must neither overflow nor vanish
     mean = math.fsum(score) / n
     sigma = math.sqrt(math.fsum((score - mean) ** 2) / (n - 1))
-    if sigma <= 1e-12 * max(1e-300, float(np.abs(score).max())):
+    if sigma <= 1e-12:
         raise ValueError(
-            f"all {n} scores are equal ({score[0]:g}): no persona can differ from the rest"
+            f"all {n} scores are equal ({np.ldexp(score[0], size):g}): no persona can differ from the rest"
         )
     shifted = score - mean if objective == HETEROGENEITY else score
     grid = 2.0 ** (math.frexp(np.abs(shifted).max())[1] + math.ceil(math.log2(n)) - 52)
