@@ -8,13 +8,15 @@ are merged in a tree of eights and only the last one travels back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
+from ketadask.inference.calibration import calibration_block
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.inference.relabelled import null_block
@@ -40,12 +42,13 @@ def null_blocks(
 ) -> list[Delayed]:
     """One task per range of relabellings; each writes the table ``nulls``."""
     shared, token = _shared(problem)
+    make = partial(_named, "nulls", null_block)
     return [
-        _part(
-            f"null-{first:06d}-{token}", parts, (first, last), "nulls",
-            null_block, shared, search, (first, last), seed=seed, how=how, keep=keep,
+        delayed(_write)(
+            parts, numbers, make, shared, search, numbers, seed=seed, how=how, keep=keep,
+            dask_key_name=f"null-{numbers[0]:06d}-{token}",
         )
-        for first, last in ranges
+        for numbers in ranges
     ]  # fmt: skip
 
 
@@ -63,14 +66,33 @@ def evaluation_blocks(
     """One task per range of splits; each writes the table ``evaluation`` of all personas."""
     shared, token = _shared(problem)
     chosen = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
+    make = partial(_named, "evaluation", evaluate_block)
     return [
-        _part(
-            f"evaluate-{first:06d}-{token}", parts, (first, last), "evaluation",
-            evaluate_block, shared, chosen, splitter,
-            searches[searches["split"].between(first, last)], (first, last),
-            search=search, gates=gates,
+        delayed(_write)(
+            parts, numbers, make, shared, chosen, splitter,
+            searches[searches["split"].between(*numbers)], numbers, search=search, gates=gates,
+            dask_key_name=f"evaluate-{numbers[0]:06d}-{token}",
         )
-        for first, last in ranges
+        for numbers in ranges
+    ]  # fmt: skip
+
+
+def calibration_blocks(
+    problem: Problem,
+    search: PersonaSearch,
+    splitter: Any,
+    ranges: Sequence[Range],
+    parts: Parts,
+    **settings: Any,
+) -> list[Delayed]:
+    """One task per range of relabellings: a resampling study on each (see `calibration_block`)."""
+    shared, token = _shared(problem)
+    return [
+        delayed(_write)(
+            parts, numbers, calibration_block, shared, search, splitter, numbers, **settings,
+            dask_key_name=f"calibrate-{numbers[0]:06d}-{token}",
+        )
+        for numbers in ranges
     ]  # fmt: skip
 
 
@@ -108,18 +130,17 @@ def _shared(problem: Problem) -> tuple[Delayed, str]:
     return delayed(problem, traverse=False, name=f"problem-{token}"), token[:8]
 
 
-def _part(
-    key: str, parts: Parts, numbers: Range, table: str, make: Callable[..., pd.DataFrame],
-    *args: Any, **named: Any,
-) -> Delayed:  # fmt: skip
-    return delayed(_write)(parts, numbers, table, make, *args, **named, dask_key_name=key)
-
-
 def _write(
-    parts: Parts, numbers: Range, table: str, make: Callable[..., pd.DataFrame],
-    *args: Any, **named: Any,
+    parts: Parts, numbers: Range, make: Callable[..., Mapping[str, pd.DataFrame]],
+    *args: Any, **settings: Any,
 ) -> Receipt:  # fmt: skip
-    return parts.write(range_name(*numbers), {table: make(*args, **named)})
+    return parts.write(range_name(*numbers), make(*args, **settings))
+
+
+def _named(
+    table: str, make: Callable[..., pd.DataFrame], *args: Any, **settings: Any
+) -> Mapping[str, pd.DataFrame]:
+    return {table: make(*args, **settings)}
 
 
 def _digest(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ketadask.search import PersonaSearch, Problem
     from ketadask.store import Range
 
+KEEP = 25
 IDS = tuple(f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1))
 
 
@@ -31,8 +32,8 @@ def null_block(
     """Search the relabelled trials ``numbers``, both ends included.
 
     Relabelling number i is the same wherever and with whatever others it is made. ``keep`` is
-    how many personas of each are stored (default: as many as the search keeps), which is how far
-    down the step-down p-values reach exactly.
+    how many personas of each are stored, `KEEP` or fewer by default. Step-down p-values are
+    exact as long as one of these is not among the better observed ones, and too large beyond.
 
     Returns
     -------
@@ -41,6 +42,7 @@ def null_block(
     """
     from ketadask.cohort.relabel import relabel
 
+    keep = min(search.keep, KEEP) if keep is None else keep
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
         order, trial = relabel(problem.trial, seed=seed, index=index, how=how)

@@ -68,10 +68,8 @@ def test_adjusted_p_equals_brute_force_exactly(design, how, objective, exact):
         search = PersonaSearch(2, min_support=4, min_arm=1, keep=500, objective=objective)
     for seed in range(3):
         problem = make_problem(design, n=20, features=3, seed=seed, planted=2.0 * (seed == 2))
-        found = {each: search.solve(problem, polarity=each) for each in search.polarities}
-        personas = Personas.of(found)
-        q = np.concatenate([found[each].q for each in search.polarities])
-        nulls = null_block(problem, search, (0, B - 1), seed=5, how=how)
+        personas, q = observed(problem, search)
+        nulls = null_block(problem, search, (0, B - 1), seed=5, how=how, keep=500)
         single, step = adjusted_p(problem, search, personas, q, nulls)
         expected_single, expected_step = westfall_young(problem, everything, 5, how)
         covers = problem.literals.conjunction(personas.ids)
@@ -82,6 +80,21 @@ def test_adjusted_p_equals_brute_force_exactly(design, how, objective, exact):
         assert step.tolist() == [expected_step[key] for key in keys]
         assert single.tolist() == [expected_single[key] for key in keys]
         assert (np.round(single * (B + 1)) == single * (B + 1)).all()
+
+
+def test_few_are_stored_and_the_best_of_them_first():
+    problem, search = make_problem(), BruteSearch(keep=100)
+    nulls = null_block(problem, search, (0, 1), seed=3)
+    assert nulls.groupby(["relabelling", "polarity"])["rank"].max().tolist() == [25] * 4
+    single = adjusted_p(problem, search, *observed(problem, search), nulls)[0]
+    few = null_block(problem, search, (0, 1), seed=3, keep=1)
+    again = adjusted_p(problem, search, *observed(problem, search), few)[0]
+    assert single.tolist() == again.tolist()
+
+
+def observed(problem, search):
+    found = {each: search.solve(problem, polarity=each) for each in search.polarities}
+    return Personas.of(found), np.concatenate([found[each].q for each in search.polarities])
 
 
 def test_blocks_do_not_change_a_relabelling():
@@ -115,10 +128,8 @@ def test_maxima_are_one_per_relabelling_and_polarity():
 def test_distinct_feature_sets_are_the_hypotheses():
     search = BruteSearch(keep=500, distinct="features")
     problem = make_problem(n=20, features=3, seed=1)
-    found = {each: search.solve(problem, polarity=each) for each in search.polarities}
-    personas = Personas.of(found)
-    q = np.concatenate([found[each].q for each in search.polarities])
-    nulls = null_block(problem, search, (0, B - 1), seed=5)
+    personas, q = observed(problem, search)
+    nulls = null_block(problem, search, (0, B - 1), seed=5, keep=500)
     _, step = adjusted_p(problem, search, personas, q, nulls)
     # written out: the statistic of a feature set is the best of its personas
     sets = [
@@ -133,16 +144,16 @@ def test_distinct_feature_sets_are_the_hypotheses():
             [max(v for v, k in zip(values, keys, strict=True) if k == name) for name in names]
         )
 
-    observed = best(all_q(problem, search))
+    seen = best(all_q(problem, search))
     null = np.array(
         [
             best(all_q(replace(problem, trial=trial), search, rows))
             for rows, trial in (relabel(problem.trial, seed=5, index=b) for b in range(B))
         ]
     )
-    order, floor, expected = np.argsort(-observed, kind="stable"), 0.0, {}
+    order, floor, expected = np.argsort(-seen, kind="stable"), 0.0, {}
     for j, k in enumerate(order):
-        reached = (null[:, order[j:]].max(axis=1) >= observed[k] * (1 - 1e-9)).sum()
+        reached = (null[:, order[j:]].max(axis=1) >= seen[k] * (1 - 1e-9)).sum()
         floor = max(floor, (reached + 1) / (B + 1))
         expected[names[k]] = floor
     mine = [
