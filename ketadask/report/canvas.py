@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ _STYLE = {
     "svg.hashsalt": "ketadask",
     "font.family": "sans-serif",
     "font.size": 12.5,
+    "text.parse_math": False,  # a feature may be called $x$
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -128,7 +130,8 @@ def draw(
     import matplotlib as mpl
 
     made = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text
         for width, height, ending in zip((WIDE, NARROW), heights, ("w", "n"), strict=True):
             surface = Surface(width, height)
             paint(surface)
@@ -149,7 +152,8 @@ def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> s
     svg = opening + svg[svg.index(">") + 1 :]
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
-    svg = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, svg)  # before matplotlib 3.11
     for number, title in enumerate(titles):
         mark = f'<g id="told-{number}">'
         svg = svg.replace(mark, f"{mark}<title>{escape(title)}</title>")

@@ -35,15 +35,18 @@ def as_download(table: pd.DataFrame, name: str) -> Download:
     return Download(name, f"data:text/csv;charset=utf-8;base64,{inside}", len(table))
 
 
-def downloads(findings: Findings) -> dict[str, Download]:
-    """Return every table that may leave the page; none of them names a participant."""
+def downloads(findings: Findings) -> dict[str, Download | None]:
+    """Return every table that may leave the page, or None; none of them names a participant."""
     tables = {
         "verdicts": findings.verdicts,
         "literals": _named(findings),
         "nulls": findings.nulls,
         "stability": findings.stability,
     }
-    return {n: as_download(t, f"{n}.csv") for n, t in tables.items() if t is not None}
+    return {
+        name: None if table is None else as_download(table, f"{name}.csv")
+        for name, table in tables.items()
+    }
 
 
 def _named(findings: Findings) -> pd.DataFrame | None:

@@ -74,7 +74,7 @@ def _parted(part: Any) -> tuple[list[tuple[str, Any]], dict[str, pd.DataFrame]] 
 
 
 def _shown(name: str, table: pd.DataFrame, mask: Mask) -> dict[str, Any]:
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    texts = table.select_dtypes(exclude="number").columns
     told = table.assign(**{c: table[c].map(mask) for c in texts if c != nm.PARTICIPANT})
     return {
         "name": name.replace("_", " "),
@@ -99,7 +99,7 @@ def risk_figure(curve: pd.DataFrame) -> Drawing | None:
 
 
 def _risk(surface: Surface, curve: pd.DataFrame) -> None:
-    axes = surface.axes(58, 48, 24, 12)
+    axes = surface.axes(64, 48, 24, 12)
     axes.axhline(0.5, color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
     for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):

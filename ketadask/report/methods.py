@@ -11,7 +11,7 @@ from ketadask.report.numerals import flattened, is_number, lookup
 from ketadask.report.wording import DESIGNS, Mask, design, endpoint, unit_word
 
 
-def methods(findings: Findings) -> dict[str, Any] | None:
+def methods(findings: Findings, mask: Mask) -> dict[str, Any] | None:
     """Return what the methods paragraph needs; a setting nobody gave is None and not mentioned."""
     if not findings.settings:
         return None
@@ -26,7 +26,7 @@ def methods(findings: Findings) -> dict[str, Any] | None:
         "seed": lookup(findings.settings, "seed"),
         "version": lookup(findings.provenance, "ketadask"),
         "value": _Setting(findings),
-        "settings": flattened(findings.settings),
+        "settings": _masked_pairs(findings.settings, mask),
     }
 
 
@@ -65,9 +65,9 @@ def saturation(findings: Findings) -> dict[str, Any] | None:
     }
 
 
-def headline_numbers(findings: Findings) -> list[tuple[str, Any]] | None:
+def headline_numbers(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
     """Return every number of the summary as (key, value), in its own order."""
-    return flattened(findings.summary) or None
+    return _masked_pairs(findings.summary, mask) or None
 
 
 def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
@@ -76,8 +76,11 @@ def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
     for key, value in told.items():
         if isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
             told[key] = {str(k): v for k, v in enumerate(value[-_MOST_LISTED:], start=1)}
-    pairs = [(mask(k), _masked(v, mask)) for k, v in flattened(told)]
-    return pairs or None
+    return _masked_pairs(told, mask) or None
+
+
+def _masked_pairs(values: Mapping[str, Any], mask: Mask) -> list[tuple[str, Any]]:
+    return [(mask(k), _masked(v, mask)) for k, v in flattened(values)]
 
 
 def _masked(value: Any, mask: Mask) -> Any:

@@ -96,11 +96,11 @@ def as_given(value: Any) -> str:
 
     Examples
     --------
-    >>> as_given(0.05), as_given(1000), as_given(0.2)
-    ('0.05', '1,000', '0.2')
+    >>> as_given(0.05), as_given(20260101), as_given(0.2)
+    ('0.05', '20260101', '0.2')
     """
     value = plain(value)
-    return number(value) if isinstance(value, int) else f"{value:,.6g}".replace("-", _MINUS)
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 _WRITERS = {
@@ -128,17 +128,17 @@ def marked(value: Any, how: str = "num", digits: int | None = None) -> Markup:
     return Markup('<data value="{}">{}</data>').format(repr(exact), text)
 
 
-def marked_value(value: Any) -> Markup:
+def marked_value(value: Any, how: str = "num") -> Markup:
     """Return any plain value as HTML: numbers marked, the rest as escaped text."""
     value = plain(value)
     if is_number(value):
-        return marked(value, "num", 4) if abs(value) < 1e15 else Markup(escape(str(value)))
+        return marked(value, how, 4 if how == "num" else None)
     if value is None:
         return Markup("not set")
     if isinstance(value, bool):
         return Markup("yes" if value else "no")
     if isinstance(value, list | tuple):
-        return Markup(", ").join(marked_value(v) for v in value) if value else Markup("none")
+        return Markup(", ").join(marked_value(v, how) for v in value) if value else Markup("none")
     return escape(str(value))
 
 

@@ -125,8 +125,8 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "flow": flow(findings, mask, identifiers),
         "missingness": missingness(findings),
         "saturation": saturation(findings),
-        "methods": methods(findings),
-        "numbers": headline_numbers(findings),
+        "methods": methods(findings, mask),
+        "numbers": headline_numbers(findings, mask),
         "provenance": provenance(findings, mask),
         "reproduce": reproduce(findings, mask),
     }

@@ -5,6 +5,7 @@ from made_findings import make_findings
 
 from ketadask import names as nm
 from ketadask.report import Findings
+from ketadask.report.page import render
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,8 @@ def findings() -> Findings:
 @pytest.fixture(scope="session")
 def nothing_supported() -> Findings:
     return make_findings(nm.NOISE)
+
+
+@pytest.fixture(scope="session")
+def page(findings) -> str:
+    return render(findings)

@@ -37,8 +37,8 @@ def seen(html: str) -> str:
     return re.sub(r"\s+", " ", " ".join(reader.words))
 
 
-def test_first_row_names_the_best_persona(findings):
-    html = render(findings)
+def test_first_row_names_the_best_persona(findings, page):
+    html = page
     body = html[html.index('id="verdict-table"') :]
     first = body[body.index("<tbody") : body.index("</tr>", body.index("<tbody>"))]
     for name in findings.verdicts.sort_values("rank").features.iloc[0].split(" | "):
@@ -59,8 +59,8 @@ def test_same_findings_same_bytes(findings, tmp_path):
     assert len(one) < 1_000_000
 
 
-def test_nothing_is_loaded_from_elsewhere(findings):
-    html = render(findings)
+def test_nothing_is_loaded_from_elsewhere(page):
+    html = page
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
     assert "@import" not in html
     assert "default-src 'none'" in html
@@ -81,3 +81,17 @@ def test_unknown_part_is_named():
 def test_lacking_column_is_named(findings):
     with pytest.raises(InputError, match=r"verdicts table of a report lacks columns.*p_adjusted"):
         replace(findings, verdicts=findings.verdicts.drop(columns="p_adjusted"))
+
+
+def test_identifiers_of_elements_are_unique_and_links_lead_somewhere(page):
+    ids = re.findall(r'\sid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= set(ids)
+    assert set(re.findall(r'(?:labelledby|for)="([^"]*)"', page)) <= set(ids)
+
+
+def test_every_drawing_has_a_text(page):
+    drawings = re.findall(r"<svg[^>]*>", page)
+    told = [d for d in drawings if "aria-label=" in d or 'aria-hidden="true"' in d]
+    inner = [d for d in drawings if 'overflow="visible"' in d]
+    assert len(drawings) == len(told) + len(inner)

@@ -10,7 +10,7 @@
       given = data ? data.value : cell.textContent.trim();
     }
     var number = parseFloat(given);
-    return isNaN(number) ? (data ? Infinity : given) : number;
+    return isNaN(number) ? Infinity : number;
   }
   function sort(button) {
     var heading = button.closest("th"), table = button.closest("table");
