@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
+from ketadask.cohort.feature_matrix import FAMILIES, drop_features, feature_matrix
 from ketadask.cohort.outcomes import (
     attach_outcome,
     exclusion_table,
@@ -28,9 +28,6 @@ from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.scales import demographic_features, place_visits, scale_features
 from ketadask.features.volumes import RAW, volume_features
 from ketadask.schema import COHORT, EXCLUSIONS, InputError, nearest
-from ketadask.sources.names_order import natural
-
-_FAMILIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)
 
 
 def assemble(
@@ -83,20 +80,20 @@ def assemble(
     noted = phenotype.attrs.get("findings", [])
     people = _people(participants, phenotype)
     if families is not None:
-        _check_words("families", families, _FAMILIES)
+        _check_words("families", families, FAMILIES)
     chosen, left_out = _study_group(people, groups)
     cases, none_given = infusions(chosen)
     visits = _visits(phenotype, chosen, outcome)
     complete, no_outcome = attach_outcome(cases, visits, outcome=outcome, day=day, window=window)
-    wanted = set(_FAMILIES if families is None else families)
+    wanted = set(FAMILIES if families is None else families)
     tables = _clinical(phenotype, chosen, wanted)
     no_volumes = exclusion_table([])
     if images is not None and nm.VOLUME in wanted:
         tables.append(volume_features(_studied(images, chosen), how=volumes))
         complete, no_volumes = _with_volumes(complete, images)
     tables += [table for table in more if set(table.about["family"]) & wanted]
-    value, about, dropped = _matrix(tables, complete, include, exclude)
-    value, about, few = _drop_features(value, about, max_missing)
+    value, about, dropped = feature_matrix(tables, complete, include, exclude)
+    value, about, few = drop_features(value, about, max_missing)
     lacking = np.isnan(value).mean(axis=1) > max_missing_case if about.shape[0] else None
     complete, value, sparse = _drop_cases(complete, value, lacking, max_missing_case)
     exclusions = pd.concat([left_out, none_given, no_outcome, no_volumes, sparse])
@@ -206,63 +203,6 @@ def _with_volumes(cases: pd.DataFrame, images: xr.Dataset) -> tuple[pd.DataFrame
     there = cases[nm.PARTICIPANT].isin(images[nm.PARTICIPANT].values.tolist())
     left_out = cases.loc[~there, [nm.PARTICIPANT, "period"]].assign(reason="no volumes")
     return cases[there].reset_index(drop=True), left_out
-
-
-def _matrix(
-    tables: list[FeatureTable],
-    cases: pd.DataFrame,
-    include: Sequence[str] | None,
-    exclude: Sequence[str],
-) -> tuple[np.ndarray, pd.DataFrame, dict[str, str]]:
-    """Return the features (case, feature) in canonical order, described, and those left out."""
-    people, periods = cases[nm.PARTICIPANT].tolist(), cases["period"].tolist()
-    value = np.concatenate(
-        [table.at(people, periods) for table in tables] or [np.empty((len(cases), 0))], axis=1
-    )
-    about = pd.concat([t.about for t in tables]) if tables else pd.DataFrame(columns=list(ABOUT))
-    dropped = {name: why for table in tables for name, why in table.dropped.items()}
-    names = [str(name) for name in about.index]
-    twice = about.index[about.index.duplicated()]
-    if len(twice):
-        raise InputError(
-            "two features have the same name",
-            value=twice[0],
-            remedy="rename one, or name the scales to be read",
-        )
-    for where, patterns in (("include", include or ()), ("exclude", exclude)):
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in (*names, *dropped)):
-                raise InputError(
-                    "no such feature", where=where, value=pattern, remedy=nearest(pattern, names)
-                )
-    used = [
-        j
-        for j, name in enumerate(names)
-        if (include is None or any(fnmatchcase(name, p) for p in include))
-        and not any(fnmatchcase(name, p) for p in exclude)
-    ]
-    rank = {family: k for k, family in enumerate(_FAMILIES)}
-    used.sort(key=lambda j: (rank.get(about["family"].iloc[j], len(rank)), natural(names[j])))
-    return value[:, used], about.iloc[used], dropped
-
-
-def _drop_features(
-    value: np.ndarray, about: pd.DataFrame, max_missing: float
-) -> tuple[np.ndarray, pd.DataFrame, dict[str, str]]:
-    if not len(value):
-        return value, about, {}
-    missing = np.isnan(value).mean(axis=0)
-    filled = np.where(np.isnan(value), np.inf, value)
-    lowest = filled.min(axis=0)
-    highest = np.where(np.isnan(value), -np.inf, value).max(axis=0)
-    dropped = {}
-    for name, share, low, high in zip(about.index, missing, lowest, highest, strict=True):
-        if share > max_missing:
-            dropped[str(name)] = f"missing in {share:.0%} of cases"
-        elif low >= high:
-            dropped[str(name)] = "constant" if low == high else "missing in all cases"
-    kept = np.array([str(name) not in dropped for name in about.index], dtype=bool)
-    return value[:, kept], about[kept], dropped
 
 
 def _drop_cases(

@@ -97,16 +97,8 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     root = _existing(Path(path))
     if root.is_file():
         return [], [root]
-    try:
-        inside = sorted(root.iterdir())
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=root, remedy="check its permissions"
-        ) from None
+    inside = _inside(root)
     tables = [p for p in inside if p.suffix in _TABLE_ENDINGS and is_volume_table(p)]
-    for path in inside:
-        if path.suffix in _TABLE_ENDINGS and path.is_file() and path.stat().st_size == 0:
-            raise InputError("the file is empty", file=path, remedy="make it again or remove it")
     # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
     folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
     if tables and folders:
@@ -123,6 +115,19 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
             remedy="name the folder that holds them",
         )
     return folders, tables
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        inside = sorted(folder.iterdir())
+        empty = [p for p in inside if p.suffix in _TABLE_ENDINGS and not p.stat().st_size]
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror})", file=folder, remedy="check its permissions"
+        ) from None
+    if empty:  # nothing says what it held, so it must not be passed over
+        raise InputError("the file is empty", file=empty[0], remedy="make it again or remove it")
+    return inside
 
 
 def _existing(path: Path) -> Path:

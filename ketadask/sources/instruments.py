@@ -218,6 +218,12 @@ _BAI = Instrument(
 
 INSTRUMENTS = {known.name: known for known in (_MADRS, _HAMD, _HAMD6, _HAMA, _BDI, _BAI)}
 
+_COLUMNS = {
+    f"{known.name}_{which}": known
+    for known in INSTRUMENTS.values()
+    for which in (*range(1, len(known.items) + 1), "total")
+}
+
 
 def canonical(header: str, stem: str) -> str | None:
     """Return the canonical name of a column of a known scale, or None.
@@ -260,7 +266,7 @@ def limits(column: str) -> tuple[float, float]:
     >>> limits("bdi_10"), limits("pain")
     ((0.0, 3.0), (-inf, inf))
     """
-    known = INSTRUMENTS.get(scale_of(column))
+    known = _COLUMNS.get(column)
     return known.limits(column) if known else (-math.inf, math.inf)
 
 
@@ -272,5 +278,5 @@ def label(column: str) -> str:
     >>> label("bdi_10")
     'BDI item 10: crying'
     """
-    known = INSTRUMENTS.get(scale_of(column))
+    known = _COLUMNS.get(column)
     return known.label(column) if known else column

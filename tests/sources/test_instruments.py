@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from ketadask.sources.instruments import INSTRUMENTS, canonical, label, limits, scale_of
@@ -44,6 +45,12 @@ def test_canonical_names_are_their_own_canonical_names():
             assert scale_of(name) == known.name
             assert limits(name)[0] == 0
             assert label(name).startswith(known.title)
+
+
+@pytest.mark.parametrize("name", ["bdi_22", 'bdi_"1', "bdi_mood", "pain"])
+def test_a_column_that_only_looks_like_an_item_has_no_range(name):
+    assert limits(name) == (-np.inf, np.inf)
+    assert label(name) == name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,170 @@
+"""Mutated files give a table or a clear error: no traceback, no hang, no wrong column."""
+
+import dask
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ketadask.schema import InputError
+from ketadask.sources import open_volumes, read_nda, read_participants, read_phenotype
+from ketadask.sources.visits import ARMS
+
+PARTICIPANTS = b"""participant_id\tage\tsex\tBMI\tgroup\tinfusion_1\tinfusion_2
+a\t29\tM\t27.8\tMDD\td\tp
+b\t35\tF\tn/a\tHC\tp\tn/a
+"""
+PHENOTYPE = b"""participant_id\tsession_id\tMADRS_Total\tbdi_10
+a\tses-b0\t35\t1
+a\tses-d2\t24\t0
+b\tses-p10\tn/a\t3
+"""
+NDA = b"""subjectkey\tsrc_subject_id\tinterview_age\tvisit\tmadrssad
+"key"\t"id"\t"months"\t"visit"\t"sadness, reported"
+"N1"\t"a"\t"300"\t"ses-b0"\t"4"
+"""
+TABLE = b"""Measure:volume\tLeft-Thalamus-Proper\tCSF\tEstimatedTotalIntraCranialVol
+a\t7311.5\t1287.8\t1500000.5
+b\t6806.7\t900\t1.4e6
+"""
+STATS = b"""# Measure BrainSegNotVent, BrainSegVolNotVent, Brain Volume, 1157593.0, mm^3
+# ColHeaders Index SegId NVoxels Volume_mm3 StructName normMean
+ 1 4 5077 5581.1 Left-Lateral-Ventricle 27.3
+ 2 10 8612 8178.8 Left-Thalamus 83.3
+"""
+SIDECAR = b'{"bdi_10": {"Description": "Crying", "Levels": {"0": "no", "3": "yes"}}}'
+
+PIECES = [b"\t", b"\n", b"\r", b'"', b",", b";", b" ", b"\0", b"\xff", b"\xef\xbb\xbf", b"n/a"]
+PIECES += [b"-999", b"1e999", b"1_0", b"ses-b0", b"a", b"#", b"0" * 40, b"[" * 3000, b"{"]
+
+
+@st.composite
+def mutated(draw, original):
+    """Cut, double, overwrite and insert bytes of a good file."""
+    content = original
+    pieces = st.one_of(st.just(b""), st.sampled_from(PIECES), st.binary(max_size=6))
+    for _ in range(draw(st.integers(1, 4))):
+        first = draw(st.integers(0, len(content)))
+        last = draw(st.integers(first, min(len(content), first + 40)))
+        new = draw(st.one_of(pieces, st.just(content[first:last])))
+        content = content[: draw(st.sampled_from([first, last]))] + new + content[last:]
+    return content
+
+
+def written(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def table_or_error(read, *arguments, **options):
+    """Return the table, or None where the reader says in which file something is wrong."""
+    try:
+        return read(*arguments, **options)
+    except InputError as wrong:
+        error = wrong
+    assert str(error).strip()
+    assert error.file is not None
+    return None
+
+
+def check_participants(folder, content):
+    written(folder / "participants.tsv", content)
+    for bad_cells in ("stop", "missing"):
+        table = table_or_error(read_participants, folder, bad_cells=bad_cells)
+        if table is not None:
+            assert table["participant"].is_unique
+            arms = set("-".join(table["sequence"]).split("-"))
+            assert arms <= {"", "active", "control"}
+            assert table["age"].dropna().between(0, 120).all()
+
+
+def check_phenotype(folder, content):
+    written(folder / "phenotype" / "mood.tsv", content)
+    for bad_cells in ("stop", "missing"):
+        table = table_or_error(read_phenotype, folder, visits=ARMS, bad_cells=bad_cells)
+        if table is not None:
+            assert not table.duplicated(["participant", "period", "arm", "day"]).any()
+            assert not table.columns.duplicated().any()
+            for name, highest in (("bdi_10", 3), ("madrs_total", 60)):
+                if name in table:
+                    assert table[name].dropna().between(0, highest).all()
+
+
+def check_nda(folder, content):
+    table = table_or_error(read_nda, written(folder / "madrs01.txt", content), visits=ARMS)
+    if table is not None and "madrs_2" in table:
+        assert table["madrs_2"].dropna().between(0, 6).all()
+
+
+def volumes_at(path):
+    return open_volumes(path).compute(scheduler="synchronous")
+
+
+def check_volumes(path):
+    volumes = table_or_error(volumes_at, path)
+    if volumes is not None:
+        values = volumes["volume"].to_numpy()
+        assert (np.isnan(values) | ((values >= 0) & np.isfinite(values))).all()
+
+
+def check_tables(folder, content):
+    check_volumes([written(folder / "aseg.tsv", content)])
+
+
+def check_stats(folder, content):
+    written(folder / "a" / "stats" / "aseg.stats", content)
+    check_volumes(folder)
+
+
+def check_sidecar(folder, content):
+    written(folder / "phenotype" / "mood.tsv", PHENOTYPE)
+    written(folder / "phenotype" / "mood.json", content)
+    table = table_or_error(read_phenotype, folder, visits=ARMS)
+    assert table is None or len(table) == 3
+
+
+CHECKS = {
+    "participants": (PARTICIPANTS, check_participants),
+    "phenotype": (PHENOTYPE, check_phenotype),
+    "nda": (NDA, check_nda),
+    "tables": (TABLE, check_tables),
+    "stats": (STATS, check_stats),
+    "sidecar": (SIDECAR, check_sidecar),
+}
+
+
+def fuzz(name, folder, files):
+    original, check = CHECKS[name]
+    check(folder, original)
+
+    @settings(deadline=None, max_examples=files, database=None)
+    @given(mutated(original))
+    def all_of_them(content):
+        check(folder, content)
+
+    with dask.config.set(scheduler="synchronous"):
+        all_of_them()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_mutated_files(tmp_path, name):
+    fuzz(name, tmp_path, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHECKS)
+def test_ten_thousand_mutated_files(tmp_path, name):
+    fuzz(name, tmp_path, 1_700)
+
+
+def test_the_files_that_are_mutated_are_good(tmp_path):
+    written(tmp_path / "participants.tsv", PARTICIPANTS)
+    written(tmp_path / "phenotype" / "mood.tsv", PHENOTYPE)
+    written(tmp_path / "subjects" / "a" / "stats" / "aseg.stats", STATS)
+    assert len(read_participants(tmp_path)) == 2
+    assert len(read_phenotype(tmp_path, visits=ARMS)) == 3
+    assert len(read_nda(written(tmp_path / "madrs01.txt", NDA), visits=ARMS)) == 1
+    table = volumes_at(written(tmp_path / "aseg.tsv", TABLE))
+    assert table.sizes == {"participant": 2, "region": 3}
+    assert int(volumes_at(tmp_path / "subjects")["volume"].notnull().sum()) == 3
