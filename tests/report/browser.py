@@ -52,6 +52,7 @@ class Browser:
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
             made = self._post("/session", {"capabilities": {"alwaysMatch": wanted}})
             self._session = f"/session/{made['sessionId']}"
+            self._post("/url", {"url": "about:blank"})
         except BaseException:
             self._stop()
             raise
