@@ -118,10 +118,10 @@ def top_personas(
 def personas_table(
     found: Found, literals: Literals, score: np.ndarray, counted: int = 0
 ) -> pd.DataFrame:
-    """Return what a search found as a table; ``counted`` literals deep, equivalents are counted."""
+    """Return what a search found as a table; equivalents are counted of ``counted`` literals."""
     import pandas as pd
 
-    inside = literals.conjunction(found.ids).reshape(len(found.q), -1)
+    inside = literals.conjunction(found.ids)
     used = [[int(i) for i in row if i >= 0] for row in found.ids]
     return pd.DataFrame(
         {

@@ -9,16 +9,18 @@ ranges, the workers and the order of the tasks cannot change a bit of what is fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from dask.base import tokenize
+from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.search.block import search_block
 from ketadask.search.criteria import Gates
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import Problem
-from ketadask.store import Parts, Range, Receipt, range_name
+from ketadask.search.resampled import Resampled
+from ketadask.store import Parts, Range, Receipt, blocks, fingerprint, range_name
 
 
 def hit_blocks(
@@ -39,6 +41,18 @@ def hit_blocks(
         )
         for numbers in ranges
     ]  # fmt: skip
+
+
+def run_splits(
+    search: PersonaSearch, splitter: Any, store: str, gates: Gates, block: int
+) -> Resampled:
+    """Search what is missing of every split of a fitted search, on dask's current scheduler."""
+    settings = {k: v for k, v in vars(splitter).items() if k != "n_splits"}
+    key = fingerprint(tokenize(search.problem_, search, settings, gates))
+    parts = Parts(Path(store) / "hits" / key[:12], key)
+    ranges = blocks(parts.missing(splitter.n_splits), block)
+    compute(*hit_blocks(search.problem_, search, splitter, ranges, parts, gates))
+    return Resampled(search, search.problem_, splitter, gates, search.found_, parts)
 
 
 def _write(

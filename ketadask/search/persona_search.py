@@ -12,13 +12,14 @@ from ketadask import names as nm
 from ketadask.kernels.exact import DISTINCT, STRATEGIES, Found, search
 from ketadask.kernels.scoring import OBJECTIVES
 from ketadask.schema import COHORT, InputError, nearest
-from ketadask.search.criteria import support_floor
+from ketadask.search.criteria import Gates, support_floor
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from ketadask.search.problem import Problem
+    from ketadask.search.resampled import Resampled
 
 _CHOICES = {
     "objective": OBJECTIVES,
@@ -238,13 +239,18 @@ class PersonaSearch:
         *,
         design: str = "crossover",
         store: str = "runs",
-        gates: Any = None,
+        gates: Gates | None = None,
         block: int = 50,
-    ) -> Any:
-        """Search the whole cohort and every split; see `ketadask.search.resampled.run_splits`."""
-        from ketadask.search.resampled import run_splits
+    ) -> Resampled:
+        """Search the whole cohort, and the train side of every split that has not been yet.
 
-        return run_splits(self.fit(cohort, design=design), splits, store, gates, block)
+        Runs on dask's current scheduler: processes of a ``Client`` where there is one. Parts are
+        written into the folder ``store`` and used again by a later call that asks the same.
+        """
+        from ketadask.search.graph import run_splits
+
+        fitted = self.fit(cohort, design=design)
+        return run_splits(fitted, splits, store, gates or Gates(), block)
 
     def _check(self) -> None:
         for name, valid in _CHOICES.items():

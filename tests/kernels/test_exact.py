@@ -47,14 +47,14 @@ def problems(draw):
         literals,
         score,
         arm,
-        dict(
-            max_literals=depth,
-            min_support=draw(st.integers(1, max(1, units // 2))),
-            keep=draw(st.sampled_from([1, 3, 20])),
-            objective=draw(st.sampled_from(["heterogeneity", "effect"])),
-            min_arm=draw(st.integers(0, 3)) if arm is not None else 0,
-            min_families=draw(st.integers(1, 2)),
-        ),
+        {
+            "max_literals": depth,
+            "min_support": draw(st.integers(1, max(1, units // 2))),
+            "keep": draw(st.sampled_from([1, 3, 20])),
+            "objective": draw(st.sampled_from(["heterogeneity", "effect"])),
+            "min_arm": draw(st.integers(0, 3)) if arm is not None else 0,
+            "min_families": draw(st.integers(1, 2)),
+        },
         draw(st.sampled_from(["covers", "features"])),
     )
 
@@ -105,9 +105,7 @@ def test_q_is_the_permutation_z_statistic():
     sums = np.array([rng.permutation(score)[:11].sum() for _ in range(40_000)])
     assert q == pytest.approx((score[inside].sum() - sums.mean()) / sums.std(), abs=0.03)
     k, n = 11, 40
-    plain = (score[inside] - score.mean()).sum() / (
-        score.std(ddof=1) * np.sqrt(k * (1 - k / n))
-    )
+    plain = (score[inside] - score.mean()).sum() / (score.std(ddof=1) * np.sqrt(k * (1 - k / n)))
     assert q == pytest.approx(plain, rel=1e-12)
 
 
@@ -140,9 +138,7 @@ def test_a_budget_of_nodes_reports_a_true_gap():
     assert not cut.proven
     assert cut.upper >= best.q[0]
     assert cut.gap == cut.upper - cut.q[0]
-    assert as_list(cut) == as_list(
-        search(literals.holds, score, literals.feature, keep=1, nodes=3)
-    )
+    assert as_list(cut) == as_list(search(literals.holds, score, literals.feature, keep=1, nodes=3))
 
 
 def test_a_budget_of_seconds_ends_and_reports_a_true_gap():

@@ -1,0 +1,133 @@
+"""kd.top_personas on arrays and tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ketadask as kd
+from ketadask.kernels.reference import brute_force
+from ketadask.search.encoding import encode_values
+
+
+def planted(units=80, features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(units, features))
+    score = 3.0 * ((X[:, 1] > 0) & (X[:, -2] <= 0.2)) + rng.normal(size=units)
+    return X, score
+
+
+def test_finds_the_planted_persona_and_says_so_in_words():
+    X, score = planted()
+    table = pd.DataFrame(X, columns=[f"volume_{i}" for i in range(6)])
+    best = kd.top_personas(table, score, max_literals=3, keep=5)
+    assert set(best.features[0]) >= {"volume_1", "volume_4"}
+    assert best.persona[0].count(" and ") == best.n_literals[0] - 1
+    assert best["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert best.q.is_monotonic_decreasing
+    assert best.attrs["proven"]
+    assert best.attrs["gap"] == 0
+    assert 0 < best.attrs["saturation"] <= 1
+    assert best.attrs["candidates"] == encode_values(X).candidates(3)
+
+
+def test_columns_say_what_brute_force_says():
+    X, score = planted(units=30, features=4, seed=1)
+    literals = encode_values(X, cuts=2)
+    wanted = brute_force(
+        literals.holds, score, literals.feature,
+        max_literals=2, min_support=5, keep=4, objective="heterogeneity",
+    )  # fmt: skip
+    best = kd.top_personas(X, score, max_literals=2, min_support=5, keep=4, cuts=2)
+    for row, (q, ids) in zip(best.itertuples(), wanted, strict=True):
+        inside = literals.holds[list(ids)].all(axis=0)
+        assert row.q == q
+        assert row.support == inside.sum()
+        assert row.mean_inside == pytest.approx(score[inside].mean())
+        assert row.mean_outside == pytest.approx(score[~inside].mean())
+        assert row.persona == " and ".join(literals.text[i] for i in ids)
+        for name, (low, high) in zip(row.features, row.cuts, strict=True):
+            column = X[:, int(name[1:])]
+            inside &= (column > low) & (column <= high)
+        assert inside.sum() == row.support
+
+
+def test_equivalents_are_counted_exactly():
+    rng = np.random.default_rng(2)
+    X = rng.integers(0, 3, (12, 4)).astype(float)
+    score = rng.normal(size=12)
+    literals = encode_values(X)
+    best = kd.top_personas(X, score, max_literals=3, min_support=2, keep=6)
+    everything = brute_force(
+        literals.holds, score, literals.feature,
+        max_literals=1, min_support=1, keep=1, objective="heterogeneity",
+    )  # fmt: skip
+    assert everything
+    from itertools import combinations
+
+    for row in best.itertuples():
+        cover = np.ones(12, dtype=bool)
+        for name, (low, high) in zip(row.features, row.cuts, strict=True):
+            column = X[:, int(name[1:])]
+            cover &= (column > low) & (column <= high)
+        same = 0
+        for size in (1, 2, 3):
+            for ids in combinations(range(len(literals)), size):
+                if len(set(literals.feature[list(ids)])) == size:
+                    same += (literals.holds[list(ids)].all(axis=0) == cover).all()
+        assert row.equivalents == same - 1
+
+
+def test_unfavourable_is_favourable_of_the_opposite_score():
+    X, score = planted(seed=3)
+    one = kd.top_personas(X, score, polarity="unfavourable", keep=10)
+    two = kd.top_personas(X, -score, keep=10)
+    assert one.persona.tolist() == two.persona.tolist()
+    assert one.q.tolist() == two.q.tolist()
+
+
+def test_families_are_spanned_inside_the_search():
+    X, score = planted(seed=4)
+    families = ["a", "a", "a", "b", "a", "b"]
+    best = kd.top_personas(X, score, families=families, min_families=2, keep=20)
+    assert len(best) == 20
+    for features in best.features:
+        assert {families[int(name[1:])] for name in features} == {"a", "b"}
+
+
+def test_a_column_of_all_missing_values_changes_nothing():
+    X, score = planted(seed=5)
+    wider = np.column_stack([X, np.full(len(X), np.nan)])
+    assert (
+        kd.top_personas(wider, score).persona.tolist() == kd.top_personas(X, score).persona.tolist()
+    )
+
+
+def test_nothing_but_missing_values_gives_an_empty_table():
+    best = kd.top_personas(np.full((20, 3), np.nan), np.arange(20.0))
+    assert len(best) == 0
+    assert best.attrs["proven"]
+
+
+def test_more_than_64_ordinal_levels():
+    rng = np.random.default_rng(6)
+    X = rng.integers(0, 100, (300, 3)).astype(float)
+    explicit = {"x0": list(range(100))}
+    best = kd.top_personas(X, rng.normal(size=300), explicit=explicit, max_literals=1, keep=3)
+    literals = encode_values(X, explicit=explicit)
+    assert (literals.feature == 0).sum() > 128
+    assert best.attrs["candidates"] == len(literals)
+
+
+@pytest.mark.parametrize(
+    ("X", "score", "words"),
+    [
+        (np.ones((4, 2)), np.ones(3), "one score per row"),
+        (np.ones(4), np.ones(4), "two dimensions"),
+        (np.array([["a", "b"], ["c", "d"]]), np.ones(2), "features must be numbers"),
+        (np.ones((4, 2)), np.array([1, 2, np.nan, 3]), "score of unit 2 is nan"),
+        (np.ones((4, 2)), np.ones(4), "equal"),
+    ],
+)
+def test_errors_name_what_is_wrong(X, score, words):
+    with pytest.raises(ValueError, match=words):
+        kd.top_personas(X, score)

@@ -1,0 +1,121 @@
+"""Blocks of splits: the same tables whatever the blocks, the scheduler or the interruptions."""
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from ketadask.cohort import HoldoutSplit
+from ketadask.schema import InputError
+from ketadask.search import Gates, PersonaSearch
+from ketadask.search.block import search_block
+from ketadask.search.graph import hit_blocks
+from ketadask.store import Parts
+from tests.search.small_studies import small_units
+
+
+@pytest.fixture(scope="module", params=["crossover", "pooled"])
+def study(request):
+    search = PersonaSearch(max_literals=2, keep=10, cuts=3)
+    return search, search.problem(small_units(request.param)), HoldoutSplit(12, seed=5)
+
+
+def in_blocks(study, ranges, folder, scheduler):
+    search, problem, splitter = study
+    parts = Parts(folder, "key")
+    with dask.config.set(scheduler=scheduler):
+        dask.compute(*hit_blocks(problem, search, splitter, ranges, parts, Gates()))
+    return [
+        parts.read_all(table, 12).sort_values(by, ignore_index=True)
+        for table, by in (
+            ("hits", ["split", "polarity", "rank"]),
+            ("searches", ["split", "polarity"]),
+        )
+    ]
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+@pytest.mark.parametrize("size", [1, 5, 12])
+def test_blocks_and_schedulers_change_no_bit(study, tmp_path, scheduler, size):
+    whole = in_blocks(study, [(0, 11)], tmp_path / "whole", "synchronous")
+    ranges = [(i, min(i + size, 12) - 1) for i in range(0, 12, size)]
+    for one, two in zip(whole, in_blocks(study, ranges, tmp_path / "x", scheduler), strict=True):
+        pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_hits_pass_the_gates_they_say_they_pass(study):
+    search, problem, splitter = study
+    hits = search_block(problem, search, splitter, 0, 2, gates=Gates())[0]["hits"]
+    sign = np.where(hits.polarity == "favourable", 1, -1)
+    for side in ("train", "holdout"):
+        passes = (hits[f"p_{side}"] < 0.05) & (sign * hits[f"d_{side}"] > 0.5)
+        assert (hits[f"published_{side}"] == passes).all()
+    assert (hits.support_train >= 8).all()
+    inside = problem.literals.conjunction(hits.filter(like="literal_").to_numpy())
+    assert (inside.sum(axis=1) == hits.support_train + hits.support_holdout).all()
+
+
+def test_nothing_is_computed_before_it_is_asked_for(study, tmp_path):
+    def refuse(graph, keys, **kwargs):
+        raise AssertionError("computed")
+
+    search, problem, splitter = study
+    with dask.config.set(scheduler=refuse):
+        tasks = hit_blocks(problem, search, splitter, [(0, 11)], Parts(tmp_path, "k"), Gates())
+    assert len(tasks) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_split_is_named(study):
+    search, problem, _ = study
+
+    class Broken:
+        def mask(self, i, participant, stratum, trial):
+            return np.zeros(len(participant), dtype=bool)
+
+    with pytest.raises(ValueError, match="at least two units") as caught:
+        search_block(problem, search, Broken(), 4, 5, gates=Gates())
+    assert "split 4" in caught.value.__notes__[0]
+
+
+def test_a_run_continues_where_it_stopped(tmp_path):
+    search = PersonaSearch(max_literals=2, keep=5, cuts=2)
+    units = small_units("crossover")
+    few = search.run(units, HoldoutSplit(4, seed=5), store=str(tmp_path), block=2)
+    first = {file.name: file.stat().st_mtime_ns for file in few.parts.folder.iterdir()}
+    more = search.run(units, HoldoutSplit(6, seed=5), store=str(tmp_path), block=2)
+    assert (
+        first.items()
+        <= {file.name: file.stat().st_mtime_ns for file in more.parts.folder.iterdir()}.items()
+    )
+    assert len(few.searches) == 8
+    assert len(more.searches) == 12
+    assert "6 splits" in repr(more)
+
+
+def test_keeps_the_contract_of_scikit_learn():
+    search = PersonaSearch(max_literals=2, keep=7)
+    again = clone(search)
+    assert again is not search
+    assert again.get_params() == search.get_params()
+    assert search.set_params(keep=9).keep == 9
+    assert repr(search) == "PersonaSearch(max_literals=2, keep=9)"
+    with pytest.raises(InputError, match="did you mean 'keep'"):
+        search.set_params(kepe=1)
+
+
+def test_fit_takes_a_search_matrix_and_ends_in_underscores():
+    search = PersonaSearch(max_literals=1, keep=3).fit(small_units("crossover"))
+    assert set(search.found_) == {"favourable", "unfavourable"}
+    assert len(search.personas_) == 6
+    with pytest.raises(InputError, match="unknown objective"):
+        PersonaSearch(objective="best").fit(small_units("crossover"))
+
+
+def test_outcomes_move_no_cut():
+    """The leak test: other outcomes give the same literals."""
+    search, units = PersonaSearch(), small_units("crossover")
+    other = units.assign(score=units.score[::-1].variable, outcome=units.outcome * -3)
+    one, two = search.problem(units).literals, search.problem(other).literals
+    assert one.__dask_tokenize__() == two.__dask_tokenize__()

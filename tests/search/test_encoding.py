@@ -1,0 +1,113 @@
+"""Literals: cuts, merging, missing values, selection, and that outcomes cannot move them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ketadask.schema import InputError
+from ketadask.search.encoding import encode_values, shortest_between
+
+
+def ranges_of(literals):
+    return list(zip(literals.low.tolist(), literals.high.tolist(), strict=True))
+
+
+def test_few_levels_are_cut_between_all_of_them():
+    literals = encode_values(np.array([[0.0], [1], [3], [3]]), names=["x"])
+    assert literals.text == ("x <= 0", "x <= 1", "x >= 1", "x >= 2")
+    assert literals.holds.tolist() == [
+        [True, False, False, False],
+        [True, True, False, False],
+        [False, True, True, True],
+        [False, False, True, True],
+    ]
+
+
+def test_many_levels_are_cut_at_inner_quantiles():
+    values = np.random.default_rng(0).normal(size=(700, 1))
+    literals = encode_values(values, cuts=6)
+    shares = literals.holds.mean(axis=1)
+    assert shares[:6] == pytest.approx(np.arange(1, 7) / 7, abs=0.01)
+    assert shares[6:] == pytest.approx(1 - np.arange(1, 7) / 7, abs=0.01)
+
+
+def test_missing_values_are_inside_no_literal():
+    values = np.array([[1.0], [np.nan], [2.0], [3.0]])
+    literals = encode_values(values, intervals=True)
+    assert not literals.holds[:, 1].any()
+
+
+def test_intervals_are_every_pair_of_cuts():
+    literals = encode_values(np.arange(5.0)[:, None], names=["x"], intervals=True)
+    two_sided = [text for text in literals.text if text.count("<") == 2]
+    assert two_sided == [
+        "0 < x <= 1", "0 < x <= 2", "0 < x <= 3", "1 < x <= 2", "1 < x <= 3", "2 < x <= 3",
+    ]  # fmt: skip
+
+
+def test_cuts_of_a_feature_with_the_same_cover_are_merged():
+    literals = encode_values(np.array([[1.0], [2], [9]]), names=["x"], explicit={"x": [2, 5, 7]})
+    assert literals.text == ("x <= 2", "x >= 3")
+    assert literals.aliases == ("x <= 5 | x <= 7", "x >= 6 | x >= 8")
+
+
+def test_equal_covers_of_other_features_are_named():
+    values = np.array([[0.0, 5.5], [0, 5.5], [1, 7.5]])
+    literals = encode_values(values, names=["a", "b"])
+    assert literals.aliases == ("b <= 6", "b > 6", "a <= 0", "a >= 1")
+
+
+def test_constant_and_empty_features_give_no_literals():
+    values = np.column_stack([np.full(9, 2.0), np.full(9, np.nan)])
+    assert len(encode_values(values)) == 0
+
+
+def test_include_exclude_and_priority():
+    values = np.random.default_rng(1).normal(size=(30, 4))
+    names, families = ["a", "b", "c", "d"], ["one", "one", "two", "two"]
+    chosen = encode_values(values, names=names, families=families, include=["two", "a"])
+    assert {names[f] for f in chosen.feature} == {"a", "c", "d"}
+    chosen = encode_values(values, names=names, families=families, exclude=["two", "a"])
+    assert {names[f] for f in chosen.feature} == {"b"}
+    ordered = encode_values(values, names=names, families=families, priority=["two"])
+    assert list(dict.fromkeys(names[f] for f in ordered.feature)) == ["c", "d", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"include": ["agee"]}, "did you mean 'age'"),
+        ({"exclude": ["x"]}, "no such feature or family"),
+        ({"explicit": {"aeg": [1]}}, "did you mean 'age'"),
+        ({"names": ["age", "age"]}, "named twice"),
+        ({"names": ["age"]}, "2 features but 1 names"),
+    ],
+)
+def test_errors_name_the_value(options, words):
+    values = np.random.default_rng(1).normal(size=(10, 2))
+    with pytest.raises(InputError, match=words):
+        encode_values(values, **{"names": ["age", "bmi"]} | options)
+
+
+@settings(deadline=None)
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_a_cut_separates_the_values_it_lies_between(below, gap):
+    above = below + gap
+    if below < above:
+        assert below <= shortest_between(below, above) < above
+
+
+def test_candidates_are_counted_right():
+    literals = encode_values(np.random.default_rng(2).normal(size=(30, 4)), cuts=2)
+    sizes = np.bincount(literals.feature)
+    pairs = sum(sizes[i] * sizes[j] for i in range(4) for j in range(i))
+    triples = sum(
+        sizes[i] * sizes[j] * sizes[k] for i in range(4) for j in range(i) for k in range(j)
+    )
+    assert literals.candidates(3) == sizes.sum() + pairs + triples
+
+
+def test_the_order_of_units_moves_no_cut():
+    values = np.random.default_rng(3).normal(size=(50, 3))
+    assert ranges_of(encode_values(values)) == ranges_of(encode_values(values[::-1]))
