@@ -51,7 +51,9 @@ def run_splits(
     key = fingerprint(tokenize(search.problem_, search, settings, gates))
     parts = Parts(Path(store) / "hits" / key[:12], key)
     ranges = blocks(parts.missing(splitter.n_splits), block)
-    compute(*hit_blocks(search.problem_, search, splitter, ranges, parts, gates))
+    compute(  # type: ignore[no-untyped-call]
+        *hit_blocks(search.problem_, search, splitter, ranges, parts, gates)
+    )
     return Resampled(search, search.problem_, splitter, gates, search.found_, parts)
 
 
