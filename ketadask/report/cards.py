@@ -52,6 +52,7 @@ def cards(findings: Findings) -> dict[str, Any] | None:
         "endpoint": endpoint(findings),
         "units": units,
         "word": unit_word(findings, 2),
+        "supported": any(r["verdict"] == nm.SUPPORTED for r in chosen),
     }
 
 
@@ -70,7 +71,7 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     for row in rows:
         ids = [row.get(k, -1) for k in _LITERALS]
         lines = [texts.get(i) for i in ids if i >= 0]
-        row["labels"] = [known.label(name) for name in _names(row)]
+        row["labels"] = [known.label(n) for n in _names(row) if known.label(n) != n]
         row["lines"] = [pretty(t or "") for t in (lines if lines and all(lines) else [row["text"]])]
     return rows
 
