@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cohorts import cohort_of, crossover_cohort, parallel_cohort
+from tests.cohort.cohorts import cohort_of, crossover_cohort, parallel_cohort
 from dask.base import tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from cohorts import crossover_cohort, parallel_cohort
+from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

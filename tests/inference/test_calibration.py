@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_problems import make_problem
+from tests.inference.small_problems import make_problem
 
 from ketadask.cohort.relabel import relabel
 from ketadask.cohort.splits import HoldoutSplit

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from small_problems import make_problem
+from tests.inference.small_problems import make_problem
 from statsmodels.stats.power import NormalIndPower
 
 from ketadask.cohort.splits import HoldoutSplit

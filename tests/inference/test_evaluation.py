@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_problems import BruteSearch, make_problem
+from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import Personas, evaluate_block

@@ -4,7 +4,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
-from small_problems import BruteSearch, make_problem
+from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.digest import digest_block, stability_frame

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_problems import BruteSearch, make_problem
+from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.relabel import relabel
 from ketadask.inference.evaluation import Personas, admissible

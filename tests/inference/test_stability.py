@@ -100,6 +100,12 @@ def test_blocks_and_memory_limits_change_no_bit(tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(few, expected, check_exact=True)
 
 
+def test_nobody_to_summarise(tmp_path):
+    nobody = Personas.of({})
+    made = persona_stability(Parts(tmp_path, "key"), [], nobody, use="both")
+    assert len(made) == len(Personas.of({}, made)) == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_selection_counts_give_nogueira_without_the_matrix(seed):
     rng = np.random.default_rng(seed)

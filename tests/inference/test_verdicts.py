@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from small_problems import BruteSearch, make_problem
+from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask import names as nm
 from ketadask.inference.relabelled import null_block

@@ -1,7 +1,7 @@
 """Findings shared by the tests of the report."""
 
 import pytest
-from made_findings import make_findings
+from tests.report.made_findings import make_findings
 
 from ketadask import names as nm
 from ketadask.report import Findings

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from made_tables import (
+from tests.report.made_tables import (
     FEATURES,
     make_cohort,
     make_literals,

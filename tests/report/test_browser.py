@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from browser import Browser
-from made_findings import make_findings
+from tests.report.browser import Browser
+from tests.report.made_findings import make_findings
 from test_privacy import LONG, SCRIPT, renamed
 
 from ketadask.report import Findings, write_report

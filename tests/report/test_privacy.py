@@ -6,7 +6,7 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from made_tables import PLANTED
+from tests.report.made_tables import PLANTED
 
 from ketadask.report.page import render
 from ketadask.report.wording import Mask

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_findings import make_findings
+from tests.report.made_findings import make_findings
 
 import ketadask as kd
 from ketadask import names as nm
