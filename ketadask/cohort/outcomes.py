@@ -8,6 +8,7 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.features.scales import UNPLACED, baseline_visits
 from ketadask.schema import InputError, nearest
+from ketadask.sources.instruments import INSTRUMENTS
 from ketadask.sources.names_order import natural
 from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import SHARED
@@ -26,6 +27,7 @@ def outcome_values(phenotype: pd.DataFrame, outcome: str) -> np.ndarray:
         c for c in columns if c.rpartition("_")[0] == outcome and c.rpartition("_")[2].isdigit()
     ]
     if items:
+        _all_items(phenotype, outcome, items)
         ordered = sorted(items, key=natural)  # one order of summation whatever the file's order
         return phenotype[ordered].to_numpy(dtype=np.float64).sum(axis=1)
     scales = sorted({c.removesuffix("_total").rstrip("0123456789").rstrip("_") for c in columns})
@@ -36,6 +38,21 @@ def outcome_values(phenotype: pd.DataFrame, outcome: str) -> np.ndarray:
         value=outcome,
         remedy=nearest(outcome, scales),
     )
+
+
+def _all_items(phenotype: pd.DataFrame, outcome: str, items: list[str]) -> None:
+    """Refuse to call the sum of some items of a known scale its total."""
+    known = INSTRUMENTS.get(outcome)
+    expected = [] if known is None else [f"{outcome}_{n}" for n in range(1, len(known.items) + 1)]
+    lacking = [name for name in expected if name not in items]
+    if lacking:
+        raise InputError(
+            f"the outcome {outcome} has neither a total nor all of its {len(expected)} items",
+            file=phenotype.attrs.get("folder"),
+            where="outcome",
+            value=f"without {', '.join(lacking)}",
+            remedy=f"add the column {outcome}_total, or the items",
+        )
 
 
 def infusions(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
