@@ -108,10 +108,11 @@ def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_pa
     head = "participant_id\tsession_id\tmadrs_1\tmadrs_2"
     lines = ["a\tses-p1d0\t6\t5", "a\tses-p1d7\t1\t2", "b\tses-p1d0\t6\t6", "b\tses-p1d7\tn/a\t2"]
     with pytest.raises(InputError, match="neither a total nor all of its 10 items"):
-        assemble(read_phenotype(write(tmp_path, madrs="\n".join([head, *lines]) + "\n")))
+        some = "\n".join([head, *lines]) + "\n"
+        assemble(read_phenotype(write(tmp_path / "some", madrs=some)))
     head += "".join(f"\tmadrs_{n}" for n in range(3, 11))
     items = "\n".join([head, *(line + 8 * "\t0" for line in lines)]) + "\n"
-    phenotype = read_phenotype(write(tmp_path, madrs=items))
+    phenotype = read_phenotype(write(tmp_path / "all", madrs=items))
     cohort = assemble(phenotype)
     assert cohort["improvement"].values.tolist() == [8]
     assert ("b", 1, "no madrs at day 7") in reasons(cohort)
