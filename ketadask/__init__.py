@@ -16,6 +16,7 @@ _WHERE = {
     "judge": "ketadask.inference",
     "null": "ketadask.inference",
     "open_volumes": "ketadask.sources",
+    "power": "ketadask.inference",
     "read_phenotype": "ketadask.sources",
     "report": "ketadask.report",
     "simulate": "ketadask.simulate",

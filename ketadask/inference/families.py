@@ -20,7 +20,9 @@ def families(
     Personas come in order of worth, best first. Each joins the best representative before it
     whose cover overlaps with its own (Jaccard index at least ``jaccard``) or whose features are
     the same; a persona that finds none founds a family. So every member resembles the persona
-    it is reported under, and no chain of small steps joins strangers.
+    it is reported under, and no chain of small steps joins strangers. Across polarities two
+    personas are one finding where each holds the units that the other leaves out, up to the same
+    overlap: "these benefit more" and "the others benefit less" are one sentence.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def families(
     features
         Set of features of each persona.
     polarity
-        Polarity of each persona; families do not cross polarities.
+        Polarity of each persona.
 
     Examples
     --------
@@ -38,21 +40,32 @@ def families(
     >>> families(cover, sets, ["favourable"] * 3)
     array([0, 1, 0])
     """
-    inside = cover.astype(np.float64)
-    size = inside.sum(axis=1)
     leader = np.arange(len(cover))
     founders: list[int] = []
     for i in range(len(cover)):
-        before = [j for j in founders if polarity[j] == polarity[i]]
-        shared = inside[before] @ inside[i]
-        either = np.maximum(size[before] + size[i] - shared, 1.0)
-        for j, overlap in zip(before, shared / either, strict=True):
-            if overlap >= jaccard or features[j] == features[i]:
+        for j in founders:
+            if polarity[j] == polarity[i]:
+                one = features[j] == features[i] or overlap(cover[j], cover[i]) >= jaccard
+            else:
+                sides = overlap(cover[j], ~cover[i]), overlap(~cover[j], cover[i])
+                one = min(sides) >= jaccard
+            if one:
                 leader[i] = j
                 break
         else:
             founders.append(i)
     return leader
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the Jaccard index of two covers, 0 where both are empty.
+
+    Examples
+    --------
+    >>> overlap(np.array([True, True, False]), np.array([True, False, False]))
+    0.5
+    """
+    return float((one & other).sum() / max((one | other).sum(), 1))
 
 
 def persona_name(texts: Sequence[str]) -> str:

@@ -17,10 +17,11 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
+from ketadask.inference.detection import Scenario, power_block, summarise_power
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.inference.relabelled import null_block
-from ketadask.store import Parts, Receipt, range_name
+from ketadask.store import Parts, Receipt, blocks, range_name
 
 if TYPE_CHECKING:
     from ketadask.search import PersonaSearch, Problem
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Range = tuple[int, int]
 ARITY = 8
+POWER_BLOCK = 25
 
 
 def null_blocks(
@@ -50,6 +52,17 @@ def null_blocks(
         )
         for numbers in ranges
     ]  # fmt: skip
+
+
+def null_tables(
+    problem: Problem, search: PersonaSearch, relabellings: int, *, seed: int, how: str
+) -> list[Delayed]:
+    """Tables of all relabellings, in order, for a caller who holds them in memory."""
+    shared, _ = _shared(problem)
+    return [
+        delayed(null_block)(shared, search, numbers, seed=seed, how=how)
+        for numbers in blocks([(0, relabellings - 1)], 25)
+    ]
 
 
 def evaluation_blocks(
@@ -94,6 +107,17 @@ def calibration_blocks(
         )
         for numbers in ranges
     ]  # fmt: skip
+
+
+def power_rows(
+    scenario: Scenario, search: PersonaSearch, *, simulations: int, seed: int, alpha: float
+) -> Delayed:
+    """The row of one scenario of `power`, from blocks of simulated studies."""
+    studies = [
+        delayed(power_block)(scenario, search, numbers, seed=seed)
+        for numbers in blocks([(0, simulations - 1)], POWER_BLOCK)
+    ]
+    return delayed(summarise_power)(scenario, studies, alpha)
 
 
 def hits_digest(

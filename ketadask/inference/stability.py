@@ -53,7 +53,7 @@ def persona_stability(
 
     Returns
     -------
-    The columns of `summarise`, a row per persona in their order.
+    The columns of `summarise`, a row per persona in their order; none without personas.
     """
     n_splits = sum(last - first + 1 for first, last in ranges)
     step = max(1, CELLS // max(1, n_splits))
@@ -64,7 +64,7 @@ def persona_stability(
             for each in ranges
         ]
         tables.append(summarise(pd.concat(rows, ignore_index=True), personas, use=use))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else personas.frame()
 
 
 def _some(table: pd.DataFrame, start: int, stop: int, n: int | None) -> pd.DataFrame:

@@ -66,9 +66,9 @@ def judge(
     q = persona_q(cover, everybody, problem.trial.score, search.objective)[0][:, 0] * personas.sign
     q = np.where(admissible(problem, search, cover, everybody)[:, 0], q, np.nan)
     single, step = adjusted_p(problem, search, personas, q, nulls)
-    order = np.lexsort(
-        (*personas.ids.T[::-1], personas.polarity, -np.nan_to_num(q, nan=-np.inf), step)
-    )
+    # Nine digits: who benefits more and who less have the same Q up to rounding.
+    worth = np.round(np.where(np.isnan(q), -np.inf, q), 9)
+    order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -worth, step))
     personas = Personas(personas.ids[order], personas.polarity[order])
     leader = families(
         cover[order], _feature_sets(problem, personas), personas.polarity, jaccard=jaccard

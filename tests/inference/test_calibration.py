@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.inference.small_problems import make_problem
 
 from ketadask.cohort.relabel import relabel
 from ketadask.cohort.splits import HoldoutSplit
@@ -21,6 +20,7 @@ from ketadask.inference.explained import count_votes
 from ketadask.inference.stability import passes
 from ketadask.search import Gates, PersonaSearch
 from ketadask.search.block import search_block
+from tests.inference.small_problems import make_problem
 
 SEARCH = PersonaSearch(2, min_support=4, keep=6)
 SPLITTER, SPLITS, GATES = HoldoutSplit(8, seed=2), 8, Gates(p=0.2)

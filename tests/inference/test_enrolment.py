@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.inference.small_problems import make_problem
 from statsmodels.stats.power import NormalIndPower
 
 from ketadask.cohort.splits import HoldoutSplit
@@ -14,6 +13,7 @@ from ketadask.inference.enrolment import (
     outcome_sigma,
     participants_needed,
 )
+from tests.inference.small_problems import make_problem
 
 COLUMNS = ["split", "polarity", "rank", "literal_1", "literal_2", "literal_3", "literal_4"]
 

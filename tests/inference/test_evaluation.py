@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.kernels.gates import gates as compare
 from ketadask.search import Gates, PersonaSearch
+from tests.inference.small_problems import BruteSearch, make_problem
 
 
 def searches_of(problem, search, splitter, n):

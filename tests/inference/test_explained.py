@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
-from tests.inference.small_problems import make_problem
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.explained import Votes, auc, count_votes, explained_units, risk_coverage
+from tests.inference.small_problems import make_problem
 
 COLUMNS = ["split", "polarity", "literal_1", "literal_2", "literal_3", "literal_4"]
 

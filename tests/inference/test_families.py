@@ -24,9 +24,10 @@ def test_members_resemble_their_representative_and_representatives_differ(seed, 
     leader = families(cover, sets, polarity, jaccard=threshold)
 
     def alike(i, j):
-        return polarity[i] == polarity[j] and (
-            jaccard(cover[i], cover[j]) >= threshold or sets[i] == sets[j]
-        )
+        if polarity[i] != polarity[j]:
+            sides = jaccard(cover[i], ~cover[j]), jaccard(~cover[i], cover[j])
+            return min(sides) >= threshold
+        return jaccard(cover[i], cover[j]) >= threshold or sets[i] == sets[j]
 
     founders = sorted(set(leader.tolist()))
     assert all(leader[j] == j for j in founders)
@@ -34,6 +35,14 @@ def test_members_resemble_their_representative_and_representatives_differ(seed, 
     assert not any(alike(i, j) for i in founders for j in founders if i < j)
     for i in range(12):  # the best that resembles it, not just any
         assert leader[i] == next(j for j in founders if j == i or alike(i, j))
+
+
+def test_who_benefits_more_and_the_others_benefit_less_are_one_finding():
+    cover = np.array([[1] * 10 + [0] * 10, [0] * 10 + [1] * 10, [1] * 10 + [0] * 10], bool)
+    sets = [frozenset({0})] * 3
+    polarity = [FAVOURABLE, "unfavourable", "unfavourable"]
+    assert families(cover[:2], sets[:2], polarity[:2]).tolist() == [0, 0]
+    assert families(cover[[0, 2]], sets[:2], polarity[:2]).tolist() == [0, 1]
 
 
 def test_no_chain_joins_strangers():

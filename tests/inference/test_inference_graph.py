@@ -4,7 +4,6 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
-from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.digest import digest_block, stability_frame
@@ -13,6 +12,7 @@ from ketadask.inference.graph import evaluation_blocks, hits_digest, null_blocks
 from ketadask.inference.relabelled import null_block
 from ketadask.search import Gates
 from ketadask.store import Parts, blocks, range_name
+from tests.inference.small_problems import BruteSearch, make_problem
 
 N = 10
 SPLITTER = HoldoutSplit(N, seed=3)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask.cohort.relabel import relabel
 from ketadask.inference.evaluation import Personas, admissible
@@ -14,6 +13,7 @@ from ketadask.inference.verdicts import adjusted_p
 from ketadask.kernels.evaluate import persona_q
 from ketadask.schema import NULLS, InputError
 from ketadask.search import PersonaSearch
+from tests.inference.small_problems import BruteSearch, make_problem
 
 B = 19
 

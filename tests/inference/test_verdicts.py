@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.inference.small_problems import BruteSearch, make_problem
 
 from ketadask import names as nm
 from ketadask.inference.relabelled import null_block
 from ketadask.inference.verdicts import judge
 from ketadask.schema import VERDICTS
+from tests.inference.small_problems import BruteSearch, make_problem
 
 
 def judged(problem, search, **options):
@@ -68,7 +68,9 @@ def test_representatives_are_the_best_of_their_family():
     cover = problem.literals.conjunction(table[[f"literal_{k}" for k in range(1, 5)]].to_numpy())
     for i in range(len(table)):
         for j in range(i):
-            if table["polarity"][i] == table["polarity"][j]:
+            if table["polarity"][i] != table["polarity"][j]:
+                assert not ((cover[i] | cover[j]).all() and not (cover[i] & cover[j]).any())
+            else:
                 shared = (cover[i] & cover[j]).sum() / (cover[i] | cover[j]).sum()
                 assert shared < 0.5
                 assert table["features"][i] != table["features"][j]

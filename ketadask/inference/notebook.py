@@ -1,0 +1,144 @@
+"""Two calls for a notebook: relabel the trial, and judge what the splits found against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from dask.base import tokenize
+
+from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
+from ketadask.schema import COHORT, InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketadask.search import PersonaSearch
+    from ketadask.search.resampled import Resampled
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """Relabelled trials of one search.
+
+    Parameters
+    ----------
+    table
+        Table that keeps ``schema.NULLS``.
+    asked
+        Token of the search and its problem: verdicts are refused where it differs.
+    seed, how
+        Address of the relabellings, and what was exchanged.
+    """
+
+    table: pd.DataFrame
+    asked: str
+    seed: int
+    how: str
+
+    @property
+    def relabellings(self) -> int:
+        """How many there are."""
+        return int(self.table["relabelling"].nunique())
+
+    @property
+    def maxima(self) -> pd.DataFrame:
+        """The largest Q per relabelling and polarity."""
+        from ketadask.inference.relabelled import null_maxima
+
+        return null_maxima(self.table)
+
+    def __repr__(self) -> str:
+        """Say how many, and of what."""
+        return f"<Null: {self.relabellings} relabelled trials, how={self.how!r}, seed={self.seed}>"
+
+
+def null(
+    search: PersonaSearch,
+    cohort: xr.Dataset,
+    *,
+    relabellings: int = 999,
+    seed: int = 7,
+    how: str = "features",
+    design: str = "crossover",
+) -> Null:
+    """Repeat a search on relabelled trials, with Dask's current scheduler.
+
+    Parameters
+    ----------
+    search
+        The search whose findings will be judged.
+    cohort
+        A cohort (``design`` makes the scores) or a search matrix, as `PersonaSearch.fit` takes.
+    relabellings
+        How many; the smallest adjusted p is 1 / (relabellings + 1).
+    how
+        ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
+    """
+    import dask
+
+    from ketadask.inference.graph import null_tables
+
+    matrix = cohort
+    if set(COHORT.variables) <= set(cohort.data_vars):
+        from ketadask.cohort import units
+
+        matrix = units(cohort, design=design)
+    problem = search.problem(matrix)
+    if relabellings < 1:
+        raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
+    tables = dask.compute(*null_tables(problem, search, relabellings, seed=seed, how=how))
+    table = pd.concat(tables, ignore_index=True)
+    return Null(table, tokenize(search, problem), seed, how)
+
+
+def judge(
+    hits: Resampled,
+    null: Null,
+    *,
+    use: str = "heterogeneity",
+    alpha: float = ALPHA,
+    suggestive: float = SUGGESTIVE,
+    jaccard: float = JACCARD,
+) -> pd.DataFrame:
+    """Return the verdict table of a resampling study: see `ketadask.inference.verdicts.judge`.
+
+    Parameters
+    ----------
+    hits
+        What `PersonaSearch.run` returned. What its personas are worth on every split is computed
+        with Dask's current scheduler, and kept beside its parts.
+    null
+        Relabelled trials of the same search and cohort.
+    use
+        Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
+    """
+    import dask
+
+    from ketadask.inference import verdicts
+    from ketadask.inference.evaluation import Personas
+    from ketadask.inference.graph import evaluation_blocks
+    from ketadask.inference.stability import persona_stability
+    from ketadask.store import Parts, blocks
+
+    if null.asked != tokenize(hits.search, hits.problem):
+        raise InputError(
+            "the relabelled trials belong to another search or cohort",
+            remedy="make them with null(search, cohort) of the search and cohort that were run",
+        )
+    personas, count = Personas.of(hits.found), hits.splitter.n_splits
+    token = tokenize(personas, hits.splitter, hits.gates, null.asked)
+    parts = Parts(hits.parts.folder.parent.parent / "evaluations" / token[:12], token)
+    missing = blocks(parts.missing(count), 50)
+    dask.compute(
+        *evaluation_blocks(
+            hits.problem, personas, hits.splitter, hits.searches, missing, parts,
+            search=hits.search, gates=hits.gates,
+        )
+    )  # fmt: skip
+    stability = persona_stability(parts, parts.covered(count), personas, use=use, n=count)
+    return verdicts.judge(
+        hits.problem, hits.search, hits.found, null.table, stability,
+        alpha=alpha, suggestive=suggestive, jaccard=jaccard,
+    )  # fmt: skip

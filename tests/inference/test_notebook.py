@@ -1,0 +1,94 @@
+"""From a search matrix to verdicts in three calls."""
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import ketadask as kd
+from ketadask.schema import UNITS, VERDICTS, InputError
+from ketadask.search import PersonaSearch
+
+
+def search_matrix(n=40, features=5, effect=3.0, seed=0):
+    """A crossover search matrix in which x0 <= 0.5 benefits."""
+    rng = np.random.default_rng(seed)
+    value = rng.normal(size=(n, features))
+    outcome = rng.normal(size=(n, 2))
+    outcome[:, 0] += effect * (value[:, 0] <= 0.5)
+    text = [f"x{k}" for k in range(features)]
+    return UNITS.check(
+        xr.Dataset(
+            {
+                "value": (("unit", "feature"), value),
+                "score": ("unit", outcome[:, 0] - outcome[:, 1]),
+                "outcome": (("unit", "arm"), outcome),
+            },
+            coords={
+                "arm": ["active", "control"],
+                "participant": ("unit", [f"p{k}" for k in range(n)]),
+                "stratum": ("unit", np.zeros(n, dtype=np.int64)),
+                "split_stratum": ("unit", np.zeros(n, dtype=np.int64)),
+                "period": ("unit", np.ones(n, dtype=np.int64)),
+                "sequence": ("unit", ["active-control"] * n),
+                "trial": ("unit", ["one"] * n),
+                "site": ("unit", ["one"] * n),
+                "feature": text,
+                "family": ("feature", ["scale"] * features),
+                "kind": ("feature", ["continuous"] * features),
+                "measure": ("feature", [""] * features),
+                "label": ("feature", text),
+            },
+            attrs={"design": "crossover", "endpoint": "improvement"},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    matrix, search = search_matrix(), PersonaSearch(1, cuts=3, keep=10)
+    with dask.config.set(scheduler="synchronous"):
+        hits = search.run(matrix, kd.HoldoutSplit(12, seed=7), store=tmp_path_factory.mktemp("s"))
+        return matrix, search, hits, kd.null(search, matrix, relabellings=39, seed=7)
+
+
+def test_the_true_persona_is_supported(study):
+    _, _, hits, null = study
+    table = VERDICTS.check(kd.judge(hits, null))
+    assert table["features"][0] == "x0"
+    assert table["verdict"][0] == "supported"
+    assert table["p_adjusted"][0] == 1 / 40
+    assert table["recurrence"][0] > 0.5
+    assert table["d_low"][0] < table["d_mean"][0] < table["d_high"][0]
+    again = kd.judge(hits, null)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+
+
+def test_published_and_heterogeneity_gates_count_differently(study):
+    _, _, hits, null = study
+    one, other = (kd.judge(hits, null, use=use) for use in ("published", "heterogeneity"))
+    assert one["p_adjusted"].tolist() == other["p_adjusted"].tolist()
+    assert one["p_mean"].tolist() != other["p_mean"].tolist()
+
+
+def test_null_says_what_it_is(study):
+    _, _, _, null = study
+    assert repr(null) == "<Null: 39 relabelled trials, how='features', seed=7>"
+    assert len(null.maxima) == 2 * 39
+
+
+def test_scheduler_changes_no_bit(study):
+    matrix, search, _, null = study
+    with dask.config.set(scheduler="threads"):
+        again = kd.null(search, matrix, relabellings=39, seed=7)
+    pd.testing.assert_frame_equal(again.table, null.table, check_exact=True)
+
+
+def test_relabelled_trials_of_another_search_are_refused(study):
+    matrix, _, hits, _ = study
+    other = kd.null(PersonaSearch(1, cuts=2, keep=10), matrix, relabellings=2)
+    with pytest.raises(InputError, match="belong to another search or cohort"):
+        kd.judge(hits, other)
+    with pytest.raises(InputError, match="at least one relabelling"):
+        kd.null(hits.search, matrix, relabellings=0)
