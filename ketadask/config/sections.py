@@ -69,6 +69,11 @@ class Data(Section):
         default=None,
         description="groups of participants.tsv that belong to the study; all if not given",
     )
+    visits: str | None = Field(
+        default=None,
+        description="regular expression of session names with groups day and period or arm; "
+        "ses-p(?P<period>[12])d(?P<day>\\d+) if not given",
+    )
     bad_cells: Literal["stop", "missing"] = Field(
         default="stop", description="stop at a wrong cell, or count it as missing and list it"
     )

@@ -63,11 +63,12 @@ def _has_volumes(settings: Settings, folder: Path) -> bool:
 def read_scales(settings: Settings, folder: Path) -> pd.DataFrame:
     """Read the rating scales, from BIDS tables or, where there are none, from NDA texts."""
     from ketadask.sources import read_nda, read_phenotype
+    from ketadask.sources.visits import PERIODS
 
-    scales, bad = settings.data.scales, settings.data.bad_cells
-    if (folder / "phenotype").is_dir() or not (folder / "nda").is_dir():
-        return read_phenotype(folder, scales, bad_cells=bad)
-    return read_nda(folder / "nda", scales, bad_cells=bad)
+    data = settings.data
+    bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
+    read = read_phenotype if bids else read_nda
+    return read(folder, data.scales, visits=data.visits or PERIODS, bad_cells=data.bad_cells)
 
 
 def units_of(settings: Settings, cohort: xr.Dataset) -> xr.Dataset:
