@@ -12,9 +12,9 @@ from ketadask.report.findings import Findings
 from ketadask.report.marks import range_bar, shared_axis
 from ketadask.report.wording import endpoint, measure, unit_word
 
-MOST_CARDS = 6
+MOST_CARDS = 5
 LEAST_CARDS = 3
-SHOWN_ROWS = 20
+SHOWN_ROWS = 12
 _LITERALS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
 _ARMS = (nm.ACTIVE, nm.CONTROL)
 
@@ -59,6 +59,11 @@ def cards(findings: Findings) -> dict[str, Any] | None:
 _ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
 
 
+def feature_names(row: dict[str, Any]) -> list[str]:
+    """Return the names of the features of one verdict."""
+    return [name for name in str(row["features"]).split(" | ") if name]
+
+
 def ranked(findings: Findings) -> list[dict[str, Any]]:
     """Return the verdicts in the order of their rank, each with the lines a reader sees."""
     if findings.verdicts is None:
@@ -71,7 +76,7 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     for row in rows:
         ids = [row.get(k, -1) for k in _LITERALS]
         lines = [texts.get(i) for i in ids if i >= 0]
-        row["labels"] = [known.label(n) for n in _names(row) if known.label(n) != n]
+        row["labels"] = [known.label(n) for n in feature_names(row) if known.label(n) != n]
         row["lines"] = [pretty(t or "") for t in (lines if lines and all(lines) else [row["text"]])]
     return rows
 
@@ -85,10 +90,6 @@ def pretty(text: str) -> str:
     'age ≤ 30'
     """
     return text.replace("<=", "≤").replace(">=", "≥")
-
-
-def _names(row: dict[str, Any]) -> list[str]:
-    return [name for name in str(row["features"]).split(" | ") if name]
 
 
 class _Features:
@@ -123,23 +124,26 @@ class _Features:
 
 def _variables(findings: Findings, row: dict[str, Any], known: _Features) -> list[dict[str, Any]]:
     """Return per literal the feature, its range in the data, and the part the persona takes."""
-    listed = [{"feature": n, "low": None, "high": None} for n in _names(row)]
+    listed = [{"feature": n, "low": None, "high": None} for n in feature_names(row)]
     if findings.literals is not None and _LITERALS[0] in row:
         table = findings.literals.set_index("literal")
         ids = [row[k] for k in _LITERALS if row[k] in table.index]
         if ids:
-            listed = table.loc[ids, ["feature", "low", "high"]].to_dict("records")
+            listed = table.loc[ids, ["feature", "low", "high", "text"]].to_dict("records")
     for line in listed:
         name = line["feature"]
         line |= {"label": known.label(name), "unit": known.unit(name), "family": known.family(name)}
-        line["cut"] = None if line["low"] is None else _cut(line["low"], line["high"])
+        line["cut"] = None if line["low"] is None else _cut(line)
         line["bar"] = None
         if line["low"] is not None:
             line["bar"] = range_bar(known.values(name), line["low"], line["high"])
     return listed
 
 
-def _cut(low: float, high: float) -> list[tuple[str, float]]:
-    """Return the bounds of a literal with their signs, the lower one first."""
-    bounds = [(">", low)] if np.isfinite(low) else []
-    return bounds + ([("≤", high)] if np.isfinite(high) else [])
+def _cut(line: dict[str, Any]) -> str:
+    """Return a literal without the name of its feature, with its unit of measurement."""
+    text, name = str(line["text"]), str(line["feature"])
+    if not text.startswith(f"{name} "):
+        signs = ((">", line["low"]), ("<=", line["high"]))
+        text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
+    return f"{pretty(text.removeprefix(name).strip())} {line['unit']}".strip()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ketadask import names as nm
-from ketadask.report.cards import ranked
+from ketadask.report.cards import feature_names, ranked
 from ketadask.report.findings import Findings
 from ketadask.report.numerals import lookup
 from ketadask.report.wording import DESIGNS, design, endpoint, simulated, unit_word
 
-_MOST = 5
+_MOST = 3
 _SATURATED = 0.9
 
 
@@ -29,6 +29,7 @@ def claims(findings: Findings) -> dict[str, Any]:
         "suggestive": by_word[nm.SUGGESTIVE][:_MOST],
         "n_supported": len(by_word[nm.SUPPORTED]),
         "n_suggestive": len(by_word[nm.SUGGESTIVE]),
+        "kin": _kin(by_word[nm.SUPPORTED]),
         "n_rows": len(rows),
         "best": rows[0] if rows else None,
         "asked": asked(findings),
@@ -41,6 +42,14 @@ def claims(findings: Findings) -> dict[str, Any]:
         "saturated": saturated(findings),
         "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
     }
+
+
+def _kin(supported: list[dict[str, Any]]) -> int:
+    """Return how many supported personas after the first share a feature with it."""
+    if not supported:
+        return 0
+    first = set(feature_names(supported[0]))
+    return sum(bool(first & set(feature_names(row))) for row in supported[1:])
 
 
 def asked(findings: Findings) -> dict[str, Any]:

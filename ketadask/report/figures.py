@@ -72,7 +72,8 @@ def _null(surface: Surface, values: np.ndarray, view: dict[str, Any]) -> None:
     every = np.append(values, [m[1] for m in marks])
     low, high = every.min(), every.max()
     room = 0.04 * (high - low or 1.0)
-    edges = np.linspace(values.min(), values.max() or 1.0, 22 if surface.narrow else 36)
+    bins = int(np.clip(2 * np.sqrt(values.size), 8, 24 if surface.narrow else 40))
+    edges = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), bins + 1)
     counts, _ = np.histogram(values, edges)
     bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=SOFT)
     for bar, count, left, right in zip(bars, counts, edges, edges[1:], strict=False):

@@ -1,11 +1,11 @@
 """Findings shared by the tests of the report."""
 
 import pytest
-from tests.report.made_findings import make_findings
 
 from ketadask import names as nm
 from ketadask.report import Findings
 from ketadask.report.page import render
+from tests.report.made_findings import make_findings
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,10 @@
 
 import numpy as np
 import pandas as pd
+
+from ketadask import names as nm
+from ketadask.report import Findings
+from ketadask.schema import EXCLUSIONS
 from tests.report.made_tables import (
     FEATURES,
     make_cohort,
@@ -10,10 +14,6 @@ from tests.report.made_tables import (
     make_units,
     make_verdicts,
 )
-
-from ketadask import names as nm
-from ketadask.report import Findings
-from ketadask.schema import EXCLUSIONS
 
 
 def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Findings:

@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.report.browser import Browser
-from tests.report.made_findings import make_findings
-from test_privacy import LONG, SCRIPT, renamed
 
 from ketadask.report import Findings, write_report
+from tests.report.browser import Browser
+from tests.report.made_findings import make_findings
+from tests.report.test_privacy import LONG, SCRIPT, renamed
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
@@ -100,7 +100,7 @@ def test_long_tables_are_folded_until_asked(browser, pages):
     browser.open(pages["usual"])
     rows = "[...document.querySelectorAll('#verdict-table tbody tr')]"
     shown = f"return {rows}.filter(r => r.offsetHeight).length"
-    assert browser.ask(shown) == 20
+    assert browser.ask(shown) == 12
     browser.ask("document.querySelector('.more').click();")
     assert browser.ask(shown) == 30
 

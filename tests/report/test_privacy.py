@@ -6,10 +6,10 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from tests.report.made_tables import PLANTED
 
 from ketadask.report.page import render
 from ketadask.report.wording import Mask
+from tests.report.made_tables import PLANTED
 
 SCRIPT = "<script>alert(1)</script>"
 LONG = "a_feature_with_a_very_long_name_" * 10

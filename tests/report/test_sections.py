@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report.made_findings import make_findings
 
 import ketadask as kd
 from ketadask import names as nm
@@ -21,6 +20,7 @@ from ketadask.report.page import render
 from ketadask.report.people import flow, missingness
 from ketadask.report.wording import Mask
 from ketadask.schema import InputError
+from tests.report.made_findings import make_findings
 
 
 def test_flow_tells_before_the_cohort_from_before_the_search(findings):
@@ -184,3 +184,13 @@ assert "matplotlib.pyplot" not in sys.modules
 
 def test_parts_missing_are_named():
     assert Findings("x").missing[:4] == ("cohort", "units", "literals", "verdicts")
+
+
+def test_overlapping_personas_are_not_sold_as_separate_findings(findings):
+    table = findings.verdicts.copy()
+    table["verdict"] = nm.SUPPORTED
+    first = set(table["features"][0].split(" | "))
+    kin = sum(bool(first & set(text.split(" | "))) for text in table["features"][1:])
+    text = re.sub(r"<[^>]*>|\s+", " ", render(replace(findings, verdicts=table)))
+    assert "separate findings" in text
+    assert re.search(rf" {kin}\s+of the\s+11\s+after the first share a feature", text)
