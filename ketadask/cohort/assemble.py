@@ -19,6 +19,7 @@ from ketadask import names as nm
 from ketadask.cohort.feature_matrix import FAMILIES, drop_features, feature_matrix
 from ketadask.cohort.outcomes import (
     attach_outcome,
+    contradictions,
     exclusion_table,
     improvement,
     infusions,
@@ -77,13 +78,13 @@ def assemble(
     ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong, as JSON.
     """
     phenotype, images, more = _by_kind(sources)
-    noted = phenotype.attrs.get("findings", [])
     people = _people(participants, phenotype)
     if families is not None:
         _check_words("families", families, FAMILIES)
     chosen, left_out = _study_group(people, groups)
     cases, none_given = infusions(chosen)
     visits = _visits(phenotype, chosen, outcome)
+    noted = [*people.attrs.get("findings", []), *phenotype.attrs.get("findings", [])]
     complete, no_outcome = attach_outcome(cases, visits, outcome=outcome, day=day, window=window)
     wanted = set(FAMILIES if families is None else families)
     tables = _clinical(phenotype, chosen, wanted)
@@ -107,7 +108,7 @@ def assemble(
         "volumes": volumes,
         "exclusions": _as_json(exclusions),
         "dropped": json.dumps(dropped | few, sort_keys=True),
-        "findings": json.dumps(people.attrs.get("findings", []) + noted),
+        "findings": json.dumps(noted + contradictions(visits, chosen)),
     }
     return COHORT.check(cohort)
 

@@ -113,6 +113,23 @@ def attach_outcome(
     return complete.reset_index(drop=True), left_out
 
 
+def contradictions(visits: pd.DataFrame, people: pd.DataFrame) -> list[dict[str, str]]:
+    """Return one finding per visit that does not fit the participant's sequence of infusions."""
+    sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
+    odd = visits.loc[visits["period"] == UNPLACED, [nm.PARTICIPANT, "session"]]
+    return [
+        {
+            "file": "",
+            "where": f"participant {person}",
+            "problem": f"session does not fit the infusions {sequences[person]}",
+            "value": str(session),
+            "remedy": "correct the session, or the infusions in participants.tsv",
+        }
+        for person, session in odd.itertuples(index=False)
+        if sequences[person]  # without a sequence the participant is excluded anyway
+    ]
+
+
 def _followups(visits: pd.DataFrame, day: int, window: int) -> pd.Series:
     off = (visits["day"] - day).abs()
     after = (visits["day"] > 0) & (visits[nm.ARM] != SHARED) & (visits["period"] != UNPLACED)

@@ -80,6 +80,7 @@ def scale_features(phenotype: pd.DataFrame, sequences: dict[str, str]) -> Featur
     values = baseline_visits(place_visits(phenotype, sequences))
     columns = sorted((c for c in phenotype.columns if c not in KEYS), key=natural)
     values = values[columns].astype(np.float64)
+    values.attrs = {}  # pandas copies them with every column taken
     labels = phenotype.attrs.get("labels", {})
     limits = phenotype.attrs.get("limits", {})
     about = [

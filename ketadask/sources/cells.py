@@ -131,9 +131,7 @@ def read_text(path: Path) -> str:
     except IsADirectoryError:
         raise InputError("is a folder, not a file", file=path, remedy="name a file") from None
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=path, remedy="check its permissions"
-        ) from None
+        raise unreadable(path, error) from None
     if not raw.removeprefix(b"\xef\xbb\xbf").strip():
         raise InputError("the file is empty", file=path, remedy="export it again")
     if b"\0" in raw:
@@ -152,6 +150,13 @@ def read_text(path: Path) -> str:
             value=raw[error.start : error.start + 1],
             remedy="save it as UTF-8 (it may be latin-1)",
         ) from None
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """Return what to say about a file or folder that the system does not let us read."""
+    return InputError(
+        f"cannot be read ({error.strerror})", file=path, remedy="check its permissions"
+    )
 
 
 def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

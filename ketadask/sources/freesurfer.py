@@ -13,6 +13,7 @@ from xarray.core import indexing
 
 from ketadask import names as nm
 from ketadask.schema import InputError
+from ketadask.sources.cells import unreadable
 from ketadask.sources.fs_stats import is_participant_folder
 from ketadask.sources.fs_tables import check_people, is_volume_table, open_table, participant_of
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
@@ -98,7 +99,8 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     if root.is_file():
         return [], [root]
     inside = _inside(root)
-    tables = [p for p in inside if p.suffix in _TABLE_ENDINGS and is_volume_table(p)]
+    files = [p for p in inside if p.suffix in _TABLE_ENDINGS and p.is_file()]
+    tables = [p for p in files if is_volume_table(p)]
     # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
     folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
     if tables and folders:
@@ -122,16 +124,18 @@ def _inside(folder: Path) -> list[Path]:
         inside = sorted(folder.iterdir())
         empty = [p for p in inside if p.suffix in _TABLE_ENDINGS and not p.stat().st_size]
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=folder, remedy="check its permissions"
-        ) from None
+        raise unreadable(folder, error) from None
     if empty:  # nothing says what it held, so it must not be passed over
         raise InputError("the file is empty", file=empty[0], remedy="make it again or remove it")
     return inside
 
 
 def _existing(path: Path) -> Path:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not there:
         raise InputError("no such file or folder", file=path, remedy="check the path")
     return path
 

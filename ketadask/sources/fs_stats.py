@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.cells import read_text
+from ketadask.sources.cells import read_text, unreadable
 from ketadask.sources.codes import as_number
 from ketadask.sources.regions import ORDER, unified
 
@@ -17,7 +17,10 @@ FILES = {"aseg.stats": "", "lh.aparc.stats": "lh", "rh.aparc.stats": "rh", "wmpa
 
 def is_participant_folder(folder: Path) -> bool:
     """Return whether a folder holds ``stats/aseg.stats`` or another file read here."""
-    return any((folder / "stats" / name).is_file() for name in FILES)
+    try:
+        return any((folder / "stats" / name).is_file() for name in FILES)
+    except OSError as error:
+        raise unreadable(folder, error) from None
 
 
 def read_folder(folder: Path) -> np.ndarray:

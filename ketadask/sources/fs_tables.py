@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.cells import text_rows
+from ketadask.sources.cells import text_rows, unreadable
 from ketadask.sources.codes import as_number, first_twice
 from ketadask.sources.regions import ORDER, unified
 
@@ -39,13 +39,16 @@ class VolumeTable:
 
 def is_volume_table(path: Path) -> bool:
     """Return whether the first cell of a file says that it holds volumes of a known atlas."""
+    found = _first_cell(_first_line(path))
+    return found is not None and _measure(found) == "volume" and _atlas(found) == "aparc"
+
+
+def _first_line(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            first = file.readline(4096)
-    except OSError:
-        return False
-    found = _first_cell(first.decode("utf-8-sig", errors="replace"))
-    return found is not None and _measure(found) == "volume" and _atlas(found) == "aparc"
+            return file.readline(1 << 20).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _first_cell(line: str) -> re.Match[str] | None:
@@ -122,9 +125,8 @@ def _delimiter(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return ","
-    with path.open("rb") as file:
-        line = file.readline()
-    return next((d for d in ("\t", ",", ";", " ") if d.encode() in line.strip()), "\t")
+    line = _first_line(path).strip()
+    return next((d for d in ("\t", ",", ";", " ") if d in line), "\t")
 
 
 def _check_first_cell(path: Path, cell: str) -> str:

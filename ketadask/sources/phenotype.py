@@ -9,7 +9,7 @@ import pandas as pd
 
 from ketadask.schema import InputError, nearest
 from ketadask.sources import instruments
-from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.cells import Cells, read_cells, read_sidecar, unreadable
 from ketadask.sources.findings import Findings
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, join_scales
@@ -71,9 +71,7 @@ def files_in(folder: Path, suffix: str) -> dict[str, Path]:
     try:
         found = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=folder, remedy="check its permissions"
-        ) from None
+        raise unreadable(folder, error) from None
     return {p.stem: p for p in found if p.suffix == suffix and p.stem != "participants"}
 
 

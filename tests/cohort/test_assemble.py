@@ -107,9 +107,9 @@ def test_the_window_takes_the_nearest_visit(tmp_path):
 def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_path):
     head = "participant_id\tsession_id\tmadrs_1\tmadrs_2"
     lines = ["a\tses-p1d0\t6\t5", "a\tses-p1d7\t1\t2", "b\tses-p1d0\t6\t6", "b\tses-p1d7\tn/a\t2"]
+    some = write(tmp_path / "some", madrs="\n".join([head, *lines]) + "\n")
     with pytest.raises(InputError, match="neither a total nor all of its 10 items"):
-        some = "\n".join([head, *lines]) + "\n"
-        assemble(read_phenotype(write(tmp_path / "some", madrs=some)))
+        assemble(read_phenotype(some))
     head += "".join(f"\tmadrs_{n}" for n in range(3, 11))
     items = "\n".join([head, *(line + 8 * "\t0" for line in lines)]) + "\n"
     phenotype = read_phenotype(write(tmp_path / "all", madrs=items))
@@ -148,6 +148,20 @@ def test_cases_without_volumes_or_with_too_few_features_are_listed(tmp_path):
         InputError, match=r"no participant of the study has volumes, found 'z'; .* a$"
     ):
         assemble(phenotype, volumes_at(tmp_path, "z\t1\t2\t3\n"))
+
+
+def test_wrong_cells_that_were_let_pass_are_kept_with_the_cohort(tmp_path):
+    people = PEOPLE.replace("a\t30", "a\told")
+    folder = write(tmp_path, people, madrs=MADRS.replace("30\t1", "90\t1"))
+    participants = read_participants(folder, bad_cells="missing")
+    phenotype = read_phenotype(folder, bad_cells="missing")
+    cohort = assemble(phenotype, participants=participants, max_missing=0.5)
+    found = json.loads(cohort.attrs["findings"])
+    assert [(f["where"], f["value"]) for f in found] == [
+        ("row 2, column age", "old"),
+        ("row 2, column madrs_total", "90"),
+    ]
+    assert ("a", 1, "no madrs before the infusion") in reasons(cohort)
 
 
 def test_features_are_dropped_by_missingness_and_when_constant(tmp_path):
@@ -208,6 +222,9 @@ def test_a_session_that_contradicts_the_sequence_is_said(tmp_path):
     cohort = assemble(read_phenotype(write(tmp_path, madrs=rows), visits=ARMS), day=2)
     expected = "no madrs at day 2; a session contradicts the sequence of infusions"
     assert ("c", 1, expected) in reasons(cohort)
+    found = json.loads(cohort.attrs["findings"])
+    assert [(f["where"], f["value"]) for f in found] == [("participant c", "ses-p2")]
+    assert found[0]["problem"] == "session does not fit the infusions active"
 
 
 @pytest.fixture(scope="module")

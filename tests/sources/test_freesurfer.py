@@ -1,6 +1,7 @@
 """Volumes from tables and folders: one naming, globals once, nothing read before compute."""
 
 import shutil
+from pathlib import Path
 
 import dask
 import numpy as np
@@ -105,6 +106,20 @@ def test_a_table_that_is_wrong_is_named(tmp_path, name):
     (tmp_path / "lh.tsv").write_text(content)
     with pytest.raises(InputError, match=message):
         open_volumes(tmp_path).compute()
+
+
+def test_a_table_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    tables(tmp_path)
+    opened = Path.open
+
+    def refuse_aseg(self, *arguments, **options):
+        if self.name == "aseg.tsv":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse_aseg)
+    with pytest.raises(InputError, match=r"aseg\.tsv: cannot be read \(Permission denied\)"):
+        open_volumes(tmp_path)
 
 
 def test_tables_given_by_name_must_hold_volumes_of_a_known_atlas(tmp_path):
