@@ -219,17 +219,12 @@ def power(
     >>> table["power"].tolist()
     [1.0]
     """
-    import dask
-
     from ketadask.inference.graph import power_rows
     from ketadask.search import PersonaSearch
 
     search = PersonaSearch() if search is None else search
     asked = scenarios(**choices)
-    rows = [
-        power_rows(each, search, simulations=simulations, seed=seed, alpha=alpha) for each in asked
-    ]
-    return pd.DataFrame(dask.compute(*rows))
+    return pd.DataFrame(power_rows(asked, search, simulations=simulations, seed=seed, alpha=alpha))
 
 
 def summarise_power(

@@ -9,11 +9,11 @@ are merged in a tree of eights and only the last one travels back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from dask.base import tokenize
+from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
@@ -21,15 +21,15 @@ from ketadask.inference.detection import Scenario, power_block, summarise_power
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.inference.relabelled import null_block
-from ketadask.store import Parts, Receipt, blocks, range_name
+from ketadask.store import Parts, Range, Receipt, blocks, range_name
 
 if TYPE_CHECKING:
     from ketadask.search import PersonaSearch, Problem
     from ketadask.search.criteria import Gates
+    from ketadask.search.resampled import Resampled
 
-Range = tuple[int, int]
 ARITY = 8
-POWER_BLOCK = 25
+BLOCK = 25
 
 
 def null_blocks(
@@ -43,26 +43,29 @@ def null_blocks(
     keep: int | None = None,
 ) -> list[Delayed]:
     """One task per range of relabellings; each writes the table ``nulls``."""
-    shared, token = _shared(problem)
+    shared, token = _shared(problem, search, seed, how, keep)
     make = partial(_named, "nulls", null_block)
     return [
         delayed(_write)(
             parts, numbers, make, shared, search, numbers, seed=seed, how=how, keep=keep,
-            dask_key_name=f"null-{numbers[0]:06d}-{token}",
+            dask_key_name=f"null-{range_name(*numbers)}-{token}",
         )
         for numbers in ranges
     ]  # fmt: skip
 
 
-def null_tables(
+def null_table(
     problem: Problem, search: PersonaSearch, relabellings: int, *, seed: int, how: str
-) -> list[Delayed]:
-    """Tables of all relabellings, in order, for a caller who holds them in memory."""
+) -> pd.DataFrame:
+    """All relabellings in one table, on dask's current scheduler."""
     shared, _ = _shared(problem)
-    return [
-        delayed(null_block)(shared, search, numbers, seed=seed, how=how)
-        for numbers in blocks([(0, relabellings - 1)], 25)
-    ]
+    tables = compute(
+        *(
+            delayed(null_block)(shared, search, numbers, seed=seed, how=how)
+            for numbers in blocks([(0, relabellings - 1)], BLOCK)
+        )
+    )
+    return pd.concat(tables, ignore_index=True)
 
 
 def evaluation_blocks(
@@ -77,14 +80,14 @@ def evaluation_blocks(
     gates: Gates,
 ) -> list[Delayed]:
     """One task per range of splits; each writes the table ``evaluation`` of all personas."""
-    shared, token = _shared(problem)
+    shared, token = _shared(problem, personas, splitter, search, gates)
     chosen = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
     make = partial(_named, "evaluation", evaluate_block)
     return [
         delayed(_write)(
             parts, numbers, make, shared, chosen, splitter,
             searches[searches["split"].between(*numbers)], numbers, search=search, gates=gates,
-            dask_key_name=f"evaluate-{numbers[0]:06d}-{token}",
+            dask_key_name=f"evaluate-{range_name(*numbers)}-{token}",
         )
         for numbers in ranges
     ]  # fmt: skip
@@ -99,25 +102,42 @@ def calibration_blocks(
     **settings: Any,
 ) -> list[Delayed]:
     """One task per range of relabellings: a resampling study on each (see `calibration_block`)."""
-    shared, token = _shared(problem)
+    shared, token = _shared(problem, search, splitter, settings)
     return [
         delayed(_write)(
             parts, numbers, calibration_block, shared, search, splitter, numbers, **settings,
-            dask_key_name=f"calibrate-{numbers[0]:06d}-{token}",
+            dask_key_name=f"calibrate-{range_name(*numbers)}-{token}",
         )
         for numbers in ranges
     ]  # fmt: skip
 
 
+def evaluate_missing(run: Resampled, personas: Personas, parts: Parts) -> list[Range]:
+    """Finish ``parts`` on dask's current scheduler; return the ranges that cover all splits."""
+    count = run.splitter.n_splits
+    missing = blocks(parts.missing(count), BLOCK)
+    compute(
+        *evaluation_blocks(
+            run.problem, personas, run.splitter, run.searches, missing, parts,
+            search=run.search, gates=run.gates,
+        )
+    )  # fmt: skip
+    return parts.covered(count)
+
+
 def power_rows(
-    scenario: Scenario, search: PersonaSearch, *, simulations: int, seed: int, alpha: float
-) -> Delayed:
-    """The row of one scenario of `power`, from blocks of simulated studies."""
-    studies = [
-        delayed(power_block)(scenario, search, numbers, seed=seed)
-        for numbers in blocks([(0, simulations - 1)], POWER_BLOCK)
-    ]
-    return delayed(summarise_power)(scenario, studies, alpha)
+    asked: Sequence[Scenario], search: PersonaSearch, *, simulations: int, seed: int, alpha: float
+) -> list[dict[str, Any]]:
+    """The rows of `power`, a block of simulated studies per task, on dask's current scheduler."""
+    ranges = blocks([(0, simulations - 1)], BLOCK)
+    return compute(
+        [
+            delayed(summarise_power)(
+                each, [delayed(power_block)(each, search, one, seed=seed) for one in ranges], alpha
+            )
+            for each in asked
+        ]
+    )[0]
 
 
 def hits_digest(
@@ -130,11 +150,11 @@ def hits_digest(
     n: int | None = None,
 ) -> Delayed:
     """One digest of the finished parts of hits named by ``ranges``, of the splits below ``n``."""
-    shared, token = _shared(problem)
+    shared, token = _shared(problem, splitter, hits, use, n)
     digests = [
         delayed(_digest)(
             shared, splitter, hits, (range_name(first, last), (first, _below(last, n))), use=use,
-            dask_key_name=f"digest-{first:06d}-{token}",
+            dask_key_name=f"digest-{range_name(first, last)}-{token}",
         )
         for first, last in ranges
     ]  # fmt: skip
@@ -145,13 +165,14 @@ def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed
     """Merge results in a tree of eights: no task holds more than eight of them."""
     level = list(leaves)
     while len(level) > 1:
-        level = [delayed(_merge)(merge, level[i : i + ARITY]) for i in range(0, len(level), ARITY)]
+        level = [delayed(reduce)(merge, level[i : i + ARITY]) for i in range(0, len(level), ARITY)]
     return level[0]
 
 
-def _shared(problem: Problem) -> tuple[Delayed, str]:
+def _shared(problem: Problem, *asked: Any) -> tuple[Delayed, str]:
+    """Return the node of the problem, and a token of it and all else that makes a task differ."""
     token = tokenize(problem)
-    return delayed(problem, traverse=False, name=f"problem-{token}"), token[:8]
+    return delayed(problem, traverse=False, name=f"problem-{token}"), tokenize(token, asked)[:12]
 
 
 def _write(
@@ -176,10 +197,3 @@ def _digest(
 
 def _below(last: int, n: int | None) -> int:
     return last if n is None else min(last, n - 1)
-
-
-def _merge(merge: Callable[[Any, Any], Any], results: Sequence[Any]) -> Any:
-    merged = results[0]
-    for each in results[1:]:
-        merged = merge(merged, each)
-    return merged

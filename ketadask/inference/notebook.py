@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from dask.base import tokenize
 
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.schema import COHORT, InputError
@@ -14,7 +13,7 @@ from ketadask.schema import COHORT, InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketadask.search import PersonaSearch
+    from ketadask.search import PersonaSearch, Problem
     from ketadask.search.resampled import Resampled
 
 
@@ -27,7 +26,7 @@ class Null:
     table
         Table that keeps ``schema.NULLS``.
     asked
-        Token of the search and its problem: verdicts are refused where it differs.
+        Fingerprint of the search and its problem: verdicts are refused where it differs.
     seed, how
         Address of the relabellings, and what was exchanged.
     """
@@ -76,9 +75,7 @@ def null(
     how
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
     """
-    import dask
-
-    from ketadask.inference.graph import null_tables
+    from ketadask.inference.graph import null_table
 
     matrix = cohort
     if set(COHORT.variables) <= set(cohort.data_vars):
@@ -88,9 +85,8 @@ def null(
     problem = search.problem(matrix)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    tables = dask.compute(*null_tables(problem, search, relabellings, seed=seed, how=how))
-    table = pd.concat(tables, ignore_index=True)
-    return Null(table, tokenize(search, problem), seed, how)
+    table = null_table(problem, search, relabellings, seed=seed, how=how)
+    return Null(table, _asked(search, problem), seed, how)
 
 
 def judge(
@@ -114,31 +110,30 @@ def judge(
     use
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     """
-    import dask
-
     from ketadask.inference import verdicts
     from ketadask.inference.evaluation import Personas
-    from ketadask.inference.graph import evaluation_blocks
+    from ketadask.inference.graph import evaluate_missing
     from ketadask.inference.stability import persona_stability
-    from ketadask.store import Parts, blocks
+    from ketadask.store import Parts, fingerprint
 
-    if null.asked != tokenize(hits.search, hits.problem):
+    if null.asked != _asked(hits.search, hits.problem):
         raise InputError(
             "the relabelled trials belong to another search or cohort",
             remedy="make them with null(search, cohort) of the search and cohort that were run",
         )
     personas, count = Personas.of(hits.found), hits.splitter.n_splits
-    token = tokenize(personas, hits.splitter, hits.gates, null.asked)
-    parts = Parts(hits.parts.folder.parent.parent / "evaluations" / token[:12], token)
-    missing = blocks(parts.missing(count), 50)
-    dask.compute(
-        *evaluation_blocks(
-            hits.problem, personas, hits.splitter, hits.searches, missing, parts,
-            search=hits.search, gates=hits.gates,
-        )
-    )  # fmt: skip
-    stability = persona_stability(parts, parts.covered(count), personas, use=use, n=count)
+    settings = {k: v for k, v in vars(hits.splitter).items() if k != "n_splits"}
+    key = fingerprint(null.asked, personas.frame().to_dict("list"), settings, hits.gates)
+    parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
+    ranges = evaluate_missing(hits, personas, parts)
+    stability = persona_stability(parts, ranges, personas, use=use, n=count)
     return verdicts.judge(
         hits.problem, hits.search, hits.found, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
     )  # fmt: skip
+
+
+def _asked(search: PersonaSearch, problem: Problem) -> str:
+    from ketadask.store import fingerprint
+
+    return fingerprint(search.__dask_tokenize__(), problem.__dask_tokenize__())

@@ -62,7 +62,7 @@ def test_blocks_and_schedulers_change_nothing(monkeypatch):
     given = {"simulations": 12, "effect": 1.5, **SMALL}
     with dask.config.set(scheduler="synchronous"):
         whole = power(SEARCH, **given)
-        monkeypatch.setattr(graph, "POWER_BLOCK", 5)
+        monkeypatch.setattr(graph, "BLOCK", 5)
         some = power(SEARCH, **given)
     with dask.config.set(scheduler="threads"):
         threads = power(SEARCH, **given)
