@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ketadask import names as nm
-from ketadask.report.cards import feature_names, ranked
 from ketadask.report.findings import Findings
 from ketadask.report.numerals import lookup
+from ketadask.report.personas import ranked
 from ketadask.report.wording import DESIGNS, design, endpoint, simulated, unit_word
 
 _MOST = 3
@@ -26,7 +26,7 @@ def claims(findings: Findings) -> dict[str, Any]:
     return {
         "tone": tone,
         "supported": by_word[nm.SUPPORTED][:_MOST],
-        "suggestive": by_word[nm.SUGGESTIVE][:_MOST],
+        "suggestive": by_word[nm.SUGGESTIVE][: _MOST - 1],
         "n_supported": len(by_word[nm.SUPPORTED]),
         "n_suggestive": len(by_word[nm.SUGGESTIVE]),
         "kin": _kin(by_word[nm.SUPPORTED]),
@@ -48,8 +48,8 @@ def _kin(supported: list[dict[str, Any]]) -> int:
     """Return how many supported personas after the first share a feature with it."""
     if not supported:
         return 0
-    first = set(feature_names(supported[0]))
-    return sum(bool(first & set(feature_names(row))) for row in supported[1:])
+    first = set(supported[0]["names"])
+    return sum(bool(first & set(row["names"])) for row in supported[1:])
 
 
 def asked(findings: Findings) -> dict[str, Any]:

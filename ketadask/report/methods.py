@@ -73,9 +73,8 @@ def headline_numbers(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | 
 def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
     """Return where the results come from as (key, value)."""
     told = {k: v for k, v in findings.provenance.items() if k != "settings"}
-    for key, value in told.items():
-        if isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
-            told[key] = {str(k): v for k, v in enumerate(value[-_MOST_LISTED:], start=1)}
+    if isinstance(told.get("runs"), list):
+        told["runs"] = told["runs"][-_MOST_LISTED:]
     return _masked_pairs(told, mask) or None
 
 

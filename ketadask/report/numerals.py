@@ -147,12 +147,14 @@ def flattened(values: Mapping[str, Any], above: str = "") -> list[tuple[str, Any
 
     Examples
     --------
-    >>> flattened({"seed": 7, "search": {"keep": 100, "cuts": [1, 2]}})
-    [('seed', 7), ('search.keep', 100), ('search.cuts', [1, 2])]
+    >>> flattened({"seed": 7, "search": {"cuts": [1, 2]}, "runs": [{"made": 5}]})
+    [('seed', 7), ('search.cuts', [1, 2]), ('runs.1.made', 5)]
     """
     pairs: list[tuple[str, Any]] = []
     for key, value in values.items():
         path = f"{above}{key}"
+        if isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
+            value = {str(k): v for k, v in enumerate(value, start=1)}  # noqa: PLW2901
         if isinstance(value, Mapping):
             pairs += flattened(value, f"{path}.")
         else:
