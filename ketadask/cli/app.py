@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="--debug with any command shows the traceback of an error. "
-    "Exit codes: 0 done, 1 failed, 2 bad input or configuration.",
+    "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 130 interrupted.",
 )
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
@@ -31,7 +31,7 @@ Changes = Annotated[
 RUNS = Path("runs")
 
 
-@app.command()
+@app.command(short_help="Write a study folder with planted truth.")
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     participants: Annotated[int, typer.Option(help="How many.")] = 33,
@@ -60,7 +60,7 @@ def simulate(
     typer.echo(folder)
 
 
-@app.command()
+@app.command(short_help="Say what a study is made of; computes nothing.")
 def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Read the study's settings and tables; say what is there, what is missing, and why."""
     from ketadask.cli.tables import show_check
@@ -69,7 +69,7 @@ def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     show_check(Study.read(study, changes=changes, out=out).check())
 
 
-@app.command()
+@app.command(short_help="Do everything that is not done yet.")
 def run(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
@@ -80,7 +80,7 @@ def run(
     show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).run())
 
 
-@app.command()
+@app.command(short_help="Search all splits and all relabelled trials.")
 def search(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
@@ -91,7 +91,7 @@ def search(
     show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).search())
 
 
-@app.command()
+@app.command(short_help="Judge what the searches found.")
 def judge(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
@@ -102,7 +102,7 @@ def judge(
     show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
 
 
-@app.command()
+@app.command(short_help="Write the report of what has been judged.")
 def report(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Write the report of what has been judged."""
     from ketadask.cli.tables import show_ending
@@ -111,7 +111,7 @@ def report(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     show_ending(Study.read(study, changes=changes, out=out).report())
 
 
-@app.command()
+@app.command(short_help="Show what is present and what is missing.")
 def status(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Show which parts of a study are present and which are missing; changes nothing."""
     from ketadask.cli.tables import show_status
@@ -120,7 +120,7 @@ def status(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     show_status(Study.read(study, changes=changes, out=out).status())
 
 
-@app.command()
+@app.command(short_help="Try what a study needs of this machine.")
 def doctor(cluster: Cluster = None, out: Out = RUNS) -> None:
     """Try what a study needs of this machine; say what would fail, and the remedy."""
     from ketadask.cli.tables import show_doctor
@@ -131,6 +131,7 @@ def doctor(cluster: Cluster = None, out: Out = RUNS) -> None:
 
 
 @app.command(
+    short_help="Measure this machine and this version.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )

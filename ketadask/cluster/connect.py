@@ -58,7 +58,7 @@ def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     import dask
     from distributed import Client, LocalCluster
 
-    from ketadask.cluster.logs import WorkerLog, driver_log, watch_workers
+    from ketadask.cluster.logs import OwnInterrupts, WorkerLog, driver_log, watch_workers
     from ketadask.cluster.scheduled import Scheduled
 
     workers = profile.workers or cores()
@@ -82,6 +82,7 @@ def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
                 remedy="try --cluster with kind: threads, or see ketadask doctor",
             ) from error
         with cluster, Client(cluster, set_as_default=False) as client:
+            client.register_plugin(OwnInterrupts())
             if logs is not None:
                 client.register_plugin(WorkerLog(str(logs)))
             dashboard = cluster.dashboard_link if profile.dashboard else None

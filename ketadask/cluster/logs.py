@@ -1,8 +1,10 @@
-"""What workers and scheduler say, kept in files of the run folder instead of the terminal."""
+"""What workers do besides work: log into the run folder, and leave Ctrl-C to the driver."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,14 +27,23 @@ class WorkerLog(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Open the file when the worker starts, and again when its successor does."""
-        import os
-
         logging.captureWarnings(True)
         with suppress(OSError):
             _attach(Path(self.folder) / f"worker-{os.getpid()}.log")
         logger = logging.getLogger("ketadask")
         logger.setLevel(logging.INFO)
         logger.info("worker %s started", worker.address)
+
+
+class OwnInterrupts(WorkerPlugin):
+    """Keep a worker of ours calm when Ctrl-C reaches the whole terminal: its driver ends it."""
+
+    name = "ketadask-interrupts"
+
+    def setup(self, worker: Worker) -> None:
+        """Ignore interrupts from now on; works in the main thread only, where ours live."""
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _attach(path: Path) -> logging.Handler:

@@ -37,7 +37,10 @@ def judge_study(work: Work, asked: Asked) -> None:
     }
     personas = Personas.of(found)
     parts = evaluate(work, asked, personas, searches)
-    work.progress.say(f"judge: {len(personas):,} personas against {len(nulls):,} of noise")
+    work.progress.say(
+        f"judge: {len(personas):,} personas against the best of "
+        f"{work.settings.null.relabellings:,} relabelled trials"
+    )
     stability = persona_stability(
         parts, parts.covered(count), personas, use=work.settings.gates.use, n=count
     )

@@ -41,7 +41,8 @@ def report_study(work: Work, *, anew: bool = False) -> tuple[pd.DataFrame, Path]
     if not anew and path.is_file() and finished(work).get("report") == key:
         work.progress.say("report: it is there already")
         return verdicts, path
-    write_report(_findings(work, verdicts), path)
+    findings = _findings(work, verdicts)
+    write_report(findings, path, identifiers=work.settings.report.identifiers)
     run.write_json(FINISHED, finished(work) | {"report": key})
     return verdicts, path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ketadask.cli.main import run
 from ketadask.simulate import simulate
 
 SCALES = "data: {folder: study, scales: [madrs, bdi]}\nfeatures: {families: [scale]}\n"
+SMALL = "execution: {block: 1}\nsearch: {max_literals: 1, keep: 5}\n"
 
 
 @pytest.fixture(scope="module")
@@ -203,13 +205,41 @@ def test_runs_in_a_place_that_is_a_file(study, capsys):
     one_line(capsys, ["runs"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_folder(study, capsys):
+def test_an_unreadable_folder(study, capsys, monkeypatch):
+    """Root may read everything, so the refusal is played."""
     path = study / "study.yaml"
     path.write_text("name: wrong\n" + SCALES)
-    (study / "study").chmod(0)
-    try:
-        assert run(["run", str(path), "--out", str(study / "runs")]) == 2
-    finally:
-        (study / "study").chmod(0o755)
-    one_line(capsys, ["may not be read", "data.folder"])
+    iterdir = Path.iterdir
+
+    def refused(folder: Path):
+        if folder == study / "study":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert run(["run", str(path), "--out", str(study / "runs")]) == 2
+    one_line(capsys, ["may not be read", "data.folder", str(study / "study")])
+
+
+def test_a_full_disk_leaves_a_run_that_goes_on(study, capsys, monkeypatch):
+    path = study / "study.yaml"
+    path.write_text("name: wrong\nsplits: {count: 6}\nnull: {relabellings: 19}\n" + SMALL + SCALES)
+    (study / "one.yaml").write_text("kind: synchronous\n")
+    words = ["run", str(path), "--out", str(study / "runs"), "--cluster", str(study / "one.yaml")]
+    fsync, calls = os.fsync, []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > 40:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(words) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "the disk is full" in said[-1]
+    assert "free" in said[-1]
+    assert "Traceback" not in "".join(said)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert run(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("report.html")

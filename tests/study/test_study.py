@@ -223,3 +223,27 @@ def test_killed_three_times_and_run_again_the_bytes_are_the_same(tmp_path, refer
     run = Path(done.stdout.splitlines()[-1]).parent
     assert results(run) == results(reference)
     assert "ended without finishing" in (run / "provenance.json").read_text()
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "threads", "local"])
+def test_ctrl_c_on_the_terminal_is_quiet_and_keeps_what_is_finished(tmp_path, kind):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "profile.yaml").write_text(f"kind: {kind}\n")
+    words = [sys.executable, "-m", "ketadask", "run", str(tmp_path / "study.yaml")]
+    words += ["--out", str(tmp_path / "runs"), "--cluster", str(tmp_path / "profile.yaml")]
+    words += ["--set", "execution.block=1", "--set", "splits.count=5000"]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("small-*/hits/*.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted; what is finished is kept, run again to continue" in told
+    assert "Traceback" not in told
+    (run,) = (tmp_path / "runs").glob("small-*")
+    assert "interrupted" in (run / "provenance.json").read_text()
