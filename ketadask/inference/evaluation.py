@@ -15,6 +15,7 @@ from ketadask.kernels.evaluate import persona_q
 from ketadask.kernels.gates import gates as compare
 
 if TYPE_CHECKING:
+    from ketadask.cohort.designs import Trial
     from ketadask.search import PersonaSearch, Problem
     from ketadask.search.criteria import Gates
     from ketadask.store import Range
@@ -123,8 +124,9 @@ def evaluate_block(
         "support_holdout": (cover.sum(axis=1)[:, None] - support).T.ravel(),
     }
     for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, ~train)):
-        made = [_side(problem, personas, each, side, gates) for each in units]
-        columns |= {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+        made = [_side(cover, trial, personas.sign, each, gates) for each in units]
+        for name in _KEPT:
+            columns[f"{name}_{side}"] = np.concatenate([each[name] for each in made])
     return pd.DataFrame(columns)
 
 
@@ -149,14 +151,10 @@ def _last_q(searches: pd.DataFrame, polarity: str, splits: np.ndarray) -> np.nda
 
 
 def _side(
-    problem: Problem, personas: Personas, units: np.ndarray, side: str, gates: Gates
+    cover: np.ndarray, trial: Trial, sign: np.ndarray, units: np.ndarray, gates: Gates
 ) -> dict[str, np.ndarray]:
-    """Gates of all personas on one side of one split, named by the side."""
-    trial = problem.trial
-    cover = problem.literals.conjunction(personas.ids)[:, units]
-    made = compare(cover, trial.outcome[units], trial.participant[units], trial.paired)
-    made["published"] = (made["p"] < gates.p) & (personas.sign * made["d"] > gates.d)
-    made["heterogeneity"] = (made["interaction_p"] < gates.p) & (
-        personas.sign * made["interaction"] > 0
-    )
-    return {f"{name}_{side}": made[name] for name in _KEPT}
+    """Gates of all personas on one side of one split."""
+    made = compare(cover[:, units], trial.outcome[units], trial.participant[units], trial.paired)
+    made["published"] = (made["p"] < gates.p) & (sign * made["d"] > gates.d)
+    made["heterogeneity"] = (made["interaction_p"] < gates.p) & (sign * made["interaction"] > 0)
+    return {name: made[name] for name in _KEPT}
