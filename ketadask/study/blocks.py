@@ -119,9 +119,16 @@ class _Work:
         begun = self.stage.seconds
         for index, result in self.executor.compute(self.graph(ranges)):
             self._take(ranges[index], result)
+            if self.hopeless:
+                return [], 0.0
         each = (self.stage.seconds - begun) / size
         edge = ranges[-1][1] if ranges else -1
         return [(max(first, edge + 1), last) for first, last in missing if last > edge], each
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so many tasks failed, and none succeeded, that the fault is not theirs."""
+        return not self.ended.made and len(self.ended.failures) >= 3 * self.executor.workers
 
     def _take(self, span: Range, result: object) -> None:
         if not isinstance(result, TaskFailure):

@@ -98,6 +98,13 @@ def test_a_failing_task_is_named_and_sinks_nothing(tmp_path):
     assert (healed.made, healed.reused) == (5, 15)
 
 
+def test_a_stage_in_which_everything_fails_ends_early(tmp_path):
+    parts = Parts(tmp_path / "hits", "key")
+    ended, _ = end(parts, 1000, block=1, wrong=tuple(range(1000)))
+    assert not ended.complete
+    assert len(ended.failures) < 10
+
+
 def test_bad_input_met_by_a_task_stops_the_stage(tmp_path):
     blocked = tmp_path / "hits"
     blocked.write_text("a file where a folder should be")
