@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from markupsafe import Markup, escape
 
@@ -33,7 +33,7 @@ _VARIABLES = {
     ACCENT: "accent",
     PAPER: "paper",
 }
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ketadask",
     "font.family": "sans-serif",
@@ -79,6 +79,7 @@ class Surface:
 
     @property
     def narrow(self) -> bool:
+        """Whether this is the narrow one of the two drawings."""
         return self.width < WIDE
 
     def axes(self, left: float, bottom: float, right: float, top: float) -> Axes:
@@ -130,7 +131,7 @@ def draw(
     import matplotlib as mpl
 
     made = []
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    with mpl.rc_context(cast("Any", _STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text
         for width, height, ending in zip((WIDE, NARROW), heights, ("w", "n"), strict=True):
             surface = Surface(width, height)

@@ -63,6 +63,7 @@ def asked(findings: Findings) -> dict[str, Any]:
         "units": units,
         "unit_word": unit_word(findings, units or 0),
         "features": None if searched is None else searched.sizes[nm.FEATURE],
+        "against_rest": lookup(findings.settings, "search.objective") != "effect",
         "max_literals": lookup(findings.settings, "search.max_literals"),
         "relabellings": lookup(findings.summary, "relabellings"),
         "splits": lookup(findings.summary, "splits"),

@@ -21,6 +21,7 @@ from ketadask.report.canvas import (
 )
 from ketadask.report.findings import Findings
 from ketadask.report.numerals import fixed, lookup, percent
+from ketadask.report.personas import records
 from ketadask.report.wording import shortened
 
 MOST_FEATURES = 20
@@ -66,7 +67,9 @@ def _observed(findings: Findings) -> list[tuple[str, float]]:
 
 def _null(surface: Surface, values: np.ndarray, view: dict[str, Any]) -> None:
     axes = surface.axes(48, 46, 12, 10)
-    marks = [(p, q, _MARKS[p][1], "-") for p, q in view["observed"]]
+    marks: list[tuple[str, float, str, Any]] = [
+        (p, q, _MARKS[p][1], "-") for p, q in view["observed"]
+    ]
     if view["critical"] is not None:
         marks.append(("critical", view["critical"], INK, (0, (4, 3))))
     every = np.append(values, [m[1] for m in marks])
@@ -185,7 +188,7 @@ def benefit_figure(findings: Findings) -> tuple[Drawing, list[dict[str, Any]]] |
     needed = {"benefit_inside", "benefit_outside", "polarity"}
     if table is None or len(table) == 0 or not needed <= set(table.columns):
         return None
-    rows = table.sort_values("rank", kind="stable").head(MOST_PERSONAS).to_dict("records")
+    rows = records(table.sort_values("rank", kind="stable").head(MOST_PERSONAS))
     alt = "Mean benefit inside and outside: " + "; ".join(
         f"persona {r['rank']} {fixed(r['benefit_inside'])} inside, "
         f"{fixed(r['benefit_outside'])} outside"

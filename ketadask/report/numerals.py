@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def as_given(value: Any) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[..., str]] = {
     "num": number,
     "fix": fixed,
     "p": p_value,

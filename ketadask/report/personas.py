@@ -50,7 +50,7 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     """
     if findings.verdicts is None:
         return []
-    rows = findings.verdicts.sort_values("rank", kind="stable").to_dict("records")
+    rows = records(findings.verdicts.sort_values("rank", kind="stable"))
     known, literals = Features(findings), _literals(findings)
     for row in rows:
         row["names"] = [name for name in str(row["features"]).split(" | ") if name]
@@ -61,6 +61,11 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
         row["spoken"] = row["spoken"] or row["lines"]
         row["labels"] = [known.label(n) for n in row["names"] if known.label(n) != n]
     return rows
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table, each as column: value."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def pretty(text: str) -> str:
@@ -76,9 +81,11 @@ def pretty(text: str) -> str:
 
 def _literals(findings: Findings) -> dict[int, dict[str, Any]]:
     """Return the literals by number; none where the verdicts do not point to them."""
-    if findings.literals is None or _LITERALS[0] not in findings.verdicts:
+    if findings.literals is None or findings.verdicts is None:
         return {}
-    rows = findings.literals[["literal", "feature", "low", "high", "text"]].to_dict("records")
+    if _LITERALS[0] not in findings.verdicts:
+        return {}
+    rows = records(findings.literals[["literal", "feature", "low", "high", "text"]])
     return {row["literal"]: row for row in rows}
 
 

@@ -194,3 +194,10 @@ def test_overlapping_personas_are_not_sold_as_separate_findings(findings):
     text = re.sub(r"<[^>]*>|\s+", " ", render(replace(findings, verdicts=table)))
     assert "separate findings" in text
     assert re.search(rf" {kin}\s+of the\s+11\s+after the first share a feature", text)
+
+
+def test_objective_effect_claims_no_difference(findings):
+    search = {**findings.settings["search"], "objective": "effect"}
+    html = render(replace(findings, settings={**findings.settings, "search": search}))
+    assert "than the others" not in html[: html.index('id="verdicts"')]
+    assert "whatever the others did" in html
