@@ -31,6 +31,7 @@ NUMERIC_FLOORS = (
     "cohort",
     "search",
     "inference",
+    "predict",
 )
 
 

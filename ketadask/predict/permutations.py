@@ -1,0 +1,84 @@
+"""Labels exchanged between participants, and everything repeated: what noise would have scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.predict.cases import Cases
+from ketadask.predict.nested import Nested
+from ketadask.predict.results import STATISTICS, statistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def permuted(cases: Cases, index: int, *, seed: int) -> Cases:
+    """Return the cases with labels exchanged between participants of a site.
+
+    Permutation 0 is the cohort as it is; permutation i draws from
+    SeedSequence(seed, spawn_key=(stream, i)). Participants with several cases exchange them whole,
+    with others that have as many.
+
+    Examples
+    --------
+    >>> from ketadask.predict.cases import cases
+    >>> made = cases(np.zeros((4, 1)), np.array([0, 0, 1, 1]), site=["a", "a", "b", "b"])
+    >>> permuted(made, 5, seed=1).label.tolist()
+    [0, 0, 1, 1]
+    """
+    if index == 0:
+        return cases
+    address = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_PERMUTATION, index))
+    rng = np.random.default_rng(address)
+    people, of_case = np.unique(cases.participant, return_inverse=True)
+    rows = [np.flatnonzero(of_case == k) for k in range(len(people))]
+    alike: dict[tuple[str, int], list[int]] = {}
+    for k, mine in enumerate(rows):
+        alike.setdefault((str(cases.site[mine[0]]), len(mine)), []).append(k)
+    label = cases.label.copy()
+    for group in sorted(alike):
+        members = alike[group]
+        for taker, giver in zip(members, rng.permutation(members), strict=True):
+            label[rows[taker]] = cases.label[rows[giver]]
+    return cases.labelled(label)
+
+
+def permutation_rows(cases: Cases, nested: Nested, first: int, last: int) -> pd.DataFrame:
+    """Return the statistics of permutations ``first`` to ``last``, both included."""
+    import pandas as pd
+
+    from ketadask.predict.scikit import one_thread
+
+    with one_thread():
+        rows = [
+            {
+                "permutation": index,
+                **statistics(permuted(cases, index, seed=nested.frame.seed), nested),
+            }
+            for index in range(first, last + 1)
+        ]
+    return pd.DataFrame(rows)
+
+
+def permutation_p(table: pd.DataFrame) -> dict[str, float]:
+    """Return p of every statistic, (b + 1) / (m + 1) with b permutations at least as good.
+
+    Phipson & Smyth 2010, 10.2202/1544-6115.1585.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"permutation": range(4), "auc": [0.7, 0.5, 0.7, 0.4]})
+    >>> permutation_p(table.assign(bac_folds=0.5, bac_pooled=0.5))["auc"]
+    0.5
+    """
+    own = table["permutation"].to_numpy() == 0
+    p = {}
+    for name in STATISTICS:
+        values = table[name].to_numpy()
+        as_good = values[~own] >= values[own][0] - 1e-12
+        p[name] = float((as_good.sum() + 1) / (len(as_good) + 1))
+    return p

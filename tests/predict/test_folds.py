@@ -1,0 +1,87 @@
+"""Folds: nobody on both sides, labels in proportion, each fold from its address alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ketadask.predict.cases import cases
+from ketadask.predict.folds import FRAMES, Frame, deal
+from ketadask.schema import InputError
+from tests.predict.small_cohorts import cohort, small
+
+
+@given(st.integers(12, 60), st.integers(2, 6), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_folds_differ_by_at_most_one_participant_of_a_label(n, folds, seed):
+    label = np.random.default_rng(seed).integers(0, 2, n)
+    made = cases(np.zeros((n, 1)), label)
+    dealt = deal(made, folds, seed=seed, address=(0,))
+    for rows in (label == 0, label == 1, np.ones(n, bool)):
+        counts = np.bincount(dealt[rows], minlength=folds)
+        assert counts.max() - counts.min() <= 1
+
+
+@given(st.integers(0, 20), st.integers(2, 5))
+@settings(max_examples=40, deadline=None)
+def test_a_participant_is_on_one_side(seed, folds):
+    rng = np.random.default_rng(seed)
+    who = rng.integers(0, 20, 60).astype(str)
+    made = cases(np.zeros((60, 1)), rng.integers(0, 2, 60), participant=who)
+    dealt = deal(made, folds, seed=seed, address=(1,))
+    assert all(len(set(dealt[who == name])) == 1 for name in set(who))
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_every_case_is_held_out_once_per_repeat(kind):
+    made, frame = cohort(sites=4), small(kind)
+    count = frame.outer_folds(made)
+    for repeat in range(frame.count(made) // count):
+        held = [frame.outer(made, repeat * count + fold)[1] for fold in range(count)]
+        assert sorted(np.concatenate(held)) == list(range(len(made)))
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_inner_folds_stay_inside_the_train_part(kind):
+    made, frame = cohort(sites=4), small(kind, inner_repeats=2)
+    train, _ = frame.outer(made, 1)
+    inside = made.take(train)
+    for inner_train, inner_test in frame.inner(inside, 1):
+        assert set(inner_train) | set(inner_test) == set(range(len(inside)))
+        assert not set(inner_train) & set(inner_test)
+
+
+def test_sites_are_left_out_whole():
+    made = cohort(sites=4)
+    outside = small("leave-site-out")
+    nested = small("nested-leave-site-out")
+    for number in range(4):
+        train, test = outside.outer(made, number)
+        assert len(set(made.site[test])) == 1
+        assert not set(made.site[test]) & set(made.site[train])
+        inside = made.take(train)
+        for inner_train, inner_test in nested.inner(inside, number):
+            assert not set(inside.site[inner_test]) & set(inside.site[inner_train])
+
+
+def test_repeats_differ_and_the_same_number_gives_the_same_fold():
+    made, frame = cohort(), small()
+    first, again, other = (frame.outer(made, number)[1] for number in (0, 0, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    inner = [list(frame.inner(made.take(frame.outer(made, 0)[0]), k))[0][1] for k in (0, 0, 1)]
+    assert np.array_equal(inner[0], inner[1])
+    assert not np.array_equal(inner[0], inner[2])
+
+
+def test_what_cannot_be_divided_is_refused():
+    made = cohort(sites=2)
+    with pytest.raises(InputError, match="needs 3 sites"):
+        small("nested-leave-site-out").check(made)
+    with pytest.raises(InputError, match="leave-site-out"):
+        Frame("leave-sites-out")
+    rare = made.labelled(np.arange(len(made)) < 3)
+    with pytest.raises(InputError, match="only 3 participants have label 1"):
+        small(folds=4).check(rare)
+    with pytest.raises(InputError, match="needs at least 2"):
+        Frame(folds=1)
