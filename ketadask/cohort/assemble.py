@@ -85,6 +85,8 @@ def assemble(
     cases, none_given = infusions(chosen)
     visits = _visits(phenotype, chosen, outcome)
     noted = [*people.attrs.get("findings", []), *phenotype.attrs.get("findings", [])]
+    if not phenotype.attrs.get("placed"):  # read without the infusions, so nobody compared them
+        noted += contradictions(visits, chosen)
     complete, no_outcome = attach_outcome(cases, visits, outcome=outcome, day=day, window=window)
     wanted = set(FAMILIES if families is None else families)
     tables = _clinical(phenotype, chosen, wanted)
@@ -108,7 +110,7 @@ def assemble(
         "volumes": volumes,
         "exclusions": _as_json(exclusions),
         "dropped": json.dumps(dropped | few, sort_keys=True),
-        "findings": json.dumps(noted + contradictions(visits, chosen)),
+        "findings": json.dumps(noted),
     }
     return COHORT.check(cohort)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.features.scales import UNPLACED, baseline_visits
+from ketadask.features.scales import baseline_visits
 from ketadask.schema import InputError, nearest
 from ketadask.sources.instruments import INSTRUMENTS
 from ketadask.sources.names_order import natural
 from ketadask.sources.scale_columns import KEYS
-from ketadask.sources.visits import SHARED
+from ketadask.sources.visits import SHARED, UNPLACED
 
 
 def outcome_values(phenotype: pd.DataFrame, outcome: str) -> np.ndarray:
@@ -100,7 +100,8 @@ def attach_outcome(
     """
     baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
     followup = _at_cases(cases, _followups(visits, day, window), shared=False)
-    unplaced = set(visits.loc[visits["period"] == UNPLACED, nm.PARTICIPANT])
+    seen = visits["outcome"].notna()
+    unplaced = set(visits.loc[(visits["period"] == UNPLACED) & seen, nm.PARTICIPANT])
     exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
     reasons = np.full(len(cases), "", dtype=object)
     reasons[np.isnan(followup)] = f"no {outcome} {exact}"

@@ -11,10 +11,9 @@ from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable, kind_of
 from ketadask.sources import instruments
 from ketadask.sources.names_order import natural
-from ketadask.sources.scale_columns import KEYS
-from ketadask.sources.visits import SHARED
+from ketadask.sources.scale_columns import KEYS, VISIT
+from ketadask.sources.visits import SHARED, UNPLACED, placed
 
-UNPLACED = -1
 _PERSON = {"age": ("years", "age"), "sex": ("", "sex (0 male, 1 female)"), "bmi": ("kg/m2", "BMI")}
 
 
@@ -22,8 +21,8 @@ def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataF
     """Return the visits of the participants with the period each belongs to.
 
     A visit named by its arm gets the period in which the participant was given that arm; a
-    baseline shared by both periods gets period 0. A visit that contradicts the sequence (an arm
-    never given, or given in the other period) gets period -1: it is used nowhere.
+    baseline shared by both periods gets period 0. A visit that contradicts the sequence gets
+    period -1: it is used nowhere.
 
     Parameters
     ----------
@@ -34,24 +33,10 @@ def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataF
     """
     visits = phenotype[phenotype[nm.PARTICIPANT].isin(list(sequences))].copy()
     visits["period"] = [
-        _period(sequences[person], period, arm)
-        for person, period, arm in zip(
-            visits[nm.PARTICIPANT], visits["period"], visits[nm.ARM], strict=True
-        )
+        placed(sequences[person], *visit)
+        for person, *visit in zip(*(visits[name] for name in VISIT), strict=True)
     ]
     return visits
-
-
-def _period(sequence: str, period: int, arm: str) -> int:
-    given = sequence.split("-")
-    if arm == SHARED:
-        return period
-    if arm == "":
-        return period if period else UNPLACED
-    if arm not in given:
-        return UNPLACED
-    by_arm = given.index(arm) + 1
-    return by_arm if period in (0, by_arm) else UNPLACED
 
 
 def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:

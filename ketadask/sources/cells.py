@@ -6,13 +6,11 @@ value, because that is what a person needs to open the file and mend it.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +18,67 @@ import numpy as np
 
 from ketadask.schema import InputError, nearest
 from ketadask.sources.codes import MISSING_CODES, as_number, is_blank, is_missing
+from ketadask.sources.delimited import read_text, text_rows
 from ketadask.sources.findings import Findings
-
-_DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A table of text: columns by name, and the line of the file each row stands on."""
+    """A table of text: columns by name, and the line of the file each row stands on.
+
+    ``headers`` says how a column that has been renamed is called in the file, ``missing`` which
+    numbers stand for a missing value.
+    """
 
     file: Path
     columns: Mapping[str, list[str]]
-    lines: list[int]
+    lines: Sequence[int]
     second_header: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[float] = MISSING_CODES
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def where(self, row: int, column: str) -> str:
         """Return ``row 3, column age`` for the row with this position."""
-        return f"row {self.lines[row]}, column {column}"
+        return f"row {self.lines[row]}, column {self.headers.get(column, column)}"
+
+    def renamed(self, names: Mapping[str, str]) -> Cells:
+        """Return the table with some columns under other names; complaints use the old ones.
+
+        Parameters
+        ----------
+        names
+            New name by the name in the file.
+        """
+        for header in names:
+            if header not in self.columns:
+                raise InputError(
+                    "no such column",
+                    file=self.file,
+                    where="header",
+                    value=header,
+                    remedy=nearest(header, self.columns),
+                )
+        columns: dict[str, list[str]] = {}
+        for header, cells in self.columns.items():
+            name = names.get(header, header)
+            if name in columns:
+                raise InputError(
+                    f"two columns are called {name}",
+                    file=self.file,
+                    where="header",
+                    value=header,
+                    remedy="name another column, or rename it in the file",
+                )
+            columns[name] = cells
+        headers = {name: self.headers.get(old, old) for old, name in names.items()}
+        return replace(self, columns=columns, headers=dict(self.headers) | headers)
+
+    def only(self, columns: Sequence[str]) -> Cells:
+        """Return the table with these columns only."""
+        return replace(self, columns={name: self.columns[name] for name in columns})
 
     def need(self, *names: str) -> str:
         """Return the first of ``names`` that is a column (case does not matter)."""
@@ -73,7 +112,6 @@ class Cells:
         *,
         low: float = -math.inf,
         high: float = math.inf,
-        missing: frozenset[float] = MISSING_CODES,
     ) -> np.ndarray:
         """Return a column as float64 (row,), NaN where missing; wrong cells go to ``findings``."""
         known: dict[str, float] = {}
@@ -81,7 +119,7 @@ class Cells:
         for row, cell in enumerate(self.columns[column]):
             value = known.get(cell)
             if value is None:
-                value, problem = _number(cell, low, high, missing)
+                value, problem = _number(cell, low, high, self.missing)
                 if problem:
                     self._complain(findings, row, column, cell, problem)
                 else:
@@ -122,68 +160,6 @@ def _number(
     return value, None
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file, or say why it cannot be read."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, remedy="check the path") from None
-    except IsADirectoryError:
-        raise InputError("is a folder, not a file", file=path, remedy="name a file") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    if not raw.removeprefix(b"\xef\xbb\xbf").strip():
-        raise InputError("the file is empty", file=path, remedy="export it again")
-    if b"\0" in raw:
-        line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        raise InputError(
-            "holds NUL bytes", file=path, where=f"row {line}", remedy="save it as UTF-8 text"
-        )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            "not UTF-8",
-            file=path,
-            where=f"row {line}",
-            value=raw[error.start : error.start + 1],
-            remedy="save it as UTF-8 (it may be latin-1)",
-        ) from None
-
-
-def unreadable(path: Path, error: OSError) -> InputError:
-    """Return what to say about a file or folder that the system does not let us read."""
-    return InputError(
-        f"cannot be read ({error.strerror})", file=path, remedy="check its permissions"
-    )
-
-
-def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells: the header first, then every row that is not empty.
-
-    Names of columns are there and unique, and all rows are as long as the header.
-    """
-    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    width = 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        cells = _split(path, number, line, delimiter)
-        if not width:
-            _check_header(path, number, cells, delimiter)
-            width = len(cells)
-        elif len(cells) != width:
-            raise InputError(
-                f"has {len(cells)} cells where the header has {width}",
-                file=path,
-                where=f"row {number}",
-                remedy="write every cell, n/a where it is missing",
-            )
-        if any(cells):
-            yield number, cells
-
-
 def read_cells(path: Path, *, delimiter: str = "\t", second_header: bool = False) -> Cells:
     """Read a delimited text file as text; rows without any cell are left out.
 
@@ -209,48 +185,6 @@ def read_cells(path: Path, *, delimiter: str = "\t", second_header: bool = False
     if not lines:
         raise InputError("has a header but no rows", file=path, remedy="export it again")
     return Cells(path, dict(zip(header, columns, strict=True)), lines, described)
-
-
-def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
-    if '"' not in line:
-        return [cell.strip() for cell in line.split(delimiter)]
-    try:
-        # One line at a time: a stray quote must not swallow the lines below it.
-        cells = next(csv.reader([line], delimiter=delimiter, strict=True))
-    except csv.Error:
-        raise InputError(
-            "quotation marks do not pair up",
-            file=path,
-            where=f"row {number}",
-            remedy="close or remove them",
-        ) from None
-    return [cell.strip() for cell in cells]
-
-
-def _check_header(path: Path, line: int, header: list[str], delimiter: str) -> None:
-    if len(header) == 1:
-        others = [other for other in _DELIMITERS if other != delimiter and other in header[0]]
-        if others:
-            raise InputError(
-                f"only one column found; the cells seem separated by {_DELIMITERS[others[0]]}",
-                file=path,
-                where="header",
-                remedy=f"save it with {_DELIMITERS.get(delimiter, delimiter)} between the cells",
-            )
-    for position, name in enumerate(header, start=1):
-        if not name:
-            raise InputError(
-                f"column {position} has no name", file=path, where=f"row {line}", remedy="name it"
-            )
-    twice = [name for name, times in Counter(header).items() if times > 1]
-    if twice:
-        raise InputError(
-            "column name appears twice",
-            file=path,
-            where="header",
-            value=twice[0],
-            remedy="rename or remove one of them",
-        )
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from xarray.core import indexing
 
 from ketadask import names as nm
 from ketadask.schema import InputError
-from ketadask.sources.cells import unreadable
+from ketadask.sources.delimited import unreadable
 from ketadask.sources.fs_stats import is_participant_folder
 from ketadask.sources.fs_tables import check_people, is_volume_table, open_table, participant_of
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables

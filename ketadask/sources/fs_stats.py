@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.cells import read_text, unreadable
 from ketadask.sources.codes import as_number
+from ketadask.sources.delimited import read_text, unreadable
 from ketadask.sources.regions import ORDER, unified
 
 FILES = {"aseg.stats": "", "lh.aparc.stats": "lh", "rh.aparc.stats": "rh", "wmparc.stats": ""}

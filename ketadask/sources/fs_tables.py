@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.cells import text_rows, unreadable
 from ketadask.sources.codes import as_number, first_twice
+from ketadask.sources.delimited import text_rows, unreadable
 from ketadask.sources.regions import ORDER, unified
 
 _FIRST_CELL = re.compile(

@@ -10,7 +10,8 @@ import pandas as pd
 from ketadask.schema import InputError, nearest
 from ketadask.sources.cells import Cells, read_cells
 from ketadask.sources.findings import Findings
-from ketadask.sources.phenotype import files_in, known_participants
+from ketadask.sources.participants import Roster, roster_of
+from ketadask.sources.phenotype import files_in
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, join_scales
 from ketadask.sources.visits import PERIODS, VisitPattern
@@ -33,7 +34,7 @@ def read_nda(
     scales: Sequence[str] | None = None,
     *,
     visits: str = PERIODS,
-    participants: Sequence[str] | None = None,
+    participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
 ) -> pd.DataFrame:
     """Read ``<structure>.txt`` files, for example ``madrs01.txt``, into one row per visit.
@@ -57,10 +58,10 @@ def read_nda(
     """
     folder, files = _files(Path(root))
     findings = Findings(bad_cells)
-    known = known_participants((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(visits), known, findings, who="src_subject_id", when="visit")
+    roster = roster_of((folder, folder.parent), participants)
+    reader = VisitReader(VisitPattern(visits), roster, findings, who="src_subject_id", when="visit")
     opened = [_open(path, reader) for path in _wanted(folder, files, scales)]
-    table = join_scales([reader.table(*each) for each in opened], folder, findings)
+    table = join_scales([reader.table(*each) for each in opened], folder, findings, roster)
     table.attrs["ages"] = _ages([cells for cells, _ in opened], findings)
     table.attrs["findings"] = findings.records()
     return table

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
@@ -13,6 +16,7 @@ from ketadask.schema import InputError
 from ketadask.sources.cells import Cells, read_cells, read_sidecar
 from ketadask.sources.codes import first_twice, is_missing
 from ketadask.sources.findings import Findings
+from ketadask.sources.visit_dates import date_column
 from ketadask.sources.visits import ARM_CODES, arm_of
 
 _SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
@@ -23,9 +27,10 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
 
     Only ``participant_id`` must be there. Without ``infusion_1`` and ``infusion_2`` (or one of
     ``arm``, ``treatment``) the sequence is unknown; without ``trial`` or ``site`` all belong to
-    trial and site ``1``; without ``age``, ``sex``, ``BMI`` or ``group`` these are missing. The
-    codes of the arms are those of ``ketadask.sources.visits.ARM_CODES``; ``n/a`` means that the
-    infusion was not given.
+    trial and site ``1``; without ``age``, ``sex``, ``BMI`` (or ``height`` in cm and ``weight`` in
+    kg) or ``group`` these are missing. The codes of the arms are those of
+    ``ketadask.sources.visits.ARM_CODES``; ``n/a`` means that the infusion was not given. Dates may
+    stand in ``infusion_1_date`` and ``infusion_2_date``.
 
     Parameters
     ----------
@@ -38,22 +43,27 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
     -------
     One row per participant, sorted: participant, sequence (``active-control``, ``active`` where
     the second infusion was not given, empty where unknown), trial, site, age (years), sex (0 male,
-    1 female), bmi (kg/m2), group.
+    1 female), bmi (kg/m2), group, washout (days between the infusions, NaN where not dated).
     """
     path = Path(root)
     if path.is_dir():
         path = path / "participants.tsv"
-    cells, findings = read_cells(path), Findings(bad_cells)
+    return people_of(read_cells(path), Findings(bad_cells))
+
+
+def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
+    """Return what ``read_participants`` returns, from a table of text."""
     people = participant_column(cells, findings)
     twice = first_twice(people)
     if twice and people[twice[1]]:
         raise InputError(
             f"participant appears twice, first in row {cells.lines[twice[0]]}",
-            file=path,
+            file=cells.file,
             where=cells.where(twice[1], cells.need("participant_id")),
             value=people[twice[1]],
             remedy="keep one row per participant",
         )
+    dates = [date_column(cells, cells.find(f"infusion_{n}_date"), findings) for n in (1, 2)]
     table = pd.DataFrame(
         {
             nm.PARTICIPANT: people,
@@ -61,14 +71,58 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
             "trial": _words(cells, "trial", "1"),
             "site": _words(cells, "site", "1"),
             "age": _numbers(cells, findings, ("age",), 0, 120),
-            "sex": _sex(cells, findings, read_sidecar(path.with_suffix(".json"))),
-            "bmi": _numbers(cells, findings, ("bmi",), 5, 150),
+            "sex": _sex(cells, findings, read_sidecar(cells.file.with_suffix(".json"))),
+            "bmi": _bmi(cells, findings),
             "group": _words(cells, "group", ""),
+            "washout": [_days(*pair) for pair in zip(*dates, strict=True)],
         }
     )
     table = table[table[nm.PARTICIPANT] != ""].sort_values(nm.PARTICIPANT, ignore_index=True)
-    table.attrs.update(file=str(path), findings=findings.records())
+    pairs = zip(people, zip(*dates, strict=True), strict=True)
+    table.attrs.update(
+        file=str(cells.file),
+        findings=findings.records(),
+        infusions={person: list(pair) for person, pair in pairs if any(pair)},
+    )
     return table
+
+
+def _days(first: date | None, second: date | None) -> float:
+    return float((second - first).days) if first and second else float("nan")
+
+
+def _bmi(cells: Cells, findings: Findings) -> np.ndarray:
+    """Return the BMI given, and where it is not the one of height (cm) and weight (kg)."""
+    bmi = _numbers(cells, findings, ("bmi",), 5, 150)
+    height = _numbers(cells, findings, ("height", "height_cm"), 100, 250)
+    weight = _numbers(cells, findings, ("weight", "weight_kg"), 20, 400)
+    return np.where(np.isnan(bmi), weight / (height / 100) ** 2, bmi)
+
+
+@dataclass(frozen=True, eq=False)
+class Roster:
+    """Who is in the study: arms in order of infusion, and the dates of the infusions if known."""
+
+    sequences: Mapping[str, str]
+    infusions: Mapping[str, Sequence[date | None]] = field(default_factory=dict)
+
+
+def roster_of(folders: Sequence[Path], given: Roster | Sequence[str] | None) -> Roster | None:
+    """Return the participants given, else those of the first ``participants.tsv``, else None."""
+    if isinstance(given, Roster):
+        return given
+    if given is not None:
+        return Roster(dict.fromkeys(given, ""))
+    for folder in folders:
+        if (folder / "participants.tsv").is_file():
+            return roster(read_participants(folder, bad_cells="missing"))
+    return None
+
+
+def roster(people: pd.DataFrame) -> Roster:
+    """Return the participants of a table that ``read_participants`` made."""
+    sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
+    return Roster(sequences, people.attrs.get("infusions", {}))
 
 
 def participant_column(cells: Cells, findings: Findings, *names: str) -> list[str]:
@@ -97,10 +151,10 @@ def _words(cells: Cells, name: str, default: str) -> list[str]:
 
 def _numbers(
     cells: Cells, findings: Findings, names: Sequence[str], low: float, high: float
-) -> Any:
+) -> np.ndarray:
     column = cells.find(*names)
     if column is None:
-        return [float("nan")] * len(cells)
+        return np.full(len(cells), np.nan)
     return cells.numbers(column, findings, low=low, high=high)
 
 

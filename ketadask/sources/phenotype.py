@@ -9,8 +9,10 @@ import pandas as pd
 
 from ketadask.schema import InputError, nearest
 from ketadask.sources import instruments
-from ketadask.sources.cells import Cells, read_cells, read_sidecar, unreadable
+from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.delimited import unreadable
 from ketadask.sources.findings import Findings
+from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, join_scales
 from ketadask.sources.visits import PERIODS, VisitPattern
@@ -21,7 +23,7 @@ def read_phenotype(
     scales: Sequence[str] | None = None,
     *,
     visits: str = PERIODS,
-    participants: Sequence[str] | None = None,
+    participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
 ) -> pd.DataFrame:
     """Read the rating scales of a BIDS study folder into one row per participant and visit.
@@ -37,8 +39,8 @@ def read_phenotype(
     visits
         Regular expression of the session names with groups ``day`` and ``period`` or ``arm``.
     participants
-        Participants of the study; a row of anybody else is wrong. Those of ``participants.tsv``
-        if None and there is one.
+        Participants of the study; a row of anybody else is wrong, and with a ``Roster`` a session
+        that contradicts the infusions. Those of ``participants.tsv`` if None and there is one.
     bad_cells
         ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
 
@@ -49,10 +51,10 @@ def read_phenotype(
     order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings.
     """
     folder, findings = _phenotype_folder(Path(root)), Findings(bad_cells)
-    known = known_participants((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(visits), known, findings)
+    roster = roster_of((folder, folder.parent), participants)
+    reader = VisitReader(VisitPattern(visits), roster, findings)
     tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
-    return join_scales(tables, folder, findings)
+    return join_scales(tables, folder, findings, roster)
 
 
 def _phenotype_folder(root: Path) -> Path:
@@ -73,19 +75,6 @@ def files_in(folder: Path, suffix: str) -> dict[str, Path]:
     except OSError as error:
         raise unreadable(folder, error) from None
     return {p.stem: p for p in found if p.suffix == suffix and p.stem != "participants"}
-
-
-def known_participants(
-    folders: Sequence[Path], given: Sequence[str] | None
-) -> frozenset[str] | None:
-    """Return the participants given, else those of the first ``participants.tsv``, else None."""
-    if given is not None:
-        return frozenset(given)
-    for folder in folders:
-        if (folder / "participants.tsv").is_file():
-            cells = read_cells(folder / "participants.tsv")
-            return frozenset(cells.text(cells.need("participant_id")))
-    return None
 
 
 def _choose(

@@ -14,28 +14,32 @@ from ketadask.schema import InputError, nearest
 from ketadask.sources.cells import Cells
 from ketadask.sources.findings import Findings
 from ketadask.sources.names_order import natural
-from ketadask.sources.participants import participant_column
+from ketadask.sources.participants import Roster, participant_column
 from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
-from ketadask.sources.visits import ONCE, Visit, VisitPattern
+from ketadask.sources.visit_dates import COLUMNS, misdated
+from ketadask.sources.visits import ONCE, UNPLACED, Visit, VisitPattern, placed
 
 
 @dataclass(frozen=True)
 class VisitReader:
     """Turns a file of scores into one row per participant and visit.
 
-    ``who`` and ``when`` name the columns that say so, ``known`` the participants of the study
-    (None: anybody). Without a column ``when`` everything was measured once.
+    ``who`` and ``when`` name the columns that say so, ``roster`` the participants of the study
+    (None: anybody). Without a column ``when`` everything was measured once, or at the visit
+    ``always``.
     """
 
     pattern: VisitPattern
-    known: frozenset[str] | None
+    roster: Roster | None
     findings: Findings
     who: str = "participant_id"
     when: str = "session_id"
+    always: tuple[str, Visit] = ("", ONCE)
 
     def keys(self, cells: Cells) -> frozenset[str]:
         """Return the columns of a file that say who and when."""
-        return frozenset(c for c in (cells.find(self.who), cells.find(self.when)) if c)
+        found = (cells.find(self.who), cells.find(self.when), cells.find(*COLUMNS))
+        return frozenset(column for column in found if column)
 
     def table(self, cells: Cells, columns: list[ScaleColumn]) -> pd.DataFrame:
         """Return participant, session, period, arm, day and the scores, wrong rows left out."""
@@ -60,67 +64,74 @@ class VisitReader:
     def _visits(self, cells: Cells, empty: np.ndarray) -> tuple[list[int], list[tuple[Any, ...]]]:
         people = participant_column(cells, self.findings, self.who)
         column = cells.find(self.when)
-        sessions = cells.text(column) if column else [""] * len(cells)
-        rows, visits = [], []
+        sessions = cells.text(column) if column else [self.always[0]] * len(cells)
+        found: dict[str, list[tuple[int, str, Visit]]] = {}
         seen: dict[tuple[str, Visit], int] = {}
         for row, (person, session) in enumerate(zip(people, sessions, strict=True)):
             if not person or not self._is_known(person, cells, row):
                 continue
             if column and not session and empty[row]:
                 continue  # nothing was recorded; assembling lists the participant
-            visit = self._visit(session, cells, row, column) if column else ONCE
+            visit = self._visit(session, cells, row, column) if column else self.always[1]
             if visit is None:
                 continue
             first = seen.setdefault((person, visit), row)
-            if first == row:
-                rows.append(row)
-                visits.append((person, session, *visit))
-            else:
-                self.findings.add(
-                    InputError(
-                        f"visit appears twice, first in row {cells.lines[first]}",
-                        file=cells.file,
-                        where=cells.where(row, column or self.who),
-                        value=f"{person} {session}".strip(),
-                        remedy="keep one row per participant and session",
-                    )
-                )
-        return rows, visits
+            if first != row:
+                problem = f"visit appears twice, first in row {cells.lines[first]}"
+                remedy = "keep one row per participant and session"
+                self._say(cells, row, column, problem, f"{person} {session}".strip(), remedy)
+                continue
+            found.setdefault(person, []).append((row, session, visit))
+            if self._contradicted(person, visit) and not empty[row]:
+                # Assembling places it nowhere, and says so where an outcome is missing for it.
+                problem = f"session does not fit the infusions {self._sequences()[person]}"
+                remedy = "correct the session, or the infusions in participants.tsv"
+                self._say(cells, row, column, problem, session, remedy)
+        infusions = self.roster.infusions if self.roster else {}
+        wrong = misdated(cells, found, self._sequences(), infusions, self.findings)
+        kept = sorted(
+            (row, person, session, visit)
+            for person, rows in found.items()
+            for row, session, visit in rows
+            if row not in wrong
+        )
+        return [row for row, *_ in kept], [(who, when, *visit) for _, who, when, visit in kept]
+
+    def _sequences(self) -> Mapping[str, str]:
+        return self.roster.sequences if self.roster else {}
+
+    def _contradicted(self, person: str, visit: Visit) -> bool:
+        sequence = self._sequences().get(person, "")
+        return bool(sequence) and placed(sequence, *visit) == UNPLACED
+
+    def _say(
+        self, cells: Cells, row: int, column: str | None, problem: str, value: str, remedy: str
+    ) -> None:
+        where = cells.where(row, column or self.who)
+        self.findings.add(
+            InputError(problem, file=cells.file, where=where, value=value, remedy=remedy)
+        )
 
     def _is_known(self, person: str, cells: Cells, row: int) -> bool:
-        if self.known is None or person in self.known:
+        if self.roster is None or person in self.roster.sequences:
             return True
-        self.findings.add(
-            InputError(
-                "unknown participant",
-                file=cells.file,
-                where=cells.where(row, cells.need(self.who)),
-                value=person,
-                remedy="add the participant to participants.tsv, or correct the name"
-                if len(self.known) > 20
-                else nearest(person, sorted(self.known)),
-            )
-        )
+        known = sorted(self.roster.sequences)
+        add = "add the participant to participants.tsv, or correct the name"
+        remedy = add if len(known) > 20 else nearest(person, known)
+        self._say(cells, row, cells.need(self.who), "unknown participant", person, remedy)
         return False
 
     def _visit(self, session: str, cells: Cells, row: int, column: str) -> Visit | None:
         try:
             return self.pattern.visit(session)
         except InputError as error:
-            where = cells.where(row, column)
-            self.findings.add(
-                InputError(
-                    error.problem,
-                    file=cells.file,
-                    where=where,
-                    value=session,
-                    remedy=error.remedy,
-                )
-            )
+            self._say(cells, row, column, error.problem, session, str(error.remedy))
             return None
 
 
-def join_scales(tables: list[pd.DataFrame], folder: Path, findings: Findings) -> pd.DataFrame:
+def join_scales(
+    tables: list[pd.DataFrame], folder: Path, findings: Findings, roster: Roster | None
+) -> pd.DataFrame:
     """Return the outer join of tables on participant and visit, in canonical order."""
     owners: dict[str, str] = {}
     for table in tables:
@@ -145,6 +156,7 @@ def join_scales(tables: list[pd.DataFrame], folder: Path, findings: Findings) ->
         "files": [table.attrs["file"] for table in tables],
         "ignored": [name for table in tables for name in table.attrs["ignored"]],
         "findings": findings.records(),
+        "placed": roster is not None and any(roster.sequences.values()),
         **{fact: _merged(tables, fact) for fact in ("labels", "limits")},
     }
     return joined

@@ -12,6 +12,7 @@ from ketadask.schema import InputError, nearest
 PERIODS = r"ses-p(?P<period>[12])d(?P<day>\d+)"
 ARMS = r"ses-(?P<arm>[bdp])(?P<day>\d+)"
 SHARED = "shared"
+UNPLACED = -1
 
 _ARM_WORDS = {
     nm.ACTIVE: ("d", "k", "a", "drug", "active", "ketamine", "verum"),
@@ -41,6 +42,30 @@ def arm_of(code: str) -> str | None:
     ('active', 'control', None)
     """
     return ARM_CODES.get(code.strip().lower())
+
+
+def placed(sequence: str, period: int, arm: str, day: int) -> int:
+    """Return the period a visit belongs to: 0 for both, -1 where it contradicts the sequence.
+
+    A visit named by its arm belongs to the period in which that arm was given. A visit contradicts
+    the sequence when its arm was never given, or in another period, or when it follows an infusion
+    that was not given. With an unknown sequence nothing can be contradicted.
+
+    Examples
+    --------
+    >>> placed("control-active", 0, "active", 7), placed("active", 2, "", 7)
+    (2, -1)
+    """
+    given = sequence.split("-")
+    if arm == SHARED:
+        return period
+    if arm == "":
+        late = sequence != "" and period > len(given) and day > 0
+        return UNPLACED if late or not period else period
+    if arm not in given:
+        return UNPLACED
+    by_arm = given.index(arm) + 1
+    return by_arm if period in (0, by_arm) else UNPLACED
 
 
 @dataclass(frozen=True)

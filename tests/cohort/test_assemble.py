@@ -219,12 +219,26 @@ def test_what_cannot_be_assembled_is_named(tmp_path):
 def test_a_session_that_contradicts_the_sequence_is_said(tmp_path):
     rows = "participant_id\tsession_id\tmadrs_total\n"
     rows += "c\tses-b0\t30\nc\tses-p2\t10\na\tses-b0\t30\na\tses-d2\t9\n"
-    cohort = assemble(read_phenotype(write(tmp_path, madrs=rows), visits=ARMS), day=2)
+    folder = write(tmp_path, madrs=rows)
+    with pytest.raises(InputError, match="row 3, column session_id: session does not fit"):
+        read_phenotype(folder, visits=ARMS)
+    cohort = assemble(read_phenotype(folder, visits=ARMS, bad_cells="missing"), day=2)
     expected = "no madrs at day 2; a session contradicts the sequence of infusions"
     assert ("c", 1, expected) in reasons(cohort)
     found = json.loads(cohort.attrs["findings"])
-    assert [(f["where"], f["value"]) for f in found] == [("participant c", "ses-p2")]
+    assert [(f["where"], f["value"]) for f in found] == [("row 3, column session_id", "ses-p2")]
     assert found[0]["problem"] == "session does not fit the infusions active"
+
+
+def test_sessions_are_compared_when_the_infusions_come_later(tmp_path):
+    rows = "participant_id\tsession_id\tmadrs_total\n"
+    rows += "c\tses-b0\t30\nc\tses-p2\t10\na\tses-b0\t30\na\tses-d2\t9\n"
+    folder = write(tmp_path, madrs=rows)
+    phenotype = read_phenotype(folder, visits=ARMS, participants=["a", "c"])
+    cohort = assemble(phenotype, day=2)
+    assert [(f["where"], f["value"]) for f in json.loads(cohort.attrs["findings"])] == [
+        ("participant c", "ses-p2")
+    ]
 
 
 @pytest.fixture(scope="module")
