@@ -122,13 +122,12 @@ def _threads() -> Finding:
 
 
 def _cluster(profile: Profile) -> Finding:
-    from dask.delayed import delayed
+    from ketadask.study.graph import probes
 
     begun = time.monotonic()
     try:
         with connect(profile) as executor:
-            tasks = [delayed(os.getpid)(dask_key_name=f"doctor-{i}") for i in range(4)]
-            results = [result for _, result in executor.compute(tasks)]
+            results = [result for _, result in executor.compute(probes(4))]
             failed = [str(each) for each in results if isinstance(each, TaskFailure)]
             text = f"{profile.kind}, {executor.workers} workers, 4 tasks in "
             text += f"{time.monotonic() - begun:.1f} s"

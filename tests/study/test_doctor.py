@@ -1,0 +1,44 @@
+"""The doctor tries things out, and says what would fail and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ketadask.cli.main import run
+from ketadask.study.doctor import examine
+
+
+@pytest.fixture
+def profile(tmp_path):
+    path = tmp_path / "profile.yaml"
+    path.write_text("kind: threads\nworkers: 2\n")
+    return path
+
+
+def test_a_good_machine_is_found_good(tmp_path, profile):
+    findings = {each.what: each for each in examine(profile, tmp_path / "runs")}
+    assert {"python", "numpy", "memory", "disk", "locks", "threads", "cluster"} <= set(findings)
+    assert all(each.well for each in findings.values())
+    assert "4 tasks" in findings["cluster"].found
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_bad_comes_with_its_remedy_and_code_one(tmp_path, profile, capsys, monkeypatch):
+    import tempfile
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refused)
+    assert run(["doctor", "--cluster", str(profile), "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "bad" in said
+    assert "--out" in said
+
+
+def test_a_scheduler_that_is_not_there_is_bad(tmp_path):
+    path = tmp_path / "profile.yaml"
+    path.write_text("kind: address\naddress: tcp://127.0.0.1:9\n")
+    (cluster,) = [each for each in examine(path, tmp_path) if each.what == "cluster"]
+    assert not cluster.well
+    assert "dask scheduler" in cluster.remedy
