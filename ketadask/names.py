@@ -11,6 +11,10 @@ ARM = "arm"
 SPLIT = "split"
 PARTICIPANT = "participant"
 REGION = "region"
+CHANNEL = "channel"
+TIME = "time"
+RECORDING = "recording"
+FREQUENCY = "frequency"
 
 # Arms.
 ACTIVE = "active"
@@ -32,6 +36,9 @@ DEMOGRAPHIC = "demographic"
 SCALE = "scale"
 VOLUME = "volume"
 MEG = "meg"
+
+# Variable of a recording.
+FIELD = "field"
 
 # Kinds of features.
 ORDINAL = "ordinal"

@@ -1,0 +1,1 @@
+"""MEG recordings become numbers: streamed, cleaned, measured by region group and hemisphere."""

@@ -1,0 +1,170 @@
+"""One recording from its path to its features, its quality and its spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask.features.meg.measures import Spectrum, measure, spectrum
+from ketadask.features.meg.quality import FLAT, Quality, judge
+from ketadask.features.meg.registry import features
+from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.stream import Decimated, decimated
+from ketadask.kernels.spectra import in_band
+from ketadask.schema import InputError
+from ketadask.sources.meg.channels import Channels
+from ketadask.sources.meg.collection import Found, check_rate
+from ketadask.sources.meg.recording import Recording
+
+_SHOWN = 120.0
+_LINE_FLAG, _CLEAN_FLAG, _BAD_FLAG = 10.0, 0.5, 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What is kept of a recording.
+
+    Attributes
+    ----------
+    features
+        One row per feature: feature, value.
+    quality
+        One row: how long, how clean, which flags.
+    channels
+        One row per sensor: channel, region, hemisphere, bad (the reason, or empty).
+    spectrum
+        frequency, and the mean density of all good sensors in fT2/Hz.
+    """
+
+    features: pd.DataFrame
+    quality: pd.DataFrame
+    channels: pd.DataFrame
+    spectrum: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by name, as a part holds them."""
+        return dict(vars(self))
+
+
+def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
+    """Read, clean and measure one recording; of one that cannot be used an InputError says why."""
+    settings = settings or MegSettings()
+    if found.problem:
+        raise InputError(found.problem, file=found.path)
+    wanted = features(settings.features)
+    recording = Recording.at(found.path)
+    header = recording.header
+    check_rate(found, header.rate)
+    channels = header.channels.with_bads(found.bads)
+    mains = found.mains or settings.mains
+    made = decimated(recording, settings)
+    quality = judge(
+        made.field,
+        made.rate,
+        made.extent,
+        groups=[str(region) for region in channels.region[made.rows]],
+        named=channels.bad[made.rows],
+        mains=mains,
+        settings=settings,
+    )
+    check_usable(found.path, made, quality, settings)
+    density = spectrum(made, quality)
+    values = measure(made, quality, density, wanted, channels, mains)
+    return Extracted(
+        features=pd.DataFrame(
+            {"feature": [each.name for each in wanted], "value": [values[each] for each in wanted]}
+        ),
+        quality=pd.DataFrame([quality_row(made, quality, density, channels, mains)]),
+        channels=pd.DataFrame(
+            {
+                "channel": [channels.names[row] for row in made.rows],
+                "region": channels.region[made.rows].astype(object),
+                "hemisphere": channels.hemisphere[made.rows].astype(object),
+                "bad": list(quality.reasons),
+            }
+        ),
+        spectrum=_shown(density),
+    )
+
+
+def check_usable(path: str, made: Decimated, quality: Quality, settings: MegSettings) -> None:
+    """Say so where too little of a recording is left."""
+    sensors = len(quality.reasons)
+    dead = quality.reasons.count(FLAT)
+    if dead == sensors:
+        raise InputError("all sensors are flat", file=path, remedy="find another recording")
+    bad = sensors - int(quality.good.sum())
+    if bad > settings.most_bad * sensors:
+        raise InputError(
+            f"{bad} of {sensors} sensors are bad, {dead} of them flat",
+            file=path,
+            remedy="look at the recording, or raise most_bad",
+        )
+    clean = clean_seconds(made, quality)
+    whole = made.field.shape[1] / made.rate
+    least = min(settings.least_seconds, whole / 2)
+    if clean < least:
+        raise InputError(
+            f"only {clean:g} of {whole:g} seconds are clean",
+            file=path,
+            remedy="look at the recording, or raise bad_segment",
+        )
+
+
+def clean_seconds(made: Decimated, quality: Quality) -> float:
+    """Return the seconds in clean segments."""
+    return float(quality.clean.sum() * quality.length / made.rate)
+
+
+def quality_row(
+    made: Decimated, quality: Quality, density: Spectrum, channels: Channels, mains: float
+) -> dict[str, Any]:
+    """Return what a reader of the quality page sees of a recording."""
+    bad = [
+        f"{channels.names[row]} ({reason})"
+        for row, reason in zip(made.rows, quality.reasons, strict=True)
+        if reason
+    ]
+    seconds = made.field.shape[1] / made.rate
+    clean, line = clean_seconds(made, quality), line_ratio(density, mains)
+    flags = []
+    if line > _LINE_FLAG:
+        flags.append("mains")
+    if clean < _CLEAN_FLAG * seconds:
+        flags.append("few clean seconds")
+    if len(bad) > _BAD_FLAG * len(made.rows):
+        flags.append("many bad sensors")
+    return {
+        "seconds": seconds,
+        "clean_seconds": clean,
+        "sensors": len(made.rows),
+        "bad_sensors": len(bad),
+        "bad": ", ".join(bad),
+        "bad_segments": int((~quality.clean).sum()),
+        "line_ratio": line,
+        "grade": made.grade,
+        "flags": ", ".join(flags),
+    }
+
+
+def line_ratio(density: Spectrum, mains: float) -> float:
+    """Return the median over sensors of the power at the mains over that around it."""
+    at = in_band(density.frequency, mains - 0.5, mains + 0.5)
+    around = in_band(density.frequency, mains - 6, mains + 6, without=[mains], gap=2)
+    if not at.any() or not around.any():
+        return float("nan")
+    ratio = density.density[:, at].max(axis=1) / np.median(density.density[:, around], axis=1)
+    return float(np.median(ratio))
+
+
+def _shown(density: Spectrum) -> pd.DataFrame:
+    shown = density.frequency <= _SHOWN
+    return pd.DataFrame(
+        {
+            "frequency": density.frequency[shown],
+            "density": density.density[:, shown].mean(axis=0),
+        }
+    )

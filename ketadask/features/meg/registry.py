@@ -1,0 +1,151 @@
+"""The MEG features as data: families, bands, areas, and the small set chosen in advance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ketadask.features.meg.settings import CORE, FULL
+from ketadask.schema import InputError, nearest
+
+BANDS = {
+    "delta": (1.0, 4.0),
+    "theta": (4.0, 8.0),
+    "alpha": (8.0, 13.0),
+    "beta": (13.0, 30.0),
+    "gamma1": (30.0, 58.0),
+    "gamma2": (62.0, 100.0),
+}
+# Bands of the ENIGMA-MEG group, for relative power.
+ENIGMA_BANDS = {
+    "delta": (1.0, 3.0),
+    "theta": (3.0, 6.0),
+    "alpha": (8.0, 12.0),
+    "beta": (13.0, 35.0),
+    "gamma": (35.0, 45.0),
+}
+COUPLING_BANDS = {
+    "theta": (4.0, 8.0),
+    "alpha": (8.0, 13.0),
+    "beta": (13.0, 30.0),
+    "gamma1": (30.0, 45.0),
+}
+BROAD = (1.0, 45.0)
+APERIODIC = (2.0, 40.0)
+PEAK = (7.0, 14.0)
+
+ALL = "all"
+REGIONS = ("frontal", "central", "temporal", "parietal", "occipital")
+SIDES = ("left", "right")
+AREAS = (ALL, *(f"{region}_{side}" for region in REGIONS for side in SIDES))
+
+SPECTRUM, COURSE, COUPLING = "spectrum", "course", "coupling"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Features of one kind: what they are, in which bands, and from what they are measured."""
+
+    name: str
+    label: str
+    measure: str
+    needs: str
+    bands: tuple[str, ...] = ("",)
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("power", "power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS)),
+        Family("relative", "relative power", "log10 share", SPECTRUM, tuple(ENIGMA_BANDS)),
+        Family("exponent", "aperiodic exponent", "", SPECTRUM),
+        Family("offset", "aperiodic offset", "log10 fT2/Hz", SPECTRUM),
+        Family("peak", "alpha peak", "Hz", SPECTRUM),
+        Family("entropy", "spectral entropy", "", SPECTRUM),
+        Family("activity", "Hjorth activity", "log10 fT2", COURSE),
+        Family("mobility", "Hjorth mobility", "", COURSE),
+        Family("complexity", "Hjorth complexity", "", COURSE),
+        Family("lz", "Lempel-Ziv complexity", "", COURSE),
+        Family("aec", "envelope correlation", "r", COUPLING, tuple(COUPLING_BANDS)),
+        Family("wpli", "weighted phase lag index", "", COUPLING, tuple(COUPLING_BANDS)),
+        Family("imcoh", "imaginary coherency", "", COUPLING, tuple(COUPLING_BANDS)),
+    )
+}
+
+# Chosen before any outcome was seen: what this trial's own papers name (gamma power, envelope
+# coupling, slowing), at the scale at which resting MEG is repeatable.
+_CORE = (
+    ("power", ("delta", "theta", "alpha", "beta", "gamma1", "gamma2"), (ALL,)),
+    ("power", ("gamma1", "gamma2"), ("frontal_left", "frontal_right")),
+    ("power", ("theta",), ("frontal_left", "frontal_right")),
+    ("power", ("alpha",), ("occipital_left", "occipital_right")),
+    ("relative", tuple(ENIGMA_BANDS), (ALL,)),
+    ("exponent", ("",), (ALL, "frontal_left", "frontal_right")),
+    ("offset", ("",), (ALL,)),
+    ("peak", ("",), (ALL, "occipital_left", "occipital_right")),
+    ("entropy", ("",), (ALL,)),
+    ("mobility", ("",), (ALL,)),
+    ("complexity", ("",), (ALL,)),
+    ("lz", ("",), (ALL,)),
+    ("aec", tuple(COUPLING_BANDS), (ALL,)),
+    ("wpli", ("alpha", "beta"), (ALL,)),
+)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number per recording: a family in a band over an area.
+
+    Examples
+    --------
+    >>> Feature("power", "alpha", "occipital_left").name
+    'meg_power_alpha_occipital_left'
+    >>> Feature("peak", "", "all").label
+    'MEG alpha peak, all sensors'
+    """
+
+    family: str
+    band: str
+    area: str
+
+    @property
+    def name(self) -> str:
+        """Name of the feature in every table."""
+        return "_".join(word for word in ("meg", self.family, self.band, self.area) if word)
+
+    @property
+    def label(self) -> str:
+        """What a reader sees."""
+        family = FAMILIES[self.family].label
+        where = "all sensors" if self.area == ALL else " ".join(self.area.split("_")[::-1])
+        return " ".join(word for word in ("MEG", self.band, family) if word) + f", {where}"
+
+    @property
+    def measure(self) -> str:
+        """Unit."""
+        return FAMILIES[self.family].measure
+
+
+def features(which: str = CORE) -> tuple[Feature, ...]:
+    """Return the features of a set, in order.
+
+    Examples
+    --------
+    >>> len(features("core")), len(features("full"))
+    (36, 341)
+    """
+    if which == CORE:
+        chosen = [
+            Feature(f, band, area) for f, bands, areas in _CORE for band in bands for area in areas
+        ]
+        return tuple(chosen)
+    if which == FULL:
+        return tuple(
+            Feature(family.name, band, area)
+            for family in FAMILIES.values()
+            for band in family.bands
+            for area in AREAS
+        )
+    raise InputError(
+        "unknown set of MEG features", where="features", value=which,
+        remedy=nearest(str(which), (CORE, FULL)),
+    )  # fmt: skip

@@ -1,0 +1,42 @@
+"""What can change a number of the MEG features; all of it goes into the key of the parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CORE, FULL = "core", "full"
+
+
+@dataclass(frozen=True)
+class MegSettings:
+    """How recordings are cleaned and measured.
+
+    Attributes
+    ----------
+    features
+        ``core``: few, chosen in advance; ``full``: all families, bands, regions and hemispheres.
+    grade
+        Gradient compensation, where the recording has it.
+    rate
+        Values per second that are kept; a recording must have a whole multiple of it.
+    mains
+        Hz, where no sidecar says it.
+    segment
+        Seconds of the pieces that are good or bad.
+    bad_channel, bad_segment
+        Robust z scores of log power from which a sensor or a piece is bad.
+    least_seconds
+        Clean seconds below which a recording is not used.
+    most_bad
+        Share of bad sensors above which a recording is not used.
+    """
+
+    features: str = CORE
+    grade: int = 3
+    rate: float = 300.0
+    mains: float = 60.0
+    segment: float = 2.0
+    bad_channel: float = 5.0
+    bad_segment: float = 5.0
+    least_seconds: float = 10.0
+    most_bad: float = 0.3

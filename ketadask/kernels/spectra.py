@@ -1,0 +1,150 @@
+"""Spectra and what is read from them: power in bands, aperiodic part, peak, entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import fft
+
+_CHANNELS_AT_ONCE = 16
+
+
+def welch(field: np.ndarray, starts: np.ndarray, length: int, rate: float) -> np.ndarray:
+    """Return the power spectral density over windows that are chosen: float64 (channel, frequency).
+
+    Hann windows freed of their mean, as `scipy.signal.welch` (Welch 1967, IEEE Trans Audio 15:70).
+
+    Parameters
+    ----------
+    field
+        float32 (channel, time).
+    starts, length
+        First time points of the windows, and time points of each.
+    rate
+        Time points per second.
+    """
+    window = np.hanning(length + 1)[:-1].astype(np.float32)
+    made = np.zeros((field.shape[0], length // 2 + 1))
+    place = starts[:, None] + np.arange(length)
+    for first in range(0, field.shape[0], _CHANNELS_AT_ONCE):
+        for row in range(first, min(first + _CHANNELS_AT_ONCE, field.shape[0])):
+            pieces = field[row, place]
+            pieces -= pieces.mean(axis=1, keepdims=True)
+            pieces *= window
+            found = fft.rfft(pieces, axis=1)
+            made[row] = (found.real**2 + found.imag**2).mean(axis=0, dtype=np.float64)
+    made *= 2.0 / (rate * float((window.astype(np.float64) ** 2).sum()))
+    made[:, 0] /= 2
+    if length % 2 == 0:
+        made[:, -1] /= 2
+    return made
+
+
+def in_band(
+    frequency: np.ndarray, low: float, high: float, *, without: Sequence[float] = (), gap: float = 2
+) -> np.ndarray:
+    """Return which frequencies are in ``[low, high]`` and not within ``gap`` of a line.
+
+    Examples
+    --------
+    >>> in_band(np.array([50.0, 57.0, 60.0, 63.0]), 55, 65, without=[60.0]).tolist()
+    [False, True, False, True]
+    """
+    inside = (frequency >= low) & (frequency <= high)
+    for line in without:
+        inside &= np.abs(frequency - line) > gap
+    return inside
+
+
+def spectral_entropy(density: np.ndarray) -> np.ndarray:
+    """Return Shannon's entropy of a spectrum over its largest possible value: (channel,) in [0, 1].
+
+    Examples
+    --------
+    >>> spectral_entropy(np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]))
+    array([1., 0.])
+    """
+    share = density / density.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(share > 0, share * np.log2(share), 0.0)
+    return np.abs(-terms.sum(axis=1) / np.log2(density.shape[1]))
+
+
+def aperiodic(
+    frequency: np.ndarray, density: np.ndarray, *, turns: int = 30, above: float = 2.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit ``log10 power = offset - exponent * log10 f`` under the peaks of each spectrum.
+
+    Least squares, repeated without what lies above the line by more than ``above`` times the
+    spread of what lies below: peaks only ever add power. The model is the fixed mode of
+    Donoghue et al. 2020 (Nat Neurosci 23:1655) without its Gaussians.
+
+    Parameters
+    ----------
+    frequency
+        (frequency,) above 0.
+    density
+        (channel, frequency) power.
+
+    Returns
+    -------
+    Exponent and offset (channel,), and the spectra in log10 freed of them (channel, frequency).
+
+    Examples
+    --------
+    >>> f = np.arange(2.0, 40.0, 0.25)
+    >>> power = 100 / f**1.5 + 50 * np.exp(-((f - 10) ** 2) / 2)
+    >>> exponent, offset, flat = aperiodic(f, power[None])
+    >>> np.round([exponent[0], offset[0]], 2), float(f[flat[0].argmax()])
+    (array([1.5, 2. ]), 10.0)
+    """
+    x = np.log10(frequency)
+    y = np.log10(density)
+    kept = np.ones(y.shape, dtype=bool)
+    for _ in range(turns):
+        weight = kept.sum(axis=1)
+        middle_x = (kept * x).sum(axis=1) / weight
+        middle_y = np.where(kept, y, 0.0).sum(axis=1) / weight
+        centred = (x - middle_x[:, None]) * kept
+        slope = (centred * (y - middle_y[:, None])).sum(axis=1) / (centred**2).sum(axis=1)
+        offset = middle_y - slope * middle_x
+        flat = y - offset[:, None] - slope[:, None] * x
+        below = flat < 0
+        spread = np.sqrt(
+            (np.where(below, flat, 0.0) ** 2).sum(axis=1) / np.maximum(below.sum(axis=1), 1)
+        )
+        again = flat <= above * np.maximum(spread, 1e-9)[:, None]
+        again |= again.sum(axis=1, keepdims=True) < 3
+        if (again == kept).all():
+            break
+        kept = again
+    return -slope, offset, flat
+
+
+def peak_frequency(
+    frequency: np.ndarray, flat: np.ndarray, low: float, high: float, *, least: float = 0.1
+) -> float:
+    """Return the frequency of the highest peak between two frequencies, NaN where there is none.
+
+    A peak is higher than its neighbours and than ``least`` (log10 power above the aperiodic part);
+    a parabola through three values places it between them.
+
+    Examples
+    --------
+    >>> f = np.arange(5.0, 15.0, 0.25)
+    >>> round(peak_frequency(f, np.exp(-((f - 10.1) ** 2) / 2), 7, 13), 2)
+    10.1
+    >>> peak_frequency(f, 0 * f, 7, 13)
+    nan
+    """
+    inside = np.flatnonzero((frequency >= low) & (frequency <= high))
+    inside = inside[(inside > 0) & (inside < len(frequency) - 1)]
+    before, here, after = flat[inside - 1], flat[inside], flat[inside + 1]
+    peaks = np.flatnonzero((here >= before) & (here > after) & (here > least))
+    if not peaks.size:
+        return float("nan")
+    best = peaks[here[peaks].argmax()]
+    a, b, c = before[best], here[best], after[best]
+    shift = 0.5 * (a - c) / (a - 2 * b + c)
+    return float(frequency[inside[best]] + shift * (frequency[1] - frequency[0]))

@@ -1,0 +1,1 @@
+"""Resting MEG with planted spectra, coupling, mains, bad channels and bursts."""

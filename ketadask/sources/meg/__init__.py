@@ -1,0 +1,1 @@
+"""MEG recordings as lazy labelled arrays: CTF folders through a memory map, FIF through mne."""

@@ -1,0 +1,186 @@
+"""All recordings of a BIDS study: found by name, opened lazily, none in the way of others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ketadask.schema import InputError
+from ketadask.sources.meg.engine import MegBackend
+from ketadask.sources.meg.recording import is_recording
+from ketadask.sources.meg.sidecars import (
+    bad_channels,
+    mains_frequency,
+    read_channels,
+    read_sidecar,
+)
+
+_EMPTY_ROOM = "emptyroom"
+_RATE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recording of a study by its paths; what is said of it beside it.
+
+    ``participant`` and ``session`` carry their prefixes, session is empty where there is none.
+    ``rate`` and ``mains`` are what the sidecar says, None where it is silent.
+    """
+
+    path: str
+    participant: str
+    session: str
+    name: str
+    bads: tuple[str, ...] = ()
+    rate: float | None = None
+    mains: float | None = None
+    empty_room: str | None = None
+    problem: str | None = None
+
+
+def find_recordings(root: Path | str, task: str = "rest") -> list[Found]:
+    """Return the recordings of a task, by name; sidecars are read, recordings are not.
+
+    A sidecar that cannot be read, or that has no recording, is kept as the ``problem`` of its
+    recording.
+    """
+    from mne_bids import find_matching_paths
+
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError("no such folder", file=root, remedy="name the root of a BIDS study")
+    paths = find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
+    whole = [p for p in paths if is_recording(p.fpath) and p.split in (None, "01", "1")]
+    found = [_found(root, p) for p in whole if p.subject != _EMPTY_ROOM]
+    stems = {each.name for each in found}
+    lonely = [p for p in paths if p.extension == ".json" and _stem(p.fpath) not in stems]
+    found += [_lonely(p) for p in lonely if p.subject != _EMPTY_ROOM]
+    if not found:
+        raise InputError(
+            "the study has no such recording",
+            file=root,
+            where="task",
+            value=task,
+            remedy="recordings are named sub-<who>[_ses-<when>]_task-<task>_meg.ds or .fif",
+        )
+    return sorted(found, key=lambda each: each.name)
+
+
+def open_recordings(
+    root: Path | str, *, task: str = "rest", grade: int | None = None
+) -> xr.DataTree:
+    """Open the MEG recordings of a BIDS study; only headers and sidecars are read.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    task
+        Which recordings.
+    grade
+        Gradient compensation 0 to 3; as recorded if None.
+
+    Returns
+    -------
+    One node ``/<participant>/<session>/<recording>`` per recording, as the engine ``ketadask-meg``
+    opens it: ``field`` (channel, time) in fT, bad channels of ``channels.tsv`` marked. Lengths
+    differ, so nothing is padded. ``attrs`` of a node: participant, session, mains, empty_room (the
+    matched recording of the empty room, or ""). ``attrs["failures"]`` of the root lists, as JSON,
+    what cannot be opened and why.
+    """
+    nodes, failures = {}, []
+    for each in find_recordings(root, task):
+        try:
+            dataset = open_found(each, grade=grade)
+        except InputError as error:
+            failures.append({"recording": each.name, "reason": str(error)})
+            continue
+        place = "/".join(word for word in (each.participant, each.session, each.name) if word)
+        nodes[f"/{place}"] = dataset
+    tree = xr.DataTree.from_dict(nodes)
+    tree.attrs.update(task=task, root=str(root), failures=json.dumps(failures))
+    return tree
+
+
+def open_found(found: Found, *, grade: int | None = None) -> xr.Dataset:
+    """Open one recording and compare it with its sidecar."""
+    if found.problem:
+        raise InputError(found.problem, file=found.path)
+    dataset = xr.open_dataset(found.path, engine=MegBackend, grade=grade, bads=found.bads)
+    check_rate(found, dataset.attrs["rate"])
+    about: dict[str, Any] = {
+        "participant": found.participant,
+        "session": found.session,
+        "mains": found.mains,
+        "empty_room": found.empty_room or "",
+    }
+    dataset.attrs.update(about)
+    return dataset
+
+
+def check_rate(found: Found, rate: float) -> None:
+    """Say so where a recording has another rate than its sidecar says."""
+    if found.rate is not None and abs(found.rate - rate) > _RATE_TOLERANCE * rate:
+        raise InputError(
+            f"the recording has {rate:g} time points per second, its sidecar says {found.rate:g}",
+            file=found.path,
+            remedy="correct SamplingFrequency in the _meg.json, or find the right recording",
+        )
+
+
+def _found(root: Path, bids_path: Any) -> Found:
+    path = bids_path.fpath
+    stem = _stem(path)
+    about: dict[str, Any] = {}
+    try:
+        if sidecar := _sidecar(bids_path, "meg", ".json"):
+            said = read_sidecar(sidecar)
+            rate = said.get("SamplingFrequency")
+            about["rate"] = float(rate) if isinstance(rate, int | float) else None
+            about["mains"] = mains_frequency(said)
+        if table := _sidecar(bids_path, "channels", ".tsv"):
+            about["bads"] = tuple(bad_channels(read_channels(table)))
+        about["empty_room"] = _empty_room(root, bids_path)
+    except InputError as error:
+        about["problem"] = str(error)
+    return Found(str(path), *_who(bids_path), stem, **about)
+
+
+def _lonely(bids_path: Any) -> Found:
+    path, stem = bids_path.fpath, _stem(bids_path.fpath)
+    return Found(
+        str(path), *_who(bids_path), stem, problem="the sidecar has no recording beside it"
+    )
+
+
+def _who(bids_path: Any) -> tuple[str, str]:
+    session = f"ses-{bids_path.session}" if bids_path.session else ""
+    return f"sub-{bids_path.subject}", session
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0].removesuffix("_meg").replace("_split-01", "")
+
+
+def _sidecar(bids_path: Any, suffix: str, extension: str) -> Path | None:
+    """Return the sidecar that BIDS gives to a recording, inherited ones included."""
+    found = (
+        bids_path.copy()
+        .update(split=None)
+        .find_matching_sidecar(suffix=suffix, extension=extension, on_error="ignore")
+    )
+    return None if found is None else Path(found)
+
+
+def _empty_room(root: Path, bids_path: Any) -> str | None:
+    """Return the recording of the empty room that belongs to a recording, by sidecar or date."""
+    rooms = (root / f"sub-{_EMPTY_ROOM}").is_dir()
+    try:
+        room = bids_path.find_empty_room(use_sidecar_only=not rooms, verbose="error")
+    except (FileNotFoundError, RuntimeError, ValueError, OSError):
+        return None
+    return None if room is None else str(room.fpath)
