@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ def families(
     polarity: Sequence[str],
     *,
     jaccard: float = 0.8,
+    adds: Callable[[list[int], int], bool] | None = None,
 ) -> np.ndarray:
     """Return for each persona the place of the representative of its family.
 
@@ -22,7 +23,8 @@ def families(
     the same; a persona that finds none founds a family. So every member resembles the persona
     it is reported under, and no chain of small steps joins strangers. Across polarities two
     personas are one finding where each holds the units that the other leaves out, up to the same
-    overlap: "these benefit more" and "the others benefit less" are one sentence.
+    overlap: "these benefit more" and "the others benefit less" are one sentence. A persona that
+    ``adds`` nothing to the founders so far joins the one that it overlaps with most.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def families(
         Set of features of each persona.
     polarity
         Polarity of each persona.
+    adds
+        Says of founders so far and a persona whether it adds anything (see `Beyond`).
 
     Examples
     --------
@@ -43,18 +47,23 @@ def families(
     leader = np.arange(len(cover))
     founders: list[int] = []
     for i in range(len(cover)):
-        for j in founders:
-            if polarity[j] == polarity[i]:
-                one = features[j] == features[i] or overlap(cover[j], cover[i]) >= jaccard
-            else:
-                sides = overlap(cover[j], ~cover[i]), overlap(~cover[j], cover[i])
-                one = min(sides) >= jaccard
-            if one:
-                leader[i] = j
-                break
+        alike = [_alike(cover, polarity, j, i) for j in founders]
+        same = [j for j, share in zip(founders, alike, strict=True) if share >= jaccard]
+        same += [j for j in founders if features[j] == features[i] and polarity[j] == polarity[i]]
+        if same:
+            leader[i] = min(same)
+        elif founders and adds is not None and not adds(founders, i):
+            leader[i] = founders[int(np.argmax(alike))]
         else:
             founders.append(i)
     return leader
+
+
+def _alike(cover: np.ndarray, polarity: Sequence[str], j: int, i: int) -> float:
+    """Overlap of two personas; of opposite ones that of each with what the other leaves out."""
+    if polarity[j] == polarity[i]:
+        return overlap(cover[j], cover[i])
+    return min(overlap(cover[j], ~cover[i]), overlap(~cover[j], cover[i]))
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:

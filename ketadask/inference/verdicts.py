@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.inference.beyond import Beyond
 from ketadask.inference.evaluation import Personas, admissible
 from ketadask.inference.families import families, persona_name
 from ketadask.inference.relabelled import IDS, null_lists
@@ -16,6 +17,7 @@ from ketadask.kernels.evaluate import persona_q
 from ketadask.kernels.gates import gates
 from ketadask.kernels.maxt import max_t
 from ketadask.kernels.resampling import t_interval
+from ketadask.kernels.scoring import HETEROGENEITY
 from ketadask.schema import VERDICTS
 
 if TYPE_CHECKING:
@@ -70,15 +72,27 @@ def judge(
     worth = np.round(np.where(np.isnan(q), -np.inf, q), 9)
     order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -worth, step))
     personas = Personas(personas.ids[order], personas.polarity[order])
+    word = words(step[order], alpha, suggestive)
+    beyond = Beyond(
+        cover[order],
+        personas.sign,
+        problem.trial.score,
+        nulls.groupby("relabelling")["q"].max().to_numpy(),
+        np.select([word == nm.SUPPORTED, word == nm.SUGGESTIVE], [alpha, suggestive], np.nan),
+    )
     leader = families(
-        cover[order], _feature_sets(problem, personas), personas.polarity, jaccard=jaccard
+        cover[order],
+        _feature_sets(problem, personas),
+        personas.polarity,
+        jaccard=jaccard,
+        adds=beyond.adds if search.objective == HETEROGENEITY else None,
     )
     first = np.unique(leader)
     table = _described(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
     table["family_size"] = np.bincount(leader, minlength=len(leader))[first]
     table["q"], table["p_single_step"] = q[order][first], single[order][first]
-    table["p_adjusted"] = step[order][first]
-    table["verdict"] = words(table["p_adjusted"].to_numpy(), alpha, suggestive)
+    table["p_adjusted"], table["p_beyond"] = step[order][first], beyond.p[first]
+    table["verdict"] = word[first]
     table["rank"] = np.arange(1, len(table) + 1)
     return VERDICTS.check(_with_stability(table, stability))
 

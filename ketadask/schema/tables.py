@@ -125,6 +125,7 @@ VERDICTS = TableContract(
         "share": _real("support over units"),
         "p_adjusted": _real("step-down max-T adjusted p"),
         "p_single_step": _real("single-step max-T adjusted p"),
+        "p_beyond": _real("p of what it adds to the findings above it; missing for the first"),
         "verdict": _text("supported, suggestive or not distinguishable from search noise"),
         "recurrence": _real("share of splits in which it was a hit"),
         "recurrence_low": _real("Wilson interval"),

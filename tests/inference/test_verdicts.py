@@ -1,5 +1,7 @@
 """Verdicts: one row per finding, with numbers that can be computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +96,7 @@ def test_stability_joins_and_further_personas_are_judged_too():
         np.vstack([found.ids, extra]), ["favourable"] * 5, [0.1, 0.2, 0.3, 0.4, 0.5]
     )
     tight = BruteSearch(keep=3, min_support=int(holds[few]) + 1)
-    table = judged(problem, tight, stability=stability, jaccard=1.0)
+    table = judged(problem, tight, stability=stability, jaccard=1.0, alpha=1e-9, suggestive=1e-9)
     rows = table.set_index(["polarity", "literal_1", "literal_2"])
     ids = found.ids[0]
     assert rows.loc[("favourable", ids[0], ids[1]), "p_mean"] == 0.1
@@ -103,6 +105,28 @@ def test_stability_joins_and_further_personas_are_judged_too():
     assert np.isnan(hopeless["q"])
     assert rows["p_mean"].isna().any()  # the unfavourable were not held against the splits
     assert table["p_adjusted"].is_monotonic_increasing
+
+
+def test_what_a_true_persona_explains_is_not_another_finding():
+    """One planted persona: whoever shares units with it passes too, and is named once."""
+    problem = make_problem(n=40, features=4, seed=3, planted=3.0)
+    table = judged(problem, BruteSearch())
+    claims = table[table["verdict"] == nm.SUPPORTED]
+    assert len(claims) == 1
+    assert np.isnan(claims["p_beyond"].iloc[0])
+    assert claims["family_size"].iloc[0] > 5
+
+
+def test_two_planted_personas_are_two_findings():
+    problem = make_problem(n=80, features=4, seed=4, planted=0.0)
+    one, two = problem.literals.holds[0], problem.literals.holds[4]
+    trial = replace(problem.trial, score=problem.trial.score + 4.0 * one + 3.0 * two)
+    table = judged(replace(problem, trial=trial), BruteSearch())
+    claims = table[table["verdict"] == nm.SUPPORTED]
+    # The best holds for both alike; the next has to add something to it.
+    assert len(claims) >= 2
+    assert {"x0", "x1"} <= set(" | ".join(claims["features"]).split(" | "))
+    assert (claims["p_beyond"].iloc[1:] <= 0.05).all()
 
 
 def test_two_polarities_cost_what_two_searches_cost():

@@ -164,6 +164,7 @@ def make_verdicts(
             "share": support / units,
             "p_adjusted": p,
             "p_single_step": min(1.0, p + 0.01 * k),
+            "p_beyond": np.nan if k == 0 else min(1.0, p + 0.02 * k),
             "verdict": word,
             "recurrence": hits,
             "recurrence_low": hits - 0.03,
