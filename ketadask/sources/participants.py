@@ -13,17 +13,26 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema import InputError
-from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import first_twice, is_missing
 from ketadask.sources.findings import Findings
+from ketadask.sources.spreadsheets import read_table
 from ketadask.sources.visit_dates import date_column
 from ketadask.sources.visits import ARM_CODES, arm_of
 
 _SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
 
 
-def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFrame:
-    """Read ``participants.tsv`` of a study folder.
+def read_participants(
+    root: Path | str,
+    *,
+    bad_cells: str = "stop",
+    columns: Mapping[str, str] | None = None,
+    sheet: str | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+) -> pd.DataFrame:
+    """Read ``participants.tsv`` of a study folder, or another table of participants.
 
     Only ``participant_id`` must be there. Without ``infusion_1`` and ``infusion_2`` (or one of
     ``arm``, ``treatment``) the sequence is unknown; without ``trial`` or ``site`` all belong to
@@ -38,6 +47,10 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
         Study folder, or the file itself.
     bad_cells
         ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+    columns
+        Names used here (``participant_id``, ``infusion_1``, ...) by the names in the file.
+    sheet, delimiter, decimal
+        As in ``read_table``.
 
     Returns
     -------
@@ -48,7 +61,8 @@ def read_participants(root: Path | str, *, bad_cells: str = "stop") -> pd.DataFr
     path = Path(root)
     if path.is_dir():
         path = path / "participants.tsv"
-    return people_of(read_cells(path), Findings(bad_cells))
+    cells = read_table(path, sheet=sheet, delimiter=delimiter, decimal=decimal)
+    return people_of(cells.renamed(columns or {}), Findings(bad_cells))
 
 
 def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:

@@ -31,7 +31,7 @@ class ScaleColumn:
 
 
 def scale_columns(
-    cells: Cells, described: Mapping[str, Any], keys: frozenset[str]
+    cells: Cells, described: Mapping[str, Any], keys: frozenset[str], *, need: bool = True
 ) -> list[ScaleColumn]:
     """Return the columns that hold numbers, under their canonical names.
 
@@ -46,6 +46,8 @@ def scale_columns(
         Description per column, from the JSON file beside it.
     keys
         Columns that say who and when.
+    need
+        Whether a file without any such column is wrong.
     """
     found: dict[str, ScaleColumn] = {}
     for header, values in cells.columns.items():
@@ -62,7 +64,7 @@ def scale_columns(
                 remedy="rename or remove one of them",
             )
         found[column.name] = column
-    if not found:
+    if need and not found:
         raise InputError("no column holds numbers", file=cells.file, remedy="check the file")
     return list(found.values())
 

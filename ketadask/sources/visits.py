@@ -118,14 +118,18 @@ class VisitPattern:
                 value=session,
                 remedy=f"correct it, or set the pattern, for example {self._other(session)}",
             )
-        said = found.groupdict()
-        return Visit(*_period_and_arm(said, session), _whole(said["day"], "day", session))
+        return visit_of(found.groupdict(), session)
 
     def _other(self, session: str) -> str:
         for pattern in (PERIODS, ARMS):
             if re.fullmatch(pattern, session.strip()):
                 return pattern
         return ARMS if self.pattern == PERIODS else PERIODS
+
+
+def visit_of(said: dict[str, str | None], session: str) -> Visit:
+    """Return the visit that the groups of a pattern say; ``session`` is shown where it is wrong."""
+    return Visit(*_period_and_arm(said, session), _whole(said["day"], "day", session))
 
 
 def _period_and_arm(said: dict[str, str | None], session: str) -> tuple[int, str]:
