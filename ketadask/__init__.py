@@ -13,8 +13,10 @@ _WHERE = {
     "InputError": "ketadask.schema",
     "PersonaSearch": "ketadask.search",
     "assemble": "ketadask.cohort.assemble",
+    "band_power": "ketadask.features.graph",
     "judge": "ketadask.inference",
     "null": "ketadask.inference",
+    "open_recordings": "ketadask.sources",
     "open_volumes": "ketadask.sources",
     "power": "ketadask.inference",
     "read_phenotype": "ketadask.sources",
@@ -23,7 +25,7 @@ _WHERE = {
     "top_personas": "ketadask.search",
     "units": "ketadask.cohort",
 }
-__all__ = ["__version__", *sorted(_WHERE)]
+__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604 - the names are texts
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ from ketadask.cohort.outcomes import (
     outcome_values,
 )
 from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.features.meg.table import dataset_table
 from ketadask.features.scales import demographic_features, place_visits, scale_features
 from ketadask.features.volumes import RAW, volume_features
 from ketadask.schema import COHORT, EXCLUSIONS, InputError, nearest
@@ -51,7 +52,8 @@ def assemble(
     Parameters
     ----------
     sources
-        What ``read_phenotype`` and ``open_volumes`` return, and any ``FeatureTable``.
+        What ``read_phenotype``, ``open_volumes`` and ``band_power`` return, and any
+        ``FeatureTable``.
     participants
         What ``read_participants`` returns; read beside the phenotype folder if None.
     outcome, day, window
@@ -119,9 +121,10 @@ def _by_kind(
     sources: Sequence[Any],
 ) -> tuple[pd.DataFrame, xr.Dataset | None, list[FeatureTable]]:
     phenotypes = [s for s in sources if isinstance(s, pd.DataFrame)]
-    images = [s for s in sources if isinstance(s, xr.Dataset)]
+    datasets = [s for s in sources if isinstance(s, xr.Dataset)]
+    images = [s for s in datasets if nm.RECORDING not in s.dims]
     more = [s for s in sources if isinstance(s, FeatureTable)]
-    known = len(phenotypes) + len(images) + len(more)
+    known = len(phenotypes) + len(datasets) + len(more)
     if known < len(sources) or len(phenotypes) != 1 or len(images) > 1:
         raise InputError(
             "assemble takes one phenotype table, at most one dataset of volumes, and feature "
@@ -130,6 +133,7 @@ def _by_kind(
             value=[type(s).__name__ for s in sources],
             remedy="pass what read_phenotype and open_volumes return",
         )
+    more += [dataset_table(s) for s in datasets if nm.RECORDING in s.dims]
     return phenotypes[0], (images[0] if images else None), more
 
 

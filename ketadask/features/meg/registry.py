@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ketadask.features.meg.settings import CORE, FULL
+from ketadask.features.meg.settings import CORE, FULL, POWER
 from ketadask.schema import InputError, nearest
 
 BANDS = {
@@ -130,22 +130,23 @@ def features(which: str = CORE) -> tuple[Feature, ...]:
 
     Examples
     --------
-    >>> len(features("core")), len(features("full"))
-    (36, 341)
+    >>> len(features("core")), len(features("full")), len(features("power"))
+    (36, 341, 66)
     """
     if which == CORE:
         chosen = [
             Feature(f, band, area) for f, bands, areas in _CORE for band in bands for area in areas
         ]
         return tuple(chosen)
-    if which == FULL:
+    if which in (FULL, POWER):
+        families = [family for family in FAMILIES.values() if which in (FULL, family.name)]
         return tuple(
             Feature(family.name, band, area)
-            for family in FAMILIES.values()
+            for family in families
             for band in family.bands
             for area in AREAS
         )
     raise InputError(
         "unknown set of MEG features", where="features", value=which,
-        remedy=nearest(str(which), (CORE, FULL)),
+        remedy=nearest(str(which), (CORE, FULL, POWER)),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CORE, FULL = "core", "full"
+CORE, FULL, POWER = "core", "full", "power"
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class MegSettings:
     Attributes
     ----------
     features
-        ``core``: few, chosen in advance; ``full``: all families, bands, regions and hemispheres.
+        ``core``: few, chosen in advance; ``full``: all families, bands, regions and hemispheres;
+        ``power``: band power alone.
     grade
         Gradient compensation, where the recording has it.
     rate

@@ -1,0 +1,183 @@
+"""How recordings become features: one task per recording, one part per recording.
+
+A task gets a path and settings, streams the recording in one thread and writes its features, its
+quality and its spectrum as one part; only the receipt comes back. A part that exists is never
+computed again, whatever was killed in between. A recording that cannot be used becomes a part that
+says why, so the study goes on and asks again only when the file, its sidecar or the settings have
+changed: all of them are in the name or the key of the part. `band_power` is the same work as a lazy
+array for a notebook, one block per recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+from dask.base import compute
+from dask.delayed import Delayed, delayed
+
+from ketadask import names as nm
+from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.registry import features
+from ketadask.features.meg.settings import POWER, MegSettings
+from ketadask.features.meg.table import meg_table
+from ketadask.schema import InputError
+from ketadask.sources.meg.collection import Found
+from ketadask.sources.meg.recording import Recording
+from ketadask.sources.visits import PERIODS
+from ketadask.store import Parts, Receipt, code_version, fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ketadask.features.feature_table import FeatureTable
+
+FAILURE = "failure"
+
+
+def recording_parts(store: Path | str, settings: MegSettings) -> Parts:
+    """Return where parts of recordings lie: their key holds the settings and the code."""
+    key = fingerprint("meg", settings, code_version())
+    return Parts(Path(store) / "recordings" / key[:12], key)
+
+
+def part_name(found: Found) -> str:
+    """Return the name of a recording's part; it changes with the recording and its sidecar."""
+    try:
+        stamp: Any = Recording.at(found.path).stamp
+    except InputError as error:
+        stamp = str(error.problem)
+    said = (stamp, found.bads, found.rate, found.mains, found.problem)
+    return f"{found.name}-{fingerprint(said)[:12]}"
+
+
+def feature_tasks(
+    found: Sequence[Found], settings: MegSettings, parts: Parts
+) -> dict[str, Delayed]:
+    """Return, by part name, one task for each recording that has no finished part."""
+    finished = parts.finished()
+    named = {part_name(each): each for each in found}
+    return {
+        name: delayed(_write)(
+            each, settings, parts, name, dask_key_name=f"recording-{name}-{parts.key[:8]}"
+        )
+        for name, each in named.items()
+        if name not in finished
+    }
+
+
+def extract_recordings(
+    found: Sequence[Found], store: Path | str, settings: MegSettings | None = None
+) -> Parts:
+    """Measure what is missing of all recordings, on dask's current scheduler."""
+    settings = settings or MegSettings()
+    parts = recording_parts(store, settings)
+    compute(*feature_tasks(found, settings, parts).values())
+    return parts
+
+
+def read_recordings(
+    found: Sequence[Found], parts: Parts, settings: MegSettings, *, visits: str = PERIODS
+) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, str]]]:
+    """Return features by participant and period, a quality row per recording, and the failures."""
+    import pandas as pd
+
+    values, quality, failures = [], [], []
+    receipts = parts.finished()
+    for each in found:
+        receipt = receipts.get(part_name(each))
+        if receipt is None:
+            continue
+        who = {nm.PARTICIPANT: each.participant, "session": each.session, nm.RECORDING: each.name}
+        if FAILURE in receipt.facts:
+            failures.append({**who, "reason": str(receipt.facts[FAILURE])})
+            continue
+        table = parts.read(receipt.name, "features")
+        values.append({**who, **dict(zip(table["feature"], table["value"], strict=True))})
+        quality.append({**who, **parts.read(receipt.name, "quality").iloc[0].to_dict()})
+    wanted = features(settings.features)
+    columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
+    frame = pd.DataFrame(values, columns=columns)
+    return meg_table(frame, wanted, visits=visits), pd.DataFrame(quality), failures
+
+
+def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) -> xr.Dataset:
+    """Return band power of opened recordings, lazily: nothing is read until somebody computes.
+
+    Parameters
+    ----------
+    recordings
+        What ``open_recordings`` returns, or a part of it.
+    settings
+        How recordings are cleaned; ``features`` may name another set than ``power``.
+
+    Returns
+    -------
+    ``value`` (recording, feature), one block per recording, NaN where a recording cannot be used;
+    coordinates participant, session, and of features family, measure and label. ``assemble`` takes
+    it as it is.
+    """
+    import xarray as xr
+
+    settings = settings or MegSettings(features=POWER)
+    wanted = features(settings.features)
+    found = [_found(node.dataset) for node in recordings.leaves if nm.FIELD in node.data_vars]
+    task = delayed(_values, pure=True)
+    rows = [
+        da.from_delayed(task(each, settings), shape=(len(wanted),), dtype=np.float64)
+        for each in found
+    ]
+    stacked = da.stack(rows) if rows else da.empty((0, len(wanted)))
+
+    def words(values: Sequence[str]) -> np.ndarray:
+        return np.array(values, dtype=np.str_)
+
+    return xr.Dataset(
+        {"value": ((nm.RECORDING, nm.FEATURE), stacked)},
+        {
+            nm.RECORDING: (nm.RECORDING, words([each.name for each in found])),
+            nm.PARTICIPANT: (nm.RECORDING, words([each.participant for each in found])),
+            "session": (nm.RECORDING, words([each.session for each in found])),
+            nm.FEATURE: (nm.FEATURE, words([each.name for each in wanted])),
+            "family": (nm.FEATURE, words([each.family for each in wanted])),
+            "measure": (nm.FEATURE, words([each.measure for each in wanted])),
+            "label": (nm.FEATURE, words([each.label for each in wanted])),
+        },
+        {"set": settings.features},
+    )
+
+
+def _write(found: Found, settings: MegSettings, parts: Parts, name: str) -> Receipt:
+    facts = {"recording": found.name, nm.PARTICIPANT: found.participant, "session": found.session}
+    try:
+        made = extract(found, settings)
+    except InputError as error:
+        return parts.write(name, {}, facts={**facts, FAILURE: str(error)})
+    return parts.write(
+        name, made.tables(), facts={**facts, "quality": made.quality.iloc[0].to_dict()}
+    )
+
+
+def _values(found: Found, settings: MegSettings) -> np.ndarray:
+    try:
+        return extract(found, settings).features["value"].to_numpy(dtype=np.float64)
+    except InputError:
+        return np.full(len(features(settings.features)), np.nan)
+
+
+def _found(opened: xr.Dataset) -> Found:
+    about = opened.attrs
+    bads = tuple(str(name) for name in opened[nm.CHANNEL].values[opened["bad"].values])
+    recording = Recording.at(about["source"])
+    return Found(
+        about["source"],
+        about.get("participant", ""),
+        about.get("session", ""),
+        recording.name.removesuffix("_meg"),
+        bads,
+        mains=about.get("mains"),
+    )

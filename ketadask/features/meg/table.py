@@ -1,0 +1,79 @@
+"""Features of recordings as a table of participants and periods, for the cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import xarray as xr
+
+from ketadask import names as nm
+from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.features.meg.registry import Feature, features
+from ketadask.schema import InputError
+from ketadask.sources.visits import PERIODS, VisitPattern
+
+
+def meg_table(
+    values: pd.DataFrame, wanted: Sequence[Feature], *, visits: str = PERIODS
+) -> FeatureTable:
+    """Return MEG features by participant and period.
+
+    Only recordings made before an infusion count: what came after it must not foretell. Several
+    recordings before the same infusion are averaged.
+
+    Parameters
+    ----------
+    values
+        One row per recording: participant, session (empty where there are none), then one column
+        per feature name.
+    wanted
+        The features, in order.
+    visits
+        Pattern of session names, as in ``read_phenotype``. A session it does not fit counts for
+        both periods, if its participant has only one.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"participant": ["sub-1", "sub-1"], "session": ["ses-p1d0", "ses-p1d7"],
+    ...                      "meg_peak_all": [10.0, 11.0]})
+    >>> meg_table(rows, [Feature("peak", "", "all")]).at(["sub-1", "sub-1"], [1, 2]).ravel()
+    array([10., nan])
+    """
+    names = [each.name for each in wanted]
+    periods = [
+        _period(row.participant, row.session, values, visits)
+        for row in values[[nm.PARTICIPANT, "session"]].itertuples(index=False)
+    ]
+    before = values.assign(period=periods).dropna(subset=["period"])
+    before = before.astype({"period": int})
+    table = before.groupby([nm.PARTICIPANT, "period"], sort=True)[names].mean()
+    about = pd.DataFrame(
+        [(nm.MEG, nm.CONTINUOUS, each.measure, each.label) for each in wanted],
+        index=names,
+        columns=list(ABOUT),
+    )
+    return FeatureTable(table, about)
+
+
+def dataset_table(opened: xr.Dataset, *, visits: str = PERIODS) -> FeatureTable:
+    """Return what ``band_power`` returns as a table; this computes it."""
+    opened = opened.compute()
+    values = pd.DataFrame(opened["value"].values, columns=opened[nm.FEATURE].values.tolist())
+    values.insert(0, nm.PARTICIPANT, opened[nm.PARTICIPANT].values.tolist())
+    values.insert(1, "session", opened["session"].values.tolist())
+    return meg_table(values, features(opened.attrs["set"]), visits=visits)
+
+
+def _period(participant: str, session: str, values: pd.DataFrame, visits: str) -> int | None:
+    """Return the period of a recording, 0 for both, None where it came after an infusion."""
+    if not session:
+        return 0
+    try:
+        visit = VisitPattern(visits).visit(session)
+    except InputError:
+        sessions = set(values.loc[values[nm.PARTICIPANT] == participant, "session"])
+        if len(sessions) > 1:
+            raise
+        return 0
+    return visit.period if visit.day == 0 else None
