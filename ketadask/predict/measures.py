@@ -35,7 +35,12 @@ def measured(
 
     Sensitivity and specificity have Wilson's interval, balanced accuracy the one made of both
     (Zou & Donner 2008, 10.1002/sim.3095), AUC DeLong's on the logit scale. Where participants have
-    several cases all intervals are percentiles of a bootstrap over participants.
+    several cases all intervals are percentiles of a bootstrap over participants. They take the
+    predictions as given: that models of different folds share cases is not in them.
+
+    Pooled over folds that differ in their share of responders (sites left out), balanced accuracy
+    and AUC of noise lie a little below one half, because who is rare in a fold is frequent in its
+    train part; the mean over folds does not have this, and permutations repeat it.
 
     Parameters
     ----------
@@ -152,7 +157,8 @@ def delong(score: np.ndarray, label: np.ndarray, level: float = 0.95) -> tuple[f
     variance = max(variance, inside * (1 - inside) / (m * n))
     reach = float(ndtri(0.5 + level / 2)) * math.sqrt(variance) / (inside * (1 - inside))
     middle = math.log(inside / (1 - inside))
-    return area, float(expit(middle - reach)), float(expit(middle + reach))
+    low_end, high_end = float(expit(middle - reach)), float(expit(middle + reach))
+    return area, min(low_end, area), max(high_end, area)
 
 
 def platt(decision: np.ndarray, label: np.ndarray) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def test_repeats_differ_and_the_same_number_gives_the_same_fold():
     first, again, other = (frame.outer(made, number)[1] for number in (0, 0, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    inner = [list(frame.inner(made.take(frame.outer(made, 0)[0]), k))[0][1] for k in (0, 0, 1)]
+    inner = [next(iter(frame.inner(made.take(frame.outer(made, 0)[0]), k)))[1] for k in (0, 0, 1)]
     assert np.array_equal(inner[0], inner[1])
     assert not np.array_equal(inner[0], inner[2])
 

@@ -12,6 +12,7 @@ from ketadask.predict.scikit import Prepared, one_thread, pipeline
 from ketadask.schema import InputError
 from tests.predict.small_cohorts import cohort, small
 
+
 @pytest.fixture(autouse=True)
 def _calm():
     with one_thread():
@@ -92,10 +93,7 @@ def test_votes_are_those_of_pipelines_fitted_inside_the_inner_folds():
     search.fit(X[train], inside.label)
     best = clone(steps).set_params(**search.best_params_)
     votes = np.mean(
-        [
-            clone(best).fit(X[train][rows], inside.label[rows]).predict(X[test])
-            for rows, _ in folds
-        ],
+        [clone(best).fit(X[train][rows], inside.label[rows]).predict(X[test]) for rows, _ in folds],
         axis=0,
     )
     assert result.candidate.cost == search.best_params_["classify__C"]

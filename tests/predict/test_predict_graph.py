@@ -1,0 +1,113 @@
+"""Parts of outer folds and permutations: the same in any blocks and order, resumed after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketadask.cluster.executor import Synchronous, Threads
+from ketadask.predict import Learner, Nested, predict
+from ketadask.predict.graph import fold_blocks, permutation_blocks
+from ketadask.predict.permutations import permutation_p, permuted
+from ketadask.predict.results import summed_up
+from ketadask.store import Parts, blocks
+from tests.predict.small_cohorts import cohort, small
+
+TABLES = ("predictions", "choices", "weights")
+
+
+@pytest.fixture(scope="module")
+def made():
+    return cohort(effect=0.5, covariates=1)
+
+
+@pytest.fixture
+def nested():
+    return Nested(small(), Learner(costs=(0.1, 1.0)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("executor", [Synchronous(), Threads(2)], ids=["synchronous", "threads"])
+def test_blocks_and_executors_change_nothing(tmp_path, made, nested, size, executor):
+    parts = Parts(tmp_path, "key")
+    tasks = fold_blocks(made, nested, blocks(parts.missing(8), size)[::-1], parts)
+    assert len(list(executor.compute(tasks))) == len(tasks)
+    assert parts.missing(8) == []
+    told = summed_up(made, nested, {name: parts.read_all(name) for name in TABLES})
+    expected = predict(made, nested)
+    assert told.measures == expected.measures
+    pd.testing.assert_frame_equal(told.cases, expected.cases)
+    pd.testing.assert_frame_equal(told.weights, expected.weights)
+
+
+def test_only_what_is_missing_is_computed(tmp_path, made, nested):
+    parts = Parts(tmp_path, "key")
+    list(Synchronous().compute(fold_blocks(made, nested, [(0, 1), (4, 5)], parts)))
+    assert parts.missing(8) == [(2, 3), (6, 7)]
+
+
+def test_permutations_are_addressed_and_repeat_the_choice(tmp_path, made, nested):
+    whole, halves = Parts(tmp_path / "a", "k"), Parts(tmp_path / "b", "k")
+    list(Synchronous().compute(permutation_blocks(made, nested, [(0, 5)], whole)))
+    list(Synchronous().compute(permutation_blocks(made, nested, [(3, 5), (0, 2)], halves)))
+    one, two = whole.read_all("permutations"), halves.read_all("permutations")
+    pd.testing.assert_frame_equal(one, two)
+    own = predict(made, nested).measures
+    assert one["bac_pooled"][0] == pytest.approx(own["bac"])
+    assert one["bac_folds"][0] == pytest.approx(own["bac_folds"])
+    assert one["auc"][0] == pytest.approx(own["auc"])
+    assert permutation_p(one)["auc"] == pytest.approx(1 / 6)
+
+
+def test_labels_are_exchanged_within_sites_and_participants_stay_whole():
+    made = cohort(sites=3)
+    other = permuted(made, 4, seed=9)
+    assert not np.array_equal(other.label, made.label)
+    for site in set(made.site):
+        assert other.label[made.site == site].sum() == made.label[made.site == site].sum()
+    assert np.array_equal(permuted(made, 0, seed=9).label, made.label)
+    assert np.array_equal(permuted(made, 4, seed=9).label, other.label)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from ketadask.cluster.executor import Synchronous
+from ketadask.predict import Learner, Nested
+from ketadask.predict.graph import permutation_blocks
+from ketadask.store import Parts, blocks
+from tests.predict.small_cohorts import cohort, small
+
+parts = Parts(Path(sys.argv[1]), "key")
+ranges = blocks(parts.missing(40), 2)
+nested = Nested(small(repeats=1), Learner(costs=(0.1, 1.0)))
+for _ in Synchronous().compute(permutation_blocks(cohort(), nested, ranges, parts)):
+    pass
+print(len(ranges))
+"""
+
+
+@pytest.mark.slow
+def test_permutations_go_on_after_a_kill(tmp_path):
+    command = [sys.executable, "-c", KILLED]
+    first = subprocess.Popen([*command, str(tmp_path / "a")], stdout=subprocess.DEVNULL)
+    begun = time.monotonic()
+    while len(list((tmp_path / "a").glob("0*.json"))) < 3 and time.monotonic() - begun < 60:
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    there = len(Parts(tmp_path / "a", "key").finished())
+    assert 3 <= there < 20
+    again = subprocess.run(
+        [*command, str(tmp_path / "a")], capture_output=True, text=True, check=True
+    )
+    assert int(again.stdout) == 20 - there
+    subprocess.run([*command, str(tmp_path / "b")], capture_output=True, check=True)
+    one, two = (Parts(tmp_path / n, "key").read_all("permutations") for n in "ab")
+    pd.testing.assert_frame_equal(one, two)
+    assert len(one) == 40

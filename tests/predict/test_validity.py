@@ -1,0 +1,110 @@
+"""No leak: noise is at chance in every frame, a leak would show, and real regions tell sex."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketadask.bench.predict import noise_scores, planted_measures, small, speed, uniform
+from ketadask.predict import Frame, Learner, Nested, cases_of_volumes, predict
+from ketadask.predict.folds import FRAMES, POOLED
+from ketadask.predict.preparation import Preparing
+from ketadask.sources import open_volumes, read_participants
+
+
+def screened(made):
+    """Leak: keep the regions that differ most between the labels of all cases."""
+    high, low = made.value[made.label == 1], made.value[made.label == 0]
+    kept = np.argsort(-np.abs(high.mean(0) - low.mean(0)))[:10]
+    return replace(made, value=made.value[:, kept], region=tuple(made.region[j] for j in kept))
+
+
+def scores(kind, count, n, regions, spoil=None):
+    rows = [noise_scores(seed, kind, n, regions, spoil) for seed in range(count)]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def excess(values):
+    """Return by how many Monte-Carlo errors a mean is above one half."""
+    return (values.mean() - 0.5) / (values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def at_chance(kind, found):
+    """Sites differ in their share of responders, which draws pooled predictions below chance."""
+    assert abs(excess(found["bac_folds"])) < 3
+    assert excess(found["bac_pooled"]) < 3
+    if kind == POOLED:
+        assert excess(found["bac_pooled"]) > -3
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_noise_is_at_chance(kind):
+    at_chance(kind, scores(kind, 40, 60, 40))
+
+
+def test_a_leak_is_seen():
+    found = scores("pooled", 16, 60, 40, screened)
+    assert excess(found["bac_folds"]) > 5
+    assert excess(found["bac_pooled"]) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FRAMES)
+def test_noise_of_the_published_size_is_at_chance(kind):
+    at_chance(kind, scores(kind, 200, 99, 185))
+
+
+@pytest.mark.slow
+def test_permutation_p_is_uniform_on_noise():
+    told = uniform(120, 40, 20, 19, workers=2)
+    for name in ("bac_folds", "bac_pooled", "auc"):
+        p = told[name]
+        assert p["at most 0.05"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120), name
+        assert p["at most 0.2"] <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 120), name
+        assert p["at most 0.2"] >= 0.2 - 3 * np.sqrt(0.2 * 0.8 / 120) - 0.05, name
+        assert abs(p["mean"] - 0.525) < 3 * p["error"] + 0.02, name
+
+
+def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not():
+    nested = Nested(
+        Frame("pooled", 1, 10, 1, 5, seed=1),
+        Learner(costs=(2.0**-6, 2.0**-2, 4.0)),
+        Preparing(harmonise=True),
+    )
+    told = planted_measures(3, nested)
+    assert [told[k]["n"] for k in ("discovery", "external", "saline")] == [99, 51, 49]
+    assert told["discovery"]["bac_low"] > 0.5
+    assert told["external"]["bac_low"] > 0.5
+    assert told["saline"]["bac_low"] < 0.5 < told["saline"]["bac_high"]
+    assert told["saline"]["auc_low"] < 0.5 < told["saline"]["auc_high"]
+    assert "bac_folds_low" in told["discovery"]
+
+
+def test_the_fast_path_has_the_same_scores_as_scikit_learn_and_is_faster():
+    told = speed(7, workers=1, ours=2, theirs=2, repeats=1)
+    assert told["same_scores"]
+    assert told["times_faster"] > 2
+
+
+@pytest.fixture(scope="module")
+def real_cases(real_data):
+    folder = real_data / "freesurfer" / "aomic_piop2"
+    people = read_participants(folder)
+    return cases_of_volumes(open_volumes(folder), people, "sex", covariates=())
+
+
+def test_real_regions_tell_sex_and_not_a_shuffled_label(real_cases):
+    nested = small("pooled", 0)
+    told = predict(real_cases, nested)
+    assert told.measures["bac_low"] > 0.7
+    shuffled = [
+        predict(
+            real_cases.labelled(np.random.default_rng(k).permutation(real_cases.label)), nested
+        ).measures["bac"]
+        for k in range(6)
+    ]
+    assert abs(np.mean(shuffled) - 0.5) < 0.06
+    assert isinstance(told.weights, pd.DataFrame)
+    assert told.weights["label"].str.contains("left|right").any()
+    assert (told.weights["consistency"].head(10) > 0.9).all()
