@@ -116,8 +116,56 @@ def status(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Show which parts of a study are present and which are missing; changes nothing."""
     from ketadask.cli.tables import show_status
     from ketadask.study import Study
+    from ketadask.study.submit import situation
 
-    show_status(Study.read(study, changes=changes, out=out).status())
+    found = Study.read(study, changes=changes, out=out)
+    show_status(found.status())
+    for line in situation(found):
+        typer.echo(line)
+
+
+@app.command(short_help="Put the study on the queue and return.")
+def submit(
+    study: StudyFile,
+    cluster: Annotated[
+        Path, typer.Option("--cluster", metavar="PROFILE.yaml", help="A profile of kind slurm.")
+    ],
+    changes: Changes = None,
+    out: Out = RUNS,
+) -> None:
+    """Put the study on the queue as a job of its own and return; it survives logout."""
+    from ketadask.study import Study
+    from ketadask.study.submit import submit as hand_in
+
+    words = [str(study.absolute()), "--cluster", str(cluster.absolute())]
+    words += ["--out", str(out.absolute())]
+    words += [word for change in changes or () for word in ("--set", change)]
+    asked = Study.read(study, changes=changes, out=out.absolute(), cluster=cluster)
+    job, log = hand_in(asked, words)
+    typer.echo(f"submitted as job {job}, its log is {log}")
+    typer.echo(asked.place.path)
+
+
+@app.command(hidden=True, short_help="What `submit` runs.")
+def head(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Do the study inside the job that `submit` made."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+    from ketadask.study.submit import head as lead
+
+    show_ending(lead(Study.read(study, changes=changes, out=out, cluster=cluster)))
+
+
+@app.command(short_help="Cancel the jobs of a submitted study.")
+def cancel(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Cancel the jobs of a submitted study; what is finished is kept."""
+    from ketadask.study import Study
+    from ketadask.study.submit import cancel as end
+
+    jobs = end(Study.read(study, changes=changes, out=out.absolute()))
+    typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "nothing is on the queue")
 
 
 @app.command(short_help="Try what a study needs of this machine.")

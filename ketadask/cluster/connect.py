@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ketadask.cluster.executor import Executor, Synchronous, Threads
-from ketadask.cluster.profile import Profile
+from ketadask.cluster.profile import QUEUES, Profile
 from ketadask.schema import InputError
 
 ONE_THREAD = {
@@ -17,8 +17,12 @@ ONE_THREAD = {
 
 
 @contextmanager
-def connect(profile: Profile, *, logs: Path | None = None) -> Iterator[Executor]:
+def connect(
+    profile: Profile, *, logs: Path | None = None, say: Callable[[str], None] | None = None
+) -> Iterator[Executor]:
     """Yield an executor for ``profile``; what the workers say goes into the folder ``logs``.
+
+    How many workers of a queue are there, and why others are not, is told to ``say``.
 
     Examples
     --------
@@ -33,6 +37,11 @@ def connect(profile: Profile, *, logs: Path | None = None) -> Iterator[Executor]
         yield Threads(profile.workers or cores())
     elif profile.kind == "local":
         yield from _local(profile, logs)
+    elif profile.kind in QUEUES:
+        from ketadask.cluster.queues import queued
+
+        with queued(profile, logs=logs, say=say) as executor:
+            yield executor
     else:
         yield from _address(profile, logs)
 
@@ -97,12 +106,14 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     import dask
     from distributed import Client
 
+    from ketadask.cluster.certificates import security as certificate
     from ketadask.cluster.logs import WorkerLog
     from ketadask.cluster.scheduled import Scheduled
 
     with dask.config.set(_settings(profile)):
         try:
-            client = Client(profile.address, set_as_default=False, timeout="10s")
+            security = None if profile.certificates is None else certificate(profile.certificates)
+            client = Client(profile.address, set_as_default=False, timeout="10s", security=security)
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(
                 "no scheduler answers",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Kind = Literal["synchronous", "threads", "local", "address"]
+from ketadask.cluster.queued import Head, Job
+
+Kind = Literal[
+    "synchronous", "threads", "local", "address", "slurm", "pbs", "lsf", "sge", "htcondor"
+]
 KINDS: tuple[str, ...] = get_args(Kind)
+QUEUES = ("slurm", "pbs", "lsf", "sge", "htcondor")
 
 
 class Profile(BaseModel):
@@ -16,7 +22,8 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
     kind: Kind = Field(
-        default="local", description="this thread, threads, local processes, or an address"
+        default="local",
+        description="this thread, threads, local processes, an address, or a job queue",
     )
     workers: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="number of workers; as many as there are cores if not given"
@@ -30,6 +37,20 @@ class Profile(BaseModel):
     dashboard: bool = Field(default=True, description="serve Dask's dashboard on this machine")
     address: str | None = Field(
         default=None, description="address of a running scheduler, for example tcp://host:8786"
+    )
+    certificates: Path | None = Field(
+        default=None,
+        description="folder with ca.pem, cert.pem and key.pem for an address that begins with tls",
+    )
+    job: Job = Field(default_factory=Job, description="a job that holds workers, on a queue")
+    head: Head = Field(default_factory=Head, description="the job of a submitted study")
+    minimum_workers: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="on a queue, let idle workers go down to this number; keep all if not given",
+    )
+    listen_without_encryption_on_the_network: bool = Field(
+        default=False,
+        description="let anyone on the network run code as you; never needed on a shared machine",
     )
     worker_deaths: Annotated[int, Field(ge=0)] = Field(
         default=3, description="workers that may die under one task before it counts as failed"
@@ -52,6 +73,11 @@ class Profile(BaseModel):
 
     @model_validator(mode="after")
     def _address_fits(self) -> Profile:
+        for name in ("job", "head", "minimum_workers", "listen_without_encryption_on_the_network"):
+            if name in self.model_fields_set and self.kind not in QUEUES:
+                raise ValueError(f"kind {self.kind} takes no {name}; set kind to slurm")
+        if self.kind in QUEUES and self.workers is None:
+            raise ValueError(f"kind {self.kind} needs a number of workers; add `workers: 4`")
         if self.kind == "address" and self.address is None:
             raise ValueError("kind address needs an address; add `address: tcp://HOST:PORT`")
         if self.kind != "address" and self.address is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dask.delayed import Delayed
@@ -13,6 +13,7 @@ from distributed import Client, KilledWorker, as_completed
 from ketadask.cluster.executor import TaskFailure
 
 WINDOW = 512
+_REMEDY = "raise memory_limit or job.memory in the cluster profile, or lower execution.block"
 
 
 class Scheduled:
@@ -22,11 +23,24 @@ class Scheduled:
     holds more than a window of them, however many there are.
     """
 
-    def __init__(self, client: Client, *, workers: int, dashboard: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        workers: int,
+        dashboard: str | None = None,
+        tries: int | None = None,
+    ) -> None:
         self._client = client
+        self._tries = tries
         self.workers = workers
         self.dashboard = dashboard
         self.events: list[str] = []
+        self.trouble: Callable[[], Exception | None] = lambda: None
+        self.draining = self.computing = False
+        self.unfinished = 0
+        self._deaths: dict[str, list[tuple[bool, str]]] = {}
+        self._flying: dict[Any, int] = {}
 
     def compute(self, tasks: Sequence[Delayed]) -> Iterator[tuple[int, Any]]:
         """Yield (position, result or failure) as the tasks end.
@@ -35,33 +49,79 @@ class Scheduled:
         run again at the end, one at a time, so that only a task that kills its worker fails.
         """
         blamed: list[int] = []
+        self.unfinished = len(tasks)
         for index, result in self._window(tasks, range(len(tasks))):
-            if isinstance(result, TaskFailure) and isinstance(result.error, KilledWorker):
+            if isinstance(result, TaskFailure) and isinstance(
+                result.error, KilledWorker | _DoubtError
+            ):
                 blamed.append(index)
             else:
+                self.unfinished -= 1
                 yield index, result
         for index in sorted(blamed):
             again = {index: clone(tasks[index])}
             for _, result in self._window(again, [index]):
+                self.unfinished -= 1
                 yield index, _explained(result)
+
+    def blame(self, keys: Iterable[str], why: str) -> None:
+        """Hold the death of a worker against the tasks it had; the third takes them out.
+
+        A task that was alone on its worker each time is the cause; one that had company gets
+        another chance, alone, when the others are done.
+        """
+        held = list(keys)
+        for key in held:
+            deaths = self._deaths.setdefault(key, [])
+            deaths.append((len(held) == 1, why))
+            self.events.append(f"{key} was being computed when a worker died: {why}")
+            if self._tries is not None and len(deaths) >= self._tries:
+                flying = [each for each in list(self._flying) if str(each.key) == key]
+                if flying:
+                    self._client.cancel(flying, force=True)
 
     def _window(
         self, tasks: Sequence[Delayed] | Mapping[int, Delayed], indices: Iterable[int]
     ) -> Iterator[tuple[int, Any]]:
         waiting = list(indices)[::-1]
         flying: dict[Any, int] = {}
+        self._flying, self.computing = flying, True
         ended = as_completed([], loop=self._client.loop, raise_errors=False)
         try:
             while waiting or flying:
-                if len(flying) <= WINDOW // 2 and waiting:
+                if len(flying) <= WINDOW // 2 and waiting and not self.draining:
                     self._send(tasks, waiting, flying, ended)
-                future = next(ended)
-                index = flying.pop(future)
-                yield index, _result(future, tasks[index])
-                future.release()
+                future = self._next(ended, flying)
+                index = flying.pop(future, None)
+                if index is not None:
+                    yield index, self._result(future, tasks[index])
+                    future.release()
         finally:
+            self.computing = False
             if flying:
                 self._client.cancel(list(flying), force=True)
+
+    def _next(self, ended: as_completed, flying: dict[Any, int]) -> Any:
+        """Wait for the next future; look at the jobs and for interrupts meanwhile."""
+        while not ended.has_ready():
+            trouble = self.trouble()
+            if trouble is not None:
+                raise trouble
+            if self.draining and not self._being_computed(flying):
+                raise KeyboardInterrupt
+            with ended.thread_condition:
+                ended.thread_condition.wait(timeout=0.1)
+        return next(ended)
+
+    def _being_computed(self, flying: dict[Any, int]) -> bool:
+        """Call back what no worker has begun; tell whether something is still computed."""
+        begun = {key for keys in self._client.processing().values() for key in keys}
+        idle = [future for future in flying if future.key not in begun and not future.done()]
+        if idle:
+            self._client.cancel(idle, force=True)
+            for future in idle:
+                flying.pop(future)
+        return bool(flying)
 
     def _send(
         self,
@@ -71,9 +131,26 @@ class Scheduled:
         ended: as_completed,
     ) -> None:
         indices = [waiting.pop() for _ in range(min(WINDOW - len(flying), len(waiting)))]
-        futures = self._client.compute([tasks[i] for i in indices], optimize_graph=False)
+        futures = self._client.compute(
+            [tasks[i] for i in indices],
+            optimize_graph=False,
+            retries=0 if self._tries is None else self._tries - 1,
+        )
         flying.update(zip(futures, indices, strict=True))
         ended.update(futures)
+
+    def _result(self, future: Any, task: Delayed) -> Any:
+        deaths = self._deaths.get(str(future.key), [])
+        if future.status == "cancelled" and self._tries is not None and len(deaths) >= self._tries:
+            why = "; ".join(dict.fromkeys(cause for _, cause in deaths))
+            text = f"quarantined, its worker died {len(deaths)} times: {why}"
+            kind = MemoryError if all(alone for alone, _ in deaths) else _DoubtError
+            return TaskFailure(str(task.key), kind(f"{text}; {_REMEDY}"), text)
+        return _result(future, task)
+
+
+class _DoubtError(RuntimeError):
+    """Workers died under a task that was not alone on them."""
 
 
 def _result(future: Any, task: Delayed) -> Any:
@@ -92,6 +169,6 @@ def _explained(result: Any) -> Any:
         return result
     text = (
         f"its worker died {result.error.allowed_failures + 1} times, most often for lack of "
-        "memory; raise memory_limit in the cluster profile or lower execution.block"
+        f"memory; {_REMEDY}"
     )
     return TaskFailure(result.task, MemoryError(text), text)

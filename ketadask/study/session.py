@@ -71,7 +71,7 @@ class _Session:
 
     def executor(self) -> Executor:
         if self._executor is None:
-            opened = connect(self._profile, logs=self._run.path / "logs")
+            opened = connect(self._profile, logs=self._run.path / "logs", say=self._progress.say)
             self._executor = self._stack.enter_context(opened)
             where = f", dashboard {self._executor.dashboard}" if self._executor.dashboard else ""
             self._progress.say(

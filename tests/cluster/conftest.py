@@ -1,0 +1,178 @@
+"""The SLURM of these tests, small studies for it, and what they give on one machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.slurm_machine import PACKAGES, Slurm, missing, wait_for
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+STUDY = ROOT / "config" / "demo.yaml"
+CHANGES = (
+    "splits.count=24",
+    "null.relabellings=19",
+    "data.simulate.participants=60",
+    "search.max_literals=2",
+    "execution.block=1",
+)
+RESULTS = (
+    *("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet"),
+    *("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == HERE and "slurm" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slurm)
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    if missing() or os.getuid() != 0:
+        pytest.skip(f"needs root and a real SLURM: apt-get install {PACKAGES}")
+    made = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def queue(slurm):
+    """The SLURM, with all nodes up and an empty queue."""
+    slurm.clear()
+    return slurm
+
+
+@dataclass
+class Place:
+    """A folder in which studies are run, and how."""
+
+    slurm: Slurm
+    folder: Path
+    changes: tuple[str, ...] = CHANGES
+    environment: dict = field(default_factory=dict)
+
+    def profile(self, name="profile.yaml", *, slow=False, **more):
+        """Write a profile; ``more`` goes into its section job where it belongs there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        job = {"walltime": "00:30:00", "memory": "700MiB", "poll": 0.5, "account": "lab"}
+        job |= {"interface": interface()} if interface() else {}
+        top = {"kind": "slurm", "workers": 2}
+        for key, value in more.items():
+            (top if key in ("workers", "minimum_workers", "head", "kind") else job)[key] = value
+        if slow:
+            job["prologue"] = [
+                f"export KETADASK_TEST_WATCH={self.folder}",
+                f"export PYTHONPATH={HERE}:{ROOT}",
+                "export DASK_DISTRIBUTED__WORKER__PRELOAD='[\"slow_worker\"]'",
+            ]
+        top.setdefault("head", {"walltime": "00:30:00", "memory": "1GiB"})
+        path = self.folder / name
+        path.write_text(yaml.safe_dump({**top, "job": job}))
+        return path
+
+    def words(self, verb, *more, cluster=None):
+        """Return the command line of one verb on the study."""
+        words = [sys.executable, "-m", "ketadask", verb, str(STUDY)]
+        for change in self.changes:
+            words += ["--set", change]
+        words += ["--out", str(self.folder / "runs"), *more]
+        return [*words, *(["--cluster", str(cluster)] if cluster else [])]
+
+    def start(self, verb, *more, cluster=None):
+        """Start a command; its words go to one file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "said").open("ab") as said:
+            return subprocess.Popen(
+                self.words(verb, *more, cluster=cluster),
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+
+    def do(self, verb, *more, cluster=None, seconds=300):
+        """Run a command to its end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.run(
+            self.words(verb, *more, cluster=cluster),
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+
+    def _environment(self):
+        return {**self.slurm.environment, "PYTHONPATH": str(ROOT), **self.environment}
+
+    @property
+    def run(self):
+        """The run folder."""
+        return next((self.folder / "runs").glob("demo-*"))
+
+    @property
+    def said(self):
+        """What started commands said so far."""
+        path = self.folder / "said"
+        return path.read_text() if path.exists() else ""
+
+    def there(self, pattern):
+        """Return files of the run folder, none where it does not exist yet."""
+        return sorted((self.folder / "runs").glob(f"demo-*/{pattern}"))
+
+    def logs(self):
+        """Return the ends of all logs, for a failing test to show."""
+        texts = [f"--- {path}\n{path.read_text()[-1500:]}" for path in self.there("logs/*.log")]
+        return "\n".join([*texts, self.said[-3000:]])
+
+    def computed(self, word):
+        """Return the blocks that slow workers began, or finished."""
+        path = self.folder / "computed"
+        lines = path.read_text().split("\n") if path.exists() else []
+        rows = [line.split() for line in lines if line.startswith(word)]
+        return [(int(row[1]), int(row[2]), row[3]) for row in rows]
+
+    def until(self, what, seconds, why):
+        """Wait until something is so."""
+        return wait_for(what, seconds, 0.2, why, self.logs)
+
+
+def interface():
+    """Return a network interface other than the loopback, where this machine has one."""
+    from ketadask.cluster.network import addresses, is_loopback
+
+    return next((name for name, each in addresses().items() if not is_loopback(each)), None)
+
+
+@pytest.fixture
+def place(queue, tmp_path):
+    return Place(queue, tmp_path)
+
+
+def results(run):
+    """Return the bytes that must not depend on where the study was run."""
+    return {name: (run / name).read_bytes() for name in RESULTS}
+
+
+@pytest.fixture(scope="session")
+def laptop(slurm, tmp_path_factory):
+    """The results of the same study without a cluster."""
+    place = Place(slurm, tmp_path_factory.mktemp("laptop"))
+    profile = place.folder / "threads.yaml"
+    profile.write_text("kind: threads\nworkers: 2\n")
+    told = place.do("run", cluster=profile)
+    assert told.returncode == 0, told.stderr
+    return results(place.run)
