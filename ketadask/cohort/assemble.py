@@ -17,6 +17,8 @@ import xarray as xr
 
 from ketadask import names as nm
 from ketadask.cohort.feature_matrix import FAMILIES, drop_features, feature_matrix
+from ketadask.cohort.flow import flow
+from ketadask.cohort.harmonise import NONE, SITE, harmonised
 from ketadask.cohort.outcomes import (
     attach_outcome,
     contradictions,
@@ -24,6 +26,7 @@ from ketadask.cohort.outcomes import (
     improvement,
     infusions,
     outcome_values,
+    washed_out,
 )
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.table import dataset_table
@@ -42,6 +45,10 @@ def assemble(
     groups: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
     volumes: str = RAW,
+    asymmetry: bool = False,
+    factors: bool = False,
+    harmonise: str = NONE,
+    washout: int | None = None,
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     max_missing: float = 0.2,
@@ -66,6 +73,12 @@ def assemble(
         Families of features used; all if None.
     volumes
         ``raw`` mm3, or ``residual``: freed of intracranial volume, outcome-blind.
+    asymmetry, factors
+        Whether to add the asymmetries of the volumes and published factor sums of the scales.
+    harmonise
+        ``none``, or ``site``: volumes of all sites get one mean and spread, outcome-blind.
+    washout
+        Fewest days between the infusions; a second infusion earlier is left out.
     include, exclude
         Names of features, or patterns with ``*``; ``exclude`` wins.
     max_missing
@@ -77,7 +90,8 @@ def assemble(
     -------
     The cohort (``ketadask.schema.COHORT``): one case per participant and infusion; ``value`` holds
     what was known before that infusion. ``attrs["exclusions"]`` lists who was left out and why,
-    ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong, as JSON.
+    ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong and
+    ``attrs["flow"]`` how many were assessed, left out and analysed, as JSON.
     """
     phenotype, images, more = _by_kind(sources)
     people = _people(participants, phenotype)
@@ -85,23 +99,24 @@ def assemble(
         _check_words("families", families, FAMILIES)
     chosen, left_out = _study_group(people, groups)
     cases, none_given = infusions(chosen)
+    cases, too_early = washed_out(cases, chosen, washout)
     visits = _visits(phenotype, chosen, outcome)
     noted = [*people.attrs.get("findings", []), *phenotype.attrs.get("findings", [])]
     if not phenotype.attrs.get("placed"):  # read without the infusions, so nobody compared them
         noted += contradictions(visits, chosen)
     complete, no_outcome = attach_outcome(cases, visits, outcome=outcome, day=day, window=window)
     wanted = set(FAMILIES if families is None else families)
-    tables = _clinical(phenotype, chosen, wanted)
+    tables = _clinical(phenotype, chosen, wanted, factors)
     no_volumes = exclusion_table([])
     if images is not None and nm.VOLUME in wanted:
-        tables.append(volume_features(_studied(images, chosen), how=volumes))
+        tables.append(_volumes(_studied(images, chosen), chosen, volumes, asymmetry, harmonise))
         complete, no_volumes = _with_volumes(complete, images)
     tables += [table for table in more if set(table.about["family"]) & wanted]
     value, about, dropped = feature_matrix(tables, complete, include, exclude)
     value, about, few = drop_features(value, about, max_missing)
     lacking = np.isnan(value).mean(axis=1) > max_missing_case if about.shape[0] else None
     complete, value, sparse = _drop_cases(complete, value, lacking, max_missing_case)
-    exclusions = pd.concat([left_out, none_given, no_outcome, no_volumes, sparse])
+    exclusions = pd.concat([left_out, none_given, too_early, no_outcome, no_volumes, sparse])
     _need_cases(complete, exclusions, outcome, day)
     cohort = _dataset(complete, chosen, value, about, response_threshold)
     cohort.attrs = {
@@ -111,6 +126,7 @@ def assemble(
         "response_threshold": response_threshold,
         "volumes": volumes,
         "exclusions": _as_json(exclusions),
+        "flow": json.dumps(flow(people, chosen, exclusions, complete)),
         "dropped": json.dumps(dropped | few, sort_keys=True),
         "findings": json.dumps(noted),
     }
@@ -182,14 +198,14 @@ def _visits(phenotype: pd.DataFrame, people: pd.DataFrame, outcome: str) -> pd.D
 
 
 def _clinical(
-    phenotype: pd.DataFrame, people: pd.DataFrame, wanted: set[str]
+    phenotype: pd.DataFrame, people: pd.DataFrame, wanted: set[str], factors: bool
 ) -> list[FeatureTable]:
     tables = []
     if nm.DEMOGRAPHIC in wanted:
         tables.append(demographic_features(people))
     if nm.SCALE in wanted:
         sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
-        tables.append(scale_features(phenotype, sequences))
+        tables.append(scale_features(phenotype, sequences, factors=factors))
     return tables
 
 
@@ -204,6 +220,14 @@ def _studied(images: xr.Dataset, people: pd.DataFrame) -> xr.Dataset:
             remedy=f"name them as in participants.tsv, for example {people[nm.PARTICIPANT][0]}",
         )
     return images.isel({nm.PARTICIPANT: studied})
+
+
+def _volumes(
+    images: xr.Dataset, people: pd.DataFrame, how: str, asymmetry: bool, harmonise: str
+) -> FeatureTable:
+    _check_words("harmonise", [harmonise], (NONE, SITE))
+    table = volume_features(images, how=how, asymmetry=asymmetry)
+    return harmonised(table, people) if harmonise == SITE else table
 
 
 def _with_volumes(cases: pd.DataFrame, images: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -76,6 +76,28 @@ def infusions(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
+def washed_out(
+    cases: pd.DataFrame, people: pd.DataFrame, washout: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the cases without second infusions that came too early, and those with the reason.
+
+    An infusion that is not dated stays; with no date at all there is nothing to tell by.
+    """
+    days = people.set_index(nm.PARTICIPANT)["washout"] if washout else pd.Series(dtype=float)
+    if washout and not days.notna().any():
+        raise InputError(
+            "no participant has dates of both infusions",
+            file=people.attrs.get("file"),
+            where="washout",
+            remedy="add infusion_1_date and infusion_2_date, or leave washout out",
+        )
+    between = cases[nm.PARTICIPANT].map(days).to_numpy(dtype=np.float64)
+    early = (cases["period"] == 2).to_numpy() & (between < (washout or 0))
+    reason = f"the second infusion came before a wash-out of {washout} days"
+    rows = [(person, 2, reason) for person in cases[nm.PARTICIPANT][early]]
+    return cases[~early].reset_index(drop=True), exclusion_table(rows)
+
+
 def exclusion_table(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
     """Return rows of (participant, period, reason) as a table."""
     return pd.DataFrame(rows, columns=[nm.PARTICIPANT, "period", "reason"])

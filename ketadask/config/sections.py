@@ -48,6 +48,47 @@ class Simulate(Section):
     )
 
 
+class TableFile(Section):
+    """A table as people export it: CSV, TSV, Excel or Parquet."""
+
+    file: str = Field(min_length=1, description="name of the file, relative to data.folder")
+    sheet: str | None = Field(
+        default=None, description="sheet of a workbook; the first if not given"
+    )
+    delimiter: str | None = Field(
+        default=None, min_length=1, max_length=1, description="what separates the cells of a text"
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="how decimals are written in the file"
+    )
+    columns: Mapping[str, str] = Field(
+        default_factory=dict, description="name used here, by the name of the column in the file"
+    )
+
+
+class ScoreTable(TableFile):
+    """A table of scores, with what its columns are."""
+
+    participant: str = Field(default="participant_id", description="column of participants")
+    session: str | None = Field(default=None, description="column of sessions, read by data.visits")
+    period: str | None = Field(
+        default=None, description="column of the infusion, 1 or 2, where there is no session"
+    )
+    arm: str | None = Field(
+        default=None, description="column of the arm, missing at a baseline of both periods"
+    )
+    day: str | None = Field(default=None, description="column of days after the infusion")
+    wide: str | None = Field(
+        default=None,
+        description="regular expression of headers where a participant has one row: groups name "
+        "and session, or name, day and period or arm",
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="columns left aside")
+    missing: tuple[float, ...] = Field(
+        default=(), description="numbers that stand for a missing value, besides the usual ones"
+    )
+
+
 class Data(Section):
     """Where the study's tables are."""
 
@@ -60,6 +101,14 @@ class Data(Section):
     )
     scales: tuple[str, ...] | None = Field(
         default=None, description="names of the phenotype tables read; all there are if not given"
+    )
+    tables: tuple[ScoreTable, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="plain tables of scores, read instead of phenotype/ or nda/",
+    )
+    participants: TableFile | None = Field(
+        default=None, description="table of participants, read instead of participants.tsv"
     )
     freesurfer: Path | None = Field(
         default=None,
@@ -82,6 +131,8 @@ class Data(Section):
     def _one_source(self) -> Data:
         if (self.folder is None) == (self.simulate is None):
             raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
+        if self.tables is not None and self.scales is not None:
+            raise ValueError("scales choose among phenotype/ files; leave them out with tables")
         return self
 
 
@@ -115,6 +166,16 @@ class Features(Section):
     volumes: Literal["raw", "residual"] = Field(
         default="raw", description="volumes in mm3, or residualised on intracranial volume"
     )
+    asymmetry: bool = Field(
+        default=False, description="add the asymmetry of every pair of left and right volumes"
+    )
+    factors: bool = Field(
+        default=False, description="add published factor sums of the scales whose items are there"
+    )
+    harmonise: Literal["none", "site"] = Field(
+        default="none",
+        description="bring the volumes of all sites to one mean and spread, outcome-blind",
+    )
     include: tuple[str, ...] | None = Field(
         default=None, description="features used, names or patterns with *; all if not given"
     )
@@ -142,6 +203,10 @@ class Design(Section):
     )
     adjust: Literal["none", "ridge"] = Field(
         default="none", description="parallel: expected outcomes are means, or predicted by ridge"
+    )
+    washout: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="fewest days between the infusions; a second one earlier is left out",
     )
     within_arm: bool = Field(
         default=False, description="parallel: relabellings exchange features within arm only"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from ketadask.config.prediction import Predict
 from ketadask.config.reading import read
 from ketadask.config.sections import (
     Data,
@@ -25,25 +26,29 @@ from ketadask.config.sections import (
     Verdict,
 )
 
-STAGES = ("data", "cohort", "search", "null", "evaluate", "judge", "report")
+STAGES = ("data", "cohort", "search", "null", "evaluate", "judge", "predict", "report")
 
 _COHORT: dict[str, Any] = {
-    "data": {"scales", "groups", "bad_cells"},
+    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants"},
     "outcome": True,
     "features": True,
     "design": True,
 }
 _PROBLEM = _COHORT | {"literals": True, "search": True, "seed": True}
 _SPLITS = {"splits": {"share", "keep", "scheme", "stratify"}, "gates": True}
+# What other cohorts hold is hashed beside it, as the study's own folder is.
+_PREDICTED = set(Predict.model_fields) - {"permutations", "baselines", "absent", "external"}
 _SCIENCE: dict[str, dict[str, Any]] = {
     "data": {"data": {"simulate"}},
     "cohort": _COHORT,
     "search": _PROBLEM | _SPLITS,
     "null": _PROBLEM | {"null": {"how"}},
     "evaluate": _PROBLEM | _SPLITS,
+    "predict": _COHORT | {"seed": True, "predict": _PREDICTED},
     "judge": _PROBLEM | {"splits": True, "gates": True, "null": True, "verdict": True},
     "report": _PROBLEM
-    | {"splits": True, "gates": True, "null": True, "verdict": True, "report": True},
+    | {"splits": True, "gates": True, "null": True, "verdict": True, "report": True}
+    | {"predict": True},
 }
 
 
@@ -66,6 +71,9 @@ class Settings(Section):
     gates: Gates = Field(default=Gates(), description="what a hit must pass")
     null: Null = Field(default=Null(), description="relabelled trials")
     verdict: Verdict = Field(default=Verdict(), description="when a persona is called supported")
+    predict: Predict | None = Field(
+        default=None, description="response foretold from brain structure, where asked for"
+    )
     report: Report = Field(default=Report(), description="what the report shows")
     execution: Execution = Field(default=Execution(), description="speed; never changes a number")
 

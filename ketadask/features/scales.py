@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.features.factors import item_sums
 from ketadask.features.feature_table import ABOUT, FeatureTable, kind_of
 from ketadask.sources import instruments
 from ketadask.sources.names_order import natural
@@ -52,8 +53,12 @@ def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index(keys).drop(columns=["session", nm.ARM, "day"])
 
 
-def scale_features(phenotype: pd.DataFrame, sequences: dict[str, str]) -> FeatureTable:
+def scale_features(
+    phenotype: pd.DataFrame, sequences: dict[str, str], *, factors: bool = False
+) -> FeatureTable:
     """Return items and totals at the baseline of each period; follow-ups never enter.
+
+    A total that the files lack is the sum of its items, where all are there.
 
     Parameters
     ----------
@@ -61,18 +66,25 @@ def scale_features(phenotype: pd.DataFrame, sequences: dict[str, str]) -> Featur
         What ``read_phenotype`` returns.
     sequences
         Arms in order of infusion per participant.
+    factors
+        Whether to add the factor sums of ``ketadask.features.factors``.
     """
     values = baseline_visits(place_visits(phenotype, sequences))
-    columns = sorted((c for c in phenotype.columns if c not in KEYS), key=natural)
-    values = values[columns].astype(np.float64)
+    given = [c for c in phenotype.columns if c not in KEYS]
+    values = values[given].astype(np.float64)
     values.attrs = {}  # pandas copies them with every column taken
-    labels = phenotype.attrs.get("labels", {})
-    limits = phenotype.attrs.get("limits", {})
+    sums, of_sums = item_sums(values, factors=factors)
+    columns = sorted([*given, *sums.columns], key=natural)
+    values = pd.concat([values, sums], axis=1)[columns]
+    labels = of_sums["label"].to_dict() | phenotype.attrs.get("labels", {})
+    limits = dict(zip(of_sums.index, of_sums[["low", "high"]].to_numpy().tolist(), strict=True))
+    limits |= phenotype.attrs.get("limits", {})
+    units = phenotype.attrs.get("units", {})
     about = [
         (
             nm.SCALE,
             kind_of(values[name].to_numpy(), *limits.get(name, instruments.limits(name))),
-            "",
+            units.get(name, ""),
             labels.get(name, instruments.label(name)),
         )
         for name in columns

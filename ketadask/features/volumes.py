@@ -42,7 +42,9 @@ def residual_volumes(volumes: xr.Dataset) -> xr.Dataset:
     return volumes.assign({nm.VOLUME: residual.where(~kept, volume).transpose(*volume.dims)})
 
 
-def volume_features(volumes: xr.Dataset, *, how: str = RAW) -> FeatureTable:
+def volume_features(
+    volumes: xr.Dataset, *, how: str = RAW, asymmetry: bool = False
+) -> FeatureTable:
     """Return one feature per region, shared by both periods; near-constant regions are dropped.
 
     Parameters
@@ -51,6 +53,8 @@ def volume_features(volumes: xr.Dataset, *, how: str = RAW) -> FeatureTable:
         What ``open_volumes`` returns; only the participants of the study.
     how
         ``raw`` or ``residual``.
+    asymmetry
+        Whether to add ``asymmetries``.
     """
     if how not in (RAW, RESIDUAL):
         raise InputError(
@@ -78,11 +82,61 @@ def volume_features(volumes: xr.Dataset, *, how: str = RAW) -> FeatureTable:
         (nm.VOLUME, nm.CONTINUOUS, "mm3", region_label(*words))
         for words in zip(regions, used["hemisphere"].values, used["tissue"].values, strict=True)
     ]
-    return FeatureTable(
+    table = FeatureTable(
         pd.DataFrame(values, index=index, columns=regions),
         pd.DataFrame(about, index=regions, columns=list(ABOUT)),
         dropped,
     )
+    return _with_asymmetries(table, volumes.isel({nm.REGION: kept})) if asymmetry else table
+
+
+def asymmetries(volumes: xr.Dataset) -> pd.DataFrame:
+    """Return (left - right) over the mean of both for every pair of regions, by participant.
+
+    Positive where the left one is larger; of the volumes in mm3, which head size cancels from
+    (Kong et al. 2018, PNAS 115:E5154). NaN where both are 0.
+
+    Examples
+    --------
+    >>> volumes = xr.Dataset({"volume": (("participant", "region"), [[30.0, 10.0]])},
+    ...                      {"participant": ["a"], "region": ["wm-lh-cuneus", "wm-rh-cuneus"]})
+    >>> asymmetries(volumes)
+       asymmetry-wm-cuneus
+    a                  1.0
+    """
+    regions = [str(region) for region in volumes[nm.REGION].values]
+    volume = volumes[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
+    found = {}
+    for j, region in enumerate(regions):
+        other, bare = _mirrored(region)
+        if other in regions:
+            left, right = volume[:, j], volume[:, regions.index(other)]
+            both = (left + right) / 2
+            found[f"asymmetry-{bare}"] = (left - right) / np.where(both > 0, both, np.nan)
+    return pd.DataFrame(found, index=volumes[nm.PARTICIPANT].values.tolist())
+
+
+def _mirrored(region: str) -> tuple[str, str]:
+    """Return the region on the right of one on the left, and the name of both; else nothing."""
+    for left, right in (("wm-lh-", "wm-rh-"), ("lh_", "rh_"), ("Left-", "Right-")):
+        if region.startswith(left):
+            bare = region.removeprefix(left)
+            return right + bare, "wm-" + bare if left == "wm-lh-" else bare
+    return "", ""
+
+
+def _with_asymmetries(table: FeatureTable, volumes: xr.Dataset) -> FeatureTable:
+    added = asymmetries(volumes)
+    about = pd.DataFrame(
+        [
+            (nm.VOLUME, nm.CONTINUOUS, "", f"asymmetry {name.removeprefix('asymmetry-')}")
+            for name in added.columns
+        ],
+        index=added.columns,
+        columns=list(ABOUT),
+    )
+    values = pd.concat([table.values, added.set_axis(table.values.index)], axis=1)
+    return FeatureTable(values, pd.concat([table.about, about]), table.dropped)
 
 
 def _commonest_share(column: np.ndarray) -> float:

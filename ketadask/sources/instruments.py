@@ -138,7 +138,8 @@ _HAMD = Instrument(
     ("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "ham_d"),
 )
 
-# The six items of Bech: no items of its own are published here, only the sum (0 to 22).
+BECH = (1, 2, 7, 8, 10, 13)  # the items of the HAM-D that make up the HAM-D6
+
 _HAMD6 = Instrument(
     "hamd6",
     "HAM-D6",

@@ -181,8 +181,10 @@ def _wide(
     joined = pd.concat([part for part, _ in parts], ignore_index=True)
     joined.attrs = {
         "file": str(cells.file),
-        "labels": {k: v for _, attrs in parts for k, v in attrs["labels"].items()},
-        "limits": {k: v for _, attrs in parts for k, v in attrs["limits"].items()},
+        **{
+            fact: {k: v for _, attrs in parts for k, v in attrs[fact].items()}
+            for fact in ("labels", "limits", "units")
+        },
         "ignored": sorted({name for _, attrs in parts for name in attrs["ignored"]}),
     }
     return joined

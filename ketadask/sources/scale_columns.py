@@ -21,13 +21,14 @@ KEYS = (nm.PARTICIPANT, "session", "period", nm.ARM, "day")
 
 @dataclass(frozen=True)
 class ScaleColumn:
-    """One column of scores: where it stands, its name here, its range and what a reader sees."""
+    """One column of scores: where it stands, its name here, its range, label and unit."""
 
     header: str
     name: str
     low: float
     high: float
     label: str
+    unit: str = ""
 
 
 def scale_columns(
@@ -77,7 +78,8 @@ def _scale_column(header: str, name: str, described: Mapping[str, Any]) -> Scale
     text = described.get("LongName") or described.get("Description")
     if label == name and isinstance(text, str) and text.strip():
         label = f"{name}: {text.strip()}"
-    return ScaleColumn(header, name, low, high, label)
+    unit = described.get("Units")
+    return ScaleColumn(header, name, low, high, label, unit if isinstance(unit, str) else "")
 
 
 def _mostly_numbers(values: list[str]) -> bool:
@@ -95,9 +97,12 @@ def check_totals(
 ) -> None:
     """Compare the total of a known scale with the sum of its items, where all are there."""
     headers = {column.name: column.header for column in columns}
-    for known in instruments.INSTRUMENTS.values():
-        names = [f"{known.name}_{n}" for n in range(1, len(known.items) + 1)]
-        total = f"{known.name}_total"
+    sums_of = {
+        f"{known.name}_total": [f"{known.name}_{n}" for n in range(1, len(known.items) + 1)]
+        for known in instruments.INSTRUMENTS.values()
+    }
+    bech = [f"hamd_{n}" for n in instruments.BECH]
+    for total, names in [*sums_of.items(), ("hamd6_total", bech)]:
         if total not in values or not set(names) <= set(values):
             continue
         sums = np.sum([values[name] for name in names], axis=0)

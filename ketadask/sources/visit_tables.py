@@ -57,6 +57,7 @@ class VisitReader:
             file=str(cells.file),
             labels={c.name: c.label for c in columns},
             limits={c.name: [c.low, c.high] for c in columns},
+            units={c.name: c.unit for c in columns if c.unit},
             ignored=sorted(set(cells.columns) - used),
         )
         return table
@@ -157,7 +158,7 @@ def join_scales(
         "ignored": [name for table in tables for name in table.attrs["ignored"]],
         "findings": findings.records(),
         "placed": roster is not None and any(roster.sequences.values()),
-        **{fact: _merged(tables, fact) for fact in ("labels", "limits")},
+        **{fact: _merged(tables, fact) for fact in ("labels", "limits", "units")},
     }
     return joined
 

@@ -45,6 +45,10 @@ def _files(settings: Settings, folder: Path) -> dict[str, Path]:
         for pattern in (*_PATTERNS, *_NDA)
         for path in folder.glob(pattern)
     }
+    for name in plain_files(settings):
+        for path in (folder / name, (folder / name).with_suffix(".json")):
+            if path.is_file():
+                files[path.relative_to(folder).as_posix()] = path
     place = volumes_folder(settings, folder)
     if settings.data.freesurfer is not None:
         _readable(place, "data.freesurfer")
@@ -54,6 +58,13 @@ def _files(settings: Settings, folder: Path) -> dict[str, Path]:
         for path in place.glob(pattern)
     }
     return files | volumes
+
+
+def plain_files(settings: Settings) -> list[str]:
+    """Return the names of the plain tables the settings list, relative to the study folder."""
+    people = settings.data.participants
+    tables = [*(settings.data.tables or ()), *([people] if people else [])]
+    return [table.file for table in tables]
 
 
 def volumes_folder(settings: Settings, folder: Path) -> Path:

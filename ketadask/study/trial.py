@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
     """Read the tables in ``folder`` and assemble the cohort the settings ask for."""
     from ketadask.cohort import assemble
-    from ketadask.sources import open_volumes, read_participants
+    from ketadask.sources import open_volumes
 
     outcome, features = settings.outcome, settings.features
-    participants = read_participants(folder, bad_cells=settings.data.bad_cells)
-    sources: list[Any] = [read_scales(settings, folder)]
+    participants = read_people(settings, folder)
+    sources: list[Any] = [read_scales(settings, folder, participants)]
     if "volume" in features.families and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
     return assemble(
@@ -38,6 +38,10 @@ def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
         groups=settings.data.groups,
         families=features.families,
         volumes=features.volumes,
+        asymmetry=features.asymmetry,
+        factors=features.factors,
+        harmonise=features.harmonise,
+        washout=settings.design.washout,
         include=features.include,
         exclude=features.exclude,
         max_missing=features.max_missing,
@@ -60,15 +64,40 @@ def _has_volumes(settings: Settings, folder: Path) -> bool:
     )
 
 
-def read_scales(settings: Settings, folder: Path) -> pd.DataFrame:
-    """Read the rating scales, from BIDS tables or, where there are none, from NDA texts."""
-    from ketadask.sources import read_nda, read_phenotype
+def read_people(settings: Settings, folder: Path) -> pd.DataFrame:
+    """Read who took part, from ``participants.tsv`` or the table the settings name."""
+    from ketadask.sources import read_participants
+
+    table = settings.data.participants
+    if table is None:
+        return read_participants(folder, bad_cells=settings.data.bad_cells)
+    return read_participants(
+        folder / table.file,
+        bad_cells=settings.data.bad_cells,
+        columns=table.columns,
+        sheet=table.sheet,
+        delimiter=table.delimiter,
+        decimal=table.decimal,
+    )
+
+
+def read_scales(settings: Settings, folder: Path, people: pd.DataFrame) -> pd.DataFrame:
+    """Read the rating scales: plain tables if the settings list some, else BIDS, else NDA."""
+    from ketadask.sources import PlainTable, read_nda, read_phenotype, read_tables
+    from ketadask.sources.participants import roster
     from ketadask.sources.visits import PERIODS
 
     data = settings.data
+    how: dict[str, Any] = {
+        "visits": data.visits or PERIODS,
+        "participants": roster(people),
+        "bad_cells": data.bad_cells,
+    }
+    if data.tables is not None:
+        tables = [PlainTable(**table.model_dump()) for table in data.tables]
+        return read_tables(folder, tables, **how)
     bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
-    read = read_phenotype if bids else read_nda
-    return read(folder, data.scales, visits=data.visits or PERIODS, bad_cells=data.bad_cells)
+    return (read_phenotype if bids else read_nda)(folder, data.scales, **how)
 
 
 def units_of(settings: Settings, cohort: xr.Dataset) -> xr.Dataset:
