@@ -10,9 +10,9 @@ import numpy as np
 from numba import njit
 
 from ketadask.kernels.branch import record
-from ketadask.kernels.covers import clashes, cover_sum
-from ketadask.kernels.keep import MAX, offer, threshold
-from ketadask.kernels.screens import LANES, screen_rows
+from ketadask.kernels.covers import clashes, cover_sum, hopeless
+from ketadask.kernels.keep import MAX, ascending, empty_list, offer, threshold
+from ketadask.kernels.screens import LANES, next_hopeful, screen_rows
 
 
 @njit(nogil=True, cache=True)
@@ -31,8 +31,8 @@ def beam(
 
     ``level_list`` and ``next_list`` are empty lists of the beam's width (see `keep.new_list`).
     """
-    feature, _, _, _, centred, _, denominator = problem
-    planes, numbers = score_screen
+    feature, _, _, _, _, _, denominator, sums = problem
+    planes, numbers, (fine, step, base) = score_screen
     depth, min_support, _, _, _, _ = limits
     width, rows = words.shape[0], order.size
     covers = words.reshape((1, width, words.shape[1]))
@@ -44,39 +44,50 @@ def beam(
     cover = np.empty(width, dtype=np.uint64)
     for t in range(rows):
         cover[:] = words[:, t]
-        exact, k = cover_sum(cover, centred)
+        exact, k = cover_sum(cover, sums)
         ids[0] = order[t]
         ids[1] = -1
-        if k >= min_support:
-            offer(level_list, exact / denominator[k], 1, ids, cover, feature, False)
+        if k < min_support:
+            continue
+        value = exact / denominator[k]
+        if value >= threshold(level_list):
+            offer(level_list, value, 1, ids, cover, feature, False)
+        if value >= threshold(best):
             record(best, cover, exact, k, ids, 1, problem, limits)
     counts[1] += rows
     prefix = np.empty(width, dtype=np.uint64)
     current, following = level_list, next_list
     for size in range(2, depth + 1):
-        following[4][0] = 0
-        following[0][:] = -np.inf
-        for b in range(current[4][0]):
-            prefix[:] = current[3][b]
+        empty_list(following)
+        _, slots, _, all_ids, all_covers, filled = current
+        for b in range(filled[0]):
+            slot = slots[b]
+            ids[:] = all_ids[slot]
+            prefix[:] = all_covers[slot]
             q = threshold(following)
             screen_rows(prefix, covers, 0, 0, rows, planes, numbers, q, support, total, margin)
             counts[0] += 1
             counts[1] += rows
-            for t in range(rows):
-                if margin[t] < 0:
+            t = next_hopeful(margin, 0, rows)
+            while t < rows:
+                at = t
+                t = next_hopeful(margin, t + 1, rows)
+                if width > 1 and support[at] < min_support:
                     continue
-                if clashes(current[2][b], size - 1, order[t], feature):
+                if clashes(ids, size - 1, order[at], feature):
                     continue
                 for w in range(width):
-                    cover[w] = prefix[w] & words[w, t]
-                exact, k = cover_sum(cover, centred)
-                value = exact / denominator[k]
-                if k < min_support or value < threshold(following):
+                    cover[w] = prefix[w] & words[w, at]
+                if width > 1 and hopeless(cover, fine, step, base, denominator, q):
                     continue
-                ids[:] = current[2][b]
-                ids[size - 1] = order[t]
-                ordered[:] = np.int32(-1)
-                ordered[:size] = np.sort(ids[:size])
+                exact, k = cover_sum(cover, sums)
+                value = exact / denominator[k]
+                if k < min_support or value < q:
+                    continue
+                ids[size - 1] = order[at]
+                ascending(ids, size, ordered)
                 offer(following, value, size, ordered, cover, feature, False)
-                record(best, cover, exact, k, ids, size, problem, limits)
+                if value >= threshold(best):
+                    record(best, cover, exact, k, ids, size, problem, limits)
+                q = threshold(following)
         current, following = following, current

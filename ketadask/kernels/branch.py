@@ -26,9 +26,10 @@ from ketadask.kernels.covers import (
     distinct_features,
     enough_arms,
     families_of,
+    hopeless,
 )
-from ketadask.kernels.keep import MAX, offer, threshold
-from ketadask.kernels.screens import LANES, SLACK, screen_rows, weigh
+from ketadask.kernels.keep import MAX, ascending, offer, threshold
+from ketadask.kernels.screens import LANES, SLACK, next_hopeful, screen_rows, weigh
 
 SHORT = 96
 
@@ -45,7 +46,7 @@ def record(
     limits: tuple,
 ) -> None:
     """Offer a conjunction to the list of the best if it is a persona the limits admit."""
-    feature, family, active, control, _, _, denominator = problem
+    feature, family, active, control, _, _, denominator, _ = problem
     _, min_support, min_arm, min_families, by_features, units = limits
     if support < min_support or support >= units:
         return
@@ -53,13 +54,8 @@ def record(
         return
     if not enough_arms(cover, active, control, min_arm):
         return
-    ordered = np.full(MAX, np.int32(-1), dtype=np.int32)
-    for i in range(size):
-        j = i
-        while j > 0 and ordered[j - 1] > ids[i]:
-            ordered[j] = ordered[j - 1]
-            j -= 1
-        ordered[j] = ids[i]
+    ordered = np.empty(MAX, dtype=np.int32)
+    ascending(ids, size, ordered)
     offer(best, total / denominator[support], size, ordered, cover, feature, by_features == 1)
 
 
@@ -71,13 +67,17 @@ def try_cover(
     ids: np.ndarray,
     size: int,
     problem: tuple,
+    fine: tuple,
     limits: tuple,
 ) -> float:
     """Offer a cover that passed the screen; return the Q that the next one has to reach."""
-    feature, centred, denominator = problem[0], problem[4], problem[6]
+    feature, denominator, sums = problem[0], problem[6], problem[7]
     if not distinct_features(ids, size, feature):
         return q
-    exact, k = cover_sum(cover, centred)
+    planes, step, base = fine
+    if cover.size > 1 and hopeless(cover, planes, step, base, denominator, q):
+        return q
+    exact, k = cover_sum(cover, sums)
     if exact / denominator[k] >= q:
         record(best, cover, exact, k, ids, size, problem, limits)
         return threshold(best)
@@ -123,9 +123,10 @@ def branch(
         Bound of each single literal.
     problem
         feature, family (by literal number), active, control (packed), centred, inverse,
-        denominator.
+        denominator, sums (see `covers.sum_table`).
     score_screen, price_screen
-        Planes and numbers of the two weighted counts (see `screens.screen_rows`).
+        Planes and numbers of the two weighted counts (see `screens.screen_rows`); that of scores
+        with finer planes (see `covers.hopeless`).
     limits
         max_literals, min_support, min_arm, min_families, by_features, units.
     best
@@ -141,8 +142,8 @@ def branch(
     -------
     Position of the root at which the budget ended the search; ``span[1]`` where it did not.
     """
-    feature, family, active, control, centred, inverse, denominator = problem
-    planes, numbers = score_screen
+    feature, family, active, control, centred, inverse, denominator, _ = problem
+    planes, numbers, fine = score_screen
     price_planes, price_step, price = price_screen
     depth, min_support, min_arm, min_families, by_features, units = limits
     plain = min_families <= 1 and by_features == 0
@@ -166,7 +167,7 @@ def branch(
     for t in range(rows):
         place[0, t] = t
         bounds[0, t] = roots[t]
-        held[0, t] = cover_sum(words[:, t], centred)[1]
+        held[0, t] = count_in(words[:, t], words[:, t])
     size[0] = rows
     at[0] = span[0]
     q = threshold(best)
@@ -208,14 +209,16 @@ def branch(
             )
             if not found:
                 continue
-            for j in range(count):
-                if margin[j] < 0:
-                    continue
+            before = q
+            j = next_hopeful(margin, 0, count)
+            while j < count:
                 ids[level + 1] = order[place[level, t + 1 + j]]
                 for w in range(width):
                     cover[w] = prefix[w] & covers[level, w, t + 1 + j]
-                q = try_cover(best, q, cover, ids, level + 2, problem, limits)
-            price_cuts(q, price, denominator, min_support, cuts)
+                q = try_cover(best, q, cover, ids, level + 2, problem, fine, limits)
+                j = next_hopeful(margin, j + 1, count)
+            if q != before and depth > 2:
+                price_cuts(q, price, denominator, min_support, cuts)
             continue
         child = level + 1
         if child == depth - 2 and count <= SHORT:
@@ -244,7 +247,7 @@ def branch(
                     continue
                 ids[level + 1] = order[place[level, s]]
                 if margin[j] >= 0:
-                    q = try_cover(best, q, cover, ids, level + 2, problem, limits)
+                    q = try_cover(best, q, cover, ids, level + 2, problem, fine, limits)
                 place[child, kept] = place[level, s]
                 bounds[child, kept] = np.inf
                 held[child, kept] = k

@@ -6,8 +6,10 @@ import numpy as np
 from numba import njit
 
 from ketadask.kernels.popcount import lowest_bit, popcount
+from ketadask.kernels.screens import SLACK
 
 ONE = np.uint64(1)
+LOW = np.uint64(15)
 
 
 @njit(nogil=True, cache=True)
@@ -41,17 +43,79 @@ def single_bounds(
     return bounds, useful
 
 
+def sum_table(centred: np.ndarray, words: int) -> np.ndarray:
+    """Sums of all subsets of every four neighbouring units: float64 (16 * words, 16).
+
+    Centred scores lie on a grid on which every sum is exact, so a cover may be summed in any order.
+
+    Examples
+    --------
+    >>> sum_table(np.array([5.0, 3.0, 1.0]), 1)[0, :8]
+    array([0., 5., 3., 8., 1., 6., 4., 9.])
+    """
+    padded = np.zeros(64 * words)
+    padded[: centred.size] = centred
+    subsets = (np.arange(16)[None, :] >> np.arange(4)[:, None]) & 1
+    return padded.reshape(-1, 4) @ subsets.astype(np.float64)
+
+
 @njit(nogil=True, cache=True)
-def cover_sum(cover: np.ndarray, centred: np.ndarray) -> tuple[float, int]:
-    """Return (sum, support) of a cover."""
-    total, support = 0.0, 0
+def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
+    """Return (sum, support) of a cover; ``sums`` as `sum_table` makes them."""
+    a, b, c, d, support = 0.0, 0.0, 0.0, 0.0, 0
     for w in range(cover.size):
         word = cover[w]
-        while word != 0:
-            total += centred[64 * w + lowest_bit(word)]
-            word &= word - ONE
-            support += 1
-    return total, support
+        support += popcount(word)
+        row = np.uint64(16 * w)
+        for j in range(np.uint64(0), np.uint64(16), np.uint64(4)):
+            four = word >> (np.uint64(4) * j)
+            a += sums[row + j, four & LOW]
+            b += sums[row + j + ONE, (four >> np.uint64(4)) & LOW]
+            c += sums[row + j + np.uint64(2), (four >> np.uint64(8)) & LOW]
+            d += sums[row + j + np.uint64(3), (four >> np.uint64(12)) & LOW]
+    return (a + b) + (c + d), support
+
+
+@njit(nogil=True, cache=True)
+def hopeless(
+    cover: np.ndarray,
+    planes: np.ndarray,
+    step: float,
+    base: float,
+    denominator: np.ndarray,
+    q: float,
+) -> bool:
+    """Say whether a cover surely does not reach ``q``, by scores rounded to 16 planes.
+
+    With many units the rounding of eight planes lets too many covers pass; their exact sums would
+    cost more than this second look. ``planes`` are (16, word).
+    """
+    support, high, low = 0, 0, 0
+    for w in range(np.uint64(cover.size)):
+        v = cover[w]
+        support += popcount(v)
+        low += (
+            popcount(v & planes[0, w])
+            + (popcount(v & planes[1, w]) << 1)
+            + (popcount(v & planes[2, w]) << 2)
+            + (popcount(v & planes[3, w]) << 3)
+            + (popcount(v & planes[4, w]) << 4)
+            + (popcount(v & planes[5, w]) << 5)
+            + (popcount(v & planes[6, w]) << 6)
+            + (popcount(v & planes[7, w]) << 7)
+        )
+        high += (
+            popcount(v & planes[8, w])
+            + (popcount(v & planes[9, w]) << 1)
+            + (popcount(v & planes[10, w]) << 2)
+            + (popcount(v & planes[11, w]) << 3)
+            + (popcount(v & planes[12, w]) << 4)
+            + (popcount(v & planes[13, w]) << 5)
+            + (popcount(v & planes[14, w]) << 6)
+            + (popcount(v & planes[15, w]) << 7)
+        )
+    need = q * denominator[support]
+    return step * (256 * high + low) + base * support < need - SLACK * abs(need)
 
 
 @njit(nogil=True, cache=True)

@@ -10,15 +10,16 @@ import numpy as np
 
 from ketadask.kernels.beam import beam
 from ketadask.kernels.branch import branch, price_cuts
-from ketadask.kernels.covers import single_bounds
-from ketadask.kernels.keep import MAX, new_list, threshold
-from ketadask.kernels.popcount import bit_planes, pack, unpack
+from ketadask.kernels.covers import single_bounds, sum_table
+from ketadask.kernels.keep import MAX, in_order, new_list, threshold
+from ketadask.kernels.popcount import bit_planes, pack, pack_in_order, unpack
 from ketadask.kernels.scoring import HETEROGENEITY, Scores, centre
 from ketadask.kernels.screens import LANES
 
 STRATEGIES = ("exact", "beam")
 DISTINCT = ("covers", "features")
 _LEVELS = 255
+_FINE = 65535
 _PRICES = 8
 _TICK = 0.05
 
@@ -65,6 +66,14 @@ class Found:
             return 0.0
         found = float(self.q[0]) if self.q.size else -math.inf
         return max(0.0, self.upper - found)
+
+    def __repr__(self) -> str:
+        """Say how many, how good, and whether that is proven."""
+        if not self.q.size:
+            return "<Found: no persona>"
+        word = "proven" if self.proven else f"not proven, gap {self.gap:.2f}"
+        best = f"best Q {self.q[0]:.2f} of at most {self.root:.2f}"
+        return f"<Found: {self.q.size} personas, {best}, {word}>"
 
 
 def search(
@@ -119,7 +128,7 @@ def search(
     with np.errstate(divide="ignore"):
         inverse = 1.0 / scores.denominator
     root = _root_bound(centred, scores.denominator, min_support)
-    words = pack(holds[:, by_score])
+    words = pack_in_order(holds, by_score)
     arms = np.zeros((2, words.shape[0]), dtype=np.uint64)
     if arm is not None and min_arm > 0:
         arms = pack(np.stack([arm[by_score] == 1, arm[by_score] == 0])).T.copy()
@@ -140,6 +149,7 @@ def search(
         centred,
         inverse,
         scores.denominator,
+        sum_table(centred, words.shape[0]),
     )
     screen = _score_screen(scores, centred)
     limits = (
@@ -199,19 +209,30 @@ def _branch(
 
 
 def _score_screen(scores: Scores, centred: np.ndarray) -> tuple:
-    """Quantise the scores to eight planes; ``base`` lifts each by the worst rounding error."""
+    """Quantise the scores to eight planes; ``base`` lifts each by the worst rounding error.
+
+    Where covers have many words, a finer quantisation decides about those that pass.
+    """
     low, high = float(centred[-1]), float(centred[0])
     step = (high - low) / _LEVELS
     planes = bit_planes(np.rint((centred - low) / step).clip(0, _LEVELS))
     base = low + step * (0.5 + 1e-9)
     n = float(centred.size)
-    return planes, (step, base, scores.sigma**2 / n, scores.slope, n)
+    fine_step = (high - low) / _FINE
+    weights = np.rint((centred - low) / fine_step).clip(0, _FINE)
+    fine = bit_planes(weights, 16), fine_step, low + fine_step * (0.5 + 1e-6)
+    return planes, (step, base, scores.sigma**2 / n, scores.slope, n), fine
 
 
 def _price_screen(words: np.ndarray, rows: int, problem: tuple, limits: tuple, q: float) -> tuple:
-    """Choose the price that prunes most of a fixed selection of pairs; round weights up."""
+    """Choose the price that prunes most of a fixed selection of pairs; round weights up.
+
+    Two literals need no price: all pairs are screened by score.
+    """
     centred, denominator = problem[4], problem[6]
     units, min_support = limits[5], limits[1]
+    if limits[0] == 2:
+        return bit_planes(np.zeros(units)), 1.0, 0.0
     pairs = max(64, min(2048, 400_000 // units))
     steps = np.arange(pairs)
     left = steps * 7919 % rows
@@ -238,15 +259,13 @@ def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) 
 
 
 def _result(best: tuple, counts: np.ndarray, upper: float, root: float, proven: bool) -> Found:
-    q, sizes, ids, covers, filled = best
-    found = int(filled[0])
-    support = np.bitwise_count(covers[:found]).sum(axis=1).astype(np.int32)
+    q, sizes, ids, covers = in_order(best)
     return Found(
-        ids=ids[:found].copy(),
-        n_literals=sizes[:found].astype(np.int8),
-        q=q[:found].copy(),
-        support=support,
-        upper=max(upper, float(q[0]) if found else -math.inf),
+        ids=ids,
+        n_literals=sizes.astype(np.int8),
+        q=q,
+        support=np.bitwise_count(covers).sum(axis=1).astype(np.int32),
+        upper=max(upper, float(q[0]) if q.size else -math.inf),
         root=root,
         nodes=int(counts[0]),
         screened=int(counts[1]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
 WORD = 64
@@ -65,13 +65,37 @@ def pack(holds: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(packed.T.astype(np.uint64))
 
 
+def pack_in_order(holds: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Pack ``holds[:, units]`` without making it.
+
+    Examples
+    --------
+    >>> pack_in_order(np.array([[True, False, True], [False, True, True]]), np.array([2, 0, 1]))
+    array([[3, 5]], dtype=uint64)
+    """
+    words = np.empty((words_for(units.size), len(holds)), dtype=np.uint64)
+    _pack_in_order(np.ascontiguousarray(holds), units.astype(np.uint64), words)
+    return words
+
+
+@njit(nogil=True, cache=True)
+def _pack_in_order(holds: np.ndarray, units: np.ndarray, words: np.ndarray) -> None:
+    count = np.uint64(units.size)
+    for row in range(np.uint64(holds.shape[0])):
+        for w in range(np.uint64(words.shape[0])):
+            word, first = np.uint64(0), np.uint64(WORD) * w
+            for bit in range(min(np.uint64(WORD), count - first)):
+                word |= np.uint64(holds[row, units[first + bit]]) << bit
+            words[w, row] = word
+
+
 def unpack(words: np.ndarray, units: int) -> np.ndarray:
     """Undo `pack`: bool (row, unit)."""
     rows = np.ascontiguousarray(words.T.astype("<u8")).view(np.uint8)
     return np.unpackbits(rows, axis=1, bitorder="little")[:, :units].astype(bool)
 
 
-def bit_planes(weights: np.ndarray) -> np.ndarray:
-    """Split integer weights 0..255 into eight packed planes: uint64 (8, word)."""
-    planes = (weights[None, :].astype(np.int64) >> np.arange(8)[:, None]) & 1
+def bit_planes(weights: np.ndarray, count: int = 8) -> np.ndarray:
+    """Split whole weights below ``2 ** count`` into packed planes: uint64 (count, word)."""
+    planes = (weights[None, :].astype(np.int64) >> np.arange(count)[:, None]) & 1
     return np.ascontiguousarray(pack(planes.astype(bool)).T)
