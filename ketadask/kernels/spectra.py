@@ -97,7 +97,7 @@ def aperiodic(
     >>> power = 100 / f**1.5 + 50 * np.exp(-((f - 10) ** 2) / 2)
     >>> exponent, offset, flat = aperiodic(f, power[None])
     >>> np.round([exponent[0], offset[0]], 2), float(f[flat[0].argmax()])
-    (array([1.5, 2. ]), 10.0)
+    (array([1.5, 2. ]), 10.25)
     """
     x = np.log10(frequency)
     y = np.log10(density)

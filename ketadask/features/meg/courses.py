@@ -15,6 +15,7 @@ COURSE_MEASURES = ("activity", "mobility", "complexity", "lz")
 _EDGE = 0.5  # seconds at both ends in which filters ring
 _CHANNELS_AT_ONCE = 8
 _LZ_SEGMENTS = 5
+_PER_HERTZ = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +40,14 @@ class Courses:
     def analytic(self, band: tuple[float, float], quality: Quality) -> np.ndarray:
         """Return the analytic signal of a band at a low rate: complex64 (sensor, time).
 
-        The band is moved to 0 Hz and kept at about one and a half values per second and Hz of its
-        width; a common rotation of all sensors changes neither envelopes nor products of one
-        sensor with another. Values in bad segments and at the ends are left out.
+        The band is moved to 0 Hz and kept at three values per second and Hz of its width: enough
+        for sums over products of two sensors and their absolute values. A common rotation of all
+        sensors changes neither envelopes nor products of one sensor with another. Values in bad
+        segments and at the ends are left out.
         """
         step = self.rate / self.points
         gain, first = band_gain(self.spectra.shape[1], step, band)
-        size = fft.next_fast_len(max(2, int(1.5 * gain.size)))
+        size = fft.next_fast_len(max(2, _PER_HERTZ * gain.size))
         padded = np.zeros((len(self.spectra), size), dtype=np.complex64)
         padded[:, : gain.size] = self.spectra[:, first : first + gain.size] * gain
         made = fft.ifft(padded, axis=1, overwrite_x=True) * np.float32(2.0 * size / self.points)

@@ -54,7 +54,7 @@ def write_recording(
     >>> from ketadask.simulate.meg.sensors import helmet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write_recording(Path(folder) / "sub-01_meg.fif", helmet(10), seconds=2)
-    ...     mne.io.read_raw_fif(path, verbose="error").n_times
+    ...     int(mne.io.read_raw_fif(path, verbose="error").n_times)
     2400
     """
     made = simulated_field(helmet, planted or Planted(), seconds=seconds, rate=rate, seed=seed)

@@ -120,7 +120,7 @@ def _opened(path: Path, ctf: bool) -> Any:
                 path,
                 preload=False,
                 allow_maxshield="yes",
-                verbose="error",
+                verbose="warning",
                 on_split_missing="raise",
             )
         except Exception as error:
@@ -130,9 +130,9 @@ def _opened(path: Path, ctf: bool) -> Any:
                 file=path,
                 remedy="copy it again from where it was recorded",
             ) from error
-    for each in caught:
-        if "end of file" in str(each.message).lower() or "truncated" in str(each.message).lower():
-            raise InputError("the recording is cut off", file=path, remedy="copy it again")
+    # mne says so and goes on with what is there.
+    if any(str(each.message).startswith("Invalid tag") for each in caught):
+        raise InputError("the recording is cut off", file=path, remedy="copy it again")
     return raw
 
 
@@ -168,11 +168,19 @@ def _check_ctf(path: Path) -> None:
     if not path.is_dir():
         raise InputError("not a folder", file=path, remedy="a CTF recording is a folder .ds")
     for ending in ("res4", "meg4"):
-        if not list(path.glob(f"*.{ending}")):
+        found = sorted(file.name for file in path.glob(f"*.{ending}"))
+        if not found:
             raise InputError(
                 f"the folder has no .{ending}",
                 file=path,
                 remedy="copy the whole folder from where it was recorded",
+            )
+        if f"{path.stem}.{ending}" not in found:
+            raise InputError(
+                "the folder was renamed and its files were not",
+                file=path,
+                value=found[0],
+                remedy=f"rename the files in it to {path.stem}.*",
             )
 
 

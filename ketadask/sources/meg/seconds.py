@@ -29,6 +29,11 @@ class SecondsIndex(RangeIndex):
         last = self.size - 1 if label.stop is None else math.floor(self._place(label.stop) + _TINY)
         return IndexSelResult({self.dim: slice(max(first, 0), max(last + 1, 0))})
 
+    def isel(self, indexers: Any) -> Any:
+        """Return the index of a part; a stretch of seconds is seconds again."""
+        chosen = super().isel(indexers)
+        return SecondsIndex(chosen.transform) if isinstance(chosen, RangeIndex) else chosen
+
     def _place(self, seconds: Any) -> float:
         number = (
             seconds / np.timedelta64(1, "s") if isinstance(seconds, np.timedelta64) else seconds

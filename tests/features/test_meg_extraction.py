@@ -1,0 +1,215 @@
+"""From a recording with planted truth to its features, its quality and its flags."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from ketadask.features.meg import registry
+from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.registry import AREAS, FAMILIES, Feature, features
+from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.stream import decimated
+from ketadask.schema import InputError
+from ketadask.simulate.meg.fif import write_recording
+from ketadask.simulate.meg.sensors import helmet
+from ketadask.simulate.meg.signals import Planted
+from ketadask.sources.meg.channels import place_of
+from ketadask.sources.meg.collection import Found
+from ketadask.sources.meg.recording import Recording
+
+HEAD = helmet(60, references=6)
+RATE = 600.0
+
+
+def recorded(folder, planted=None, *, seconds=40.0, head=HEAD, seed=0, **found):
+    """Write a recording and return what the study knows of it."""
+    path = folder / "sub-01_task-rest_meg.fif"
+    write_recording(path, head, planted, seconds=seconds, rate=RATE, seed=seed)
+    return Found(str(path), "sub-01", "ses-p1d0", "sub-01_ses-p1d0_task-rest", **found)
+
+
+def values_of(extracted):
+    """Return the features by name."""
+    return extracted.features.set_index("feature")["value"]
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """Return a clean recording of 60 s with a steep slope and a fast alpha, and its features."""
+    planted = Planted(exponent=1.4, alpha=11.0, level=80.0, white=2.0)
+    found = recorded(tmp_path_factory.mktemp("calm"), planted, seconds=60.0, seed=5)
+    return found, planted, extract(found, MegSettings(features="full"))
+
+
+def test_planted_peak_slope_and_level_are_recovered(calm):
+    _, planted, extracted = calm
+    values = values_of(extracted)
+    assert values["meg_peak_all"] == pytest.approx(planted.alpha, abs=0.7)
+    for side in ("left", "right"):
+        for region in ("frontal", "temporal", "parietal"):
+            slope = values[f"meg_exponent_{region}_{side}"]
+            assert slope == pytest.approx(planted.exponent, abs=0.15), (region, side)
+        offset = values[f"meg_offset_temporal_{side}"]
+        assert offset == pytest.approx(2 * np.log10(planted.level), abs=0.15)
+    regions = {r: values[f"meg_power_alpha_{r}_left"] for r in ("occipital", "frontal")}
+    assert regions["occipital"] > regions["frontal"] + 0.3
+
+
+def coupled(folder, family, **pairs):
+    """Return the alpha coupling of all areas in a recording with planted pairs of sources."""
+    planted = Planted(alpha_power=(8.0,) * 5, **pairs)
+    extracted = extract(recorded(folder, planted, seconds=90.0), MegSettings(features="full"))
+    values = values_of(extracted)
+    return {area: values[f"meg_{family}_alpha_{area}"] for area in AREAS if area != "all"}
+
+
+def test_planted_envelopes_are_recovered_by_envelope_correlation(tmp_path):
+    found = coupled(tmp_path, "aec", shared_envelope=((8, 9),), lagged=())
+    order = sorted(found, key=found.get)
+    assert set(order[-2:]) == {"temporal_left", "temporal_right"}, found
+    assert found[order[-2]] > 1.3 * found[order[-3]], found
+
+
+@pytest.mark.parametrize("family", ["wpli", "imcoh"])
+def test_planted_lags_are_recovered_by_phase(tmp_path, family):
+    found = coupled(tmp_path, family, shared_envelope=(), lagged=((6, 2),))
+    order = sorted(found, key=found.get)
+    assert set(order[-2:]) == {"frontal_left", "parietal_left"}, found
+    assert found[order[-2]] > 1.3 * found[order[-3]], found
+
+
+def test_every_feature_of_the_full_set_has_a_value(calm):
+    values = values_of(calm[2])
+    assert values.index.tolist() == [each.name for each in features("full")]
+    assert not values.drop([n for n in values.index if "peak" in n]).isna().any()
+
+
+def test_band_power_is_that_of_scipy_on_the_same_values(calm):
+    found, _, extracted = calm
+    made = decimated(Recording.at(found.path))
+    frequency, density = signal.welch(made.field.astype(float), 300.0, nperseg=1200)
+    values = values_of(extracted)
+    inside = np.array([place_of(name, (0, 0, 0)) for name in HEAD.names])
+    rows = (inside[:, 0] == "occipital") & (inside[:, 1] == "left")
+    for band, (low, high) in registry.BANDS.items():
+        chosen = (frequency >= low) & (frequency <= high)
+        for line in (60, 120):
+            chosen &= np.abs(frequency - line) > 2
+        power = np.log10(density[:, chosen].mean(axis=1))
+        assert values[f"meg_power_{band}_all"] == pytest.approx(power.mean(), abs=1e-4)
+        area = values[f"meg_power_{band}_occipital_left"]
+        assert area == pytest.approx(power[rows].mean(), abs=1e-4)
+    broad = (frequency >= 1) & (frequency <= 45)
+    for band, (low, high) in registry.ENIGMA_BANDS.items():
+        chosen = (frequency >= low) & (frequency <= high)
+        share = np.log10(density[:, chosen].sum(axis=1) / density[:, broad].sum(axis=1))
+        assert values[f"meg_relative_{band}_all"] == pytest.approx(share.mean(), abs=1e-4)
+
+
+def test_a_clean_recording_has_no_flag(calm):
+    row = calm[2].quality.iloc[0]
+    assert (row["bad_sensors"], row["bad_segments"], row["flags"]) == (0, 0, "")
+    assert (row["seconds"], row["clean_seconds"], row["grade"]) == (60.0, 60.0, 3)
+    assert row["line_ratio"] < 3
+
+
+@pytest.mark.parametrize("sensors", [60, 273])
+def test_planted_flaws_are_found_and_nothing_else(tmp_path, sensors):
+    head = helmet(sensors, references=6)
+    planted = Planted(
+        noisy=(head.names[3],), flat=(head.names[-5],), bursts=((10.2, 1.5), (31.0, 0.8))
+    )
+    found = recorded(tmp_path, planted, head=head, seed=2)
+    extracted = extract(found)
+    bad = extracted.channels.set_index("channel")["bad"]
+    assert bad[bad != ""].to_dict() == {head.names[3]: "noisy", head.names[-5]: "flat"}
+    row = extracted.quality.iloc[0]
+    assert row["bad"] == f"{head.names[3]} (noisy), {head.names[-5]} (flat)"
+    # Bursts lie in the segments from 10 s and from 30 s.
+    assert (row["bad_segments"], row["clean_seconds"]) == (2, 36.0)
+
+
+def test_flaws_hardly_move_the_features(tmp_path):
+    clean = values_of(extract(recorded(tmp_path, seed=3)))
+    planted = Planted(noisy=HEAD.names[3:4], flat=HEAD.names[9:10], bursts=((10.2, 1.5),))
+    found = recorded(tmp_path, planted, seed=3)
+    dirty = values_of(extract(found))
+    power = [name for name in clean.index if "power" in name or "relative" in name]
+    np.testing.assert_allclose(dirty[power], clean[power], atol=0.12)
+
+
+def test_mains_that_stay_are_flagged_and_kept_out_of_gamma(tmp_path):
+    clean = values_of(extract(recorded(tmp_path, seed=3)))
+    found = recorded(tmp_path, Planted(mains_left=60.0), seed=3)
+    extracted = extract(found)
+    row = extracted.quality.iloc[0]
+    assert row["flags"] == "mains"
+    assert row["line_ratio"] > 50
+    for band in ("gamma1", "gamma2"):
+        name = f"meg_power_{band}_all"
+        assert values_of(extracted)[name] == pytest.approx(clean[name], abs=0.01)
+
+
+def test_bad_channels_of_the_sidecar_are_not_measured(tmp_path):
+    found = recorded(tmp_path, bads=(HEAD.names[0], "MLC99"))
+    bad = extract(found).channels.set_index("channel")["bad"]
+    assert bad[bad != ""].to_dict() == {HEAD.names[0]: "named bad"}
+
+
+@pytest.mark.parametrize("seconds", [2.0, 3.5, 480.0])
+def test_any_length_is_measured(tmp_path, seconds):
+    head = helmet(12, references=4)
+    found = recorded(tmp_path, head=head, seconds=seconds)
+    extracted = extract(found)
+    assert extracted.quality["seconds"].item() == seconds
+    values = values_of(extracted)
+    missing = values.index[values.isna()]
+    assert all("peak" in name for name in missing), list(missing)
+
+
+def test_the_real_recording_is_measured(real_data):
+    path = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
+    found = Found(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
+    extracted = extract(found, MegSettings(features="full"))
+    row = extracted.quality.iloc[0]
+    assert (row["sensors"], row["grade"]) == (273, 3)
+    assert row["seconds"] == pytest.approx(2.0)
+    values = values_of(extracted)
+    assert values[[n for n in values.index if "peak" not in n]].notna().all()
+    assert 0 < values["meg_power_alpha_all"] < 5
+
+
+@pytest.mark.parametrize(
+    ("planted", "found", "message"),
+    [
+        ({"flat": HEAD.names}, {}, "all sensors are flat; find another recording"),
+        ({"flat": HEAD.names[:30]}, {}, "30 of 60 sensors are bad, 30 of them flat; look"),
+        ({}, {"rate": 1200.0}, "has 600 time points per second, its sidecar says 1200; correct"),
+        ({}, {"problem": "channels.tsv cannot be read"}, "channels.tsv cannot be read"),
+    ],
+)
+def test_a_recording_that_cannot_be_used_says_why(tmp_path, planted, found, message):
+    with pytest.raises(InputError, match=message):
+        extract(recorded(tmp_path, Planted(**planted), seconds=6.0, **found))
+
+
+def test_few_clean_seconds_are_refused(tmp_path):
+    settings = MegSettings(bad_segment=-100.0)
+    with pytest.raises(InputError, match="only 0 of 6 seconds are clean; look at the recording"):
+        extract(recorded(tmp_path, seconds=6.0), settings)
+
+
+def test_an_unknown_set_names_the_nearest():
+    with pytest.raises(InputError, match=r"found 'cor'; did you mean 'core'\?"):
+        features("cor")
+
+
+def test_the_core_is_small_and_part_of_the_full_set():
+    core, full = features("core"), features("full")
+    assert 30 <= len(core) <= 40
+    assert set(core) <= set(full)
+    assert len({each.name for each in full}) == len(full)
+    assert {each.family for each in full} == set(FAMILIES)
+    assert Feature("aec", "beta", "all").label == "MEG beta envelope correlation, all sensors"

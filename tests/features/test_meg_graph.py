@@ -1,0 +1,262 @@
+"""Recordings through the graph: one part each, nothing twice, broken ones listed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+
+import ketadask as kd
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.features.graph import (
+    band_power,
+    extract_recordings,
+    feature_tasks,
+    part_name,
+    read_recordings,
+    recording_parts,
+)
+from ketadask.features.meg.registry import Feature, features
+from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.table import meg_table
+from ketadask.schema import InputError
+from ketadask.simulate.meg.fif import write_recording
+from ketadask.simulate.meg.folder import write_recordings
+from ketadask.simulate.meg.sensors import helmet
+from ketadask.simulate.meg.signals import Planted
+from ketadask.sources.meg.collection import find_recordings
+
+SETTINGS = MegSettings(least_seconds=4.0)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a study of three participants with two recordings each."""
+    folder = tmp_path / "study"
+    write_recordings(folder, ["sub-1", "sub-2", "sub-3"], seconds=6, sensors=12, rate=300)
+    return folder
+
+
+def recording_of(study, who, session="ses-p1d0"):
+    """Return the path of one recording."""
+    return study / who / session / "meg" / f"{who}_{session}_task-rest_meg.fif"
+
+
+def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp_path):
+    found = find_recordings(study)
+    parts = extract_recordings(found, tmp_path / "runs", SETTINGS)
+    assert set(parts.finished()) == {part_name(each) for each in found}
+    before = {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()}
+    assert feature_tasks(found, SETTINGS, parts) == {}
+    assert extract_recordings(found, tmp_path / "runs", SETTINGS) == parts
+    assert {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()} == before
+    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    assert failures == []
+    assert table.values.index.tolist() == [(f"sub-{k}", p) for k in (1, 2, 3) for p in (1, 2)]
+    assert table.values.columns.tolist() == [each.name for each in features("core")]
+    assert quality["recording"].tolist() == [each.name for each in found]
+    assert set(table.about["family"]) == {"meg"}
+    receipt = parts.finished()[part_name(found[0])]
+    assert receipt.facts["quality"]["clean_seconds"] == 6.0
+    assert set(receipt.rows) == {"features", "quality", "channels", "spectrum"}
+
+
+def test_other_settings_and_other_files_are_computed_anew(study, tmp_path):
+    found = find_recordings(study)
+    parts = extract_recordings(found, tmp_path, SETTINGS)
+    other = MegSettings(least_seconds=4.0, bad_channel=6.0)
+    assert recording_parts(tmp_path, other).key != parts.key
+    path = recording_of(study, "sub-2")
+    write_recording(path, helmet(12, references=6), seconds=8, rate=300)
+    again = feature_tasks(find_recordings(study), SETTINGS, parts)
+    assert [name.split("_task")[0] for name in again] == ["sub-2_ses-p1d0"]
+
+
+def test_results_do_not_depend_on_the_executor(study, tmp_path):
+    found = find_recordings(study)
+    tables = []
+    for kind in ("synchronous", "threads"):
+        parts = recording_parts(tmp_path / kind, SETTINGS)
+        with connect(Profile(kind=kind, workers=3)) as executor:
+            tasks = list(feature_tasks(found, SETTINGS, parts).values())
+            assert len(list(executor.compute(tasks))) == len(found)
+        tables.append(read_recordings(found, parts, SETTINGS)[0].values)
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def break_recordings(study, real):
+    """Break four recordings, each in another way, and return who says what."""
+    cut = recording_of(study, "sub-1")
+    cut.write_bytes(cut.read_bytes()[:60_000])
+    slow = recording_of(study, "sub-2")
+    write_recording(slow, helmet(12), seconds=4, rate=250)
+    flat = recording_of(study, "sub-3")
+    head = helmet(12)
+    write_recording(flat, head, Planted(flat=head.names), seconds=4, rate=300)
+    gone = study / "sub-4" / "ses-p1d0" / "meg" / "sub-4_ses-p1d0_task-rest_meg.ds"
+    gone.mkdir(parents=True)
+    for file in real.iterdir():
+        if file.suffix != ".meg4":
+            shutil.copy(file, gone / file.name.replace(real.stem, gone.stem))
+    (gone.parent / "sub-4_ses-p1d0_task-rest_meg.json").write_text("{}")
+    return {
+        "sub-1_ses-p1d0_task-rest": "the recording is cut off; copy it again",
+        "sub-2_ses-p1d0_task-rest": "has 250 time points per second, its sidecar says 300",
+        "sub-3_ses-p1d0_task-rest": "all sensors are flat",
+        "sub-4_ses-p1d0_task-rest": "the folder has no .meg4",
+    }
+
+
+def test_broken_recordings_are_listed_with_their_reason_and_the_others_go_on(
+    study, tmp_path, real_data
+):
+    expected = break_recordings(study, real_data / "meg" / "testdata_ctf_short_discontinuous.ds")
+    found = find_recordings(study)
+    parts = extract_recordings(found, tmp_path / "runs", SETTINGS)
+    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    reasons = {each["recording"]: each["reason"] for each in failures}
+    assert set(reasons) == set(expected)
+    for name, text in expected.items():
+        assert text in reasons[name]
+    assert len(quality) == len(table.values) == 3
+    assert feature_tasks(found, SETTINGS, parts) == {}, "a failure is asked once"
+    write_recording(recording_of(study, "sub-1"), helmet(12), seconds=6, rate=300)
+    assert len(feature_tasks(find_recordings(study), SETTINGS, parts)) == 1
+
+
+def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):
+    def refuse(graph, keys, **options):
+        raise AssertionError("something was computed")
+
+    with dask.config.set(scheduler=refuse):
+        power = kd.band_power(kd.open_recordings(study))
+    assert power.sizes == {"recording": 6, "feature": 66}
+    assert power["session"].values.tolist() == ["ses-p1d0", "ses-p2d0"] * 3
+    computed = power["value"].compute(scheduler="threads")
+    settings = MegSettings(features="power")
+    found = find_recordings(study)
+    table = read_recordings(found, extract_recordings(found, tmp_path, settings), settings)[0]
+    np.testing.assert_array_equal(computed.values, table.values.to_numpy())
+
+
+def test_band_power_of_a_recording_that_cannot_be_used_is_missing(study):
+    head = helmet(12)
+    write_recording(
+        recording_of(study, "sub-3"), head, Planted(flat=head.names), seconds=4, rate=300
+    )
+    power = band_power(kd.open_recordings(study)).compute()
+    missing = power["value"].isnull().all("feature").values
+    assert power["recording"].values[missing].tolist() == ["sub-3_ses-p1d0_task-rest"]
+
+
+def test_meg_enters_the_cohort(tmp_path):
+    from ketadask.simulate import simulate
+
+    folder = simulate(tmp_path / "study", participants=3)
+    people = pd.read_csv(folder / "participants.tsv", sep="\t")["participant_id"].tolist()
+    write_recordings(folder, people, seconds=4, sensors=12, rate=300)
+    power = kd.band_power(kd.open_recordings(folder))
+    cohort = kd.assemble(kd.read_phenotype(folder), power, families=["demographic", "meg"])
+    meg = cohort.isel(feature=cohort["family"].values == "meg")
+    assert meg.sizes["feature"] == 66
+    assert np.isfinite(meg["value"].values).all()
+    assert (meg["kind"].values == "continuous").all()
+
+
+def rows(*sessions, who="sub-1"):
+    """Return a table of recordings whose value is their number."""
+    return pd.DataFrame(
+        {"participant": who, "session": sessions, "meg_peak_all": np.arange(1.0, 1 + len(sessions))}
+    )
+
+
+PEAK = [Feature("peak", "", "all")]
+
+
+def test_what_came_after_the_infusion_does_not_count():
+    table = meg_table(rows("ses-p1d0", "ses-p1d7", "ses-p2d0", "ses-p2d0"), PEAK)
+    assert table.values["meg_peak_all"].to_dict() == {("sub-1", 1): 1.0, ("sub-1", 2): 3.5}
+
+
+def test_one_recording_counts_for_both_periods():
+    assert meg_table(rows("ses-01"), PEAK).at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
+    assert meg_table(rows(""), PEAK).at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
+    with pytest.raises(InputError, match="session does not match the pattern"):
+        meg_table(rows("ses-01", "ses-02"), PEAK)
+
+
+DRIVER = """
+import sys
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from pathlib import Path
+from ketadask.features.graph import feature_tasks
+from ketadask.features.meg.settings import MegSettings
+from ketadask.sources.meg.collection import find_recordings
+from ketadask.store import Parts
+if __name__ == "__main__":
+    settings = MegSettings(least_seconds=4.0)
+    found = find_recordings(sys.argv[1])
+    parts = Parts(Path(sys.argv[2]), sys.argv[3])
+    tasks = feature_tasks(found, settings, parts)
+    print("tasks", len(tasks), flush=True)
+    with connect(Profile(kind="local", workers=2, dashboard=False)) as executor:
+        for _, result in executor.compute(list(tasks.values())):
+            print("done", getattr(result, "name", result), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
+    """Two workers are killed with their driver again and again; every part is written once."""
+    study = tmp_path / "study"
+    write_recordings(
+        study, [f"sub-{k:02d}" for k in range(63)], ["ses-p1d0"], seconds=6, sensors=12, rate=300
+    )
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    found = find_recordings(study)
+    parts = recording_parts(tmp_path / "runs", SETTINGS)
+    written: dict[str, int] = {}
+    for attempt in range(12):
+        process = subprocess.Popen(
+            [sys.executable, str(driver), str(study), str(parts.folder), parts.key],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        left = int(process.stdout.readline().split()[1])
+        assert left == len(found) - len(written), f"attempt {attempt} asks for finished recordings"
+        for line in process.stdout:
+            if line.startswith("done") and attempt < 11 and len(parts.receipts()) % 20 > 12:
+                time.sleep(0.05 * attempt)
+                break
+        else:
+            process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+        now = {name: file_time(parts, name) for name in parts.finished()}
+        assert {name: now[name] for name in written} == written, "a part was written again"
+        written = now
+        if len(written) == len(found):
+            break
+    assert attempt > 0, "the driver was never killed"
+    assert len(written) == 63
+    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    assert (len(table.values), len(quality), failures) == (63, 63, [])
+
+
+def file_time(parts, name):
+    """Return when the features of a part were written."""
+    return (parts.folder / f"{name}.features.parquet").stat().st_mtime_ns

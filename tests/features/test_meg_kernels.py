@@ -1,0 +1,230 @@
+"""Measures of spectra, time courses and pairs against scipy, brute force and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import signal
+
+from ketadask.features.meg.courses import band_gain, bridged, courses
+from ketadask.features.meg.quality import Quality
+from ketadask.kernels.complexity import hjorth, lempel_ziv, mean_lempel_ziv
+from ketadask.kernels.coupling import coupling
+from ketadask.kernels.spectra import aperiodic, peak_frequency, spectral_entropy, welch
+
+RATE = 300.0
+
+
+def noise(channels, seconds, seed=0):
+    """Return white noise float32 (channel, time)."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((channels, round(seconds * RATE))).astype(np.float32)
+
+
+def pink(exponent, channels, seconds, seed=0):
+    """Return noise whose power falls as f ** -exponent."""
+    spectrum = np.fft.rfft(noise(channels, seconds, seed), axis=1)
+    frequency = np.fft.rfftfreq(round(seconds * RATE), 1 / RATE)
+    spectrum[:, 1:] *= frequency[1:] ** (-exponent / 2)
+    spectrum[:, 0] = 0
+    return np.fft.irfft(spectrum, axis=1).astype(np.float32)
+
+
+def all_clean(length, segment=600):
+    """Return the quality of a recording without flaws."""
+    return Quality(("",) * 2, np.ones(length // segment, dtype=bool), segment)
+
+
+def test_welch_is_that_of_scipy():
+    field = pink(1.0, 4, 20)
+    starts = np.arange(0, field.shape[1] - 1199, 600)
+    frequency, expected = signal.welch(field.astype(float), RATE, nperseg=1200, noverlap=600)
+    made = welch(field, starts, 1200, RATE)
+    np.testing.assert_allclose(made[:, 1:], expected[:, 1:], rtol=2e-4)
+    assert frequency.size == made.shape[1]
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 1.7])
+def test_the_planted_slope_is_found_under_a_peak(exponent):
+    field = pink(exponent, 6, 120)
+    carrier = 0.25 * np.cos(2 * np.pi * 10 * np.arange(field.shape[1]) / RATE)
+    starts = np.arange(0, field.shape[1] - 1199, 600)
+    density = welch(field + carrier.astype(np.float32), starts, 1200, RATE)
+    frequency = np.fft.rfftfreq(1200, 1 / RATE)
+    inside = (frequency >= 2) & (frequency <= 40)
+    found, offset, flat = aperiodic(frequency[inside], density[:, inside])
+    np.testing.assert_allclose(found, exponent, atol=0.08)
+    np.testing.assert_allclose(offset, np.log10(2 / RATE), atol=0.08)
+    assert peak_frequency(frequency[inside], flat.mean(axis=0), 7, 14) == pytest.approx(10, abs=0.1)
+
+
+def test_a_line_alone_is_fitted_exactly():
+    frequency = np.arange(2, 40, 0.5)
+    exponent, offset, flat = aperiodic(frequency, (300 * frequency**-1.3)[None])
+    np.testing.assert_allclose([exponent[0], offset[0]], [1.3, np.log10(300)], atol=1e-9)
+    assert np.abs(flat).max() < 1e-9
+
+
+def test_entropy_is_that_of_the_formula():
+    density = np.random.default_rng(0).gamma(1.0, size=(3, 50))
+    share = density / density.sum(axis=1, keepdims=True)
+    expected = -(share * np.log2(share)).sum(axis=1) / np.log2(50)
+    np.testing.assert_allclose(spectral_entropy(density), expected)
+
+
+def components(symbols):
+    """Count the components of the exhaustive history by searching, as the definition says."""
+    text, found, start, end = "".join(map(str, symbols)), 0, 0, 1
+    while start < len(text):
+        while end <= len(text) and text[start:end] in text[: end - 1]:
+            end += 1
+        found, start, end = found + 1, end, end + 1
+    return found
+
+
+@given(st.lists(st.integers(0, 1), min_size=1, max_size=120))
+def test_lempel_ziv_counts_what_the_definition_counts(symbols):
+    room = np.empty((2 * len(symbols) + 2, 4), dtype=np.int32)
+    assert lempel_ziv(np.array(symbols, dtype=np.uint8), room) == components(symbols)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("0", 1), ("00000000", 2), ("0001101001000101", 6), ("01010101", 3)]
+)
+def test_lempel_ziv_of_the_paper(text, count):
+    symbols = np.array([int(c) for c in text], dtype=np.uint8)
+    assert lempel_ziv(symbols, np.empty((99, 4), dtype=np.int32)) == count
+
+
+def test_mean_complexity_is_the_mean_over_windows():
+    field = pink(1.0, 2, 10)
+    starts = np.array([0, 1000, 1500])
+    room = np.empty((3000, 4), dtype=np.int32)
+    for row, found in zip(field, mean_lempel_ziv(field, starts, 1000), strict=True):
+        counts = [
+            lempel_ziv((row[s : s + 1000] > row[s : s + 1000].mean()).astype(np.uint8), room)
+            for s in starts
+        ]
+        assert found == pytest.approx(np.mean(counts) * np.log2(1000) / 1000, rel=1e-6)
+
+
+def test_hjorth_is_that_of_the_formula():
+    field = pink(1.0, 2, 10)
+    starts = np.array([0, 900, 1800])
+    windows = [field[:, s : s + 600].astype(float) for s in starts]
+    power = [
+        np.mean([np.diff(w, order, axis=1).var(axis=1) for w in windows], axis=0)
+        for order in range(3)
+    ]
+    mobility = np.sqrt(power[1] / power[0])
+    expected = np.column_stack([power[0], mobility, np.sqrt(power[2] / power[1]) / mobility])
+    np.testing.assert_allclose(hjorth(field, starts, 600), expected, rtol=1e-5)
+
+
+def test_hjorth_of_a_sine_is_known():
+    time = np.arange(6000) / RATE
+    sine = np.sin(2 * np.pi * 5 * time)[None].astype(np.float32)
+    activity, mobility, complexity = hjorth(sine, np.array([0]), 6000)[0]
+    assert activity == pytest.approx(0.5, rel=1e-3)
+    assert mobility == pytest.approx(2 * np.sin(np.pi * 5 / RATE), rel=1e-3)
+    assert complexity == pytest.approx(1.0, rel=1e-2)
+
+
+def pairs_by_hand(x):
+    """Return the three measures of all pairs, straight from their formulas."""
+    channels = len(x)
+    envelope, lag, imaginary = (np.zeros((channels, channels)) for _ in range(3))
+    for i in range(channels):
+        for j in range(channels):
+            if i == j:
+                continue
+            product = (x[j] * x[i].conj()).imag
+            orthogonal = np.abs(product) / np.abs(x[i])
+            envelope[i, j] = abs(np.corrcoef(orthogonal, np.abs(x[i]))[0, 1])
+            lag[i, j] = abs(product.sum()) / np.abs(product).sum()
+            size = np.sqrt((np.abs(x[i]) ** 2).sum() * (np.abs(x[j]) ** 2).sum())
+            imaginary[i, j] = abs((x[j] * x[i].conj()).sum().imag) / size
+    return (envelope + envelope.T) / 2, lag, imaginary
+
+
+@pytest.mark.parametrize("length", [3, 511, 512, 2000])
+def test_coupling_is_that_of_the_formulas(length):
+    rng = np.random.default_rng(length)
+    x = rng.standard_normal((5, length)) + 1j * rng.standard_normal((5, length))
+    x[1] += 0.6j * x[0]
+    x *= 1 + np.abs(np.cumsum(rng.standard_normal(length))) / 10
+    for made, expected in zip(coupling(x), pairs_by_hand(x), strict=True):
+        np.testing.assert_allclose(made, expected, atol=2e-5)
+
+
+def test_mixing_alone_gives_no_envelope_correlation_beyond_chance():
+    """What two sensors share without delay is taken out: that is what orthogonalising is for."""
+    rng = np.random.default_rng(1)
+    source = rng.standard_normal((3, 20_000)) + 1j * rng.standard_normal((3, 20_000))
+    mixed = np.array([source[0] + 0.1 * source[1], source[0] + 0.1 * source[2]])
+    assert abs(np.corrcoef(np.abs(mixed))[0, 1]) > 0.9
+    assert coupling(mixed)[0][0, 1] < 0.05
+
+
+def test_the_analytic_signal_is_that_of_hilbert():
+    field = pink(1.0, 2, 60)
+    quality = all_clean(field.shape[1])
+    found = courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    made = found.analytic((8.0, 13.0), quality)
+    spectrum = np.fft.rfft(field.astype(float), axis=1)
+    gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
+    spectrum[:, :first] = 0
+    spectrum[:, first : first + gain.size] *= gain
+    spectrum[:, first + gain.size :] = 0
+    whole = signal.hilbert(np.fft.irfft(spectrum, axis=1), axis=1)[:, 150:-150]
+    np.testing.assert_allclose(np.abs(made).mean(axis=1), np.abs(whole).mean(axis=1), rtol=2e-3)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_coupling_at_the_low_rate_is_that_of_the_full_rate(coupled):
+    """Three values per second and Hz lose next to nothing, even of pure noise."""
+    field = pink(1.0, 24, 120, seed=3)
+    if coupled:
+        shared = pink(1.0, 4, 120, seed=4)
+        for row in range(24):
+            field[row] += np.roll(shared[row // 6], 5 * (row % 6))
+    quality = Quality(("",) * 24, np.ones(60, dtype=bool), 600)
+    found = courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    spectrum = np.fft.rfft(field.astype(float), axis=1)
+    gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
+    narrow = np.zeros_like(spectrum)
+    narrow[:, first : first + gain.size] = spectrum[:, first : first + gain.size] * gain
+    whole = signal.hilbert(np.fft.irfft(narrow, axis=1), axis=1)[:, 150:-150]
+    upper = np.triu_indices(24, 1)
+    made = coupling(found.analytic((8.0, 13.0), quality))
+    for low, full in zip(made, pairs_by_hand(whole), strict=True):
+        assert np.corrcoef(low[upper], full[upper])[0, 1] > (0.99 if coupled else 0.97)
+        np.testing.assert_allclose(low, full, atol=0.02)
+
+
+def test_bad_segments_are_bridged_and_left_out():
+    field = noise(2, 20)
+    clean = np.array([False, True, True, False, True, False, False, True, True, False])
+    quality = Quality(("", ""), clean, 600)
+    dirty = field.copy()
+    for segment in np.flatnonzero(~clean):
+        dirty[:, segment * 600 : (segment + 1) * 600] = 1e6
+    made = bridged(dirty, quality)
+    assert np.abs(made[:, :600] - made[:, 600:601]).max() == 0
+    inner = made[:, 1799:2401]
+    np.testing.assert_allclose(np.diff(inner, 2, axis=1), 0, atol=0.1)
+    assert quality.starts(2).tolist() == [600, 4200]
+    assert quality.apart(1).tolist() == [600, 1200, 2400, 4200, 4800]
+    assert (quality.longest(5), quality.longest(1)) == (2, 1)
+
+
+def test_nothing_clean_gives_nan_and_no_error():
+    quality = Quality(("", ""), np.zeros(10, dtype=bool), 600)
+    found = courses(
+        noise(2, 20), RATE, quality, broad=(1, 45), highest=31, measures=("lz", "mobility")
+    )
+    assert np.isnan(found.measures["lz"]).all()
+    assert np.isnan(found.measures["mobility"]).all()
+    assert quality.longest(2) == 0

@@ -1,0 +1,80 @@
+"""Streaming changes nothing: neither the window nor the way the field is reached."""
+
+from __future__ import annotations
+
+import mne
+import numpy as np
+import pytest
+from scipy import signal
+
+from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.stream import decimated
+from ketadask.kernels.decimation import decimate, low_pass
+from ketadask.schema import InputError
+from ketadask.simulate.meg.fif import write_recording
+from ketadask.simulate.meg.sensors import helmet
+from ketadask.simulate.meg.signals import Planted
+from ketadask.sources.meg.recording import Recording
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Return a short recording with references."""
+    place = tmp_path_factory.mktemp("stream") / "sub-01_meg.fif"
+    return write_recording(place, helmet(20, references=6), Planted(drift=3000.0), seconds=7.3)
+
+
+def test_decimation_is_the_filter_followed_by_taking_every_fourth():
+    field = np.random.default_rng(0).standard_normal((3, 5000)).astype(np.float32)
+    taps = low_pass(1200.0, 4)
+    made = np.empty((3, 1000), dtype=np.float32)
+    decimate(field, taps, 4, made)
+    whole = signal.fftconvolve(field.astype(float), taps[None].astype(float), mode="valid", axes=1)
+    np.testing.assert_allclose(made, whole[:, : 1000 * 4 : 4], atol=2e-6)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_the_filter_passes_the_bands_and_stops_what_would_fold_into_them(factor):
+    taps = low_pass(300.0 * factor, factor)
+    frequency, gain = signal.freqz(taps, worN=8192, fs=300.0 * factor)
+    size = np.abs(gain)
+    assert np.abs(size[frequency <= 120] - 1).max() < 1e-3
+    assert size[frequency >= 176].max() < 1.2e-4
+
+
+@pytest.mark.parametrize("window", [0.37, 1.0, 5.0, 60.0])
+def test_the_window_changes_nothing(path, window):
+    recording = Recording.at(path)
+    expected = decimated(recording, window=2.0)
+    made = decimated(recording, window=window)
+    np.testing.assert_allclose(made.field, expected.field, atol=2e-3)
+    np.testing.assert_array_equal(made.extent, expected.extent)
+
+
+def test_the_stream_equals_the_whole_recording_in_memory(path):
+    raw = mne.io.read_raw_fif(path, preload=True, verbose="error")
+    raw.apply_gradient_compensation(3, verbose="error")
+    field = raw.get_data(picks="mag") * 1e15
+    taps = low_pass(1200.0, 4).astype(float)
+    padded = np.pad(field, ((0, 0), (taps.size // 2,) * 2), mode="edge")
+    whole = signal.fftconvolve(padded, taps[None], mode="valid", axes=1)[:, ::4]
+    made = decimated(Recording.at(path))
+    assert (made.rate, made.grade, made.field.dtype) == (300.0, 3, np.float32)
+    expected = whole[:, : made.field.shape[1]]
+    middle = (expected - made.field).mean(axis=1, keepdims=True)
+    # float32 of a field that moves by some thousand fT before compensation.
+    np.testing.assert_allclose(made.field + middle, expected, atol=0.02)
+
+
+def test_a_rate_that_is_no_multiple_is_refused(tmp_path):
+    path = write_recording(tmp_path / "a_meg.fif", helmet(10), seconds=2, rate=1000)
+    with pytest.raises(
+        InputError, match="1000 time points per second are no whole multiple of 300"
+    ):
+        decimated(Recording.at(path), MegSettings())
+
+
+def test_without_references_the_grade_stays(tmp_path):
+    path = write_recording(tmp_path / "a_meg.fif", helmet(10, references=0), seconds=2, rate=300)
+    made = decimated(Recording.at(path))
+    assert (made.grade, made.field.shape) == (0, (10, 600))
