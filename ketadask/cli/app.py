@@ -63,10 +63,11 @@ def simulate(
 @app.command(short_help="Say what a study is made of; computes nothing.")
 def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Read the study's settings and tables; say what is there, what is missing, and why."""
-    from ketadask.cli.tables import show_check
+    from ketadask.cli.checks import show_check
     from ketadask.study import Study
 
-    show_check(Study.read(study, changes=changes, out=out).check())
+    if not show_check(Study.read(study, changes=changes, out=out).check()):
+        raise typer.Exit(2)
 
 
 @app.command(short_help="Do everything that is not done yet.")
@@ -100,6 +101,17 @@ def judge(
     from ketadask.study import Study
 
     show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
+
+
+@app.command(short_help="Foretell response from brain structure.")
+def predict(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Foretell response from brain structure, lock the model, apply it to other cohorts."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).predict())
 
 
 @app.command(short_help="Write the report of what has been judged.")

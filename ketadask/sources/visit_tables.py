@@ -68,6 +68,7 @@ class VisitReader:
         sessions = cells.text(column) if column else [self.always[0]] * len(cells)
         found: dict[str, list[tuple[int, str, Visit]]] = {}
         seen: dict[tuple[str, Visit], int] = {}
+        doubled: set[int] = set()
         for row, (person, session) in enumerate(zip(people, sessions, strict=True)):
             if not person or not self._is_known(person, cells, row):
                 continue
@@ -78,6 +79,7 @@ class VisitReader:
                 continue
             first = seen.setdefault((person, visit), row)
             if first != row:
+                doubled |= {first, row}  # which of them is right must not depend on their order
                 problem = f"visit appears twice, first in row {cells.lines[first]}"
                 remedy = "keep one row per participant and session"
                 self._say(cells, row, column, problem, f"{person} {session}".strip(), remedy)
@@ -94,7 +96,7 @@ class VisitReader:
             (row, person, session, visit)
             for person, rows in found.items()
             for row, session, visit in rows
-            if row not in wrong
+            if row not in wrong | doubled
         )
         return [row for row, *_ in kept], [(who, when, *visit) for _, who, when, visit in kept]
 

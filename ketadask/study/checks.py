@@ -3,66 +3,103 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketadask import names as nm
 from ketadask.config import Settings
+from ketadask.schema import InputError
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
 from ketadask.study.trial import exclusions_of, read_cohort, units_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+
+_NAMED = 6
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the tables of a study hold."""
+    """What the tables of a study hold; ``wrong`` cells stop the study where ``stops`` says so."""
 
     folder: Path
     files: int
-    participants: int
-    cases: dict[str, int]
+    flow: dict[str, Any]
+    response: dict[str, tuple[int, int]]
+    outcome: str
     units: int
     design: str
     families: pd.DataFrame
     dropped: dict[str, str]
     exclusions: pd.DataFrame
+    wrong: list[dict[str, str]]
+    stops: bool
 
     @property
-    def reasons(self) -> dict[str, int]:
-        """How many participant periods were left out for each reason."""
-        return dict(Counter(self.exclusions["reason"]).most_common())
+    def reasons(self) -> dict[str, str]:
+        """How many participant periods were left out for each reason, and of whom if few."""
+        people: dict[str, list[str]] = {}
+        for who, reason in self.exclusions[["participant", "reason"]].itertuples(index=False):
+            people.setdefault(reason, []).append(who)
+        told = sorted(people.items(), key=lambda entry: -len(entry[1]))
+        return {
+            reason: f"{len(who):,}" + (f" ({', '.join(who)})" if len(who) <= _NAMED else "")
+            for reason, who in told
+        }
 
 
 def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
-    """Read the tables of a study and count what is in them."""
+    """Read the tables of a study and count what is in them; every wrong cell is collected."""
+    folder = make_data(settings, out, progress)
+    cohort = _lenient_cohort(settings, folder)
+    units = units_of(settings, cohort)
+    wrong = json.loads(cohort.attrs.get("findings", "[]"))
+    threshold = settings.outcome.response_threshold
+    return Checked(
+        folder=folder,
+        files=len(input_hashes(settings, folder)),
+        flow=json.loads(cohort.attrs["flow"]),
+        response={arm: _responders(cohort, arm) for arm in nm.ARMS},
+        outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {cohort.attrs['day']}",
+        units=units.sizes[nm.UNIT],
+        design=settings.design.kind,
+        families=_families(cohort),
+        dropped=json.loads(cohort.attrs.get("dropped", "{}")),
+        exclusions=exclusions_of(units),
+        wrong=wrong,
+        stops=bool(wrong) and settings.data.bad_cells == "stop",
+    )
+
+
+def _lenient_cohort(settings: Settings, folder: Path) -> xr.Dataset:
+    """Return the cohort with wrong cells counted as missing, so that all of them can be shown."""
+    lenient = settings.data.model_copy(update={"bad_cells": "missing"})
+    try:
+        return read_cohort(settings.model_copy(update={"data": lenient}), folder)
+    except InputError:
+        if settings.data.bad_cells == "stop":
+            read_cohort(settings, folder)  # the first wrong cell says more than what follows of it
+        raise
+
+
+def _responders(cohort: xr.Dataset, arm: str) -> tuple[int, int]:
+    given = cohort["response"].to_numpy()[cohort[nm.ARM].to_numpy() == arm]
+    return int(given.sum()), int(given.size)
+
+
+def _families(cohort: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
-    folder = make_data(settings, out, progress)
-    cohort = read_cohort(settings, folder)
-    units = units_of(settings, cohort)
     missing = np.isnan(cohort["value"].to_numpy()).mean(axis=0)
     table = pd.DataFrame(
         {"family": cohort["family"].to_numpy(), "kind": cohort["kind"].to_numpy(), "m": missing}
     )
-    families = table.groupby(["family", "kind"], as_index=False, sort=False).agg(
+    return table.groupby(["family", "kind"], as_index=False, sort=False).agg(
         features=("m", "size"), missing=("m", "mean"), most_missing=("m", "max")
-    )
-    arms = [str(arm) for arm in cohort[nm.ARM].to_numpy()]
-    return Checked(
-        folder=folder,
-        files=len(input_hashes(settings, folder)),
-        participants=len(np.unique(cohort[nm.PARTICIPANT])),
-        cases={arm: arms.count(arm) for arm in nm.ARMS},
-        units=units.sizes[nm.UNIT],
-        design=settings.design.kind,
-        families=families,
-        dropped=json.loads(cohort.attrs.get("dropped", "{}")),
-        exclusions=exclusions_of(units),
     )

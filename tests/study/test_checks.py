@@ -1,0 +1,118 @@
+"""`ketadask check` says what is there, who is left out and why, and every wrong cell at once."""
+
+import shutil
+
+import pytest
+
+from ketadask.cli.main import run
+from ketadask.config import load
+from ketadask.study.checks import checked
+from ketadask.study.progress import Progress
+from tests.conftest import ROOT
+
+STUDY = ROOT / "config" / "ds005917.yaml"
+
+
+@pytest.mark.parametrize(
+    ("day", "active", "control", "both"),
+    [(2, (8, 27), (1, 26), 24), (10, (5, 26), (1, 26), 22)],
+)
+def test_the_real_trial_loads_by_ten_lines(real_data, tmp_path, day, active, control, both):
+    assert len(STUDY.read_text().splitlines()) == 10
+    folder = real_data / "clinical" / "ds005917"
+    settings = load(STUDY, [f"data.folder={folder}", f"outcome.day={day}"])
+    found = checked(settings, tmp_path, Progress())
+    assert found.response == {"active": active, "control": control}
+    assert (found.flow["assessed"], found.flow["studied"]) == (58, 33)
+    assert found.flow["analysed"]["both_arms"] == both
+    assert found.units == active[1] + control[1]
+    assert "sub-MOA117" in found.reasons["unknown arm: no infusion is recorded"]
+    assert found.wrong == []
+
+
+@pytest.fixture
+def trial(real_data, tmp_path):
+    """Return a writable copy of the trial's tables, in temporary storage."""
+    source = real_data / "clinical" / "ds005917"
+    for name in ("participants.tsv", "phenotype/phenotype.tsv"):
+        path = tmp_path / "trial" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, path)
+    return tmp_path / "trial"
+
+
+WRONG = {
+    "text": (2, "\t35\t", "\tx\t", "row 2, column MADRS_Total: not a number, found 'x'"),
+    "range": (3, "\t24\t", "\t64\t", "row 3, column MADRS_Total: outside the range 0 to 60"),
+    "twice": (6, "ses-p10", "ses-p2", "row 6, column session_id: visit appears twice, first in"),
+    "stranger": (7, "sub-MOA102", "sub-X", "row 7, column participant_id: unknown participant"),
+    "arm": (11, "ses-d10", "ses-x10", "row 11, column session_id: session does not match"),
+}
+
+
+@pytest.mark.parametrize("bad_cells", ["stop", "missing"])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_cell_is_shown_and_the_study_does_what_its_setting_says(
+    trial, tmp_path, capsys, name, bad_cells
+):
+    line, old, new, message = WRONG[name]
+    path = trial / "phenotype" / "phenotype.tsv"
+    lines = path.read_text().splitlines(keepends=True)
+    assert old in lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new)
+    path.write_text("".join(lines))
+    words = ["check", str(STUDY), "--out", str(tmp_path / "runs")]
+    words += ["--set", f"data.folder={trial}", "--set", f"data.bad_cells={bad_cells}"]
+    assert run(words) == (2 if bad_cells == "stop" else 0)
+    shown = capsys.readouterr().out
+    assert f"phenotype.tsv: {message}" in shown
+    says = "the study stops at them" if bad_cells == "stop" else "they count as missing"
+    assert f"Wrong cells: 1; {says}" in shown
+
+
+def test_a_session_of_an_arm_never_given_is_named_in_the_real_trial(trial, tmp_path, capsys):
+    path = trial / "phenotype" / "phenotype.tsv"
+    text = path.read_text()
+    row = next(n for n, s in enumerate(text.splitlines(), 1) if s.startswith("sub-MOA103\tses-p2"))
+    path.write_text(text.replace("sub-MOA103\tses-p2\t", "sub-MOA103\tses-d2\t"))
+    words = ["check", str(STUDY), "--out", str(tmp_path), "--set", f"data.folder={trial}"]
+    assert run(words) == 2
+    shown = capsys.readouterr().out
+    expected = f"row {row}, column session_id: session does not fit the infusions control, found"
+    assert expected in shown
+
+
+def test_plain_tables_give_the_same_study_as_bids(real_data, tmp_path):
+    import pandas as pd
+
+    source = real_data / "clinical" / "ds005917"
+    people = pd.read_csv(source / "participants.tsv", sep="\t", dtype=str, keep_default_na=False)
+    scores = pd.read_csv(source / "phenotype/phenotype.tsv", sep="\t", keep_default_na=True)
+    people.rename(columns={"participant_id": "Who"}).to_excel(tmp_path / "p.xlsx", index=False)
+    wide = scores.pivot(index="participant_id", columns="session_id", values="MADRS_Total")
+    wide = wide.drop(columns=[c for c in wide.columns if not isinstance(c, str)])
+    wide.columns = [f"MADRS {session}" for session in wide.columns]
+    wide.reset_index().rename(columns={"participant_id": "Who"}).to_csv(
+        tmp_path / "s.csv", index=False
+    )
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        r"""name: plain
+data:
+  folder: .
+  groups: [MDD]
+  participants: {file: p.xlsx, columns: {Who: participant_id}}
+  visits: ses-(?P<arm>[bdp])(?P<day>\d+)
+  tables:
+    - file: s.csv
+      participant: Who
+      wide: (?P<name>MADRS) (?P<session>ses-.+)
+      columns: {MADRS: madrs_total}
+outcome: {scale: madrs, day: 2}
+design: {kind: pooled}
+"""
+    )
+    found = checked(load(study), tmp_path / "runs", Progress())
+    assert found.response == {"active": (8, 27), "control": (1, 26)}
+    assert found.flow["analysed"]["both_arms"] == 24
+    assert found.files == 2
