@@ -19,6 +19,7 @@ _WHERE = {
     "open_recordings": "ketadask.sources",
     "open_volumes": "ketadask.sources",
     "power": "ketadask.inference",
+    "read_participants": "ketadask.sources",
     "read_phenotype": "ketadask.sources",
     "report": "ketadask.report",
     "simulate": "ketadask.simulate",

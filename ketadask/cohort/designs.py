@@ -100,6 +100,11 @@ class Trial:
             return np.full(self.outcome.shape[0], -1, dtype=np.int8)
         return np.isfinite(self.outcome[:, 0]).astype(np.int8)
 
+    def __repr__(self) -> str:
+        """Say what kind of trial, and how large."""
+        people = len(np.unique(self.participant))
+        return f"<Trial: {self.design}, {len(self.score)} units of {people} participants>"
+
     def __dask_tokenize__(self) -> tuple[str, str]:
         digest = hashlib.blake2b(f"{self.design} {self.within_arm}".encode(), digest_size=16)
         for name in self.__dataclass_fields__:

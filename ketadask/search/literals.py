@@ -46,6 +46,11 @@ class Literals:
     text: tuple[str, ...]
     aliases: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Say how many, of how much."""
+        units = self.holds.shape[1]
+        return f"<Literals: {len(self)} of {len(self.feature_names)} features, {units} units>"
+
     def __len__(self) -> int:
         """Return the number of literals."""
         return len(self.feature)

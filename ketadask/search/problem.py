@@ -15,6 +15,10 @@ class Problem:
     literals: Literals
     trial: Trial
 
+    def __repr__(self) -> str:
+        """Say what is searched."""
+        return f"<Problem: {self.literals!r}, {self.trial!r}>"
+
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Equal problems have equal tokens, in any process."""
         return (
