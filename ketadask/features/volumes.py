@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,6 +16,10 @@ from ketadask.sources.regions import ETIV
 RAW, RESIDUAL = "raw", "residual"
 NEAR_CONSTANT = 0.9
 _TISSUE = {"cortex": "cortex", "white": "white matter", "subcortical": "", "global": ""}
+_JOINED = re.compile(
+    "^(rostral|caudal|isthmus|posterior|inferior|superior|middle|lateral|medial|transverse|pars"
+    "|frontal(?=pole)|temporal(?=pole))(anterior|middle(?=frontal))?(?=[a-z])"
+)
 
 
 def residual_volumes(volumes: xr.Dataset) -> xr.Dataset:
@@ -152,7 +158,7 @@ def region_label(region: str, hemisphere: str, tissue: str) -> str:
     Examples
     --------
     >>> region_label("wm-lh-posteriorcingulate", "left", "white")
-    'left posteriorcingulate white matter'
+    'left posterior cingulate white matter'
     >>> region_label("Left-Thalamus", "left", "subcortical")
     'left thalamus'
     """
@@ -162,5 +168,7 @@ def region_label(region: str, hemisphere: str, tissue: str) -> str:
     bare = bare.removeprefix("Left-").removeprefix("Right-").removesuffix("_volume")
     if tissue == "subcortical":
         bare = bare.replace("-", " ").lower() if hemisphere != "both" else bare
+    else:
+        bare = _JOINED.sub(lambda found: " ".join(filter(None, found.groups())) + " ", bare)
     words = ["" if hemisphere == "both" else hemisphere, bare, _TISSUE[tissue]]
     return " ".join(word for word in words if word)
