@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def simulate(
     effect: Annotated[float, typer.Option(help="Planted effect, in SD; 0 plants none.")] = 2.1,
     prognostic: Annotated[float, typer.Option(help="Effect of age on both arms, in SD.")] = 0.4,
     layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
+    meg: Annotated[bool, typer.Option(help="Add short MEG recordings.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
 ) -> None:
     """Write a study folder with planted truth, in the formats real studies come in."""
@@ -55,19 +57,53 @@ def simulate(
         effect=effect,
         prognostic=prognostic,
         layout=layout,
+        recordings=20.0 if meg else 0.0,
         overwrite=overwrite,
     )
     typer.echo(folder)
 
 
-@app.command(short_help="Say what a study is made of; computes nothing.")
+@app.command(short_help="Say what a study is made of and could find.")
 def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
-    """Read the study's settings and tables; say what is there, what is missing, and why."""
+    """Read settings and tables; say what is there, what is missing and why, and the chances."""
     from ketadask.cli.checks import show_check
+    from ketadask.cli.power import tell_outlook
     from ketadask.study import Study
 
-    if not show_check(Study.read(study, changes=changes, out=out).check()):
+    asked = Study.read(study, changes=changes, out=out)
+    checked = asked.check()
+    well = show_check(checked)
+    tell_outlook(asked, checked)
+    if not well:
         raise typer.Exit(2)
+
+
+@app.command(short_help="Say what a study of this size could find.")
+def power(
+    study: StudyFile,
+    participants: Annotated[list[int] | None, typer.Option(help="Sizes; may be repeated.")] = None,
+    features: Annotated[list[int] | None, typer.Option(help="Lengths of the list.")] = None,
+    effect: Annotated[list[float] | None, typer.Option(help="Effects d; may be repeated.")] = None,
+    coverage: Annotated[list[float] | None, typer.Option(help="Shares inside.")] = None,
+    simulations: Annotated[int, typer.Option(min=20, help="Simulated studies each.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cluster: Cluster = None,
+    changes: Changes = None,
+    out: Out = RUNS,
+) -> None:
+    """Simulate studies of this size, and twice and four times it; write a table and a figure."""
+    from ketadask.cli.power import tell_power
+    from ketadask.study import Study
+
+    tell_power(
+        Study.read(study, changes=changes, out=out, cluster=cluster),
+        participants=participants or [],
+        features=features or [],
+        effects=effect or [],
+        coverages=coverage or [],
+        simulations=simulations,
+        as_json=as_json,
+    )
 
 
 @app.command(short_help="Do everything that is not done yet.")
@@ -178,6 +214,27 @@ def cancel(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
 
     jobs = end(Study.read(study, changes=changes, out=out.absolute()))
     typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "nothing is on the queue")
+
+
+@app.command(short_help="Compute one task's share of the blocks.")
+def share(
+    study: StudyFile,
+    task: Annotated[int, typer.Option("--task", help="Number of this task, from 0.")],
+    tasks: Annotated[int, typer.Option("--tasks", help="How many tasks there are.")],
+    cluster: Cluster = None,
+    changes: Changes = None,
+    out: Out = RUNS,
+) -> None:
+    """Compute a share of the searches; for job arrays, where no scheduler may run."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.cluster import Profile
+    from ketadask.study import Study
+    from ketadask.study.shares import share as compute
+
+    asked = Study.read(study, changes=changes, out=out, cluster=cluster)
+    if cluster is None:
+        asked = replace(asked, profile=Profile(kind="synchronous"))
+    show_ending(compute(asked, task, tasks))
 
 
 @app.command(short_help="Try what a study needs of this machine.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketadask.study.checks import Checked
     from ketadask.study.doctor import Finding
     from ketadask.study.states import State
     from ketadask.study.study import Ending
@@ -33,6 +33,8 @@ def show_ending(ending: Ending) -> None:
         left = len(ending.verdicts) - _SHOWN
         if left > 0:
             out.print(f"and {left:,} more in {ending.folder / 'verdicts.csv'}", soft_wrap=True)
+    if ending.predicted is not None:
+        out.print(prediction_table(ending.predicted))
     reused = sum(each.reused for each in ending.stages)
     made = sum(each.made for each in ending.stages)
     if ending.stages:
@@ -63,6 +65,25 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
     return table
 
 
+def prediction_table(predicted: Mapping[str, Any]) -> Table:
+    """Return how well response was foretold, a row per cohort."""
+    table = Table(title="Response foretold from brain structure", title_justify="left")
+    table.add_column("cohort")
+    for name in ("cases", "balanced accuracy", "AUC"):
+        table.add_column(name, justify="right")
+    for name, m in predicted["cohorts"].items():
+        bac = [_share(m.get(key)) for key in ("bac", "bac_low", "bac_high")]
+        area = [_number(m.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
+        table.add_row(name, f"{m['n']:.0f}", *("{} ({} to {})".format(*x) for x in (bac, area)))
+    for name, p in (predicted["p"] or {}).items():
+        table.add_row(f"p {name}", f"{predicted['permutations']:,}", f"{p:.4f}", "")
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None or isnan(value) else f"{value:.1%}"
+
+
 def show_status(states: list[State]) -> None:
     """Print one line per stage."""
     table = Table(title="Stages", title_justify="left")
@@ -78,38 +99,6 @@ def show_status(states: list[State]) -> None:
             each.first,
         )
     console().print(table)
-
-
-def show_check(checked: Checked) -> None:
-    """Print what the tables hold."""
-    out = console()
-    out.print(f"folder        {checked.folder} ({checked.files:,} files read)", soft_wrap=True)
-    out.print(f"participants  {checked.participants:,}")
-    arms = ", ".join(f"{count:,} {arm}" for arm, count in checked.cases.items())
-    out.print(f"cases         {sum(checked.cases.values()):,} ({arms})")
-    out.print(f"units         {checked.units:,} in the {checked.design} design")
-    table = Table(title="Features", title_justify="left")
-    for name in ("family", "kind", "features", "missing", "most missing"):
-        table.add_column(name, justify="left" if name in ("family", "kind") else "right")
-    for row in checked.families.to_dict("records"):
-        table.add_row(
-            row["family"],
-            row["kind"],
-            f"{row['features']:,}",
-            f"{row['missing']:.1%}",
-            f"{row['most_missing']:.1%}",
-        )
-    out.print(table)
-    _list(out, "Features left out", checked.dropped)
-    _list(out, "Exclusions (participant periods)", checked.reasons)
-
-
-def _list(out: Console, title: str, entries: dict[str, Any]) -> None:
-    out.print(f"{title}: {len(entries) or 'none'}")
-    for name, why in list(entries.items())[:_SHOWN]:
-        out.print(f"  {name}: {why}", soft_wrap=True)
-    if len(entries) > _SHOWN:
-        out.print(f"  and {len(entries) - _SHOWN:,} more")
 
 
 def show_doctor(findings: list[Finding]) -> bool:

@@ -1,5 +1,6 @@
 """What is asked: YAML files read strictly into frozen models, with errors a person can act on."""
 
+from ketadask.config.prediction import Predict
 from ketadask.config.reading import read
 from ketadask.config.sections import (
     Data,
@@ -28,6 +29,7 @@ __all__ = [
     "LiteralCuts",
     "Null",
     "Outcome",
+    "Predict",
     "Report",
     "Search",
     "Settings",

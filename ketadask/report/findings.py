@@ -37,8 +37,12 @@ class Findings:
         plain values. Keys the report has no words for are listed as they are.
     exclusions
         Table that keeps `schema.EXCLUSIONS`; None reads the list of the units or the cohort.
+    courses
+        One row per case and day: participant, period, arm, day, score (the outcome scale).
     explained, enrichment
         A table, or a dict of numbers and tables.
+    prediction
+        summary, cases and weights of a predictor of response from brain structure.
 
     Examples
     --------
@@ -57,8 +61,10 @@ class Findings:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     exclusions: pd.DataFrame | None = None
+    courses: pd.DataFrame | None = None
     explained: Any = None
     enrichment: Any = None
+    prediction: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name, needed in _NEEDED.items():
@@ -125,4 +131,5 @@ _NEEDED = {
     "nulls": ["relabelling", "polarity", "q"],
     "stability": ["feature", "frequency"],
     "exclusions": ["participant", "period", "reason"],
+    "courses": ["participant", "period", "arm", "day", "score"],
 }

@@ -18,9 +18,11 @@ from ketadask.report.downloads import downloads
 from ketadask.report.extras import enrichment_view, explained_view
 from ketadask.report.figures import benefit_figure, null_figure, stability_figure
 from ketadask.report.findings import Findings
+from ketadask.report.members import courses, family_map
 from ketadask.report.methods import headline_numbers, methods, provenance, reproduce, saturation
 from ketadask.report.numerals import lookup, marked, marked_value
 from ketadask.report.people import flow, missingness
+from ketadask.report.prediction import prediction_view
 from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
 from ketadask.schema import InputError
 
@@ -35,9 +37,12 @@ SECTIONS = (
     ("personas", "The leading personas"),
     ("null", "Against relabelled trials"),
     ("stability", "Stability over splits"),
+    ("families", "Family map"),
     ("benefit", "Benefit inside and outside"),
+    ("courses", "Scores over the days"),
     ("explained", "Explained and unexplained cases"),
     ("enrichment", "What enrolment by this procedure would buy"),
+    ("prediction", "Response foretold from brain structure"),
     ("flow", "Flow and exclusions"),
     ("missingness", "Missing values"),
     ("saturation", "Saturation of the search"),
@@ -46,6 +51,8 @@ SECTIONS = (
     ("provenance", "Provenance"),
     ("reproduce", "How to reproduce this"),
 )
+
+ASKED_FOR = ("prediction",)  # not every study wants it, so it is not missing
 
 
 def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
@@ -93,7 +100,7 @@ def render(findings: Findings, *, identifiers: bool = False) -> str:
     environment = _environment()
     views = _views(findings, mask_for(findings, identifiers), identifiers)
     shown = [(name, title) for name, title in SECTIONS if views[name] is not None]
-    absent = [title for name, title in SECTIONS if views[name] is None]
+    absent = [t for name, t in SECTIONS if views[name] is None and name not in ASKED_FOR]
     script, style = _asset("page.js"), _asset("page.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = environment.get_template("page.html.j2")
@@ -119,9 +126,12 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "personas": cards(findings),
         "null": null_figure(findings),
         "stability": stability_figure(findings),
+        "families": family_map(findings),
         "benefit": benefit_figure(findings),
+        "courses": courses(findings),
         "explained": explained_view(findings.explained, mask, identifiers),
         "enrichment": enrichment_view(findings.enrichment, mask),
+        "prediction": prediction_view(findings.prediction, mask),
         "flow": flow(findings, mask, identifiers),
         "missingness": missingness(findings),
         "saturation": saturation(findings),
@@ -143,6 +153,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["num"] = lambda value, digits=3: marked(value, "num", digits)
+    environment.filters["end"] = lambda value: marked(value, "end")
     environment.filters["fix"] = lambda value, places=2: marked(value, "fix", places)
     environment.filters["p"] = lambda value: marked(value, "p")
     environment.filters["pct"] = lambda value: marked(value, "pct")

@@ -39,6 +39,8 @@ def states(place: Place) -> list[State]:
     ]
     evaluated = [p for p in (path / EVALUATIONS).glob("*.json") if p.is_file()]
     made.append(State("evaluate", "parts", len(evaluated), len(evaluated), len(evaluated)))
+    if settings.predict is not None:
+        made.append(_file("predict", run, "prediction.json"))
     keys = run.read_json("finished.json") if run.has("finished.json") else {}
     for stage, name in (("judge", "verdicts.parquet"), ("report", "report.html")):
         there = int(run.has(name) and keys.get(stage) == place.key(stage))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ketadask.cluster import Profile
 from ketadask.config import Settings, load, read
 from ketadask.schema import InputError
 from ketadask.study.blocks import Ended
 from ketadask.study.checks import Checked, checked
+from ketadask.study.predicting import asked_for, predict_study, read_predicted
 from ketadask.study.problems import Asked, pose
 from ketadask.study.progress import Progress
 from ketadask.study.session import writing
-from ketadask.study.stages import require, require_parts, search_relabelled, search_splits
+from ketadask.study.stages import count, require, require_parts, search_relabelled, search_splits
 from ketadask.study.states import State, states
 from ketadask.study.work import Place, Work
 
@@ -32,6 +33,7 @@ class Ending:
     folder: Path
     stages: tuple[Ended, ...]
     verdicts: pd.DataFrame | None = None
+    predicted: Mapping[str, Any] | None = None
     report: Path | None = None
 
 
@@ -77,6 +79,15 @@ class Study:
         with self._writing() as work:
             asked = self._search(work)
             self._judge(work, asked)
+            if self.settings.predict is not None:
+                predict_study(work)
+            return self._report(work)
+
+    def predict(self) -> Ending:
+        """Foretell response from brain structure, and report what is there of the study."""
+        asked_for(self.settings)
+        with self._writing() as work:
+            predict_study(work)
             return self._report(work)
 
     def search(self) -> Ending:
@@ -125,6 +136,9 @@ class Study:
     def _search(self, work: Work) -> Asked:
         asked = pose(work)
         require(search_splits(work, asked), search_relabelled(work, asked))
+        place, relabellings = work.place, self.settings.null.relabellings
+        count(work, "search", "splits", place.hits(), asked.splitter.n_splits)
+        count(work, "null", "relabelled trials", place.nulls(), relabellings)
         return asked
 
     def _judge(self, work: Work, asked: Asked) -> None:
@@ -136,7 +150,9 @@ class Study:
         from ketadask.study.reporting import report_study
 
         verdicts, path = report_study(work, anew=anew)
-        return Ending(work.run.path, tuple(work.ended), verdicts, path)
+        predicted = read_predicted(work)
+        told = None if predicted is None else predicted.summary
+        return Ending(work.run.path, tuple(work.ended), verdicts, told, path)
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:

@@ -1,0 +1,308 @@
+"""Response foretold from brain structure: folds, permutations, the locked model, other cohorts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ketadask import names as nm
+from ketadask.config import Predict, Settings
+from ketadask.schema import InputError
+from ketadask.store import Parts
+from ketadask.study.judging import FINISHED
+from ketadask.study.problems import COHORT
+from ketadask.study.stages import require
+from ketadask.study.trial import read_cohort
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.predict import Cases, LockedModel, Nested, Prediction
+    from ketadask.study.work import Work
+
+SUMMARY, CASES, WEIGHTS = "prediction.json", "prediction_cases.parquet", "weights.parquet"
+MODEL, FOLDER = "locked_model.npz", "predict"
+DISCOVERY, CONTROL = "discovery", "control arm"
+_TABLES = ("predictions", "choices", "weights")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was foretold: the summary as written, and the tables beside it."""
+
+    summary: dict[str, Any]
+    cases: pd.DataFrame
+    weights: pd.DataFrame
+
+
+def predict_study(work: Work) -> Predicted:
+    """Do what is missing of the prediction and sum it up."""
+    wanted = asked_for(work.settings)
+    cohort = _cohort(work)
+    discovery, control = _cases(work.settings, cohort)
+    nested = nested_of(work.settings, wanted.learner)
+    work.progress.say(
+        f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} respond, "
+        f"{len(discovery.region):,} regions"
+    )
+    made = _out_of_fold(work, discovery, nested)
+    p, count = _permuted(work, discovery, nested)
+    model = _locked(work, discovery, nested)
+    others, notes = _others(work, cohort, model)
+    tables = {DISCOVERY: made.cases, CONTROL: _control(control, made, model), **others}
+    summary = {
+        "learner": wanted.learner,
+        "frame": wanted.frame,
+        "folds": f"{wanted.repeats} x {nested.frame.outer_folds(discovery)} outer, "
+        f"{wanted.inner_repeats} x {wanted.inner_folds} inner",
+        "final": wanted.final,
+        "regions": len(discovery.region),
+        "covariates": list(wanted.covariates),
+        "cohorts": {
+            name: _measures(table) | (made.measures if name == DISCOVERY else {})
+            for name, table in tables.items()
+            if len(table)
+        },
+        "permutations": count,
+        "p": p,
+        "locked": model.about,
+        "baselines": {
+            name: _out_of_fold(work, discovery, nested_of(work.settings, name)).measures
+            for name in wanted.baselines
+        },
+        "notes": notes,
+    }
+    cases = _one_table(tables)
+    for name, table in ((CASES, cases), (WEIGHTS, made.weights)):
+        work.run.write_table(name, table, csv=True)
+    _write_summary(work, summary)
+    return Predicted(summary, cases, made.weights)
+
+
+def _write_summary(work: Work, summary: dict[str, Any]) -> None:
+    """Write the summary; where it has changed, the report is no longer the right one."""
+    earlier = work.run.read_json(SUMMARY) if work.run.has(SUMMARY) else None
+    work.run.write_json(SUMMARY, summary)
+    if work.run.read_json(SUMMARY) != earlier and work.run.has(FINISHED):
+        done = work.run.read_json(FINISHED)
+        work.run.write_json(FINISHED, {k: v for k, v in done.items() if k != "report"})
+
+
+def read_predicted(work: Work) -> Predicted | None:
+    """Return what was foretold where the study asks for it and it is there."""
+    run = work.run
+    if work.settings.predict is None or not run.has(SUMMARY):
+        return None
+    return Predicted(run.read_json(SUMMARY), run.read_table(CASES), run.read_table(WEIGHTS))
+
+
+def asked_for(settings: Settings) -> Predict:
+    """Return the section, or say that the study asks for no prediction."""
+    if settings.predict is None:
+        raise InputError(
+            "this study asks for no prediction",
+            where="predict",
+            remedy="add a section predict, for example with learner: svc-linear",
+        )
+    return settings.predict
+
+
+def nested_of(settings: Settings, learner: str, *, permuted: bool = False) -> Nested:
+    """Return the nested cross-validation the settings ask for."""
+    from ketadask.predict import Frame, Learner, Nested, Preparing
+
+    wanted = asked_for(settings)
+    forest = learner == "forest"
+    return Nested(
+        frame=Frame(
+            kind=wanted.frame,
+            repeats=wanted.permuted_repeats if permuted else wanted.repeats,
+            folds=wanted.folds,
+            inner_repeats=wanted.permuted_inner_repeats if permuted else wanted.inner_repeats,
+            inner_folds=wanted.inner_folds,
+            seed=settings.seed,
+        ),
+        learner=Learner(
+            name=learner,
+            costs=(1.0, 5.0) if forest else wanted.costs,
+            gammas=wanted.gammas,
+            energies=wanted.energies,
+            balanced=wanted.balanced,
+            seed=settings.seed,
+        ),
+        preparing=Preparing(harmonise=wanted.harmonise, unseen=wanted.unseen),
+        final=wanted.final,
+    )
+
+
+def _cohort(work: Work) -> Any:
+    if work.run.has(COHORT):
+        return work.run.read_dataset(COHORT)
+    cohort = read_cohort(work.settings, work.place.data)
+    work.run.write_dataset(COHORT, cohort)
+    return cohort
+
+
+def _cases(settings: Settings, cohort: Any) -> tuple[Cases, Cases]:
+    """Return the cases to learn from, and those of the control arm."""
+    from ketadask.predict import cases_of
+
+    wanted = asked_for(settings)
+    trials = sorted({str(t) for t in cohort["trial"].values} - set(wanted.external_trials))
+    learnt, control = (
+        cases_of(
+            cohort,
+            arm=arm,
+            covariates=wanted.covariates,
+            threshold=wanted.response_threshold,
+            trials=trials,
+        )
+        for arm in (nm.ACTIVE, nm.CONTROL)
+    )
+    if not len(learnt):
+        raise InputError(
+            "no case of the active arm has an outcome",
+            where="predict.external_trials",
+            value=", ".join(wanted.external_trials) or None,
+            remedy="leave at least one trial to learn from",
+        )
+    return learnt, control
+
+
+def _out_of_fold(work: Work, cases: Cases, nested: Nested) -> Prediction:
+    """Compute the outer folds that are missing and sum up all of them."""
+    from ketadask.predict.graph import fold_blocks
+    from ketadask.predict.results import summed_up
+
+    nested.frame.check(cases)
+    name = nested.learner.name
+    parts = Parts(work.place.path / FOLDER / name, work.place.key("predict", name))
+    total = nested.frame.count(cases)
+    ended = work.finish(
+        f"predict {name}",
+        "outer folds",
+        total=total,
+        parts=parts,
+        graph=lambda ranges: fold_blocks(cases, nested, ranges, parts),
+    )
+    require(ended)
+    return summed_up(cases, nested, {table: parts.read_all(table, total) for table in _TABLES})
+
+
+def _permuted(work: Work, cases: Cases, nested: Nested) -> tuple[dict[str, float] | None, int]:
+    """Compute the permutations that are missing; return p and their number."""
+    from ketadask.predict.graph import permutation_blocks
+    from ketadask.predict.permutations import permutation_p
+
+    wanted = asked_for(work.settings)
+    if not wanted.permutations:
+        return None, 0
+    small = nested_of(work.settings, nested.learner.name, permuted=True)
+    parts = Parts(
+        work.place.path / FOLDER / "permutations", work.place.key("predict", "permutations")
+    )
+    total = wanted.permutations + 1
+    ended = work.finish(
+        "permute",
+        "permutations",
+        total=total,
+        parts=parts,
+        graph=lambda ranges: permutation_blocks(cases, small, ranges, parts),
+    )
+    require(ended)
+    table = parts.read_all("permutations", total)
+    return permutation_p(table[table["permutation"] < total]), wanted.permutations
+
+
+def _locked(work: Work, cases: Cases, nested: Nested) -> LockedModel:
+    """Return the model fitted to the whole cohort, from the run folder where it is there."""
+    from ketadask.predict import lock, read_locked
+
+    path, key = work.run.path / MODEL, work.place.key("predict", "locked")
+    if path.is_file():
+        model = read_locked(path)
+        if model.about.get("key") == key:
+            return model
+    if nested.learner.name == "forest":
+        nested = replace(nested, learner=replace(nested.learner, name="svc-linear"))
+    work.progress.say("predict: fitting the model that is locked")
+    model = lock(nested, cases)
+    model.about["key"] = key
+    model.write(path)
+    return model
+
+
+def _control(control: Cases, made: Prediction, model: LockedModel) -> pd.DataFrame:
+    """Return what is said about the control arm, by models that never saw the participant.
+
+    Participants who were learnt from are scored by their outer folds, the others by the locked
+    model.
+    """
+    import pandas as pd
+
+    said = made.cases.set_index(nm.PARTICIPANT)
+    inside = pd.Series(control.participant).isin(said.index).to_numpy()
+    rows = said.loc[control.participant[inside]].reset_index()
+    rows = rows.assign(label=control.label[inside].astype(int))
+    if inside.all():
+        return rows
+    return pd.concat([rows, model.apply(control.take(~inside))], ignore_index=True)
+
+
+def _others(
+    work: Work, cohort: Any, model: LockedModel
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Apply the locked model to other trials of the folder and to other folders."""
+    from ketadask.predict import cases_of
+
+    wanted = asked_for(work.settings)
+    cohorts = {f"trial {name}": (cohort, [name]) for name in wanted.external_trials}
+    for name, folder in wanted.external.items():
+        work.progress.say(f"predict: reading {name} from {folder}")
+        cohorts[name] = (read_cohort(_elsewhere(work.settings, folder), folder), None)
+    tables, notes = {}, []
+    for name, (one, trials) in cohorts.items():
+        cases = cases_of(
+            one,
+            covariates=wanted.covariates,
+            threshold=wanted.response_threshold,
+            trials=trials,
+        )
+        if not len(cases):
+            raise InputError(
+                "no case of the active arm has an outcome", where="predict", value=name,
+                remedy="check the name and its tables",
+            )  # fmt: skip
+        tables[name] = model.apply(cases, absent=wanted.absent)
+        notes += [f"{name}: {note}" for note in tables[name].attrs["notes"]]
+    return tables, notes
+
+
+def _elsewhere(settings: Settings, folder: Path) -> Settings:
+    """Return the settings that read another folder the same way, and drop no region there."""
+    data = settings.data.model_copy(
+        update={"folder": folder, "simulate": None, "freesurfer": None, "groups": None}
+    )
+    features = settings.features.model_copy(update={"max_missing": 1.0})
+    return settings.model_copy(update={"data": data, "features": features})
+
+
+def _measures(table: pd.DataFrame) -> dict[str, float]:
+    from ketadask.predict.measures import measured
+
+    return measured(
+        table["label"].to_numpy(),
+        table["predicted"].to_numpy(),
+        table["decision"].to_numpy(),
+        table[nm.PARTICIPANT].to_numpy(),
+    )
+
+
+def _one_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(
+        [table.assign(cohort=name) for name, table in tables.items() if len(table)],
+        ignore_index=True,
+    )
