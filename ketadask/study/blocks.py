@@ -47,8 +47,10 @@ class Ended:
     def story(self) -> str:
         """Return one line about the failures, naming what failed and the first reason."""
         failed = ", ".join(f"{first}-{last}" for first, last in sorted(r for r, _ in self.failures))
-        reason = f": {self.failures[0][1]}" if self.failures else ""
         missing = self.total - self.reused - self.made
+        if not self.failures:
+            return f"{self.name}: {missing:,} of {self.total:,} {self.unit} were never reported"
+        reason = f": {self.failures[0][1]}"
         return f"{self.name}: {missing:,} of {self.total:,} {self.unit} failed ({failed}){reason}"
 
 

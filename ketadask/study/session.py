@@ -92,6 +92,7 @@ class _Session:
             "ended": now(),
             "cluster": self._profile.model_dump(mode="json"),
             "stages": [_stage(each) for each in work.ended],
+            "counted": dict(work.counted),
             "events": [*self._events, *(self._executor.events if self._executor else ())],
         }
         return {

@@ -86,6 +86,7 @@ def evaluate(work: Work, asked: Asked, personas: Personas, searches: pd.DataFram
         ),
     )
     require(ended)
+    count(work, "evaluate", "splits", parts, asked.splitter.n_splits)
     return parts
 
 
@@ -94,6 +95,24 @@ def require(*stages: Ended) -> None:
     failed = [each for each in stages if not each.complete]
     if failed:
         raise StudyFailed(failed)
+
+
+class StudyIncomplete(RuntimeError):  # noqa: N818 - it says what happened
+    """A stage called itself finished and blocks of it are not on the disk."""
+
+
+def count(work: Work, name: str, unit: str, parts: Parts, total: int) -> None:
+    """Count a finished stage on the disk, checksums compared; what was dropped is an error."""
+    missing = parts.missing(total)
+    if missing:
+        listed = ", ".join(f"{first}-{last}" for first, last in missing[:5])
+        left = sum(last - first + 1 for first, last in missing)
+        error = StudyIncomplete(
+            f"{name}: {left:,} of {total:,} {unit} were dropped without a word ({listed})"
+        )
+        error.add_note("finished parts are kept; run again to compute what is missing")
+        raise error
+    work.counted[name] = total
 
 
 def require_parts(work: Work, asked: Asked) -> None:

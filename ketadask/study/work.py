@@ -84,6 +84,7 @@ class Work:
     executor: Callable[[], Executor]
     provenance: Callable[[Work], dict[str, Any]]
     ended: list[Ended] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 STUDY = ROOT / "config" / "demo.yaml"
 CHANGES = (
-    "splits.count=24",
+    "splits.count=60",
     "null.relabellings=19",
     "data.simulate.participants=60",
     "search.max_literals=2",
@@ -144,6 +145,28 @@ class Place:
         lines = path.read_text().split("\n") if path.exists() else []
         rows = [line.split() for line in lines if line.startswith(word)]
         return [(int(row[1]), int(row[2]), row[3]) for row in rows]
+
+    def last(self, seconds):
+        """Say how long a block of slow workers lasts from now on."""
+        (self.folder / "seconds.new").write_text(str(seconds))
+        (self.folder / "seconds.new").rename(self.folder / "seconds")
+
+    def workers(self):
+        """Return the running worker jobs, and the node of each."""
+        words = ("squeue", "-h", "-t", "RUNNING", "-o", "%i %j %N")
+        rows = [line.split() for line in self.slurm.call(*words).splitlines()]
+        return {row[0]: row[2] for row in rows if not row[1].startswith("keta-head")}
+
+    def heads(self):
+        """Return the head jobs on the queue, and the node of each."""
+        words = ("squeue", "-h", "-o", "%i %j %N")
+        rows = [line.split() for line in self.slurm.call(*words).splitlines()]
+        return {row[0]: row[2:] for row in rows if row[1].startswith("keta-head")}
+
+    def events(self):
+        """Return what went wrong, as the provenance of all runs lists it."""
+        path = self.run / "provenance.json"
+        return [line for each in json.loads(path.read_text())["runs"] for line in each["events"]]
 
     def until(self, what, seconds, why):
         """Wait until something is so."""

@@ -23,6 +23,7 @@ def seen(slurm, tmp_path_factory):
     slurm.clear()
     place = Place(slurm, tmp_path_factory.mktemp("submitted"))
     profile = place.profile(slow=True)
+    place.last(0.4)
     begun = time.monotonic()
     submitted = place.do("submit", cluster=profile)
     seconds = time.monotonic() - begun
@@ -128,9 +129,9 @@ def test_the_bits_are_those_of_one_machine(seen, laptop):
 
 
 def test_status_follows_it(seen):
-    present = re.search(r"search\W+(\d+) of 24 splits", seen.status)
+    present = re.search(r"search\W+(\d+) of 60 splits", seen.status)
     assert present, seen.status
-    assert 3 <= int(present[1]) < 24
+    assert 3 <= int(present[1]) < 60
     assert "head job" in seen.status
     assert "of 2 workers" in seen.status
     assert "not running" in seen.place.do("status").stdout
@@ -139,7 +140,7 @@ def test_status_follows_it(seen):
 def test_logs_are_where_it_says(seen):
     assert len(seen.place.there("logs/worker-*.log")) >= 2
     assert "Registered to" in seen.place.there("logs/worker-*.log")[0].read_text()
-    assert "search: 24 splits made" in seen.place.there("logs/head-*.log")[0].read_text()
+    assert "search: 60 splits made" in seen.place.there("logs/head-*.log")[0].read_text()
 
 
 def test_provenance_tells_where_it_ran(seen):

@@ -1,0 +1,129 @@
+"""A study without a scheduler: each task of a job array computes its share of the blocks.
+
+Strategy: blocks are cut the same way by everybody and dealt out by number, so that tasks need not
+talk. The first to come prepares data and cohort while the others wait; after that everyone
+writes parts of its own, which nobody else touches. What a killed task did not finish is made when
+it is submitted again, or by `ketadask run`, which counts everything before it judges.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ketadask.cluster import connect
+from ketadask.schema import InputError
+from ketadask.store import Parts, Range, RunFolder, blocks, choose, gaps, parse_range
+from ketadask.study.blocks import Ended, finish
+from ketadask.study.inputs import make_data
+from ketadask.study.problems import pose
+from ketadask.study.stages import require, search_relabelled, search_splits
+from ketadask.study.work import Work
+
+if TYPE_CHECKING:
+    from ketadask.study.study import Ending, Study
+
+_PATIENCE = 3600.0
+
+
+def share(study: Study, number: int, of: int) -> Ending:
+    """Compute the blocks of task ``number`` (from 0) of ``of`` tasks; nothing is judged."""
+    from ketadask.study.study import Ending
+
+    if not 0 <= number < of:
+        raise InputError(
+            f"tasks are numbered from 0 to {of - 1}",
+            where="--task",
+            value=number,
+            remedy="give the array `--array=0-7` and 8 as --tasks, for example",
+        )
+    run = study.place.open()
+    with connect(study.profile) as executor:
+        work = _Share(study.place, run, study.progress, lambda: executor, lambda work: {})
+        work.number, work.of = number, of
+        with _turn(run, study.progress.say):
+            make_data(study.settings, study.out, study.progress)
+            asked = pose(work)
+        require(search_splits(work, asked), search_relabelled(work, asked))
+    return Ending(run.path, tuple(work.ended))
+
+
+class _Share(Work):
+    """The work of one task: stages end when its own blocks are there."""
+
+    number: int
+    of: int
+
+    def finish(self, name: str, unit: str, *, total: int, parts: Parts, graph: Any) -> Ended:
+        """Compute what is missing of this task's blocks."""
+        mine = dealt(total, self.number, self.of, self.settings.execution.block)
+        ended = finish(
+            name,
+            unit,
+            total=sum(last - first + 1 for first, last in mine),
+            parts=_Own(parts, mine),  # type: ignore[arg-type]
+            graph=graph,
+            executor=self.executor,
+            progress=self.progress,
+            block=max((last - first + 1 for first, last in mine), default=1),
+        )
+        self.ended.append(ended)
+        return ended
+
+
+class _Own:
+    """The parts of a stage as one task sees them: only its own blocks can be missing.
+
+    Receipts are believed and nothing is set aside, for others are writing here.
+    """
+
+    def __init__(self, parts: Parts, mine: Sequence[Range]) -> None:
+        self._parts, self._mine = parts, mine
+
+    def missing(self, n: int) -> list[Range]:
+        """Return what is missing of this task's blocks; ``n`` counts them."""
+        total = max((last for _, last in self._mine), default=-1) + 1
+        ranges = [each for each in map(parse_range, self._parts.receipts()) if each is not None]
+        left = gaps(choose(ranges, total), total)
+        return [
+            (max(first, a), min(last, b))
+            for first, last in self._mine
+            for a, b in left
+            if max(first, a) <= min(last, b)
+        ]
+
+
+def dealt(total: int, number: int, of: int, block: int | None) -> list[Range]:
+    """Return the blocks of one task.
+
+    Examples
+    --------
+    >>> dealt(10, number=1, of=2, block=3)
+    [(3, 5), (9, 9)]
+    """
+    size = block or max(1, -(-total // (8 * of)))
+    return blocks([(0, total - 1)], size)[number::of] if total else []
+
+
+@contextmanager
+def _turn(run: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the run folder, after those who came before."""
+    end, told = time.monotonic() + _PATIENCE, False
+    while True:
+        lock = run.lock()
+        try:
+            lock.__enter__()
+            break
+        except InputError as error:
+            if "being written" not in error.problem or time.monotonic() > end:
+                raise
+            if not told:
+                say("another task prepares the study; waiting")
+                told = True
+            time.sleep(0.5)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
