@@ -195,7 +195,8 @@ class _Pool:
         self._executor.blame(loss.tasks, why)
 
 
-def _host(profile: Profile) -> str:
+def host_of(profile: Profile) -> str:
+    """Return the address of this machine that the compute nodes can reach."""
     if profile.job.interface:
         return address_of(profile.job.interface)
     return address_towards(_some_node() if profile.kind == "slurm" else None)
@@ -228,7 +229,7 @@ def queued(
     run, tell = folder.parent, say or (lambda line: None)
     if profile.kind == "slurm":
         slurm.call("squeue", "--version")
-    host = _host(profile)
+    host = host_of(profile)
     name = f"keta-{run.name}"
     open_to_all = profile.listen_without_encryption_on_the_network
     settings = {

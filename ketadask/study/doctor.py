@@ -34,6 +34,13 @@ class Finding:
 def examine(cluster: Path | None, out: Path) -> list[Finding]:
     """Try everything a study needs, the cluster of a profile included."""
     profile = Profile() if cluster is None else read(cluster, Profile)
+    if profile.kind == "slurm":
+        from ketadask.study.doctor_queue import examine_queue
+
+        here = [_python(), *_libraries(), _disk(out), _locks(out)]
+        there = examine_queue(profile, out)
+        well = all(each.well for each in (*here, *there))
+        return [*here, *there, *([_cluster(profile, out)] if well else [])]
     return [
         _python(),
         *_libraries(),
@@ -41,7 +48,7 @@ def examine(cluster: Path | None, out: Path) -> list[Finding]:
         _disk(out),
         _locks(out),
         _threads(),
-        _cluster(profile),
+        _cluster(profile, out),
     ]
 
 
@@ -121,7 +128,7 @@ def _threads() -> Finding:
     )
 
 
-def _cluster(profile: Profile) -> Finding:
+def _cluster(profile: Profile, out: Path) -> Finding:
     from ketadask.study.graph import probes
 
     begun = time.monotonic()
@@ -133,6 +140,8 @@ def _cluster(profile: Profile) -> Finding:
             text += f"{time.monotonic() - begun:.1f} s"
     except InputError as error:
         return Finding("cluster", False, error.problem, error.remedy or "")
+    finally:
+        shutil.rmtree(out / f"doctor-{os.getpid()}", ignore_errors=True)
     if failed:
         return Finding("cluster", False, failed[0], "see the log of the workers")
     return Finding("cluster", True, text)

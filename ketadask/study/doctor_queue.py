@@ -1,0 +1,206 @@
+"""What a study needs of a queue and of its compute nodes, tried out with one small job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ketadask.cluster import Profile, slurm
+from ketadask.cluster.preflight import Preflight, asked_of_queue, preflight
+from ketadask.cluster.probe import code, versions
+from ketadask.cluster.queues import host_of, worker_memory
+from ketadask.schema import InputError
+from ketadask.study.doctor import Finding
+
+_GIB = 2**30
+_SKEW = 5.0
+_LEAST = 400 * 2**20
+
+
+def examine_queue(profile: Profile, out: Path) -> list[Finding]:
+    """Try commands, limits and address here, then everything else from a compute node."""
+    found = [_queue(profile), _head(profile), _memory(profile), _interface(profile), _tls(profile)]
+    if not all(each.well for each in (found[0], found[3])):
+        return found
+    try:
+        seen = preflight(profile, out)
+    except InputError as error:
+        return [*found, Finding("compute node", False, error.problem, error.remedy or "")]
+    return [*found, *_compared(profile, seen)]
+
+
+def _queue(profile: Profile) -> Finding:
+    script = "\n".join(
+        ["#!/bin/sh", *(f"#SBATCH {line}" for line in asked_of_queue(profile)), "true\n"]
+    )
+    try:
+        slurm.call("scontrol", "ping")
+        slurm.trial_submit(script)
+    except InputError as error:
+        return Finding("queue", False, _found(error), error.remedy or "correct job in the profile")
+    return Finding("queue", True, f"takes {profile.workers} jobs of {profile.job.walltime}")
+
+
+def _head(profile: Profile) -> Finding:
+    head, job = profile.head, profile.job
+    partition = head.partition or job.partition
+    lines = [f"--time={head.walltime}", f"--mem={head.mebibytes}M"]
+    lines += [f"--partition={partition}"] if partition else []
+    lines += [f"--account={job.account}"] if job.account else []
+    try:
+        slurm.trial_submit("\n".join(["#!/bin/sh", *(f"#SBATCH {x}" for x in lines), "true\n"]))
+    except InputError as error:
+        remedy = (error.remedy or "correct head in the profile").replace("job.", "head.")
+        return Finding("head job", False, _found(error), remedy)
+    return Finding("head job", True, f"the queue takes one of {head.walltime}")
+
+
+def _found(error: InputError) -> str:
+    return error.problem if error.value is None else f"{error.problem}: {error.value}"
+
+
+def _memory(profile: Profile) -> Finding:
+    each = worker_memory(profile)
+    text = f"{each / _GIB:.2f} GiB for each worker of {profile.job.memory} in a job"
+    remedy = "raise job.memory or lower job.workers in the profile"
+    return Finding("memory of a worker", each >= _LEAST, text, "" if each >= _LEAST else remedy)
+
+
+def _interface(profile: Profile) -> Finding:
+    try:
+        return Finding("interface", True, f"workers are told {host_of(profile)}")
+    except InputError as error:
+        return Finding("interface", False, _found(error), f"job.interface: {error.remedy}")
+
+
+def _tls(profile: Profile) -> Finding:
+    if profile.listen_without_encryption_on_the_network:
+        return Finding(
+            "encryption",
+            False,
+            "off: anyone on the network can run code as you",
+            "remove listen_without_encryption_on_the_network from the profile",
+        )
+    try:
+        import cryptography
+    except ImportError as error:
+        remedy = "pip install 'ketadask[slurm]'"
+        return Finding("encryption", False, f"no certificates can be made ({error})", remedy)
+    return Finding("encryption", True, f"certificates by cryptography {cryptography.__version__}")
+
+
+def _compared(profile: Profile, seen: Preflight) -> list[Finding]:
+    if seen.told is None:
+        return [_silent(profile, seen)]
+    told = seen.told
+    return [
+        Finding("compute node", True, f"{told['host']}, {told['cores']} cores"),
+        _folder(seen, told),
+        _network(profile, seen, told),
+        _private(seen),
+        *_versions(told),
+        _clock(seen, told),
+        _threads(told),
+        _scratch(profile, told),
+        _locks(seen, told),
+    ]
+
+
+def _silent(profile: Profile, seen: Preflight) -> Finding:
+    if seen.state.startswith("PENDING"):
+        text = f"the job still waits: {seen.state}; no compute node was examined"
+        return Finding("compute node", True, text, "try again when the queue is shorter")
+    python = profile.job.python
+    remedy = (
+        f"make sure that {python or 'this Python'} and {seen.folder.parent} are there on the "
+        "compute nodes; correct job.python, job.prologue or --out"
+    )
+    text = f"the job told nothing: {seen.state or 'no state'}; its log: {seen.log}"
+    return Finding("compute node", False, text, remedy)
+
+
+def _folder(seen: Preflight, told: dict[str, Any]) -> Finding:
+    place = seen.folder.parent
+    if not told["visible"]:
+        text = f"{place} is not the same folder on {told['host']}"
+        return Finding(
+            "shared folder", False, text, "give --out a folder on the shared file system"
+        )
+    if not told["writable"] or not seen.by_folder:
+        text = f"{place} cannot be written on {told['host']}"
+        remedy = "give --out a folder that compute nodes may write"
+        return Finding("shared folder", False, text, remedy)
+    return Finding("shared folder", True, f"{place} is read and written on both")
+
+
+def _network(profile: Profile, seen: Preflight, told: dict[str, Any]) -> Finding:
+    if seen.by_network:
+        return Finding("network", True, f"{told['host']} reaches {seen.address}")
+    text = f"{told['host']} cannot reach {seen.address} ({told.get('unreachable', 'no answer')})"
+    named = profile.job.interface or "none"
+    remedy = f"name another interface in job.interface (now {named}), or use jobs/array.sbatch"
+    return Finding("network", False, text, remedy)
+
+
+def _private(seen: Preflight) -> Finding:
+    well = not seen.key_mode & 0o077
+    text = f"keys in {seen.folder.parent} have mode {seen.key_mode:o}"
+    remedy = "give --out a folder on a file system with permissions"
+    return Finding("certificates", well, text, "" if well else remedy)
+
+
+def _versions(told: dict[str, Any]) -> list[Finding]:
+    here, there = versions(), told["versions"]
+    names = [name for name in here if here[name] != there.get(name)]
+    found = [
+        Finding(
+            name,
+            False,
+            f"{here[name]} here, {there.get(name, 'none')} on {told['host']}",
+            "use one environment on both: set job.python, or activate it in job.prologue",
+        )
+        for name in names
+    ]
+    if told["code"] != code():
+        text = f"another version of ketadask on {told['host']} ({told['code'][:60]})"
+        found.append(Finding("ketadask", False, text, "install the same one on both"))
+    if not found:
+        found.append(Finding("versions", True, f"{len(here)} and ketadask's code are equal"))
+    return found
+
+
+def _clock(seen: Preflight, told: dict[str, Any]) -> Finding:
+    if seen.skew is None:
+        return Finding("clock", True, "not compared, the network does not work")
+    well = abs(seen.skew) < _SKEW
+    text = f"{told['host']} is {seen.skew:+.1f} s from here"
+    return Finding("clock", well, text, "" if well else "ask the administrator about NTP")
+
+
+def _threads(told: dict[str, Any]) -> Finding:
+    many = {name: value for name, value in told["threads"].items() if value != "1"}
+    text = ", ".join(f"{name}={value}" for name, value in many.items())
+    if many:
+        text += f" on {told['host']} inside the Python of the workers"
+        remedy = "remove them from the start of job.python; workers set them to 1 themselves"
+        return Finding("threads", False, text, remedy)
+    return Finding("threads", True, "one per worker")
+
+
+def _scratch(profile: Profile, told: dict[str, Any]) -> Finding:
+    place, free = told["scratch"], told["scratch_free"] / _GIB
+    if not told["scratch_writable"]:
+        text = f"{place} cannot be written on {told['host']}"
+        return Finding("scratch", False, text, "set job.scratch to a node-local folder")
+    well = free > 1
+    remedy = "" if well else "set job.scratch to a larger node-local folder"
+    return Finding("scratch", well, f"{free:.1f} GiB free in {place}", remedy)
+
+
+def _locks(seen: Preflight, told: dict[str, Any]) -> Finding:
+    if not told["visible"]:
+        return Finding("locks", True, "not tried, the folder is not shared")
+    well = told["locked"] is True
+    text = "seen on both" if well else f"a lock held here is not seen on {told['host']}"
+    remedy = "" if well else f"mount {seen.folder.parent} with flock, or give --out another folder"
+    return Finding("locks between machines", well, text, remedy)
