@@ -241,6 +241,43 @@ def test_sessions_are_compared_when_the_infusions_come_later(tmp_path):
     ]
 
 
+DATED = """participant_id\tage\tgroup\tinfusion_1\tinfusion_1_date\tinfusion_2\tinfusion_2_date
+a\t30\tMDD\td\t2004-11-03\tp\t2004-11-17
+b\t40\tMDD\tp\t2004-11-03\td\t2004-11-12
+c\t50\tMDD\td\t2004-11-03\tn/a\tn/a
+"""
+
+
+def test_a_second_infusion_before_the_wash_out_is_left_out(tmp_path):
+    rows = "participant_id\tsession_id\tmadrs_total\n"
+    sessions = [("p1d0", 30), ("p1d7", 20), ("p2d0", 31), ("p2d7", 19)]
+    rows += "".join(f"{who}\tses-{s}\t{y}\n" for who in "ab" for s, y in sessions)
+    phenotype = read_phenotype(write(tmp_path / "dated", DATED, madrs=rows))
+    cohort = assemble(phenotype, washout=14)
+    assert cohort["participant"].values.tolist() == ["a", "a", "b"]
+    assert ("b", 2, "the second infusion came before a wash-out of 14 days") in reasons(cohort)
+    assert assemble(phenotype, washout=9).sizes["case"] == 4
+    undated = read_phenotype(write(tmp_path / "undated"))
+    with pytest.raises(InputError, match="washout: no participant has dates of both infusions"):
+        assemble(undated, washout=14)
+
+
+def test_everybody_is_counted_in_the_flow(tmp_path):
+    cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.5)
+    flow = json.loads(cohort.attrs["flow"])
+    assert (flow["assessed"], flow["studied"], flow["lost"]) == (5, 4, 2)
+    assert flow["analysed"] == {
+        "participants": 2, "cases": 3, "both_arms": 1, "active": 2, "control": 1,
+    }  # fmt: skip
+    assert {r["reason"]: (r["participants"], r["periods"]) for r in flow["excluded"]} == {
+        "group HC is not studied": (1, 0),
+        "no madrs at day 7": (1, 1),
+        "no madrs before the infusion": (1, 1),
+        "the second infusion was not given": (1, 1),
+        "unknown arm: no infusion is recorded": (1, 0),
+    }
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("assembled") / "study"

@@ -104,3 +104,33 @@ def test_dividing_by_head_size_does_not_free_from_it_but_the_residual_does(real_
     assert median_correlation(raw.values[regions].div(head, axis=0)) > 0.4
     assert median_correlation(residual.values) < 1e-10
     np.testing.assert_allclose(residual.values.mean(), raw.values.mean())
+
+
+def test_asymmetries_are_of_pairs_and_head_size_cancels():
+    volumes = volumes_of(
+        {
+            "lh_cuneus_volume": [30.0, 10.0, 0.0],
+            "rh_cuneus_volume": [10.0, 30.0, 0.0],
+            "Left-Thalamus": [5.0, 6.0, 7.0],
+            "Right-Thalamus": [5.0, np.nan, 7.5],
+            "CSF": [1.0, 2.0, 3.0],
+            ETIV: [10.0, 11.0, 12.0],
+        }
+    )
+    table = volume_features(volumes, asymmetry=True)
+    added = [n for n in table.values.columns if n.startswith("asymmetry")]
+    assert added == ["asymmetry-cuneus_volume", "asymmetry-Thalamus"]
+    np.testing.assert_array_equal(table.values[added[0]], [1, -1, np.nan])
+    np.testing.assert_allclose(table.values[added[1]], [0, np.nan, -0.5 / 7.25])
+    larger = volume_features(volumes.assign(volume=2 * volumes["volume"]), asymmetry=True)
+    np.testing.assert_allclose(larger.values[added], table.values[added])
+    residual = volume_features(volumes, how="residual", asymmetry=True)
+    np.testing.assert_array_equal(residual.values[added], table.values[added])
+    assert set(table.about.loc[added, "measure"]) == {""}
+
+
+def test_all_pairs_of_the_185_regions():
+    rng = np.random.default_rng(0)
+    volumes = volumes_of({name: rng.uniform(1, 2, 5) for name in REGIONS})
+    table = volume_features(volumes, asymmetry=True)
+    assert sum(n.startswith("asymmetry") for n in table.values.columns) == 34 + 34 + 1 + 16 - 0

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.schema import InputError
-from ketadask.sources import open_volumes, read_nda, read_participants, read_phenotype
+from ketadask.sources import (
+    PlainTable,
+    open_volumes,
+    read_nda,
+    read_participants,
+    read_phenotype,
+    read_tables,
+)
 from ketadask.sources.visits import ARMS
 
 PARTICIPANTS = b"""participant_id\tage\tsex\tBMI\tgroup\tinfusion_1\tinfusion_2
@@ -124,7 +131,59 @@ def check_sidecar(folder, content):
     assert table is None or len(table) == 3
 
 
+LONG = {"id": ["a", "a"], "p": [1, 1], "d": [0, 7], "madrs_total": [30, 12], "bdi_10": [1, None]}
+LONG_TEXT = b"id,p,d,madrs_total,bdi_10\na,1,0,30,1\na,1,7,12,\n"
+WIDE_TEXT = b"id;madrs_total_p1d0;madrs_total_p1d7;bdi_10\na;30,0;12;1\nb;28;n/a;2\n"
+BY_DAY = {"participant": "id", "period": "p", "day": "d"}
+
+
+def excel():
+    import io
+
+    import pandas as pd
+
+    buffer = io.BytesIO()
+    pd.DataFrame(LONG).to_excel(buffer, index=False)
+    return buffer.getvalue()
+
+
+def parquet():
+    import io
+
+    import pandas as pd
+
+    buffer = io.BytesIO()
+    pd.DataFrame(LONG).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def check_plain(table):
+    def check(folder, content):
+        written(folder / table.file, content)
+        for bad_cells in ("stop", "missing"):
+            read = table_or_error(read_tables, folder, [table], bad_cells=bad_cells)
+            if read is None:
+                continue
+            assert not read.duplicated(["participant", "period", "arm", "day"]).any()
+            for name, highest in (("bdi_10", 3), ("madrs_total", 60)):
+                if name in read:
+                    assert read[name].dropna().between(0, highest).all()
+
+    return check
+
+
+WIDE = PlainTable(
+    "wide.csv",
+    "id",
+    wide=r"(?P<name>.+)_p(?P<period>[12])d(?P<day>\d+)",
+    delimiter=";",
+    decimal=",",
+)
 CHECKS = {
+    "csv": (LONG_TEXT, check_plain(PlainTable("long.csv", **BY_DAY))),
+    "wide": (WIDE_TEXT, check_plain(WIDE)),
+    "excel": (excel(), check_plain(PlainTable("long.xlsx", **BY_DAY))),
+    "parquet": (parquet(), check_plain(PlainTable("long.parquet", **BY_DAY))),
     "participants": (PARTICIPANTS, check_participants),
     "phenotype": (PHENOTYPE, check_phenotype),
     "nda": (NDA, check_nda),
