@@ -14,7 +14,7 @@ from ketadask.report.wording import unit_word
 
 MOST_CARDS = 5
 LEAST_CARDS = 3
-SHOWN_ROWS = 12
+LEAST_ROWS, MOST_ROWS = 5, 12
 _ARMS = (nm.ACTIVE, nm.CONTROL)
 _ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
 
@@ -27,7 +27,14 @@ def verdict_rows(findings: Findings) -> dict[str, Any] | None:
     for row in rows:
         row["place"] = _ORDER.get(row["verdict"], 3)
     units = None if findings.units is None else findings.units.sizes[nm.UNIT]
-    return {"rows": rows, "units": units, "shown": SHOWN_ROWS, "word": unit_word(findings, 2)}
+    leading = sum(row["place"] < _ORDER[nm.NOISE] for row in rows)
+    return {
+        "rows": rows,
+        "units": units,
+        "shown": min(max(leading + 2, LEAST_ROWS), MOST_ROWS),
+        "word": unit_word(findings, 2),
+        "adds": any(row["adds"] is not None for row in rows),
+    }
 
 
 def cards(findings: Findings) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ def claims(findings: Findings) -> dict[str, Any]:
         "suggestive": by_word[nm.SUGGESTIVE][: _MOST - 1],
         "n_supported": len(by_word[nm.SUPPORTED]),
         "n_suggestive": len(by_word[nm.SUGGESTIVE]),
-        "kin": _kin(by_word[nm.SUPPORTED]),
+        "adds": all(r["adds"] is not None for r in by_word[nm.SUPPORTED][1:]),
         "n_rows": len(rows),
         "best": rows[0] if rows else None,
         "asked": asked(findings),
@@ -42,14 +42,6 @@ def claims(findings: Findings) -> dict[str, Any]:
         "saturated": saturated(findings),
         "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
     }
-
-
-def _kin(supported: list[dict[str, Any]]) -> int:
-    """Return how many supported personas after the first share a feature with it."""
-    if not supported:
-        return 0
-    first = set(supported[0]["names"])
-    return sum(bool(first & set(row["names"])) for row in supported[1:])
 
 
 def asked(findings: Findings) -> dict[str, Any]:

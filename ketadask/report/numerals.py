@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 ABSENT = "–"
 _MINUS = "−"
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def plain(value: Any) -> Any:
@@ -42,6 +43,18 @@ def number(value: Any, digits: int = 3) -> str:
     places = max(0, digits - whole)
     text = f"{value:.{digits - 1}e}" if whole < -4 else f"{value:,.{places}f}"
     return text.replace("-", _MINUS)
+
+
+def trimmed(value: Any, digits: int = 5) -> str:
+    """Return a number without the zeros that only say how many digits were asked for.
+
+    Examples
+    --------
+    >>> trimmed(5.5), trimmed(6662.84), trimmed(1040000.0)
+    ('5.5', '6,662.8', '1,040,000')
+    """
+    text = number(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def fixed(value: Any, places: int = 2) -> str:
@@ -80,15 +93,21 @@ def percent(value: Any) -> str:
 
     Examples
     --------
-    >>> [percent(share).split() for share in (0.4375, 0.052, 0.0, 1.0)]
-    [['44', '%'], ['5.2', '%'], ['0', '%'], ['100', '%']]
+    >>> [percent(share).split() for share in (0.4375, 0.052, 0.0, 0.9996)]
+    [['44', '%'], ['5.2', '%'], ['0', '%'], ['99.9', '%']]
+    >>> percent(0.0001).replace(chr(160), " ")
+    '< 0.1 %'
     """
     value = plain(value)
     if value is None or math.isnan(value):
         return ABSENT
     shown = 100 * value
     text = f"{shown:.0f}" if shown >= 9.95 or shown in (0, 5) else f"{shown:.1f}"
-    return f"{text}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
+    if 0 < shown < 0.1:
+        text = f"<{_SPACE}0.1"
+    elif 99.5 <= shown < 100:  # nearly all is not all
+        text = f"{min(shown, 99.9):.1f}"
+    return f"{text}{_SPACE}%".replace("-", _MINUS)
 
 
 def as_given(value: Any) -> str:
@@ -105,6 +124,7 @@ def as_given(value: Any) -> str:
 
 _WRITERS: dict[str, Callable[..., str]] = {
     "num": number,
+    "end": trimmed,
     "fix": fixed,
     "p": p_value,
     "pct": percent,

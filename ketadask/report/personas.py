@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ketadask import names as nm
 from ketadask.report.findings import Findings
 from ketadask.report.wording import measure
 
+_WHOLE = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,])")
 _LITERALS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
 
 
@@ -46,7 +48,8 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
 
     Added are ``names`` of the features, ``variables`` (one dict per literal), ``lines`` (the
     literals as the study words them), ``spoken`` (the same with labels and units) and ``labels``
-    that say more than the names.
+    that say more than the names. ``adds`` is the p of what the persona adds to the findings above
+    it, None where nobody asked that, as of the first.
     """
     if findings.verdicts is None:
         return []
@@ -59,8 +62,13 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
         row["lines"] = lines or [pretty(row["text"])]
         row["spoken"] = [f"{v['label']} {v['cut']}" for v in row["variables"] if v["cut"]] or lines
         row["spoken"] = row["spoken"] or row["lines"]
+        row["adds"] = _known(row.get("p_beyond"))
         row["labels"] = [known.label(n) for n in row["names"] if known.label(n) != n]
     return rows
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -117,4 +125,5 @@ def _cut(literal: dict[str, Any], unit: str) -> str:
     if not text.startswith(f"{name} "):
         signs = ((">", literal["low"]), ("<=", literal["high"]))
         text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
-    return f"{pretty(text.removeprefix(name).strip())} {unit}".strip()
+    text = _WHOLE.sub(lambda found: f"{int(found.group()):,}", text.removeprefix(name))
+    return f"{pretty(text.strip())} {unit}".strip()

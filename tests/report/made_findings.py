@@ -9,6 +9,7 @@ from ketadask.schema import EXCLUSIONS
 from tests.report.made_tables import (
     FEATURES,
     make_cohort,
+    make_courses,
     make_literals,
     make_stability,
     make_units,
@@ -21,7 +22,7 @@ def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Fi
     cohort = make_cohort(rng, 33)
     units = make_units(rng, cohort)
     literals = make_literals(units)
-    verdicts = make_verdicts(rng, literals, units.sizes["unit"], best, rows)
+    verdicts = make_verdicts(rng, literals, units, best, rows)
     nulls = pd.DataFrame(
         {
             "relabelling": np.tile(np.arange(199), 2),
@@ -38,6 +39,7 @@ def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Fi
         verdicts=verdicts,
         nulls=nulls,
         stability=stability,
+        courses=make_courses(rng, cohort),
         summary=make_summary(),
         explained=make_explained(rng, units.participant.values),
         enrichment=make_enrichment(),

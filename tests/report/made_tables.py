@@ -137,13 +137,18 @@ def make_literals(units: xr.Dataset) -> pd.DataFrame:
 
 
 def make_verdicts(
-    rng: np.random.Generator, literals: pd.DataFrame, units: int, best: str, rows: int = 12
+    rng: np.random.Generator, literals: pd.DataFrame, units: xr.Dataset, best: str, rows: int = 12
 ) -> pd.DataFrame:
+    values, count = units.value.to_pandas(), units.sizes["unit"]
     table = {name: [] for name in VERDICTS.columns}
     for k in range(rows):
         ids = [0, 1, 2] if k == 0 else sorted(rng.choice(np.arange(3, len(literals)), 3, False))
         lines = literals.set_index("literal").loc[ids]
-        support = int(rng.integers(8, 16))
+        held = [
+            (values[f] > low) & (values[f] <= high)
+            for f, low, high in zip(lines.feature, lines.low, lines.high, strict=True)
+        ]
+        support = int(np.all(held, axis=0).sum())
         p = 0.012 if k == 0 else 0.04 + 0.07 * k
         word = best if k == 0 else (nm.SUGGESTIVE if p < 0.2 else nm.NOISE)
         if best == nm.NOISE:
@@ -161,7 +166,7 @@ def make_verdicts(
             "family_size": int(rng.integers(1, 9)),
             "q": 4.9 - 0.1 * k,
             "support": support,
-            "share": support / units,
+            "share": support / count,
             "p_adjusted": p,
             "p_single_step": min(1.0, p + 0.01 * k),
             "p_beyond": np.nan if k == 0 else min(1.0, p + 0.02 * k),
@@ -191,12 +196,25 @@ def make_verdicts(
             "control_high": control + rng.uniform(2, 6),
             "benefit_inside": active - control,
             "benefit_outside": rng.uniform(-1, 5),
-            "train_share": support / units + 0.01,
-            "holdout_share": support / units - 0.02,
+            "train_share": support / count + 0.01,
+            "holdout_share": support / count - 0.02,
         }
         for name, value in row.items():
             table[name].append(value)
     return VERDICTS.check(pd.DataFrame(table))
+
+
+def make_courses(rng: np.random.Generator, cohort: xr.Dataset) -> pd.DataFrame:
+    cases = cohort[["baseline", "followup"]].to_dataframe().reset_index()
+    rows = []
+    for day in (0, 1, 3, 7, 30):
+        table = cases[["participant", "period", "arm"]].assign(day=day)
+        table["score"] = {0: cases["baseline"], 7: cases["followup"]}.get(
+            day, cases["followup"] + rng.normal(0, 3, len(cases)).round()
+        )
+        rows.append(table.head(3) if day == 30 else table)
+    keys = ["participant", "period", "day"]
+    return pd.concat(rows).sort_values(keys, ignore_index=True)
 
 
 def make_stability(rng: np.random.Generator, polarity: str) -> pd.DataFrame:

@@ -186,14 +186,26 @@ def test_parts_missing_are_named():
     assert Findings("x").missing[:4] == ("cohort", "units", "literals", "verdicts")
 
 
-def test_overlapping_personas_are_not_sold_as_separate_findings(findings):
-    table = findings.verdicts.copy()
-    table["verdict"] = nm.SUPPORTED
-    first = set(table["features"][0].split(" | "))
-    kin = sum(bool(first & set(text.split(" | "))) for text in table["features"][1:])
+@pytest.mark.parametrize("tested", [True, False])
+def test_many_supported_personas_are_not_sold_as_unrelated(findings, tested):
+    table = findings.verdicts.assign(verdict=nm.SUPPORTED)
+    if not tested:
+        table["p_beyond"] = np.nan
     text = re.sub(r"<[^>]*>|\s+", " ", render(replace(findings, verdicts=table)))
-    assert "separate findings" in text
-    assert re.search(rf" {kin}\s+of the\s+11\s+after the first share a feature", text)
+    assert ("unrelated findings. Each adds to those above it" in text) == tested
+    assert ("What each adds to the others was not tested" in text) == (not tested)
+
+
+def test_what_a_persona_adds_is_on_its_card_and_in_the_table(findings):
+    table = findings.verdicts.assign(verdict=nm.SUPPORTED)
+    html = render(replace(findings, verdicts=table))
+    for name in ("claims", "verdicts", "personas"):
+        part = html[html.index(f'<section id="{name}"') :]
+        part = part[: part.index("</section>")]
+        assert f'value="{float(table["p_beyond"][1])!r}"' in part
+        assert "nan" not in part.replace('data-key="nan"', "")
+    first = html[html.index('aria-labelledby="card-1"') : html.index('aria-labelledby="card-2"')]
+    assert "Adds to better ones" not in first
 
 
 def test_objective_effect_claims_no_difference(findings):
