@@ -116,6 +116,19 @@ class Place:
             timeout=seconds,
         )
 
+    def do_alone(self, verb, *, cluster):
+        """Run a command that is given no study."""
+        words = [sys.executable, "-m", "ketadask", verb, "--cluster", str(cluster)]
+        return subprocess.run(
+            [*words, "--out", str(self.folder / "runs")],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+
     def _environment(self):
         return {**self.slurm.environment, "PYTHONPATH": str(ROOT), **self.environment}
 

@@ -1,0 +1,54 @@
+"""A block that is dropped without a word is an error, whoever dropped it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ketadask.cluster.executor import Synchronous
+from ketadask.study.stages import StudyFailed, StudyIncomplete
+from tests.study.test_study import study
+
+
+def forgetful(original):
+    """Wrap an executor so that the last task of a stage is neither computed nor reported."""
+
+    def compute(self, tasks):
+        return original(self, tasks[:-1])
+
+    return compute
+
+
+def lying(original):
+    """Wrap an executor so that one part is gone although its task was reported."""
+
+    def compute(self, tasks):
+        for index, result in original(self, tasks):
+            if index == 0 and hasattr(result, "checksums") and "hits" in result.checksums:
+                lying.path.glob(f"*/hits/{result.name}.json").__next__().unlink()
+            yield index, result
+
+    return compute
+
+
+def test_a_task_that_is_never_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(Synchronous, "compute", forgetful(Synchronous.compute))
+    with pytest.raises(StudyFailed, match=r"search: 3 of 24 splits were never reported"):
+        study(tmp_path, "execution.block=3").run()
+
+
+def test_a_part_that_is_gone(tmp_path, monkeypatch):
+    lying.path = tmp_path / "runs"
+    monkeypatch.setattr(Synchronous, "compute", lying(Synchronous.compute))
+    with pytest.raises(StudyIncomplete, match=r"search: 3 of 24 splits were dropped .* \(0-2\)"):
+        study(tmp_path, "execution.block=3").run()
+    monkeypatch.undo()
+    ending = study(tmp_path, "execution.block=3").run()
+    assert {each.name: each.made for each in ending.stages}["search"] == 3
+
+
+def test_every_stage_is_counted(tmp_path):
+    folder = study(tmp_path).run().folder
+    run = json.loads((folder / "provenance.json").read_text())["runs"][-1]
+    assert run["counted"] == {"search": 24, "null": 19, "evaluate": 24}
