@@ -60,9 +60,14 @@ def read_nda(
     findings = Findings(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
     reader = VisitReader(VisitPattern(visits), roster, findings, who="src_subject_id", when="visit")
-    opened = [_open(path, reader) for path in _wanted(folder, files, scales)]
-    table = join_scales([reader.table(*each) for each in opened], folder, findings, roster)
-    table.attrs["ages"] = _ages([cells for cells, _ in opened], findings)
+    tables: list[pd.DataFrame] = []
+    ages: dict[str, float] = {}
+    for path in _wanted(folder, files, scales):
+        cells, columns = _open(path, reader)
+        tables.append(reader.table(cells, columns))
+        _note_ages(cells, findings, ages)
+    table = join_scales(tables, folder, findings, roster)
+    table.attrs["ages"] = ages
     table.attrs["findings"] = findings.records()
     return table
 
@@ -109,16 +114,13 @@ def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
     return cells, scale_columns(cells, described, keys)
 
 
-def _ages(files: list[Cells], findings: Findings) -> dict[str, float]:
-    """Return the age in years at the earliest interview, per participant."""
-    ages: dict[str, float] = {}
-    for cells in files:
-        column = cells.find("interview_age")
-        if column is None:
-            continue
-        months = cells.numbers(column, findings, low=0, high=1440)
-        people = cells.text(cells.need("src_subject_id"))
-        for person, age in zip(people, months, strict=True):
-            if age / 12 < ages.get(person, float("inf")):  # false where the age is missing
-                ages[person] = float(age / 12)
-    return ages
+def _note_ages(cells: Cells, findings: Findings, ages: dict[str, float]) -> None:
+    """Note the age in years of each participant, if younger than what is known already."""
+    column = cells.find("interview_age")
+    if column is None:
+        return
+    months = cells.numbers(column, findings, low=0, high=1440)
+    people = cells.text(cells.need("src_subject_id"))
+    for person, age in zip(people, months, strict=True):
+        if age / 12 < ages.get(person, float("inf")):  # false where the age is missing
+            ages[person] = float(age / 12)

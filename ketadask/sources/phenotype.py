@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -79,16 +79,21 @@ def files_in(folder: Path, suffix: str) -> dict[str, Path]:
 
 def _choose(
     folder: Path, scales: Sequence[str] | None, reader: VisitReader
-) -> list[tuple[Cells, list[ScaleColumn]]]:
-    """Return the files that hold the scales asked for, with the columns that belong to them."""
+) -> Iterator[tuple[Cells, list[ScaleColumn]]]:
+    """Yield the files that hold the scales asked for, with the columns that belong to them.
+
+    One file after the other: together their text needs many times the memory of the scores.
+    """
     files = files_in(folder, ".tsv")
     wanted = list(files) if scales is None else list(dict.fromkeys(scales))
-    chosen = [_open(files[stem], reader) for stem in wanted if stem in files]
+    for stem in wanted:
+        if stem in files:
+            yield _open(files[stem], reader)
     inside = [scale for scale in wanted if scale not in files]
     if inside:
-        others = [_open(path, reader) for stem, path in files.items() if stem not in wanted]
-        chosen += _of_scales(folder, others, inside, list(files))
-    return chosen
+        yield from _of_scales(
+            folder, [p for s, p in files.items() if s not in wanted], inside, reader
+        )
 
 
 def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
@@ -98,24 +103,23 @@ def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
 
 
 def _of_scales(
-    folder: Path,
-    files: list[tuple[Cells, list[ScaleColumn]]],
-    scales: list[str],
-    stems: list[str],
-) -> list[tuple[Cells, list[ScaleColumn]]]:
-    """Return of each file the columns of these scales; a scale found nowhere is wrong."""
-    available = {instruments.scale_of(c.name) for _, columns in files for c in columns}
+    folder: Path, files: list[Path], scales: list[str], reader: VisitReader
+) -> Iterator[tuple[Cells, list[ScaleColumn]]]:
+    """Yield of each file the columns of these scales; a scale found nowhere is wrong."""
+    available: set[str] = set()
+    for path in files:
+        cells, columns = _open(path, reader)
+        available |= {instruments.scale_of(column.name) for column in columns}
+        mine = [column for column in columns if instruments.scale_of(column.name) in scales]
+        if mine:
+            yield cells, mine
     for scale in scales:
         if scale not in available:
+            stems = {path.stem for path in files_in(folder, ".tsv").values()}
             raise InputError(
                 "no such scale",
                 file=folder,
                 where="scales",
                 value=scale,
-                remedy=nearest(scale, sorted({*stems, *available})),
+                remedy=nearest(scale, sorted(stems | available)),
             )
-    mine = [
-        (cells, [c for c in columns if instruments.scale_of(c.name) in scales])
-        for cells, columns in files
-    ]
-    return [(cells, columns) for cells, columns in mine if columns]

@@ -61,7 +61,7 @@ def date_column(cells: Cells, column: str | None, findings: Findings) -> list[da
 
 def misdated(
     cells: Cells,
-    visits: Mapping[str, Sequence[tuple[int, str, Visit]]],
+    visits: Mapping[str, Mapping[Visit, tuple[int, str]]],
     sequences: Mapping[str, str],
     infusions: Mapping[str, Sequence[date | None]],
     findings: Findings,
@@ -73,18 +73,20 @@ def misdated(
     cells
         The file; without a column of dates nothing is contradicted.
     visits
-        Row, session and visit per participant.
+        Row and session of each visit, per participant.
     sequences
         Arms in order of infusion per participant, empty where unknown.
     infusions
         Dates of the infusions per participant, where known.
     """
     column = cells.find(*COLUMNS)
+    if column is None:
+        return set()
     dates = date_column(cells, column, findings)
     wrong: set[int] = set()
     for person, rows in visits.items():
         placed_rows = []
-        for row, session, visit in rows:
+        for visit, (row, session) in rows.items():
             period, day = placed(sequences.get(person, ""), *visit), dates[row]
             if period != UNPLACED and day is not None:
                 placed_rows.append((period, visit.day, row, session, day))
@@ -95,7 +97,7 @@ def misdated(
                     f"{later[3]} is dated before {earlier[3]}, which is {earlier[4]} in row "
                     f"{cells.lines[earlier[2]]}"
                 )
-                _say(cells, later[2], str(column), problem, "correct the sessions", findings)
+                _say(cells, later[2], column, problem, "correct the sessions", findings)
                 wrong |= {earlier[2], later[2]}
         for period, number, row, session, day in placed_rows:
             given = infusions.get(person, ())
@@ -103,7 +105,7 @@ def misdated(
             if infusion and (day > infusion if number <= 0 else day < infusion):
                 side = "after" if number <= 0 else "before"
                 problem = f"{session} is dated {side} infusion {period} of {infusion}"
-                _say(cells, row, str(column), problem, "correct the session", findings)
+                _say(cells, row, column, problem, "correct the session", findings)
                 wrong.add(row)
     return wrong
 

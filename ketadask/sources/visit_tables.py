@@ -47,7 +47,7 @@ class VisitReader:
             c.name: cells.numbers(c.header, self.findings, low=c.low, high=c.high) for c in columns
         }
         check_totals(cells, columns, values, self.findings)
-        empty = np.isnan(np.column_stack(list(values.values()))).all(axis=1)
+        empty = np.logical_and.reduce([np.isnan(column) for column in values.values()])
         rows, visits = self._visits(cells, empty)
         table = pd.DataFrame(visits, columns=list(KEYS))
         scores = pd.DataFrame({name: column[rows] for name, column in values.items()})
@@ -66,37 +66,37 @@ class VisitReader:
         people = participant_column(cells, self.findings, self.who)
         column = cells.find(self.when)
         sessions = cells.text(column) if column else [self.always[0]] * len(cells)
-        found: dict[str, list[tuple[int, str, Visit]]] = {}
-        seen: dict[tuple[str, Visit], int] = {}
+        found: dict[str, dict[Visit, tuple[int, str]]] = {}
+        meant: dict[str, Visit] = {}
         doubled: set[int] = set()
         for row, (person, session) in enumerate(zip(people, sessions, strict=True)):
             if not person or not self._is_known(person, cells, row):
                 continue
             if column and not session and empty[row]:
                 continue  # nothing was recorded; assembling lists the participant
-            visit = self._visit(session, cells, row, column) if column else self.always[1]
+            visit = meant.get(session) or self._visit(session, cells, row, column)
             if visit is None:
                 continue
-            first = seen.setdefault((person, visit), row)
+            meant[session] = visit
+            first = found.setdefault(person, {}).setdefault(visit, (row, session))[0]
             if first != row:
                 doubled |= {first, row}  # which of them is right must not depend on their order
                 problem = f"visit appears twice, first in row {cells.lines[first]}"
                 remedy = "keep one row per participant and session"
                 self._say(cells, row, column, problem, f"{person} {session}".strip(), remedy)
                 continue
-            found.setdefault(person, []).append((row, session, visit))
             if self._contradicted(person, visit) and not empty[row]:
                 # Assembling places it nowhere, and says so where an outcome is missing for it.
                 problem = f"session does not fit the infusions {self._sequences()[person]}"
                 remedy = "correct the session, or the infusions in participants.tsv"
                 self._say(cells, row, column, problem, session, remedy)
         infusions = self.roster.infusions if self.roster else {}
-        wrong = misdated(cells, found, self._sequences(), infusions, self.findings)
+        wrong = misdated(cells, found, self._sequences(), infusions, self.findings) | doubled
         kept = sorted(
             (row, person, session, visit)
             for person, rows in found.items()
-            for row, session, visit in rows
-            if row not in wrong | doubled
+            for visit, (row, session) in rows.items()
+            if row not in wrong
         )
         return [row for row, *_ in kept], [(who, when, *visit) for _, who, when, visit in kept]
 
@@ -124,7 +124,9 @@ class VisitReader:
         self._say(cells, row, cells.need(self.who), "unknown participant", person, remedy)
         return False
 
-    def _visit(self, session: str, cells: Cells, row: int, column: str) -> Visit | None:
+    def _visit(self, session: str, cells: Cells, row: int, column: str | None) -> Visit | None:
+        if column is None:
+            return self.always[1]
         try:
             return self.pattern.visit(session)
         except InputError as error:
