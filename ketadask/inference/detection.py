@@ -101,7 +101,8 @@ def simulate_problem(
     trial = Trial(
         scenario.design, arms, who, stratum, stratum, same + 1, active_first[who], same, score
     )
-    return Problem(encode_values(value[who], cuts=search.cuts), trial), inside[who]
+    literals = encode_values(value[who], cuts=search.cuts, intervals=search.intervals)
+    return Problem(literals, trial), inside[who]
 
 
 def _units(
@@ -147,6 +148,27 @@ def power_block(
         row["q"], row["q_null"] = _top(found), _top(_best(problem, search, order)[1])
         rows.append({**row, "units": len(inside)})
     return pd.DataFrame(rows)
+
+
+def power_studies(
+    asked: Sequence[Scenario],
+    search: PersonaSearch,
+    numbers: Range,
+    *,
+    simulations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return rows of `power_block` with ``scenario``, its place among those asked.
+
+    Number i is study ``i % simulations`` of scenario ``i // simulations``.
+    """
+    tables = []
+    for place in range(numbers[0] // simulations, numbers[1] // simulations + 1):
+        first = max(numbers[0] - place * simulations, 0)
+        last = min(numbers[1] - place * simulations, simulations - 1)
+        made = power_block(asked[place], search, (first, last), seed=seed)
+        tables.append(made.assign(scenario=place))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _best(

@@ -17,7 +17,12 @@ from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
-from ketadask.inference.detection import Scenario, power_block, summarise_power
+from ketadask.inference.detection import (
+    Scenario,
+    power_block,
+    power_studies,
+    summarise_power,
+)
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.inference.relabelled import null_block
@@ -138,6 +143,30 @@ def power_rows(
             for each in asked
         ]
     )[0]
+
+
+def power_blocks(
+    asked: Sequence[Scenario],
+    search: PersonaSearch,
+    ranges: Sequence[Range],
+    parts: Parts,
+    *,
+    simulations: int,
+    seed: int,
+) -> list[Delayed]:
+    """One task per range of simulated studies, those of the first scenario first.
+
+    Number i is study ``i % simulations`` of scenario ``i // simulations``.
+    """
+    token = tokenize(asked, search, simulations, seed)[:12]
+    return [
+        delayed(_write)(
+            parts, numbers, partial(_named, "studies", power_studies), tuple(asked), search,
+            numbers, simulations=simulations, seed=seed,
+            dask_key_name=f"power-{range_name(*numbers)}-{token}",
+        )
+        for numbers in ranges
+    ]  # fmt: skip
 
 
 def hits_digest(

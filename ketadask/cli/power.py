@@ -1,0 +1,123 @@
+"""What `power` prints, and what `check` says of a study's chances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.table import Table
+
+from ketadask.cli.tables import console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.study import Study
+    from ketadask.study.checks import Checked
+    from ketadask.study.outlook import Outlook
+
+_SHOWN = {
+    "design": "design",
+    "participants": "participants",
+    "features": "features",
+    "effect": "effect d",
+    "coverage": "coverage",
+    "critical_value": "critical Q",
+    "power": "supported",
+    "recovered": "and the true one",
+}
+
+
+def tell_power(
+    study: Study,
+    *,
+    participants: list[int],
+    features: list[int],
+    effects: list[float],
+    coverages: list[float],
+    simulations: int,
+    as_json: bool,
+) -> None:
+    """Simulate and print the table, as JSON where asked; the folder of the figure comes last."""
+    from ketadask.study import outlook
+
+    if not (participants and features):
+        sizes = outlook.default_sizes(*outlook.size_of(study))
+        participants, features = participants or sizes[0], features or sizes[1]
+    asked = outlook.plan(
+        study.settings,
+        participants,
+        features,
+        effects or list(outlook.EFFECTS),
+        coverages or [outlook.COVERAGE],
+    )
+    table, folder = outlook.study_power(study, asked, simulations=simulations)
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=1))
+        return
+    _show(table, folder)
+
+
+def _show(table: pd.DataFrame, folder: Path) -> None:
+    out = console()
+    shown = Table(title="Power", title_justify="left")
+    for name in _SHOWN.values():
+        shown.add_column(name, justify="left" if name == "design" else "right")
+    for row in table.to_dict("records"):
+        span = f"{row['power']:.0%} ({row['power_low']:.0%} to {row['power_high']:.0%})"
+        shown.add_row(
+            row["design"],
+            f"{row['participants']:,}",
+            f"{row['features']:,}",
+            f"{row['effect']:g}",
+            f"{row['coverage']:.0%}",
+            f"{row['critical_value']:.2f}",
+            span,
+            f"{row['recovered']:.0%}",
+        )
+    out.print(shown)
+    count = int(table["simulations"].iloc[0])
+    out.print(f"{count:,} simulated studies each; intervals are 95 %", soft_wrap=True)
+    print(folder / "power.svg")
+
+
+def tell_outlook(study: Study, checked: Checked) -> None:
+    """Say whether a study of this size could find anything, before it runs."""
+    from ketadask.study.outlook import quick_look
+
+    design = study.settings.design.kind
+    people = round(checked.units / 2) if design == "pooled" else checked.units
+    features = int(checked.families["features"].sum())
+    if people < 8 or features < 1:
+        return
+    out = console()
+    for line in outlook_lines(quick_look(study.settings, people, features)):
+        out.print(line, soft_wrap=True)
+
+
+def outlook_lines(told: Outlook) -> list[str]:
+    """Return the outlook of a study in words."""
+    s = told.scenario
+    found = f"{told.detected} of {told.simulations}"
+    persona = (
+        f"a persona as large as the published ones (d = {s.effect:g}, {s.coverage:.0%} of all)"
+    )
+    if not told.hopeless:
+        return [
+            f"Outlook: {persona} was supported in {found} simulated studies of this size; "
+            "see `ketadask power` for smaller ones"
+        ]
+    remedies = [f"a list of 20 features written down before looking ({s.features:,} now)"]
+    if s.features <= 20:
+        remedies = []
+    if s.design == "pooled":
+        remedies.insert(0, "design.kind: crossover, where participants have both arms")
+    if s.literals > 1:
+        remedies.append(f"fewer value ranges than {s.literals} in a persona")
+    remedies.append(f"more participants than {s.participants:,}")
+    return [
+        f"Outlook: HOPELESS. Even {persona} was supported in only {found} simulated studies of "
+        "this size: what it finds will hardly ever be distinguishable from search noise.",
+        f"  what helps: {'; '.join(remedies)}; `ketadask power` says how much",
+    ]
