@@ -1,0 +1,139 @@
+"""How well the recurrence of the best personas is known, while the splits are still running."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import norm
+
+from ketadask import names as nm
+from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.inference.stability import passes
+from ketadask.kernels.resampling import wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.search import PersonaSearch, Problem
+    from ketadask.search.criteria import Gates
+    from ketadask.store import Range
+
+FIRST_LOOK = 100
+REACH = 0.03
+"""Recurrence is known well enough once its 95 % interval reaches no further to either side."""
+
+
+def looks(count: int) -> list[int]:
+    """Return after how many of ``count`` one looks: 100, twice that, and so on, and all.
+
+    Fixed numbers, so that blocks and workers cannot change where a study stops.
+
+    Examples
+    --------
+    >>> looks(500), looks(60)
+    ([100, 200, 400, 500], [60])
+    """
+    made = []
+    each = FIRST_LOOK
+    while each < count:
+        made.append(each)
+        each *= 2
+    return [*made, count]
+
+
+@dataclass
+class Convergence:
+    """Counts in how many splits each of a few personas was a hit.
+
+    Parameters
+    ----------
+    problem, search, splitter, gates, use
+        What was searched, how, on which splits, and what makes a hit.
+    personas
+        The personas followed: the best one of each polarity on all data, as a rule.
+    """
+
+    problem: Problem
+    search: PersonaSearch
+    splitter: Any
+    gates: Gates
+    use: str
+    personas: Personas
+    splits: int = 0
+    hits: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start without splits."""
+        self.hits = np.zeros(len(self.personas), dtype=np.int64)
+
+    @classmethod
+    def of_best(
+        cls, problem: Problem, search: PersonaSearch, splitter: Any, gates: Gates, use: str
+    ) -> Convergence:
+        """Follow the best persona of each polarity on all data."""
+        found = {p: search.solve(problem, polarity=p, keep=1) for p in search.polarities}
+        return cls(problem, search, splitter, gates, use, Personas.of(found))
+
+    def add(self, searches: pd.DataFrame, numbers: Range) -> None:
+        """Count the splits ``numbers``, both ends included, that have not been counted yet."""
+        if len(self.personas):
+            table = evaluate_block(
+                self.problem, self.personas, self.splitter, searches, numbers,
+                search=self.search, gates=self.gates,
+            )  # fmt: skip
+            hit = table["kept"].to_numpy() & passes(table, nm.TRAIN, self.use)
+            self.hits += hit.reshape(-1, len(self.personas)).sum(axis=0)
+        self.splits += numbers[1] - numbers[0] + 1
+
+    @property
+    def reach(self) -> float:
+        """How far the widest interval reaches to one side; 0 where nothing is followed."""
+        if not len(self.personas) or not self.splits:
+            return float("inf") if len(self.personas) else 0.0
+        _, low, high = self.widest
+        return (high - low) / 2
+
+    @property
+    def widest(self) -> tuple[float, float, float]:
+        """Recurrence and its interval of the persona that is known least well."""
+        low, high = wilson(self.hits, self.splits)
+        k = int(np.argmax(high - low))
+        return self.hits[k] / self.splits, float(low[k]), float(high[k])
+
+    def settled(self, reach: float = REACH) -> bool:
+        """Whether the recurrence of all personas followed is known to within ``reach``."""
+        return self.reach <= reach
+
+    def more(self, reach: float = REACH) -> int:
+        """How many more splits it takes until it is, if recurrence stays what it is.
+
+        Examples
+        --------
+        >>> made = Convergence(None, None, None, None, "published",
+        ...                    Personas(np.zeros((1, 4)), np.array(["favourable"])))
+        >>> made.splits, made.hits = 100, np.array([50])
+        >>> made.more(0.05), made.more(0.2)
+        (281, 0)
+        """
+        if self.settled(reach):
+            return 0
+        rate = self.widest[0]
+        z = norm.ppf(0.975)
+        # Wilson's interval of rate r over n splits reaches z sqrt(r (1 - r) n + z^2/4) / (n + z^2).
+        n = np.arange(self.splits + 1, int(z**2 / (4 * reach**2)) + self.splits + 2)
+        width = z * np.sqrt(rate * (1 - rate) * n + z**2 / 4) / (n + z**2)
+        return int(n[np.argmax(width <= reach)] - self.splits)
+
+    def line(self) -> str:
+        """Return one line about it."""
+        if not len(self.personas):
+            return f"after {self.splits:,} splits: nothing is followed, no persona is admissible"
+        rate, low, high = self.widest
+        text = f"after {self.splits:,} splits the best persona is a hit in {rate:.0%} of them"
+        text += f" ({low:.0%} to {high:.0%})"
+        left = self.more()
+        if not left:
+            return f"{text}: settled to within {REACH:.0%}"
+        return f"{text}; {left:,} more settle it to within {REACH:.0%}; no verdict waits for them"
