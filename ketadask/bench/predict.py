@@ -116,8 +116,10 @@ def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict
     nested = Nested(Frame(POOLED, repeats, 10, repeats, 10, seed=seed), Learner())
     with ProcessPoolExecutor(workers) as pool:
         list(pool.map(_idle, range(workers)))
-        seconds_ours, fast = _timed(pool, partial(_ours, made=made, nested=nested), ours)
-        seconds_theirs, plain = _timed(pool, partial(_theirs, made=made, nested=nested), theirs)
+        seconds_ours, cpu_ours, fast = _timed(pool, partial(_ours, made=made, nested=nested), ours)
+        seconds_theirs, cpu_theirs, plain = _timed(
+            pool, partial(_theirs, made=made, nested=nested), theirs
+        )
     same = all(
         f.candidate.cost == c and abs(f.inner_score - s) < 1e-12 and np.array_equal(f.votes, v)
         for f, (c, s, v) in zip(fast, plain, strict=False)
@@ -130,9 +132,12 @@ def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict
         "inner_models_per_fold": repeats * 10 * len(nested.learner.candidates),
         "seconds_ours": seconds_ours,
         "seconds_scikit_learn": seconds_theirs,
+        "cpu_seconds_per_fold_ours": cpu_ours / ours,
+        "cpu_seconds_per_fold_scikit_learn": cpu_theirs / theirs,
         "seconds_per_fold_ours": each_ours,
         "seconds_per_fold_scikit_learn": each_theirs,
         "times_faster": each_theirs / each_ours,
+        "times_less_cpu": (cpu_theirs / theirs) / (cpu_ours / ours),
         "same_scores": bool(same),
     }
 
@@ -143,11 +148,20 @@ def _idle(_: int) -> None:
     import sklearn.svm  # noqa: F401
 
 
-def _timed(pool: ProcessPoolExecutor, work: Any, count: int) -> tuple[float, list[Any]]:
+def _timed(pool: ProcessPoolExecutor, work: Any, count: int) -> tuple[float, float, list[Any]]:
+    """Return seconds by the clock, seconds of the processors, and what was found."""
     blocks = [range(k, min(k + 2, count)) for k in range(0, count, 2)]
     begun = time.perf_counter()
-    found = [each for block in pool.map(work, blocks) for each in block]
-    return time.perf_counter() - begun, found
+    found, spent = [], 0.0
+    for block, seconds in pool.map(partial(_spent, work), blocks):
+        found += block
+        spent += seconds
+    return time.perf_counter() - begun, spent, found
+
+
+def _spent(work: Any, numbers: range) -> tuple[list[Any], float]:
+    begun = time.process_time()
+    return work(numbers), time.process_time() - begun
 
 
 def _over(workers: int, work: Any, count: int) -> Iterator[Any]:

@@ -71,7 +71,8 @@ def prediction_table(predicted: Mapping[str, Any]) -> Table:
     table.add_column("cohort")
     for name in ("cases", "balanced accuracy", "AUC"):
         table.add_column(name, justify="right")
-    for name, m in predicted["cohorts"].items():
+    for name in predicted["order"]:
+        m = predicted["cohorts"][name]
         bac = [_share(m.get(key)) for key in ("bac", "bac_low", "bac_high")]
         area = [_number(m.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
         table.add_row(name, f"{m['n']:.0f}", *("{} ({} to {})".format(*x) for x in (bac, area)))

@@ -7,6 +7,7 @@ the fast path calls the same solvers on what is shared between candidates.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -64,11 +65,51 @@ def svc(
     gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return support (rows), dual coefficients and offset; above zero is label 1."""
+    return _solver()(gram, label, weight, cost)
+
+
+def public_svc(
+    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Solve by scikit-learn's estimator."""
     from sklearn.svm import SVC
 
     with sklearn.config_context(**_FAST):
         made = SVC(kernel="precomputed", C=cost, class_weight=weight).fit(gram, label)
     return made.support_, made.dual_coef_[0], float(made.intercept_[0])
+
+
+def direct_svc(
+    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Solve by the function that the estimator calls, whose checks cost more than the solution."""
+    from sklearn.svm import _libsvm
+
+    _libsvm.set_verbosity_wrap(0)
+    support, _, _, alpha, offset, *_ = _libsvm.fit(
+        np.ascontiguousarray(gram),
+        label.astype(np.float64),
+        svm_type=0,
+        kernel="precomputed",
+        C=cost,
+        class_weight=np.array([weight[0], weight[1]]),
+        cache_size=200.0,
+    )
+    return support, -alpha[0], float(-offset[0])
+
+
+@cache
+def _solver() -> Any:
+    """Return the direct solver where this version of scikit-learn has it and it says the same."""
+    rng = np.random.default_rng(0)
+    points, label = rng.normal(size=(20, 4)), np.arange(20) % 2
+    asked = (points @ points.T, label, {0: 1.0, 1: 1.5}, 0.7)
+    try:
+        found = direct_svc(*asked)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return public_svc
+    same = all(np.array_equal(a, b) for a, b in zip(found, public_svc(*asked), strict=True))
+    return direct_svc if same else public_svc
 
 
 def logistic(

@@ -36,14 +36,13 @@ def prediction_view(part: Mapping[str, Any] | None, mask: Mask) -> dict[str, Any
     if part is None or not part["summary"].get("cohorts"):
         return None
     summary, cases, weights = part["summary"], part["cases"], part["weights"]
-    cohorts = {mask(name): measures for name, measures in summary["cohorts"].items()}
-    first = next(iter(summary["cohorts"]))
-    learnt = cases[cases["cohort"] == first]
+    cohorts = {mask(name): summary["cohorts"][name] for name in summary["order"]}
+    learnt = cases[cases["cohort"] == summary["order"][0]]
     probability, label = learnt["probability"].to_numpy(), learnt["label"].to_numpy()
     return {
         "summary": summary,
         "cohorts": list(cohorts.items()),
-        "discovery": cohorts[first],
+        "discovery": summary["cohorts"][summary["order"][0]],
         "baselines": list(summary.get("baselines", {}).items()),
         "notes": [mask(note) for note in summary.get("notes", ())],
         "accuracy": _accuracy_figure(cohorts),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
 from ketadask.config import Predict, Settings
-from ketadask.schema import InputError
+from ketadask.schema import InputError, nearest
 from ketadask.store import Parts
 from ketadask.study.judging import FINISHED
 from ketadask.study.problems import COHORT
@@ -64,6 +64,7 @@ def predict_study(work: Work) -> Predicted:
             for name, table in tables.items()
             if len(table)
         },
+        "order": [name for name, table in tables.items() if len(table)],
         "permutations": count,
         "p": p,
         "locked": model.about,
@@ -149,7 +150,16 @@ def _cases(settings: Settings, cohort: Any) -> tuple[Cases, Cases]:
     from ketadask.predict import cases_of
 
     wanted = asked_for(settings)
-    trials = sorted({str(t) for t in cohort["trial"].values} - set(wanted.external_trials))
+    known = sorted({str(name) for name in cohort["trial"].values})
+    for name in wanted.external_trials:
+        if name not in known:
+            raise InputError(
+                "no such trial",
+                where="predict.external_trials",
+                value=name,
+                remedy=nearest(name, known),
+            )
+    trials = [name for name in known if name not in wanted.external_trials]
     learnt, control = (
         cases_of(
             cohort,
@@ -257,7 +267,7 @@ def _others(
     from ketadask.predict import cases_of
 
     wanted = asked_for(work.settings)
-    cohorts = {f"trial {name}": (cohort, [name]) for name in wanted.external_trials}
+    cohorts: dict[str, Any] = {name: (cohort, [name]) for name in wanted.external_trials}
     for name, folder in wanted.external.items():
         work.progress.say(f"predict: reading {name} from {folder}")
         cohorts[name] = (read_cohort(_elsewhere(work.settings, folder), folder), None)

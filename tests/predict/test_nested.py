@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 
 from ketadask.predict import Learner, Nested, Preparing, predict
 from ketadask.predict.cases import cases
-from ketadask.predict.scikit import Prepared, one_thread, pipeline
+from ketadask.predict.scikit import Prepared, direct_svc, one_thread, pipeline, public_svc
 from ketadask.schema import InputError
 from tests.predict.small_cohorts import cohort, small
 
@@ -148,3 +148,12 @@ def test_unknown_words_are_refused_with_the_nearest():
         Learner("svc-liner")
     with pytest.raises(InputError, match="vote or refit"):
         Nested(small(), final="mean")
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_direct_solver_says_what_the_estimator_says(cost):
+    made = cohort(n=61, p=30, effect=0.2)
+    prepared = (made.value - made.value.mean(0)) / made.value.std(0)
+    asked = (prepared @ prepared.T, made.label, {0: 1.1, 1: 0.9}, cost)
+    for one, two in zip(direct_svc(*asked), public_svc(*asked), strict=True):
+        assert np.array_equal(one, two)

@@ -84,7 +84,7 @@ def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not(
 def test_the_fast_path_has_the_same_scores_as_scikit_learn_and_is_faster():
     told = speed(7, workers=1, ours=2, theirs=2, repeats=1)
     assert told["same_scores"]
-    assert told["times_faster"] > 2
+    assert told["times_less_cpu"] > 3
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,98 @@
+"""The stage that foretells response: from tables to the report, resumed, and with other cohorts."""
+
+import json
+
+import pytest
+
+from ketadask.schema import InputError
+from ketadask.study import Study
+
+YAML = """
+name: foretold
+seed: 3
+data:
+  simulate: {participants: 70, trials: 2, seed: 5, missing_visits: false}
+outcome: {scale: madrs, day: 1, endpoint: response, response_threshold: 0.3}
+features: {families: [demographic, volume]}
+null: {relabellings: 19}
+predict:
+  costs: [0.015625, 0.5]
+  baselines: [logistic]
+  repeats: 1
+  folds: 4
+  inner_repeats: 1
+  inner_folds: 3
+  permutations: 3
+  external_trials: [trial-2]
+report: {title: Foretold, identifiers: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    (folder / "study.yaml").write_text(YAML)
+    (folder / "here.yaml").write_text("kind: synchronous\n")
+    return folder
+
+
+def study(place, *changes):
+    return Study.read(
+        place / "study.yaml",
+        changes=changes,
+        out=place / "runs",
+        cluster=place / "here.yaml",
+    )
+
+
+@pytest.fixture(scope="module")
+def ending(place):
+    return study(place).predict()
+
+
+def test_everything_is_there(ending):
+    assert set(ending.predicted["cohorts"]) == {"discovery", "control arm", "trial-2"}
+    for name in ("prediction.json", "locked_model.npz", "weights.csv", "prediction_cases.parquet"):
+        assert (ending.folder / name).is_file(), name
+    assert ending.predicted["permutations"] == 3
+    assert 0.25 <= ending.predicted["p"]["auc"] <= 1
+    assert "bac" in ending.predicted["baselines"]["logistic"]
+
+
+def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
+    text = ending.report.read_text()
+    assert 'id="prediction-table"' in text
+    for words in ("discovery", "control arm", "trial-2", "over folds", "cross-validation ratio"):
+        assert words in text
+    assert "sub-" not in text.replace("sub-folder", "")
+
+
+def test_nothing_is_computed_twice_and_more_permutations_are_added(place, ending):
+    again = study(place).predict()
+    assert sum(each.made for each in again.stages) == 0
+    assert json.dumps(again.predicted) == json.dumps(ending.predicted)
+    more = study(place, "predict.permutations=5").predict()
+    assert more.folder == ending.folder
+    assert sum(each.made for each in more.stages) == 2
+
+
+def test_another_folder_is_read_the_same_way(place, ending):
+    data = next((place / "runs" / "data").iterdir())
+    told = study(place, f"predict.external={{elsewhere: {data}}}").predict().predicted
+    assert told["cohorts"]["elsewhere"]["n"] > told["cohorts"]["trial-2"]["n"]
+
+
+def test_a_study_that_asks_for_none_says_so(place):
+    (place / "without.yaml").write_text(YAML.partition("predict:")[0])
+    with pytest.raises(InputError, match="asks for no prediction"):
+        Study.read(place / "without.yaml", out=place / "runs").predict()
+
+
+def test_a_trial_that_is_not_there_is_answered_with_the_nearest(place):
+    with pytest.raises(InputError, match=r"no such trial.*trial_2.*trial-2"):
+        study(place, "predict.external_trials=[trial_2]").predict()
+
+
+def test_no_case_to_learn_from_is_named(place):
+    with pytest.raises(InputError, match="leave at least one trial"):
+        study(place, 'predict.external_trials=[trial-1, trial-2]').predict()
