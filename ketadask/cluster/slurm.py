@@ -21,9 +21,9 @@ ALIVE = frozenset(
     }
 )
 _REFUSALS = {
-    "partition": "correct job.partition in the profile; `sinfo -s` lists what there is",
     "account": "correct job.account in the profile; `sacctmgr show associations user=$USER` lists "
     "yours",
+    "partition": "correct job.partition in the profile; `sinfo -s` lists what there is",
     "QOSMaxSubmit": "wait until jobs have ended, ask for fewer workers, or for another quality of "
     "service in job.directives",
     "AssocMaxSubmit": "wait until jobs have ended, or ask for fewer workers",
