@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ketadask import names as nm
 from ketadask.schema import InputError, nearest
 from ketadask.sources.cells import Cells
 from ketadask.sources.findings import Findings
 from ketadask.sources.names_order import natural
 from ketadask.sources.participants import Roster, participant_column
-from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
+from ketadask.sources.scale_columns import KEYS, ScaleColumn, check_totals
 from ketadask.sources.visit_dates import COLUMNS, misdated
 from ketadask.sources.visits import ONCE, UNPLACED, Visit, VisitPattern, placed
 
@@ -137,7 +138,10 @@ class VisitReader:
 def join_scales(
     tables: list[pd.DataFrame], folder: Path, findings: Findings, roster: Roster | None
 ) -> pd.DataFrame:
-    """Return the outer join of tables on participant and visit, in canonical order."""
+    """Return the outer join of tables on participant and visit, in canonical order.
+
+    The list is emptied: each table is let go once its scores are copied.
+    """
     owners: dict[str, str] = {}
     for table in tables:
         for name in table.attrs["labels"]:
@@ -149,14 +153,7 @@ def join_scales(
                     remedy=f"remove it here or in {owners[name]}",
                 )
             owners[name] = table.attrs["file"]
-    visits = pd.concat([table[list(KEYS)] for table in tables])
-    joined = visits.sort_values([*VISIT, "session"]).drop_duplicates(list(VISIT))
-    for table in tables:
-        scores = table.drop(columns="session")
-        joined = joined.merge(scores, on=list(VISIT), how="left", validate="1:1")
-    joined = joined[[*KEYS, *sorted(owners, key=natural)]]
-    joined = joined.sort_values(list(VISIT), ignore_index=True)
-    joined.attrs = {
+    facts = {
         "folder": str(folder),
         "files": [table.attrs["file"] for table in tables],
         "ignored": [name for table in tables for name in table.attrs["ignored"]],
@@ -164,7 +161,48 @@ def join_scales(
         "placed": roster is not None and any(roster.sequences.values()),
         **{fact: _merged(tables, fact) for fact in ("labels", "limits", "units")},
     }
+    visits, rows = _all_visits(tables)
+    names = sorted(owners, key=natural)
+    scores = np.full((len(names), len(visits)), np.nan)
+    while tables:
+        table, mine = tables.pop(), rows.pop()
+        for name in table.attrs["labels"]:
+            scores[names.index(name), mine] = table[name].to_numpy()
+    joined = pd.concat([visits, pd.DataFrame(scores.T, columns=names, copy=False)], axis=1)
+    joined.attrs = facts
     return joined
+
+
+def _all_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Return the visits of all tables, sorted, and which of them the rows of each table are.
+
+    A visit is one whole number here: sorting and matching text of every row of every table would
+    take more memory than the scores.
+    """
+    who = pd.Index(sorted(set().union(*(table[nm.PARTICIPANT].unique() for table in tables))))
+    arms = pd.Index(sorted(set().union(*(table[nm.ARM].unique() for table in tables))))
+    period = max((int(table["period"].max()) + 1 for table in tables if len(table)), default=1)
+    first = min((int(table["day"].min()) for table in tables if len(table)), default=0)
+    days = max((int(table["day"].max()) - first + 1 for table in tables if len(table)), default=1)
+    keys = []
+    for table in tables:
+        key = who.get_indexer(table[nm.PARTICIPANT]).astype(np.int64) * period
+        key = (key + table["period"].to_numpy(np.int64)) * len(arms)
+        key = (key + arms.get_indexer(table[nm.ARM])) * days
+        keys.append(key + table["day"].to_numpy(np.int64) - first)
+    every = np.unique(np.concatenate(keys))
+    rows = [np.searchsorted(every, key) for key in keys]
+    session = np.full(len(every), None, dtype=object)
+    for table, mine in zip(tables, rows, strict=True):
+        new, old = table["session"].to_numpy(dtype=object), session[mine]
+        known = np.array([value is not None for value in old], dtype=bool)
+        new[known] = np.minimum(new[known], old[known])  # one name whichever file comes first
+        session[mine] = new
+    left, day = np.divmod(every, days)
+    left, arm = np.divmod(left, len(arms))
+    person, number = np.divmod(left, period)
+    visits = {nm.PARTICIPANT: who[person], "session": session, "period": number}
+    return pd.DataFrame(visits | {nm.ARM: arms[arm], "day": day + first}), rows
 
 
 def _merged(tables: list[pd.DataFrame], fact: str) -> Mapping[str, Any]:
