@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Whole = Annotated[int, Field(ge=1)]
+Family = Literal["demographic", "scale", "volume", "meg"]
 
 
 class Section(BaseModel):
@@ -45,6 +46,9 @@ class Simulate(Section):
     )
     layout: Literal["bids", "nda", "both"] = Field(
         default="bids", description="scales as BIDS phenotype/, as NDA texts, or both"
+    )
+    recordings: Annotated[float, Field(ge=0, le=480)] = Field(
+        default=0.0, description="seconds of resting MEG before each infusion; 0 makes none"
     )
 
 
@@ -123,6 +127,9 @@ class Data(Section):
         description="regular expression of session names with groups day and period or arm; "
         "ses-p(?P<period>[12])d(?P<day>\\d+) if not given",
     )
+    task: str = Field(
+        default="rest", min_length=1, description="which MEG recordings of the study are read"
+    )
     bad_cells: Literal["stop", "missing"] = Field(
         default="stop", description="stop at a wrong cell, or count it as missing and list it"
     )
@@ -158,13 +165,16 @@ class Outcome(Section):
 class Features(Section):
     """What a persona may be made of."""
 
-    families: tuple[Literal["demographic", "scale", "volume"], ...] = Field(
+    families: tuple[Family, ...] = Field(
         default=("demographic", "scale", "volume"),
         min_length=1,
         description="families of features used",
     )
     volumes: Literal["raw", "residual"] = Field(
         default="raw", description="volumes in mm3, or residualised on intracranial volume"
+    )
+    meg: Literal["core", "full", "power"] = Field(
+        default="core", description="MEG features: the few chosen in advance, all, or band power"
     )
     asymmetry: bool = Field(
         default=False, description="add the asymmetry of every pair of left and right volumes"
@@ -256,7 +266,7 @@ class Search(Section):
     nodes: Whole | None = Field(
         default=None, description="most nodes an exact search visits; it then reports its gap"
     )
-    priority: tuple[Literal["demographic", "scale", "volume"], ...] | None = Field(
+    priority: tuple[Family, ...] | None = Field(
         default=None, description="families preferred where personas are equally good"
     )
     min_families: Annotated[int, Field(ge=1, le=4)] = Field(

@@ -61,6 +61,8 @@ class FeatureTable:
 
     def _rows(self, participants: list[str], periods: list[int]) -> np.ndarray:
         rows = self.values.index.get_indexer(pd.MultiIndex.from_arrays([participants, periods]))
+        if self.values.empty:
+            return np.full((len(rows), self.values.shape[1]), np.nan)
         found = self.values.to_numpy(dtype=np.float64)[rows]
         found[rows < 0] = np.nan
         return found

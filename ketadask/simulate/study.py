@@ -32,6 +32,7 @@ LAYOUTS = ("bids", "nda", "both")
 _BETWEEN_TRIALS, _BETWEEN_SCANNERS = 1.0, 0.3
 _MOST = {"participants": 99_999, "trials": 20, "sites": 20}
 _LARGEST_EFFECT = 10.0
+_SHORTEST, _LONGEST = 2.0, 480.0
 _REGIONS = len(regions().name)
 _TRUTH = "truth.json"
 _NAME = "Simulated crossover trial of ketamine"
@@ -48,6 +49,7 @@ def simulate(
     prognostic: float = 0.4,
     missing_visits: bool = True,
     layout: str = "bids",
+    recordings: float = 0.0,
     overwrite: bool = False,
 ) -> Path:
     """Write a study folder with planted truth, in the formats real studies come in.
@@ -76,6 +78,8 @@ def simulate(
         the other follow-ups are missing. Without it everybody is seen at every visit.
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
+    recordings
+        Seconds of resting MEG before each infusion, with 30 sensors; 0 makes none.
     overwrite
         Replace an earlier simulated study; any other folder that is not empty is left alone.
 
@@ -103,7 +107,9 @@ def simulate(
         raise InputError(
             "unknown layout", where="layout", value=layout, remedy=nearest(layout, LAYOUTS)
         )
+    _check_seconds(recordings)
     out, members, singles = Path(out), [], 0
+    everybody: list[str] = []
     drawn = _Drawn(seed, trials, sites, effect, prognostic, missing_visits)
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
@@ -111,9 +117,14 @@ def simulate(
             for first in range(0, participants, STRETCH):
                 part = drawn.stretch(first // STRETCH).first(participants - first)
                 tables.write(part)
+                everybody += part.ids.tolist()
                 members += part.ids[part.people.member].tolist()
                 singles += int((~part.paired).sum())
         tables.describe(_NAME, __version__)
+        if recordings:
+            from ketadask.simulate.meg.folder import write_recordings
+
+            write_recordings(folder, everybody, seconds=recordings, seed=seed)
         counts = {
             "participants": participants,
             "members": len(members),
@@ -192,6 +203,16 @@ def _check_counts(**counts: int) -> None:
             raise InputError(
                 "cannot be simulated", where=name, value=value, remedy=f"choose 1 to {most}"
             )
+
+
+def _check_seconds(recordings: float) -> None:
+    if recordings and not _SHORTEST <= recordings <= _LONGEST:
+        raise InputError(
+            "cannot be recorded",
+            where="recordings",
+            value=recordings,
+            remedy=f"choose 0, or {_SHORTEST:g} to {_LONGEST:g} seconds",
+        )
 
 
 def _check_effects(**effects: float) -> None:

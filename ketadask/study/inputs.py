@@ -35,7 +35,8 @@ def identity(settings: Settings, out: Path) -> str:
 
 def input_hashes(settings: Settings, folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file the study reads, by its name in the folder."""
-    return {name: file_hash(path) for name, path in sorted(_files(settings, folder).items())}
+    hashes = {name: file_hash(path) for name, path in sorted(_files(settings, folder).items())}
+    return hashes | _recordings(settings, folder)
 
 
 def _files(settings: Settings, folder: Path) -> dict[str, Path]:
@@ -65,6 +66,25 @@ def plain_files(settings: Settings) -> list[str]:
     people = settings.data.participants
     tables = [*(settings.data.tables or ()), *([people] if people else [])]
     return [table.file for table in tables]
+
+
+def _recordings(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return size and time of recordings: to read all of them would take longer than to use them.
+
+    Their sidecars are small, so those count by content.
+    """
+    if "meg" not in settings.features.families:
+        return {}
+    from ketadask.sources.meg.recording import Recording, is_recording
+
+    found = {}
+    for path in sorted(folder.glob("sub-*/**/meg/*")):
+        if is_recording(path):
+            size, time = Recording.at(path).stamp
+            found[path.relative_to(folder).as_posix()] = f"{size} bytes of {time}"
+        elif path.suffix in (".tsv", ".json"):
+            found[path.relative_to(folder).as_posix()] = file_hash(path)
+    return found
 
 
 def volumes_folder(settings: Settings, folder: Path) -> Path:

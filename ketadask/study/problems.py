@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.study.recordings import measure_recordings
 from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def pose(work: Work) -> Asked:
     if run.has(COHORT):
         cohort = run.read_dataset(COHORT)
     else:
-        cohort = read_cohort(settings, work.place.data)
+        cohort = _cohort(work)
         run.write_dataset(COHORT, cohort)
     units = units_of(settings, cohort)
     search = search_of(settings)
@@ -49,6 +51,17 @@ def pose(work: Work) -> Asked:
     _write_splits(work, units, splitter)
     say(work, cohort, units, problem)
     return Asked(cohort, units, problem, search, splitter)
+
+
+def _cohort(work: Work) -> xr.Dataset:
+    """Assemble the cohort; recordings that cannot be used stand among its findings."""
+    measured = measure_recordings(work)
+    if measured is None:
+        return read_cohort(work.settings, work.place.data)
+    cohort = read_cohort(work.settings, work.place.data, measured.table)
+    findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures
+    cohort.attrs["findings"] = json.dumps(findings)
+    return cohort
 
 
 def say(work: Work, cohort: xr.Dataset, units: xr.Dataset, problem: Problem) -> None:

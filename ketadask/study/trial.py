@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketadask.cohort import HoldoutSplit
+    from ketadask.features import FeatureTable
     from ketadask.search import PersonaSearch
 
 
-def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
-    """Read the tables in ``folder`` and assemble the cohort the settings ask for."""
+def read_cohort(
+    settings: Settings, folder: Path, measured: FeatureTable | None = None
+) -> xr.Dataset:
+    """Read the tables in ``folder`` and assemble the cohort the settings ask for.
+
+    ``measured`` are features of recordings, where the study uses some.
+    """
     from ketadask.cohort import assemble
     from ketadask.sources import open_volumes
 
@@ -28,6 +34,8 @@ def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
     sources: list[Any] = [read_scales(settings, folder, participants)]
     if "volume" in features.families and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
+    if "meg" in features.families:
+        sources.append(_unmeasured(features.meg) if measured is None else measured)
     return assemble(
         *sources,
         participants=participants,
@@ -47,6 +55,14 @@ def read_cohort(settings: Settings, folder: Path) -> xr.Dataset:
         max_missing=features.max_missing,
         max_missing_case=features.max_missing_case,
     )
+
+
+def _unmeasured(which: str) -> FeatureTable:
+    """Return MEG features without values, where a study is only looked at."""
+    from ketadask.features.meg.registry import features
+    from ketadask.features.meg.table import unmeasured
+
+    return unmeasured(features(which))
 
 
 def _has_volumes(settings: Settings, folder: Path) -> bool:

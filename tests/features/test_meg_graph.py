@@ -27,7 +27,7 @@ from ketadask.features.graph import (
 )
 from ketadask.features.meg.registry import Feature, features
 from ketadask.features.meg.settings import MegSettings
-from ketadask.features.meg.table import meg_table
+from ketadask.features.meg.table import meg_table, unmeasured
 from ketadask.schema import InputError
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.folder import write_recordings
@@ -260,3 +260,7 @@ def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
 def file_time(parts, name):
     """Return when the features of a part were written."""
     return (parts.folder / f"{name}.features.parquet").stat().st_mtime_ns
+
+
+def test_features_without_a_recording_are_missing():
+    assert np.isnan(unmeasured(PEAK).at(["sub-1", "sub-2"], [1, 2])).all()

@@ -48,12 +48,7 @@ def meg_table(
     before = values.assign(period=periods).dropna(subset=["period"])
     before = before.astype({"period": int})
     table = before.groupby([nm.PARTICIPANT, "period"], sort=True)[names].mean()
-    about = pd.DataFrame(
-        [(nm.MEG, nm.CONTINUOUS, each.measure, each.label) for each in wanted],
-        index=names,
-        columns=list(ABOUT),
-    )
-    return FeatureTable(table, about)
+    return FeatureTable(table, about(wanted))
 
 
 def dataset_table(opened: xr.Dataset, *, visits: str = PERIODS) -> FeatureTable:
@@ -63,6 +58,28 @@ def dataset_table(opened: xr.Dataset, *, visits: str = PERIODS) -> FeatureTable:
     values.insert(0, nm.PARTICIPANT, opened[nm.PARTICIPANT].values.tolist())
     values.insert(1, "session", opened["session"].values.tolist())
     return meg_table(values, features(opened.attrs["set"]), visits=visits)
+
+
+def unmeasured(wanted: Sequence[Feature]) -> FeatureTable:
+    """Return the features without a value: what will be there once recordings are measured.
+
+    Examples
+    --------
+    >>> unmeasured([Feature("peak", "", "all")]).at(["sub-1"], [1])
+    array([[nan]])
+    """
+    names = [each.name for each in wanted]
+    nobody = pd.MultiIndex.from_arrays([[], []], names=[nm.PARTICIPANT, "period"])
+    return FeatureTable(pd.DataFrame(columns=names, index=nobody, dtype=float), about(wanted))
+
+
+def about(wanted: Sequence[Feature]) -> pd.DataFrame:
+    """Return what a reader is told of every feature."""
+    return pd.DataFrame(
+        [(nm.MEG, nm.CONTINUOUS, each.measure, each.label) for each in wanted],
+        index=[each.name for each in wanted],
+        columns=list(ABOUT),
+    )
 
 
 def _period(participant: str, session: str, values: pd.DataFrame, visits: str) -> int | None:

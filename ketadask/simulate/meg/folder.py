@@ -24,7 +24,7 @@ def write_recordings(
     *,
     seconds: float = 20.0,
     sensors: int = 30,
-    rate: float = 600.0,
+    rate: float = 300.0,
     seed: int = 0,
 ) -> list[Path]:
     """Write one resting recording per participant and session, with sidecars.

@@ -1,0 +1,76 @@
+"""The recordings of a study: found, measured by the executor, and handed to the cohort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ketadask import names as nm
+from ketadask.study.blocks import Ended
+
+if TYPE_CHECKING:
+    from ketadask.features import FeatureTable
+    from ketadask.study.work import Work
+
+_NAME = "recordings"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Features of the recordings, and a record of each one that cannot be used."""
+
+    table: FeatureTable
+    failures: list[dict[str, str]]
+
+
+def measure_recordings(work: Work) -> Measured | None:
+    """Measure every recording that has no part yet; None where the study uses no MEG.
+
+    The parts lie beside the runs: studies that ask other questions of the same recordings share
+    them.
+    """
+    settings = work.settings
+    if nm.MEG not in settings.features.families:
+        return None
+    from ketadask.cluster import TaskFailure
+    from ketadask.features.graph import feature_tasks, read_recordings, recording_parts
+    from ketadask.features.meg.settings import MegSettings
+    from ketadask.sources import find_recordings
+    from ketadask.sources.visits import PERIODS
+    from ketadask.study.stages import require
+
+    found = find_recordings(work.place.data, settings.data.task)
+    measured = MegSettings(features=settings.features.meg)
+    parts = recording_parts(work.place.out, measured)
+    tasks = list(feature_tasks(found, measured, parts).values())
+    ended = Ended(_NAME, _NAME, len(found), reused=len(found) - len(tasks))
+    if tasks:
+        with work.progress.stage(_NAME, _NAME, total=ended.total, done=ended.reused) as stage:
+            for index, result in work.executor().compute(tasks):
+                if isinstance(result, TaskFailure):
+                    ended.failures.append(((index, index), result))
+                else:
+                    ended.made += 1
+                    stage.advance(1)
+            ended.seconds = stage.seconds
+    else:
+        work.progress.say(f"{_NAME}: all {ended.total:,} are there already")
+    work.ended.append(ended)
+    require(ended)
+    table, _, failed = read_recordings(
+        found, parts, measured, visits=settings.data.visits or PERIODS
+    )
+    for each in failed:
+        work.progress.say(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
+    return Measured(table, [_finding(each) for each in failed])
+
+
+def _finding(failed: dict[str, Any]) -> dict[str, str]:
+    """Return a recording that cannot be used as the findings of tables are told."""
+    return {
+        "file": str(failed[nm.RECORDING]),
+        "where": _NAME,
+        "problem": str(failed["reason"]),
+        "value": "",
+        "remedy": "it is left out; the others are used",
+    }

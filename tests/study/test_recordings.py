@@ -1,0 +1,84 @@
+"""MEG in a study: measured once, shared by runs, broken recordings told and left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ketadask.cluster import Profile
+from ketadask.config import load
+from ketadask.schema import InputError
+from ketadask.simulate import simulate
+from ketadask.store import RunFolder
+from ketadask.study import Study
+from ketadask.study.problems import pose
+from ketadask.study.progress import Progress
+from ketadask.study.work import Place, Work
+
+TEXT = """
+name: meg
+data: {folder: study}
+features:
+  families: [demographic, meg]
+  include: [age, "meg_*"]
+splits: {count: 2}
+null: {relabellings: 19}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a study file beside a simulated study with recordings."""
+    simulate(tmp_path / "study", participants=4, recordings=4.0)
+    (tmp_path / "study.yaml").write_text(TEXT)
+    return tmp_path
+
+
+def posed(folder, *changes):
+    """Return the cohort of the study, and how its stages ended."""
+    from ketadask.cluster.connect import connect
+
+    settings = load(folder / "study.yaml", list(changes))
+    place = Place.of(settings, folder / "runs")
+    with connect(Profile(kind="synchronous")) as executor:
+        run: RunFolder = place.open()
+        work = Work(place, run, Progress(), lambda: executor, lambda work: {})
+        return pose(work).cohort, work.ended
+
+
+def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
+    cohort, (ended,) = posed(study)
+    assert (cohort["family"].values == "meg").sum() == 36
+    assert (ended.total, ended.made, ended.reused) == (8, 8, 0)
+    _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
+    assert (again.made, again.reused) == (0, 8)
+
+
+def test_a_broken_recording_is_told_and_the_others_are_used(study):
+    path = next((study / "study").glob("sub-*/ses-p1d0/meg/*.fif"))
+    path.write_bytes(path.read_bytes()[:50_000])
+    cohort, (ended,) = posed(study, "features.max_missing=0.5")
+    assert ended.complete
+    (finding,) = json.loads(cohort.attrs["findings"])
+    assert finding["where"] == "recordings"
+    assert "cut off" in finding["problem"]
+    assert finding["file"] == path.name.removesuffix("_meg.fif")
+
+
+def test_check_reads_no_recording(study):
+    found = Study.read(study / "study.yaml", out=study / "runs").check()
+    assert found.files > 8
+    assert not (study / "runs" / "recordings").exists()
+
+
+def test_a_study_without_recordings_says_how_they_are_named(tmp_path):
+    simulate(tmp_path / "study", participants=4)
+    (tmp_path / "study.yaml").write_text(TEXT)
+    with pytest.raises(InputError, match="task: the study has no such recording, found 'rest'"):
+        posed(tmp_path)
+
+
+def test_recordings_that_are_too_short_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"recordings: cannot be recorded, found 1\.0; choose"):
+        simulate(tmp_path / "study", participants=2, recordings=1.0)
