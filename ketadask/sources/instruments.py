@@ -34,8 +34,9 @@ class Instrument:
 
     def canonical(self, aliases: list[str], stem: str) -> str | None:
         """Return ``<scale>_<n>`` or ``<scale>_total`` for the spellings of a column, or None."""
-        words = [alias.strip().lower() for alias in aliases]
-        if any(word in self._total_words() for word in words):
+        raw = [alias.strip().lower() for alias in aliases]
+        words = [_plain(word) for word in raw]
+        if any(word in self._total_words() for word in (*raw, *words)):
             return f"{self.name}_total"
         own = {w for s in (*self.spellings, self.name) for w in (s, f"{s}01")}
         bare = (r"(?:q|item)_?0*(\d+)",) if stem.lower() in own else ()
@@ -51,8 +52,19 @@ class Instrument:
                 found = re.fullmatch(pattern, word, flags=re.ASCII)
                 if found and len(found[1]) <= 3 and 1 <= int(found[1]) <= len(self.items):
                     return f"{self.name}_{int(found[1])}"
-        by_name = dict(self.named)
+        by_name = self._item_words(bool(bare))
         return next((f"{self.name}_{by_name[w]}" for w in words if w in by_name), None)
+
+    def _item_words(self, alone: bool) -> dict[str, int]:
+        """Return the items spelt by what they ask, with the scale before it or ``alone``."""
+        found = dict(self.named)
+        for number, item in enumerate(self.items, start=1):
+            for scale in (self.name, *self.spellings):
+                for middle in ("", f"{number}_", f"item_{number}_", f"item{number}_"):
+                    found[f"{scale}_{middle}{_plain(item)}"] = number
+            if alone:
+                found[_plain(item)] = number
+        return found
 
     def _total_words(self) -> set[str]:
         ends = ("total", "tot", "sum", "score", "total_score", "totalscore")
@@ -74,6 +86,11 @@ class Instrument:
         if which == "total":
             return f"{self.title} total"
         return f"{self.title} item {which}: {self.items[int(which) - 1]}"
+
+
+def _plain(word: str) -> str:
+    """Return a spelling with underscores where people write blanks, dots, dashes or colons."""
+    return re.sub(r"[\s.:\-]+", "_", word).strip("_")
 
 
 _MADRS = Instrument(
@@ -133,9 +150,16 @@ _HAMD = Instrument(
     "HAM-D",
     _HAMD_ITEMS,
     (4, 4, 4, 2, 2, 2, 4, 4, 4, 4, 4, 2, 2, 2, 4, 3, 2),
-    ("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "hrsd", "hrsd17", "hamilton_d", "ham_d"),
+    (
+        *("hamd", "hamd17", "hamd_17", "ham17", "ham_d", "ham_d_17", "ham_d17", "hamilton_d"),
+        *("hdrs", "hdrs17", "hdrs_17", "hrsd", "hrsd17", "hrsd_17"),
+    ),
     (),
-    ("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "ham_d"),
+    (
+        *("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "hrsd", "hrsd17", "ham_d", "ham_d17"),
+        # With a dash it is the edition of the scale, with an underscore its last item.
+        *("hamd-17", "ham-d-17", "ham-d17", "hdrs-17", "hrsd-17"),
+    ),
 )
 
 BECH = (1, 2, 7, 8, 10, 13)  # the items of the HAM-D that make up the HAM-D6
@@ -145,9 +169,9 @@ _HAMD6 = Instrument(
     "HAM-D6",
     ("depressed mood", "guilt", "work", "retardation", "anxiety psychic", "somatic general"),
     (4, 4, 4, 4, 4, 2),
-    ("hamd6", "ham6", "hdrs6", "hamd_bech", "bech"),
+    ("hamd6", "hamd_6", "ham_d6", "ham_d_6", "ham6", "hdrs6", "hdrs_6", "hamd_bech", "bech"),
     (),
-    ("hamd6", "ham6", "hdrs6", "hamd_bech", "bech6"),
+    ("hamd6", "ham6", "hdrs6", "hamd_bech", "bech6", "hamd-6", "ham-d-6", "ham-d6", "hdrs-6"),
 )
 
 _HAMA = Instrument(
@@ -202,9 +226,9 @@ _BDI = Instrument(
         "loss of interest in sex",
     ),
     (3,) * 21,
-    ("bdi", "bdi2", "bdi_ii", "bdiii", "beck"),
+    ("bdi", "bdi2", "bdi_2", "bdi_ii", "bdiii", "beck"),
     (),
-    ("bdi", "bdi_ii"),
+    ("bdi", "bdi_ii", "bdiii", "bdi-2"),
 )
 
 _BAI = Instrument(
