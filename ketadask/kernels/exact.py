@@ -216,12 +216,16 @@ def _score_screen(scores: Scores, centred: np.ndarray) -> tuple:
     low, high = float(centred[-1]), float(centred[0])
     step = (high - low) / _LEVELS
     planes = bit_planes(np.rint((centred - low) / step).clip(0, _LEVELS))
-    base = low + step * (0.5 + 1e-9)
-    n = float(centred.size)
+    numbers = (
+        low / step + 0.5 + 1e-9,
+        scores.sigma**2 / centred.size / step**2,
+        scores.slope,
+        float(centred.size),
+    )
     fine_step = (high - low) / _FINE
     weights = np.rint((centred - low) / fine_step).clip(0, _FINE)
     fine = bit_planes(weights, 16), fine_step, low + fine_step * (0.5 + 1e-6)
-    return planes, (step, base, scores.sigma**2 / n, scores.slope, n), fine
+    return planes, numbers, fine
 
 
 def _price_screen(words: np.ndarray, rows: int, problem: tuple, limits: tuple, q: float) -> tuple:

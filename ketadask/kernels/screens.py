@@ -170,21 +170,20 @@ def margins_one(
     first: int,
     count: int,
     planes: np.ndarray,
-    step: float,
     base: float,
     need: float,
     fall: float,
     out: np.ndarray,
-) -> int:
+) -> bool:
     """Weigh one-word covers and compare, in one pass over registers (see `screen_rows`).
 
     Whole registers are computed, also past the last row: ``covers`` and ``out`` have `LANES` to
-    spare. Returns how many margins are not below zero, those past the last row included.
+    spare. Says whether any margin is not below zero, those past the last row included.
     """
     p0, p1, p2, p3 = planes[0, 0], planes[1, 0], planes[2, 0], planes[3, 0]
     p4, p5, p6, p7 = planes[4, 0], planes[5, 0], planes[6, 0], planes[7, 0]
     begin = np.uint64(first)
-    hopeful = 0
+    hopeful = False
     for t in range(np.uint64((count + LANES - 1) // LANES * LANES)):
         v = word & covers[level, 0, begin + t]
         k = float(popcount(v))
@@ -198,10 +197,10 @@ def margins_one(
             + (popcount(v & p6) << 6)
             + (popcount(v & p7) << 7)
         )
-        largest = step * total + base * k
+        largest = total + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
-        hopeful += margin >= 0.0
+        hopeful |= margin >= 0.0
     return hopeful
 
 
@@ -210,20 +209,19 @@ def margins_many(
     support: np.ndarray,
     total: np.ndarray,
     count: int,
-    step: float,
     base: float,
     need: float,
     fall: float,
     out: np.ndarray,
-) -> int:
-    """Compare what `weigh` has summed up; returns how many margins are not below zero."""
-    hopeful = 0
+) -> bool:
+    """Compare what `weigh` has summed up; say whether any margin is not below zero."""
+    hopeful = False
     for t in range(np.uint64(count)):
         k = float(support[t])
-        largest = step * total[t] + base * k
+        largest = total[t] + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
-        hopeful += margin >= 0.0
+        hopeful |= margin >= 0.0
     return hopeful
 
 
@@ -243,25 +241,24 @@ def screen_rows(
 ) -> bool:
     """Say whether any of ``prefix & covers[level, :, first:last]`` may reach ``q``.
 
-    Fills ``out`` with margins: below zero means that the cover surely does not reach ``q``. The
-    largest possible sum is ``step * total + base * support``, where ``base`` holds the worst
-    rounding error; the comparison with ``q * sigma * sqrt(k (n - slope k) / n)`` is made without
-    division or root, by signed squares: ``need k - fall k^2`` is the square of what is asked.
-    ``numbers`` holds step, base, sigma^2 / n, slope and n.
+    Fills ``out`` with margins: below zero means that the cover surely does not reach ``q``. In
+    steps of the rounded scores, the largest possible sum is ``total + base * support``, where
+    ``base`` holds the worst rounding error; the comparison with
+    ``q * sigma * sqrt(k (n - slope k) / n)`` is made without division or root, by signed squares:
+    ``need k - fall k^2`` is the square of what is asked. ``numbers`` holds base, sigma^2 / n,
+    slope and n.
     """
-    step, base, unit, slope, n = numbers
+    base, unit, slope, n = numbers
     q = max(q, LOWEST)
     squared = q * abs(q) * (1.0 - np.sign(q) * SLACK) * unit
     need, fall = squared * n, squared * slope
     count = last - first
     if prefix.size == 1:
-        hopeful = margins_one(
-            prefix[0], covers, level, first, count, planes, step, base, need, fall, out
-        )
+        hopeful = margins_one(prefix[0], covers, level, first, count, planes, base, need, fall, out)
     else:
         weigh(prefix, covers, level, first, last, planes, support, total)
-        hopeful = margins_many(support, total, count, step, base, need, fall, out)
-    return hopeful > 0
+        hopeful = margins_many(support, total, count, base, need, fall, out)
+    return hopeful
 
 
 @njit(nogil=True, cache=True)
