@@ -9,17 +9,21 @@ from ketadask import names as nm
 from ketadask.study.blocks import Ended
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ketadask.features import FeatureTable
     from ketadask.study.work import Work
 
+QUALITY = "recordings.parquet"
 _NAME = "recordings"
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Features of the recordings, and a record of each one that cannot be used."""
+    """Features of the recordings, how good each one is, and which cannot be used and why."""
 
     table: FeatureTable
+    quality: pd.DataFrame
     failures: list[dict[str, str]]
 
 
@@ -57,12 +61,13 @@ def measure_recordings(work: Work) -> Measured | None:
         work.progress.say(f"{_NAME}: all {ended.total:,} are there already")
     work.ended.append(ended)
     require(ended)
-    table, _, failed = read_recordings(
+    table, quality, failed = read_recordings(
         found, parts, measured, visits=settings.data.visits or PERIODS
     )
     for each in failed:
         work.progress.say(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
-    return Measured(table, [_finding(each) for each in failed])
+    work.run.write_table(QUALITY, quality, csv=True)
+    return Measured(table, quality, [_finding(each) for each in failed])
 
 
 def _finding(failed: dict[str, Any]) -> dict[str, str]:

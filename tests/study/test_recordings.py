@@ -51,6 +51,8 @@ def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     cohort, (ended,) = posed(study)
     assert (cohort["family"].values == "meg").sum() == 36
     assert (ended.total, ended.made, ended.reused) == (8, 8, 0)
+    (quality,) = (study / "runs").glob("meg-*/recordings.csv")
+    assert len(quality.read_text().splitlines()) == 1 + 8
     _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
     assert (again.made, again.reused) == (0, 8)
 

@@ -65,7 +65,7 @@ class MneSource:
 
     def read(self, start: int, stop: int, rows: np.ndarray) -> np.ndarray:
         """Return a window in tesla, float64 (channel, time), as recorded."""
-        with _MNE, _quiet():
+        with _MNE:
             try:
                 return self._raw[self._picks[rows], start:stop][0]
             except (OSError, RuntimeError, ValueError) as error:
