@@ -86,6 +86,9 @@ class Head(_Section):
     )
     walltime: Walltime = Field(default="1-00:00:00", description="time the head job is asked for")
     memory: str = Field(default="4GiB", description="memory of the head job")
+    directives: tuple[str, ...] = Field(
+        default=(), description="more lines for the queue, for example --qos=long"
+    )
     lead: Annotated[int, Field(ge=10, le=3600)] = Field(
         default=180, description="seconds before its walltime at which it stores and requeues"
     )

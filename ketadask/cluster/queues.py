@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -242,6 +243,8 @@ def queued(
         stack.enter_context(dask.config.set(settings))
         stack.enter_context(driver_log(folder))
         security = None
+        for stale in run.glob("tls-*"):  # of a run that was killed; the folder's lock is ours
+            shutil.rmtree(stale, ignore_errors=True)
         if not open_to_all:
             place = run / f"tls-{os.getpid()}"
             security = stack.enter_context(certificates.temporary(place))

@@ -44,7 +44,7 @@ def _queue(profile: Profile) -> Finding:
 def _head(profile: Profile) -> Finding:
     head, job = profile.head, profile.job
     partition = head.partition or job.partition
-    lines = [f"--time={head.walltime}", f"--mem={head.mebibytes}M"]
+    lines = [f"--time={head.walltime}", f"--mem={head.mebibytes}M", *head.directives]
     lines += [f"--partition={partition}"] if partition else []
     lines += [f"--account={job.account}"] if job.account else []
     try:

@@ -80,6 +80,7 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
         f"--signal=B:USR1@{head.lead}",
         *([f"--partition={partition}"] if partition else []),
         *([f"--account={job.account}"] if job.account else []),
+        *head.directives,
     ]
     return "\n".join(
         [

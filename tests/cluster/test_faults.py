@@ -115,7 +115,7 @@ def test_a_block_that_kills_its_workers_is_quarantined_and_named(place, laptop):
     assert len(place.computed("done")) == 60
 
 
-def test_an_interrupt_drains_and_stores_and_a_second_one_cancels(place, laptop):
+def test_one_interrupt_stores_a_second_cancels_and_after_a_kill_nothing_is_left(place, laptop):
     place.last(2)
     profile = place.profile(slow=True)
     process = place.start("run", cluster=profile)
@@ -139,6 +139,14 @@ def test_an_interrupt_drains_and_stores_and_a_second_one_cancels(place, laptop):
     assert process.wait(60) != 0
     place.until(lambda: not place.slurm.jobs(), 60, "an empty queue")
     assert len(place.computed("done")) == done
+
+    process = place.start("run", cluster=profile)
+    place.until(lambda: len(place.computed("begin")) > begun + 2, 120, "work")
+    process.kill()
+    process.wait()
     place.last(0)
     assert place.do("run", cluster=profile).returncode == 0
     assert results(place.run) == laptop
+    assert "ended without finishing" in "".join(place.events())
+    assert not place.there("tls-*")
+    assert place.slurm.jobs() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,22 @@ def test_spans_of_slurm():
     assert seconds("2-00:00:01") == 172801
     assert seconds("04:00:00") == 14400
     assert seconds("INVALID") is None
+
+
+def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
+    from ketadask.store import RunFolder
+    from ketadask.study import Study
+
+    one = profile().model_copy(
+        update={"head": Head(partition="service", lead=90, directives=("--qos=long",))}
+    )
+    study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
+    made = replace(study, profile=one)
+    lines = submit.head_script(made, RunFolder(tmp_path / "x"), ["a b.yaml"]).splitlines()
+    for line in ("--partition=service", "--account=lab", "--signal=B:USR1@90", "--qos=long"):
+        assert f"#SBATCH {line}" in lines
+    assert "#SBATCH --requeue" in lines
+    assert lines[-1].endswith("-m ketadask head 'a b.yaml'")
 
 
 def test_only_a_slurm_study_can_be_submitted(tmp_path):
