@@ -160,14 +160,22 @@ def report(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
 
 
 @app.command(short_help="Show what is present and what is missing.")
-def status(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+def status(
+    study: StudyFile,
+    changes: Changes = None,
+    out: Out = RUNS,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds.")] = False,
+) -> None:
     """Show which parts of a study are present and which are missing; changes nothing."""
-    from ketadask.cli.tables import show_status
+    from ketadask.cli.tables import show_status, watch_status
     from ketadask.study import Study
     from ketadask.study.submit import situation
 
     found = Study.read(study, changes=changes, out=out)
-    show_status(found.status())
+    if watch:
+        watch_status(found.watched())
+    else:
+        show_status(found.status())
     for line in situation(found):
         typer.echo(line)
 

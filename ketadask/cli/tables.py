@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isnan
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from ketadask import names as nm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +24,8 @@ if TYPE_CHECKING:
     from ketadask.study.study import Ending
 
 _SHOWN = 10
+_WHOLE = ("file", "folder")
+_BENEFIT = {nm.FAVOURABLE: "more", nm.UNFAVOURABLE: "less"}
 
 
 def console() -> Console:
@@ -43,24 +52,31 @@ def show_ending(ending: Ending) -> None:
 
 
 def verdict_table(verdicts: pd.DataFrame) -> Table:
-    """Return the first verdicts, best first."""
-    table = Table(title="Verdicts", title_justify="left")
-    numbers = ("units", "adjusted p", "d", "recurrence")
-    for name in ("persona", "who", *numbers, "verdict"):
-        table.add_column(
-            name,
-            justify="right" if name in numbers else "left",
-            no_wrap=name not in ("persona", "verdict"),
-        )
+    """Return the first verdicts, best first; a literal a line, so that 80 columns are enough."""
+    table = Table(
+        title="Verdicts; p is adjusted for everything that was searched",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column("persona", overflow="fold", min_width=24)
+    table.add_column("who")
+    for name in ("units", "p", "d", "recurs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=15, max_width=24)
     for row in verdicts.head(_SHOWN).to_dict("records"):
+        recurrence = row["recurrence"]
         table.add_row(
-            str(row["text"]),
-            str(row["polarity"]),
-            str(row["support"]),
+            Text(str(row["text"]).replace(" and ", " and\n")),
+            _BENEFIT.get(str(row["polarity"]), ""),
+            f"{row['support']:,}",
             _number(row["p_adjusted"], 4),
             _number(row["d_full"], 2),
-            "" if isnan(row["recurrence"]) else f"{row['recurrence']:.0%}",
+            "" if isnan(recurrence) else f"{recurrence:.0%}",
             str(row["verdict"]),
+            style="bold" if row["verdict"] == nm.SUPPORTED else "",
         )
     return table
 
@@ -87,19 +103,47 @@ def _share(value: float | None) -> str:
 
 def show_status(states: list[State]) -> None:
     """Print one line per stage."""
-    table = Table(title="Stages", title_justify="left")
-    for name in ("stage", "present", "missing", "parts", "damaged", ""):
-        table.add_column(name, justify="left" if name in ("stage", "") else "right")
+    out = console()
+    out.print(status_table(states))
+    for each in states:
+        if each.unit == "file" and each.first:
+            out.print(f"in {each.first.rpartition('/')[0]}", soft_wrap=True)
+            break
+
+
+def watch_status(read: Callable[[], list[State]], *, seconds: float = 2.0) -> None:
+    """Show one line per stage, anew every few seconds, until nothing is missing or on Ctrl-C."""
+    out = console()
+    with suppress(KeyboardInterrupt), Live(console=out, auto_refresh=False) as live:
+        while True:
+            states = read()
+            live.update(status_table(states), refresh=True)
+            if not any(each.missing for each in states):
+                return
+            sleep(seconds)
+
+
+def status_table(states: list[State]) -> Table:
+    """Return one line per stage, its file or what is missing of it in the last column."""
+    table = Table(
+        title="Stages", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    damaged = any(each.damaged for each in states)
+    for name in ("stage", "present", "missing", "parts", *(["damaged"] if damaged else []), ""):
+        left = name in ("stage", "")
+        table.add_column(
+            name, justify="left" if left else "right", no_wrap=name != "", overflow="fold"
+        )
     for each in states:
         table.add_row(
             each.stage,
             f"{each.present:,} of {each.total:,} {each.unit}",
             f"{each.missing:,}",
             f"{each.parts:,}",
-            f"{each.damaged:,}" if each.damaged else "",
-            each.first,
+            *([f"{each.damaged:,}"] if damaged else []),
+            Text(each.first if each.unit not in _WHOLE else each.first.rpartition("/")[2]),
         )
-    console().print(table)
+    return table
 
 
 def show_doctor(findings: list[Finding]) -> bool:

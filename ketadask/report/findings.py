@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ class Findings:
         One row per case and day: participant, period, arm, day, score (the outcome scale).
     explained, enrichment
         A table, or a dict of numbers and tables.
+    stages
+        How far an unfinished study is: stage, unit, present and total of each.
     prediction
         summary, cases and weights of a predictor of response from brain structure.
 
@@ -65,6 +67,7 @@ class Findings:
     explained: Any = None
     enrichment: Any = None
     prediction: Mapping[str, Any] | None = None
+    stages: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         for name, needed in _NEEDED.items():

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("claims", "What may be claimed"),
+    ("stages", "How far the study is"),
     ("verdicts", "Verdicts"),
     ("personas", "The leading personas"),
     ("null", "Against relabelled trials"),
@@ -52,7 +53,7 @@ SECTIONS = (
     ("reproduce", "How to reproduce this"),
 )
 
-ASKED_FOR = ("prediction",)  # not every study wants it, so it is not missing
+ASKED_FOR = ("prediction", "stages")  # not every study wants it, so it is not missing
 
 
 def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
@@ -122,6 +123,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
     """Return what each section shows; None where it has nothing to show."""
     return {
         "claims": claims(findings),
+        "stages": findings.stages or None,
         "verdicts": verdict_rows(findings),
         "personas": cards(findings),
         "null": null_figure(findings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +118,11 @@ class Study:
     def status(self) -> list[State]:
         """Return what is there and what is missing of each stage; changes nothing."""
         return states(self.place)
+
+    def watched(self) -> Callable[[], list[State]]:
+        """Return a function that says how far the study is; the inputs are identified once."""
+        place = self.place
+        return lambda: states(place)
 
     def check(self) -> Checked:
         """Read settings and tables, compute nothing else, and say what is there."""

@@ -1,11 +1,13 @@
 """The page in a real browser, with the network cut: what a person would meet."""
 
 import re
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from ketadask.report import Findings, write_report
+from tests.report.accessibility import ASK, LEVELS, axe_script
 from tests.report.browser import Browser
 from tests.report.made_findings import make_findings
 from tests.report.test_privacy import LONG, SCRIPT, renamed
@@ -134,12 +136,47 @@ def test_dark_and_light_differ_and_text_has_contrast(browser, pages):
     assert papers["light"] != papers["dark"]
 
 
-def test_prints_every_section(browser, pages):
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["usual", "begun"])
+def test_no_serious_accessibility_violation(browser, pages, name, width, scheme):
+    browser.look(width, scheme=scheme)
+    browser.open(pages[name])
+    browser.ask("document.querySelectorAll('details').forEach(d => { d.open = true; });")
+    browser.run(axe_script())
+    assert [found for found in browser.ask(ASK) if found[0] in LEVELS] == []
+
+
+def test_the_check_of_accessibility_can_fail(browser, pages):
+    browser.look(1280)
+    browser.open(pages["begun"])
+    browser.ask(
+        "const p = document.createElement('p'); p.textContent = 'faint';"
+        "p.style = 'color: #bbb; background: #fff'; document.querySelector('main').append(p);"
+    )
+    browser.run(axe_script())
+    assert "color-contrast" in [found[1] for found in browser.ask(ASK) if found[0] in LEVELS]
+
+
+def test_prints_every_section(browser, pages, tmp_path):
     browser.look(1280)
     browser.open(pages["usual"])
+    headings = browser.ask("return [...document.querySelectorAll('h2')].map(h => h.textContent)")
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 4
+    (tmp_path / "report.pdf").write_bytes(pdf)
+    printed = subprocess.run(
+        ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    printed = re.sub(r"\s+", " ", printed)
+    assert len(headings) >= 15
+    assert [h for h in headings if h.strip() not in printed] == []
+    for inside in ("0.012", "wm-lh-posteriorcingulate", "search.max_literals", "critical 4.61"):
+        assert inside in printed
     browser.devtools("Emulation.setEmulatedMedia", media="print")
     hidden = browser.ask(
         "window.dispatchEvent(new Event('beforeprint'));"

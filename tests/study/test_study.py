@@ -137,12 +137,18 @@ def test_search_then_judge_then_report(tmp_path, reference):
         study(tmp_path).report()
     with pytest.raises(InputError, match=r"24 of 24 splits .* `ketadask search`"):
         study(tmp_path).judge()
-    with pytest.raises(InputError, match="no verdicts to report; judge"):
-        study(tmp_path).report()
+    early = study(tmp_path).report()
+    assert early.verdicts is None
+    page = early.report.read_text()
+    assert "There is no verdict yet." in page
+    assert 'id="stages"' in page
+    assert "24</data> of" in page or ">24</data></td>" in page
     assert study(tmp_path).search().verdicts is None
     ending = study(tmp_path).judge()
     assert results(ending.folder) == results(reference)
-    assert study(tmp_path).report().report.is_file()
+    whole = study(tmp_path).report().report.read_text()
+    assert 'id="stages"' not in whole
+    assert 'id="courses"' in whole
 
 
 def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
