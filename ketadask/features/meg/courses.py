@@ -48,11 +48,15 @@ class Courses:
         step = self.rate / self.points
         gain, first = band_gain(self.spectra.shape[1], step, band)
         size = fft.next_fast_len(max(2, _PER_HERTZ * gain.size))
-        padded = np.zeros((len(self.spectra), size), dtype=np.complex64)
-        padded[:, : gain.size] = self.spectra[:, first : first + gain.size] * gain
-        made = fft.ifft(padded, axis=1, overwrite_x=True) * np.float32(2.0 * size / self.points)
+        gain = gain * np.float32(2.0 * size / self.points)
         seconds = np.arange(size) * (self.points / self.rate / size)
-        return np.ascontiguousarray(made[:, kept_seconds(seconds, self.rate, quality)])
+        kept = kept_seconds(seconds, self.rate, quality)
+        made = np.empty((len(self.spectra), int(kept.sum())), dtype=np.complex64)
+        for start in range(0, len(made), _CHANNELS_AT_ONCE):
+            block = slice(start, start + _CHANNELS_AT_ONCE)
+            narrow = self.spectra[block, first : first + gain.size] * gain
+            made[block] = fft.ifft(narrow, size, axis=1)[:, kept]
+        return made
 
 
 def courses(
