@@ -194,7 +194,7 @@ def _all_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarr
     rows = [np.searchsorted(every, key) for key in keys]
     session = np.full(len(every), None, dtype=object)
     for table, mine in zip(tables, rows, strict=True):
-        new, old = table["session"].to_numpy(dtype=object), session[mine]
+        new, old = np.array(table["session"], dtype=object), session[mine]
         known = np.array([value is not None for value in old], dtype=bool)
         new[known] = np.minimum(new[known], old[known])  # one name whichever file comes first
         session[mine] = new

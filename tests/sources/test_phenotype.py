@@ -111,6 +111,18 @@ def test_one_wrong_row_stops_or_becomes_a_finding(tmp_path, name):
     pd.testing.assert_frame_equal(good, table)
 
 
+def test_a_file_of_wrong_rows_only_leaves_no_visit(tmp_path):
+    folder = study(
+        tmp_path, madrs=[MADRS[0], "z\tses-p1d0\t1\t2\t30"], bdi=["participant_id\tQ1", "a\t1"]
+    )
+    table = read_phenotype(folder, bad_cells="missing")
+    assert table["participant"].tolist() == ["a"]
+    assert np.isnan(table["madrs_1"][0])
+    alone = read_phenotype(folder, ["madrs"], bad_cells="missing")
+    assert len(alone) == 0
+    assert alone.columns.tolist() == [*KEYS, "madrs_1", "madrs_2", "madrs_total"]
+
+
 def test_a_row_without_session_and_scores_is_no_error(tmp_path):
     folder = study(tmp_path, madrs=[*MADRS, "b\tn/a\tn/a\tn/a\tn/a"])
     assert len(read_phenotype(folder)) == 3
