@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 from tests.cluster.conftest import ROOT, results
@@ -15,6 +16,22 @@ def submitted(place, numbers):
     words += [f"--export={export}", "-o", str(place.folder / "array-%a.log")]
     study = place.words("share")[4:]
     return place.slurm.call(*words, str(ROOT / "jobs" / "array.sbatch"), *study).strip()
+
+
+def test_the_scripts_that_submit_an_array_and_a_node(place, laptop):
+    environment = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "TASKS": "8"}
+    for name, jobs in (("submit_array.sh", "-A lab --mem=2000M"), ("submit_node.sh", "-A lab")):
+        more = {**environment, "SBATCH_MORE": f"{jobs} -o {place.folder}/%x-%A-%a.log"}
+        words = place.words("share", "--out", str(place.folder / name / "runs"))[4:]
+        subprocess.run(
+            [ROOT / "jobs" / name, *words],
+            env={**place.slurm.environment, **more},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        place.until(lambda: not place.slurm.jobs(), 300, f"the end of {name}")
+        (run,) = (place.folder / name / "runs").glob("demo-*")
+        assert results(run) == laptop
 
 
 def parts(place):
