@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import dask
 import numpy as np
@@ -140,3 +141,13 @@ def test_a_folder_without_recordings_says_how_they_are_named(tmp_path):
         find_recordings(tmp_path)
     with pytest.raises(InputError, match="no such folder; name the root of a BIDS study"):
         find_recordings(tmp_path / "x")
+
+
+def test_without_the_packages_of_meg_the_remedy_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mne_bids", None)
+    with pytest.raises(InputError, match=r'needs the package mne_bids; .* "ketadask\[meg\]"'):
+        find_recordings(tmp_path)
+    monkeypatch.setitem(sys.modules, "mne", None)
+    monkeypatch.delitem(sys.modules, "ketadask.simulate.meg.fif", raising=False)
+    with pytest.raises(InputError, match=r'written by the package mne; .* "ketadask\[meg\]"'):
+        write_recordings(tmp_path, ["sub-01"], seconds=2)

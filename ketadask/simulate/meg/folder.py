@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ketadask.schema import InputError
 from ketadask.simulate.folder import write_json
 from ketadask.simulate.meg.sensors import Helmet, helmet
 from ketadask.simulate.meg.signals import Planted
@@ -42,8 +43,14 @@ def write_recordings(
     seconds, sensors, rate
         Length, number of sensors (273 are a whole helmet) and time points per second.
     """
-    from ketadask.simulate.meg.fif import write_recording
-
+    try:
+        from ketadask.simulate.meg.fif import write_recording
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"recordings are written by the package {error.name}",
+            where="recordings",
+            remedy='install it by pip install "ketadask[meg]", or choose 0',
+        ) from error
     head = helmet(sensors, references=min(6, sensors))
     written = []
     for number, participant in enumerate(participants):

@@ -48,8 +48,14 @@ def find_recordings(root: Path | str, task: str = "rest") -> list[Found]:
     A sidecar that cannot be read, or that has no recording, is kept as the ``problem`` of its
     recording.
     """
-    from mne_bids import find_matching_paths
-
+    try:
+        from mne_bids import find_matching_paths
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"MEG needs the package {error.name}",
+            file=root,
+            remedy='install it by pip install "ketadask[meg]"',
+        ) from error
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", file=root, remedy="name the root of a BIDS study")
