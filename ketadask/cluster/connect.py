@@ -15,6 +15,10 @@ ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMBA", "BLIS")
 }
 
+# Workers hold next to nothing that could be spilled: a paused one would stay so for ever and say
+# nothing. They go on, and their nanny ends them at the limit, which is told and counted.
+NEVER_PAUSED = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
+
 
 @contextmanager
 def connect(
@@ -58,6 +62,7 @@ def _settings(profile: Profile) -> dict[str, object]:
         "distributed.scheduler.allowed-failures": profile.worker_deaths,
         "distributed.admin.large-graph-warning-threshold": "2GiB",
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        **NEVER_PAUSED,
     }
 
 

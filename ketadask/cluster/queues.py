@@ -102,10 +102,12 @@ def made_cluster(profile: Profile, *, name: str, logs: Path, host: str, security
 
 def job_words(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
     """Return what dask-jobqueue is told of a job, the same on every queue where it can be."""
-    from ketadask.cluster.connect import ONE_THREAD
+    from ketadask.cluster.connect import NEVER_PAUSED, ONE_THREAD
 
     job, limit = profile.job, worker_memory(profile)
     exports = [f"export {variable}={value}" for variable, value in ONE_THREAD.items()]
+    for key, value in NEVER_PAUSED.items():
+        exports.append(f"export DASK_{key.upper().replace('.', '__')}={value}")
     words: dict[str, Any] = {
         "job_name": name,
         "cores": job.workers * profile.threads_per_worker,

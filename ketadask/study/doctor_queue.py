@@ -14,7 +14,7 @@ from ketadask.study.doctor import Finding
 
 _GIB = 2**30
 _SKEW = 5.0
-_LEAST = 400 * 2**20
+_LEAST = 600 * 2**20  # what compiling the kernels takes, and some room
 
 
 def examine_queue(profile: Profile, out: Path) -> list[Finding]:

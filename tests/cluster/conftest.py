@@ -67,7 +67,7 @@ class Place:
     def profile(self, name="profile.yaml", *, slow=False, **more):
         """Write a profile; ``more`` goes into its section job where it belongs there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        job = {"walltime": "00:30:00", "memory": "700MiB", "poll": 0.5, "account": "lab"}
+        job = {"walltime": "00:30:00", "memory": "1000MiB", "poll": 0.5, "account": "lab"}
         job |= {"interface": interface()} if interface() else {}
         top = {"kind": "slurm", "workers": 2}
         for key, value in more.items():
@@ -78,7 +78,7 @@ class Place:
                 f"export PYTHONPATH={HERE}:{ROOT}",
                 "export DASK_DISTRIBUTED__WORKER__PRELOAD='[\"slow_worker\"]'",
             ]
-        top.setdefault("head", {"walltime": "00:30:00", "memory": "1GiB"})
+        top.setdefault("head", {"walltime": "00:30:00", "memory": "1500MiB"})
         path = self.folder / name
         path.write_text(yaml.safe_dump({**top, "job": job}))
         return path

@@ -11,7 +11,7 @@ from tests.cluster.conftest import ROOT, results
 
 def submitted(place, numbers):
     """Submit tasks of the array; return the job's number."""
-    words = ["sbatch", "--parsable", "-A", "lab", f"--array={numbers}", "--mem=900M"]
+    words = ["sbatch", "--parsable", "-A", "lab", f"--array={numbers}", "--mem=1200M"]
     export = f"ALL,PYTHON={sys.executable},PYTHONPATH={ROOT}"
     words += [f"--export={export}", "-o", str(place.folder / "array-%a.log")]
     study = place.words("share")[4:]

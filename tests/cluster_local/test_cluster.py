@@ -93,6 +93,17 @@ def test_workers_have_one_thread_and_a_log_on_loopback(tmp_path):
     assert any("started" in p.read_text() for p in tmp_path.glob("worker-*.log"))
 
 
+def memory_settings() -> list[object]:
+    import dask
+
+    return [dask.config.get(f"distributed.worker.memory.{name}") for name in ("pause", "spill")]
+
+
+def test_a_worker_is_never_paused_for_ever():
+    with connect(PROFILES[2]) as executor:
+        assert dict(executor.compute([delayed(memory_settings)()])) == {0: [False, False]}
+
+
 def test_a_killed_worker_is_replaced_and_its_task_repeated(tmp_path, capfd):
     with connect(PROFILES[2], logs=tmp_path) as executor:
         tasks = [delayed(kill_once)(str(tmp_path / "mark")), delayed(square)(4)]

@@ -39,6 +39,7 @@ def test_every_queue_gets_a_job_script_with_one_thread_per_worker(tmp_path, kind
     assert "OMP_NUM_THREADS=1" in text
     assert "--nthreads 1" in text
     assert "--no-dashboard" in text
+    assert "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False" in text
     if kind in MARKS:
         lines = [line for line in text.splitlines() if line.startswith(MARKS[kind])]
         assert any("long" in line for line in lines)
