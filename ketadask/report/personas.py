@@ -22,14 +22,17 @@ class Features:
     def __init__(self, findings: Findings) -> None:
         self._dataset = findings.features
         self._at: dict[str, int] = {}
+        self._told: dict[str, np.ndarray] = {}
         if self._dataset is not None:
             self._at = {str(n): k for k, n in enumerate(self._dataset[nm.FEATURE].values)}
+            about = self._dataset.coords.items()
+            self._told = {str(n): c.values for n, c in about if c.dims == (nm.FEATURE,)}
 
     def told(self, kind: str, name: str) -> str:
         """Return what the dataset says of a feature, or ''."""
-        if self._dataset is None or name not in self._at or kind not in self._dataset.coords:
+        if name not in self._at or kind not in self._told:
             return ""
-        value = self._dataset[kind].values[self._at[name]]
+        value = self._told[kind][self._at[name]]
         return "" if pd.isna(value) else str(value)
 
     def label(self, name: str) -> str:
