@@ -95,4 +95,4 @@ def test_a_trial_that_is_not_there_is_answered_with_the_nearest(place):
 
 def test_no_case_to_learn_from_is_named(place):
     with pytest.raises(InputError, match="leave at least one trial"):
-        study(place, 'predict.external_trials=[trial-1, trial-2]').predict()
+        study(place, "predict.external_trials=[trial-1, trial-2]").predict()
