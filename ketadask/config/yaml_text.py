@@ -26,7 +26,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
             raise _RefusedError("key given twice", line, key, remedy)
         seen[key] = line
     loader.flatten_mapping(node)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+    made = yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+    # A section is called null, which YAML reads as nothing.
+    return {"null" if key is None else key: value for key, value in made.items()}
 
 
 class _RefusedError(Exception):

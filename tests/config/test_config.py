@@ -221,3 +221,10 @@ def test_what_can_be_simulated_is_what_the_simulation_takes():
     defaults = {name: field.default for name, field in Simulate.model_fields.items()}
     for name, default in defaults.items():
         assert inspect.signature(simulate).parameters[name].default == default, name
+
+
+def test_a_change_of_the_null_section_keeps_the_rest_of_it(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("name: a\ndata: {folder: .}\nnull: {relabellings: 29, how: arms}\n")
+    null = load(path, ["null.relabellings=39"]).null
+    assert (null.relabellings, null.how) == (39, "arms")
