@@ -92,7 +92,11 @@ def summed_up(cases: Cases, nested: Nested, tables: Mapping[str, pd.DataFrame]) 
     for name in ("bac", "auc"):
         values = folds[name].dropna().to_numpy()
         mean, low, high = (float(x) for x in nadeau_bengio(values, len(cases) - held, held))
-        measures |= {f"{name}_folds": mean, f"{name}_folds_low": low, f"{name}_folds_high": high}
+        measures |= {
+            f"{name}_folds": mean,
+            f"{name}_folds_low": max(low, 0.0),
+            f"{name}_folds_high": min(high, 1.0),
+        }
     return Prediction(
         cases=by_case,
         measures=measures,

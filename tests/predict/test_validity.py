@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.bench.predict import noise_scores, planted_measures, small, speed, uniform
+from ketadask.bench.predict import noise_scores, planted_measures, speed, uniform
 from ketadask.predict import Frame, Learner, Nested, cases_of_volumes, predict
 from ketadask.predict.folds import FRAMES, POOLED
 from ketadask.predict.preparation import Preparing
