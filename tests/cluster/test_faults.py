@@ -10,7 +10,7 @@ from tests.cluster.conftest import results
 def go_on(place, more=3):
     """Wait until some more blocks are finished."""
     wanted = len(place.computed("done")) + more
-    place.until(lambda: len(place.computed("done")) >= wanted, 180, f"{more} more blocks")
+    place.until(lambda: len(place.computed("done")) >= wanted, 300, f"{more} more blocks")
 
 
 def head_says(place, word):

@@ -29,7 +29,7 @@ def seen(slurm, tmp_path_factory):
     seconds = time.monotonic() - begun
     assert submitted.returncode == 0, submitted.stderr
     again = place.do("submit", cluster=profile)
-    place.until(lambda: len(place.computed("done")) >= 3, 180, "three blocks")
+    place.until(lambda: len(place.computed("done")) >= 3, 300, "three blocks")
     status = place.do("status").stdout
     keys = [(p, p.stat().st_mode & 0o777) for p in place.there("tls-*/*")]
     folders = [(p, p.stat().st_mode & 0o777) for p in place.there("tls-*")]
