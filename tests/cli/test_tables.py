@@ -1,0 +1,47 @@
+"""What a terminal shows: verdicts within 80 columns, stages watched until nothing is missing."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+from rich.console import Console
+
+from ketadask import names as nm
+from ketadask.cli import tables
+from ketadask.study.states import State
+
+FEATURES = "bdi_10 >= 1 and wm-lh-posteriorcingulate <= 4550 and wm-rh-inferiorparietal <= 11960"
+
+
+def shown(thing, width=80):
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(thing)
+    return out.getvalue()
+
+
+def verdicts(text):
+    row = {"text": text, "polarity": nm.FAVOURABLE, "support": 35, "p_adjusted": 0.002}
+    row |= {"d_full": 2.65, "recurrence": 0.7, "verdict": nm.NOISE}
+    return pd.DataFrame([row])
+
+
+def test_verdicts_are_whole_at_80_columns():
+    lines = shown(tables.verdict_table(verdicts(FEATURES))).splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(lines).split()
+    for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.0020", "70%", "more"):
+        assert word in words
+    for word in nm.NOISE.split():
+        assert word in words
+
+
+def test_a_feature_named_like_markup_is_shown_as_it_is():
+    assert "[red]x[/red] > 1" in shown(tables.verdict_table(verdicts("[red]x[/red] > 1")))
+
+
+def test_watching_ends_when_nothing_is_missing(capsys):
+    present = iter([3, 7, 10])
+    tables.watch_status(lambda: [State("search", "splits", 10, next(present), 1)], seconds=0.0)
+    assert "10 of 10 splits" in capsys.readouterr().out
+    assert list(present) == []
