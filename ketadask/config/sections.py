@@ -297,6 +297,10 @@ class Splits(Section):
     stratify: bool = Field(
         default=True, description="keep sequence, response and trial in proportion"
     )
+    stop: Literal["never", "settled"] = Field(
+        default="never",
+        description="settled: end once the recurrence of the best is known to within 3 %",
+    )
 
 
 class Gates(Section):
@@ -317,6 +321,17 @@ class Null(Section):
     )
     how: Literal["features", "arms", "no-effect"] = Field(
         default="features", description="what is exchanged between participants of a stratum"
+    )
+    stop: Literal["never", "settled"] = Field(
+        default="never",
+        description="settled: end once it is certain that no verdict can be more than noise",
+    )
+    studies: Annotated[int, Field(ge=0)] = Field(
+        default=19,
+        description="relabelled trials on which splits are searched, too; 0 makes no such null",
+    )
+    study_splits: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="splits of each of these, the first ones of the study"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report.canvas import ACTIVE, LINE, Drawing, Surface, draw
+from ketadask.report.canvas import ACTIVE, LINE, SOFT, Drawing, Surface, draw
 from ketadask.report.downloads import as_download
 from ketadask.report.numerals import fixed, flattened, percent
 from ketadask.report.wording import Mask
@@ -95,12 +95,19 @@ def risk_figure(curve: pd.DataFrame) -> Drawing | None:
         f"Accuracy {percent(first['accuracy'])} at coverage {percent(first['coverage'])}, "
         f"{percent(last['accuracy'])} at coverage {percent(last['coverage'])}"
     )
+    if "null_mean" in curve:
+        alt += f"; on relabelled trials {percent(curve['null_mean'].iloc[-1])} at the latter"
     return draw("risk", alt, (300, 280), lambda s: _risk(s, curve))
 
 
 def _risk(surface: Surface, curve: pd.DataFrame) -> None:
     axes = surface.axes(64, 48, 24, 12)
     axes.axhline(0.5, color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
+    if "null_low" in curve:
+        x, low, high = (curve[name] for name in ("coverage", "null_low", "null_high"))
+        band = axes.fill_between(x, low, high, color=SOFT, alpha=0.45, linewidth=0)
+        surface.tell(band, "the middle 90 % of the same studies on relabelled trials")
+        axes.plot(x, curve["null_mean"], color=SOFT, linewidth=1.6)
     axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
     for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):
         (dot,) = axes.plot([x], [y], "o", color=ACTIVE, markersize=5, clip_on=False)

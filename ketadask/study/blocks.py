@@ -65,6 +65,7 @@ def finish(
     progress: Progress,
     block: int | None = None,
     task_seconds: float = 10.0,
+    seen: Callable[[Range], None] | None = None,
 ) -> Ended:
     """Compute the ranges of ``parts`` that are missing below ``total``.
 
@@ -74,6 +75,8 @@ def finish(
         Makes the tasks of some ranges, one task each, in their order.
     executor
         Opens the executor; not called where nothing is missing.
+    seen
+        Told each range that is finished.
     """
     missing = parts.missing(total)
     left = _size(missing)
@@ -83,7 +86,7 @@ def finish(
         return ended
     runner = executor()
     with progress.stage(name, unit, total=total, done=ended.reused) as stage:
-        work = _Work(ended, graph, runner, stage)
+        work = _Work(ended, graph, runner, stage, seen)
         if block is None and left > 8 * runner.workers:
             missing, _ = work.wave(missing, 1, runner.workers)
             missing, each = work.wave(missing, _TIMED, runner.workers)
@@ -114,6 +117,7 @@ class _Work:
     graph: Callable[[Sequence[Range]], list[Delayed]]
     executor: Executor
     stage: Stage
+    seen: Callable[[Range], None] | None = None
 
     def wave(self, missing: list[Range], size: int, count: int | None) -> tuple[list[Range], float]:
         """Compute ``count`` blocks (all if None); return what is left, and seconds per number."""
@@ -137,6 +141,8 @@ class _Work:
             count = _size([span])
             self.ended.made += count
             self.stage.advance(count)
+            if self.seen is not None:
+                self.seen(span)
             return
         if isinstance(result.error, InputError):
             raise result.error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ketadask.study.calibrating import RISK, calibrate
 from ketadask.study.stages import evaluate, one
+from ketadask.study.stopping import relabellings
 from ketadask.study.summaries import headline
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 VERDICTS, SUMMARY, FINISHED = "verdicts.parquet", "summary.json", "finished.json"
 PERSONAS, STABILITY, EXPLAINED = "personas.parquet", "stability.parquet", "explained.parquet"
-RISK = "risk_coverage.parquet"
 
 
 def judge_study(work: Work, asked: Asked) -> None:
@@ -29,8 +30,8 @@ def judge_study(work: Work, asked: Asked) -> None:
     from ketadask.inference.stability import persona_stability
     from ketadask.inference.verdicts import judge
 
-    run, count = work.run, asked.splitter.n_splits
-    searches, nulls = _searches(work, count), _nulls(work)
+    run, count, relabelled = work.run, asked.splitter.n_splits, relabellings(work)
+    searches, nulls = _searches(work, count), _nulls(work, relabelled)
     found = {
         polarity: asked.search.solve(asked.problem, polarity=polarity)
         for polarity in asked.search.polarities
@@ -38,8 +39,7 @@ def judge_study(work: Work, asked: Asked) -> None:
     personas = Personas.of(found)
     parts = evaluate(work, asked, personas, searches)
     work.progress.say(
-        f"judge: {len(personas):,} personas against the best of "
-        f"{work.settings.null.relabellings:,} relabelled trials"
+        f"judge: {len(personas):,} personas against the best of {relabelled:,} relabelled trials"
     )
     stability = persona_stability(
         parts, parts.covered(count), personas, use=work.settings.gates.use, n=count
@@ -57,6 +57,7 @@ def judge_study(work: Work, asked: Asked) -> None:
     )
     digest = _digest(work, asked)
     summary = headline(work, asked, found, verdicts, nulls, searches, digest)
+    summary |= calibrate(work, asked)
     for name, table in _tables(asked, digest, stability).items():
         run.write_table(name, table)
     run.write_table(VERDICTS, verdicts, csv=True)
@@ -74,8 +75,7 @@ def _searches(work: Work, count: int) -> pd.DataFrame:
     return table[table["split"] < count].sort_values(["split", "polarity"], ignore_index=True)
 
 
-def _nulls(work: Work) -> pd.DataFrame:
-    count = work.settings.null.relabellings
+def _nulls(work: Work, count: int) -> pd.DataFrame:
     table = work.place.nulls().read_all("nulls", count)
     order = ["relabelling", "polarity", "rank"]
     return table[table["relabelling"] < count].sort_values(order, ignore_index=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema import InputError
+from ketadask.study.calibrating import risk_tables
 from ketadask.study.judging import (
     EXPLAINED,
     FINISHED,
-    RISK,
     STABILITY,
     SUMMARY,
     VERDICTS,
@@ -19,6 +19,7 @@ from ketadask.study.judging import (
 from ketadask.study.predicting import Predicted, read_predicted
 from ketadask.study.problems import COHORT, LITERALS
 from ketadask.study.states import states
+from ketadask.study.stopping import relabellings
 from ketadask.study.trial import exclusions_of, read_people, read_scales, units_of
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _nulls(work: Work) -> pd.DataFrame | None:
     """Return the largest Q of the relabelled trials made so far, or None where there are none."""
     from ketadask.inference.relabelled import null_maxima
 
-    count = work.settings.null.relabellings
+    count = relabellings(work)
     nulls = work.place.nulls().read_all("nulls", count)
     return null_maxima(nulls[nulls["relabelling"] < count]) if len(nulls) else None
 
@@ -131,6 +132,6 @@ def _findings(work: Work, verdicts: pd.DataFrame) -> Findings:
         settings=settings.model_dump(mode="json"),
         exclusions=exclusions_of(units),
         courses=_courses(work, cohort),
-        explained={"cases": run.read_table(EXPLAINED), "risk coverage": run.read_table(RISK)},
+        explained={"cases": run.read_table(EXPLAINED), **risk_tables(run)},
         enrichment=summary["enrichment"],
     )

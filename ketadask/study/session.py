@@ -15,6 +15,7 @@ from ketadask.study.blocks import Ended
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
 from ketadask.study.records import commit, log_file, machine, now, versions
+from ketadask.study.stopping import stopped
 from ketadask.study.work import Place, Work
 
 PROVENANCE, LOG = "provenance.json", "study.log"
@@ -107,6 +108,7 @@ class _Session:
                 "simulated": None if simulated is None else simulated.seed,
             },
             "inputs": input_hashes(settings, work.place.data),
+            "stopped": stopped(work),
             "settings": settings.model_dump(mode="json"),
             "runs": [*self._earlier, this][-_KEPT_RUNS:],
         }

@@ -48,15 +48,15 @@ def search_splits(work: Work, asked: Asked) -> Ended:
     )
 
 
-def search_relabelled(work: Work, asked: Asked) -> Ended:
-    """Search every relabelled trial that has no part yet."""
+def search_relabelled(work: Work, asked: Asked, count: int | None = None) -> Ended:
+    """Search every relabelled trial, or the first ``count``, that has no part yet."""
     from ketadask.inference.graph import null_blocks
 
     parts, null = work.place.nulls(), work.settings.null
     return work.finish(
         "null",
         "relabelled trials",
-        total=null.relabellings,
+        total=null.relabellings if count is None else count,
         parts=parts,
         graph=lambda ranges: null_blocks(
             asked.problem, asked.search, ranges, parts, seed=work.settings.seed, how=null.how
@@ -115,11 +115,11 @@ def count(work: Work, name: str, unit: str, parts: Parts, total: int) -> None:
     work.counted[name] = total
 
 
-def require_parts(work: Work, asked: Asked) -> None:
+def require_parts(work: Work, asked: Asked, relabellings: int) -> None:
     """Raise where splits or relabelled trials are missing that a verdict needs."""
     for name, parts, total in (
         ("splits", work.place.hits(), asked.splitter.n_splits),
-        ("relabelled trials", work.place.nulls(), work.settings.null.relabellings),
+        ("relabelled trials", work.place.nulls(), relabellings),
     ):
         missing = sum(last - first + 1 for first, last in parts.missing(total))
         if missing:

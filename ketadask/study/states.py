@@ -30,13 +30,16 @@ def states(place: Place) -> list[State]:
     """Return the state of every stage of a study."""
     settings, path = place.settings, place.path
     run = RunFolder(path)
-    data = place.data.is_dir()
+    data, relabelled = place.data.is_dir(), settings.null.relabellings
     made = [
         State("data", "folder", 1, int(data), int(data), first=str(place.data)),
         _file("cohort", run, "cohort.zarr"),
-        _parts("search", "splits", place.hits(), settings.splits.count),
-        _parts("null", "relabelled trials", place.nulls(), settings.null.relabellings),
+        _parts("search", "splits", place.hits(), _count(run, "splits", settings.splits.count)),
+        _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
     ]
+    if settings.null.studies:
+        parts = place.calibrations(min(settings.null.study_splits, settings.splits.count))
+        made.append(_parts("calibrate", "relabelled studies", parts, settings.null.studies))
     evaluated = [p for p in (path / EVALUATIONS).glob("*.json") if p.is_file()]
     made.append(State("evaluate", "parts", len(evaluated), len(evaluated), len(evaluated)))
     if settings.predict is not None:
@@ -46,6 +49,12 @@ def states(place: Place) -> list[State]:
         there = int(run.has(name) and keys.get(stage) == place.key(stage))
         made.append(State(stage, "file", 1, there, there, first=str(path / name) if there else ""))
     return made
+
+
+def _count(run: RunFolder, what: str, planned: int) -> int:
+    """Return how many a stage needs: all, or those at which the study stopped."""
+    record = run.read_json("stopped.json").get(what, {}) if run.has("stopped.json") else {}
+    return int(record["made"]) if record.get("planned") == planned else planned
 
 
 def _file(stage: str, run: RunFolder, name: str) -> State:

@@ -13,13 +13,15 @@ from ketadask.cluster import Profile
 from ketadask.config import Settings, load, read
 from ketadask.schema import InputError
 from ketadask.study.blocks import Ended
+from ketadask.study.calibrating import relabelled_studies
 from ketadask.study.checks import Checked, checked
 from ketadask.study.predicting import asked_for, predict_study, read_predicted
 from ketadask.study.problems import Asked, pose
 from ketadask.study.progress import Progress
 from ketadask.study.session import writing
-from ketadask.study.stages import count, require, require_parts, search_relabelled, search_splits
+from ketadask.study.stages import count, require, require_parts
 from ketadask.study.states import State, states
+from ketadask.study.stopping import narrowed, relabellings, searched
 from ketadask.study.work import Place, Work
 
 if TYPE_CHECKING:
@@ -99,8 +101,9 @@ class Study:
     def judge(self) -> Ending:
         """Judge what the searches found; an error where they are not finished."""
         with self._writing() as work:
-            asked = pose(work)
-            require_parts(work, asked)
+            asked = narrowed(work, pose(work))
+            require_parts(work, asked, relabellings(work))
+            require(*relabelled_studies(work, asked))
             self._judge(work, asked)
             return self._report(work)
 
@@ -139,11 +142,11 @@ class Study:
             yield work
 
     def _search(self, work: Work) -> Asked:
-        asked = pose(work)
-        require(search_splits(work, asked), search_relabelled(work, asked))
-        place, relabellings = work.place, self.settings.null.relabellings
+        asked, ended = searched(work, pose(work))
+        require(*ended, *relabelled_studies(work, asked))
+        place = work.place
         count(work, "search", "splits", place.hits(), asked.splitter.n_splits)
-        count(work, "null", "relabelled trials", place.nulls(), relabellings)
+        count(work, "null", "relabelled trials", place.nulls(), relabellings(work))
         return asked
 
     def _judge(self, work: Work, asked: Asked) -> None:

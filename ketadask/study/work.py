@@ -9,12 +9,12 @@ from typing import Any
 
 from ketadask.cluster import Executor
 from ketadask.config import Settings
-from ketadask.store import Parts, RunFolder, code_version, fingerprint
+from ketadask.store import Parts, Range, RunFolder, code_version, fingerprint
 from ketadask.study.blocks import Ended, finish
 from ketadask.study.inputs import data_folder, identity
 from ketadask.study.progress import Progress
 
-HITS, NULLS, EVALUATIONS = "hits", "nulls", "evaluations"
+HITS, NULLS, EVALUATIONS, CALIBRATIONS = "hits", "nulls", "evaluations", "calibrations"
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,11 @@ class Place:
         """Return the parts of the relabelled trials."""
         return Parts(self.path / NULLS, self.key("null"))
 
+    def calibrations(self, splits: int) -> Parts:
+        """Return the parts of the resampling studies, of so many splits, on relabelled trials."""
+        key = self.key("null", "calibrate", self.settings.science("search"), splits)
+        return Parts(self.path / CALIBRATIONS, key)
+
     def evaluations(self, personas: Any) -> Parts:
         """Return the parts in which these personas are held against the splits."""
         return Parts(self.path / EVALUATIONS, self.key("evaluate", personas))
@@ -84,6 +89,7 @@ class Work:
     executor: Callable[[], Executor]
     provenance: Callable[[Work], dict[str, Any]]
     ended: list[Ended] = field(default_factory=list)
+    watch: Callable[[Range], None] | None = None
     counted: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -105,6 +111,7 @@ class Work:
             progress=self.progress,
             block=execution.block,
             task_seconds=execution.task_seconds,
+            seen=self.watch,
         )
         set_aside = len(parts.damaged) - before
         if set_aside:

@@ -28,7 +28,7 @@ data: {simulate: {participants: 44, seed: 11}}
 features: {include: [age, sex, bdi_10, "wm-*posteriorcingulate", "wm-*inferiorparietal"]}
 search: {max_literals: 2, keep: 20}
 splits: {count: 24}
-null: {relabellings: 19}
+null: {relabellings: 19, studies: 0}
 """
 RESULTS = ("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet")
 MORE = ("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet")

@@ -1,0 +1,129 @@
+"""A study may end early where no word can change, and holds votes against relabelled studies."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketadask.inference.convergence import REACH
+from ketadask.study import stopping
+from ketadask.study.calibrating import CURVE, RECURRENCE
+from ketadask.study.stopping import STOPPED
+from tests.study.test_study import RESULTS, results, said, study
+
+NOISE = ["data.simulate.effect=0", "data.simulate.prognostic=0", "splits.count=12"]
+
+
+@pytest.fixture
+def early(monkeypatch):
+    """Look after five and ten already, so that small studies have looks at all."""
+    monkeypatch.setattr("ketadask.inference.convergence.FIRST_LOOK", 5)
+
+
+def stopped(run):
+    return json.loads((run / STOPPED).read_text())
+
+
+def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path, early):
+    asked = [*NOISE, "null.relabellings=60", "verdict.suggestive=0.1"]
+    whole = study(tmp_path, *asked).run()
+    settled = study(tmp_path, *asked, "null.stop=settled", out="other")
+    ending = settled.run()
+    record = stopped(ending.folder)["relabellings"]
+    assert record["planned"] == 60
+    assert record["made"] in (10, 20, 40)
+    assert "no word can change any more" in said(settled)
+    assert stopped(whole.folder) == {}
+    columns = ["persona", "polarity", "verdict", "family_size"]
+    pd.testing.assert_frame_equal(ending.verdicts[columns], whole.verdicts[columns])
+    summary = json.loads((ending.folder / "summary.json").read_text())
+    assert summary["relabellings"] == record["made"]
+    provenance = json.loads((ending.folder / "provenance.json").read_text())
+    assert provenance["stopped"]["relabellings"] == record
+    assert all(state.missing == 0 for state in settled.status())
+
+
+def test_relabellings_go_on_where_something_may_be_supported(tmp_path, early):
+    ending = study(tmp_path, "null.stop=settled", "splits.count=6").run()
+    assert stopped(ending.folder) == {}
+    assert json.loads((ending.folder / "summary.json").read_text())["relabellings"] == 19
+
+
+def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
+    monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
+    ending = study(tmp_path, "splits.stop=settled").run()
+    record = stopped(ending.folder)["splits"]
+    assert (record["planned"], record["made"]) == (24, 10)
+    assert set(ending.verdicts["recurrence"].dropna() * 10 % 1) == {0.0}
+    plain = study(tmp_path, "splits.count=10", out="plain").run()
+    names = [name for name in RESULTS if name != "summary.json"]
+    assert {n: results(ending.folder)[n] for n in names} == {
+        n: results(plain.folder)[n] for n in names
+    }
+    again = study(tmp_path, "splits.stop=settled")
+    assert sum(each.made for each in again.run().stages) == 0
+    judged = study(tmp_path, "splits.stop=settled").judge()
+    assert results(judged.folder) == results(ending.folder)
+    monkeypatch.undo()
+    more = study(tmp_path, "splits.stop=never").run()
+    assert more.folder == ending.folder
+    assert stopped(more.folder) == {}
+    assert json.loads((more.folder / "summary.json").read_text())["splits"] == 24
+
+
+def known_at(splits):
+    return lambda self, reach=REACH: self.splits >= splits
+
+
+def test_blocks_do_not_change_where_it_stops(tmp_path, early, monkeypatch):
+    monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
+    one = study(tmp_path, "splits.stop=settled", "execution.block=1").run()
+    other = study(tmp_path, "splits.stop=settled", "execution.block=7", out="other").run()
+    assert results(one.folder) == results(other.folder)
+
+
+def test_convergence_is_said_while_splits_run(tmp_path, early):
+    shown = study(tmp_path, "execution.block=2")
+    shown.run()
+    lines = [line for line in said(shown).splitlines() if line.startswith("search: after")]
+    assert [line.split()[2] for line in lines] == ["6", "10", "20"]
+    assert "no verdict waits for them" in lines[0]
+
+
+def test_votes_are_held_against_relabelled_studies(tmp_path):
+    changes = ["splits.count=8", "null.studies=3", "null.study_splits=5"]
+    asked = study(tmp_path, *changes)
+    ending = asked.run()
+    curve = pd.read_parquet(ending.folder / CURVE)
+    assert {"coverage", "accuracy", "null_mean", "null_low", "null_high"} <= set(curve)
+    rates = pd.read_parquet(ending.folder / RECURRENCE)
+    assert set(np.round(rates["p_calibrated"] * 4)) <= {1, 2, 3, 4}
+    summary = json.loads((ending.folder / "summary.json").read_text())
+    assert summary["explained"]["splits"] == summary["recurrence"]["splits"] == 5
+    assert summary["recurrence"]["relabelled"] == 3
+    page = (ending.folder / "report.html").read_text()
+    assert "the middle 90 % of the same studies on relabelled trials" in page
+    again = study(tmp_path, *changes, "execution.block=2", out="other").run()
+    for name in (CURVE, RECURRENCE, "summary.json"):
+        assert (again.folder / name).read_bytes() == (ending.folder / name).read_bytes()
+    none = study(tmp_path, "splits.count=8", "null.studies=0").run()
+    assert none.folder == ending.folder
+    assert not (none.folder / CURVE).exists()
+
+
+def test_a_record_of_other_numbers_is_not_believed(tmp_path):
+    class Work:
+        run = None
+
+    class Run:
+        def has(self, name):
+            return name == STOPPED
+
+        def read_json(self, name):
+            return {"splits": {"planned": 50, "made": 20}}
+
+    Work.run = Run()
+    assert stopping.stopped_at(Work, "splits", 50) == 20
+    assert stopping.stopped_at(Work, "splits", 60) == 60
+    assert stopping.stopped_at(Work, "relabellings", 50) == 50
