@@ -165,7 +165,10 @@ def _show(found: dict[str, Any]) -> None:
         [{**row, "share": share(row["ratio"])} for row in found["many_words"]],
     )
     times = found["compile"]
-    print(f"compiling: {said(times['cold'])} s once, {said(times['cached'])} s from the cache")
+    print(
+        f"compiling: {said(times['cold'])} s of the processor once, "
+        f"{said(times['cached'])} s from the cache"
+    )
     if "pysubgroup" in found:
         _show_peer(found["pysubgroup"])
 
