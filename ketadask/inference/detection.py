@@ -241,7 +241,7 @@ def power(
     >>> table["power"].tolist()
     [1.0]
     """
-    from ketadask.inference.graph import power_rows
+    from ketadask.inference.simulated.graph import power_rows
     from ketadask.search import PersonaSearch
 
     search = PersonaSearch() if search is None else search

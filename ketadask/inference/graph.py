@@ -17,12 +17,6 @@ from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
-from ketadask.inference.detection import (
-    Scenario,
-    power_block,
-    power_studies,
-    summarise_power,
-)
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
 from ketadask.inference.relabelled import null_block
@@ -128,45 +122,6 @@ def evaluate_missing(run: Resampled, personas: Personas, parts: Parts) -> list[R
         )
     )  # fmt: skip
     return parts.covered(count)
-
-
-def power_rows(
-    asked: Sequence[Scenario], search: PersonaSearch, *, simulations: int, seed: int, alpha: float
-) -> list[dict[str, Any]]:
-    """The rows of `power`, a block of simulated studies per task, on dask's current scheduler."""
-    ranges = blocks([(0, simulations - 1)], BLOCK)
-    return compute(
-        [
-            delayed(summarise_power)(
-                each, [delayed(power_block)(each, search, one, seed=seed) for one in ranges], alpha
-            )
-            for each in asked
-        ]
-    )[0]
-
-
-def power_blocks(
-    asked: Sequence[Scenario],
-    search: PersonaSearch,
-    ranges: Sequence[Range],
-    parts: Parts,
-    *,
-    simulations: int,
-    seed: int,
-) -> list[Delayed]:
-    """One task per range of simulated studies, those of the first scenario first.
-
-    Number i is study ``i % simulations`` of scenario ``i // simulations``.
-    """
-    token = tokenize(asked, search, simulations, seed)[:12]
-    return [
-        delayed(_write)(
-            parts, numbers, partial(_named, "studies", power_studies), tuple(asked), search,
-            numbers, simulations=simulations, seed=seed,
-            dask_key_name=f"power-{range_name(*numbers)}-{token}",
-        )
-        for numbers in ranges
-    ]  # fmt: skip
 
 
 def hits_digest(

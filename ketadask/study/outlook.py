@@ -123,7 +123,7 @@ def study_power(
 
     from ketadask.cluster import connect
     from ketadask.inference.detection import summarise_power
-    from ketadask.inference.graph import power_blocks
+    from ketadask.inference.simulated.graph import power_blocks
     from ketadask.report.outlook import power_figure, standalone
     from ketadask.store import Parts, RunFolder, code_version, fingerprint
     from ketadask.study.stages import require

@@ -1,0 +1,1 @@
+"""Simulated studies as a graph: what a design could detect."""
