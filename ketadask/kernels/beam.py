@@ -6,6 +6,8 @@ that bounds no longer prune.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -36,6 +38,9 @@ def beam(
     depth, min_support, _, _, _, _ = limits
     width, rows = words.shape[0], order.size
     covers = words.reshape((1, width, words.shape[1]))
+    # Typed values: for every mix of plain constants the inner loops would be compiled anew.
+    zero: Any = np.int64(0)
+    one: Any = np.int64(1)
     support = np.empty(rows, dtype=np.int64)
     total = np.empty(rows, dtype=np.int64)
     margin = np.empty(rows + LANES)
@@ -51,9 +56,9 @@ def beam(
             continue
         value = exact / denominator[k]
         if value >= threshold(level_list):
-            offer(level_list, value, 1, ids, cover, feature, False)
+            offer(level_list, value, one, ids, cover, feature, False)
         if value >= threshold(best):
-            record(best, cover, exact, k, ids, 1, problem, limits)
+            record(best, cover, exact, k, ids, one, problem, limits)
     counts[1] += rows
     prefix = np.empty(width, dtype=np.uint64)
     current, following = level_list, next_list
@@ -65,7 +70,9 @@ def beam(
             ids[:] = all_ids[slot]
             prefix[:] = all_covers[slot]
             q = threshold(following)
-            screen_rows(prefix, covers, 0, 0, rows, planes, numbers, q, support, total, margin)
+            screen_rows(
+                prefix, covers, zero, zero, rows, planes, numbers, q, support, total, margin
+            )
             counts[0] += 1
             counts[1] += rows
             t = next_hopeful(margin, 0, rows)

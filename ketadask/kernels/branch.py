@@ -15,6 +15,8 @@ Nothing is pruned that could tie with the K-th best, so the result is that of br
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -172,7 +174,7 @@ def branch(
     at[0] = span[0]
     q = threshold(best)
     price_cuts(q, price, denominator, min_support, cuts)
-    level = 0
+    level: Any = np.int64(0)  # typed: see `beam`
     while level >= 0:
         t = at[level]
         at[level] += 1
