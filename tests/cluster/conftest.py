@@ -162,8 +162,16 @@ class Place:
 
     def last(self, seconds):
         """Say how long a block of slow workers lasts from now on."""
-        (self.folder / "seconds.new").write_text(str(seconds))
-        (self.folder / "seconds.new").rename(self.folder / "seconds")
+        self._order("seconds", seconds)
+
+    def allow(self, blocks):
+        """Say how many blocks may be finished before the next ones wait."""
+        self._order("allowed", blocks)
+
+    def _order(self, name, number):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{name}.new").write_text(str(number))
+        (self.folder / f"{name}.new").rename(self.folder / name)
 
     def workers(self):
         """Return the running worker jobs, and the node of each."""

@@ -2,7 +2,7 @@
 
 The folder in KETADASK_TEST_WATCH holds the list ``computed`` and the orders: ``bomb`` makes one
 block take too much memory, ``poison-000007`` makes every try of the block that begins there do so,
-``seconds`` says how long a block lasts.
+``seconds`` says how long a block lasts, ``allowed`` how many may be finished before the next waits.
 """
 
 from __future__ import annotations
@@ -29,22 +29,40 @@ def explode():
     return held
 
 
+def ordered(name, otherwise):
+    """Return the number in a file of orders."""
+    path = FOLDER / name
+    return float(path.read_text()) if path.exists() else otherwise
+
+
+def finished():
+    """Return how many blocks were finished by all workers."""
+    return sum(line.startswith("done") for line in (FOLDER / "computed").open())
+
+
+def bombed():
+    """Take the bomb, if there is one; only one block gets it."""
+    try:
+        (FOLDER / "bomb").rename(FOLDER / "bomb-used")
+    except OSError:
+        return False
+    return True
+
+
 def slowed(write):
     """Wrap the function that computes and writes one block of splits."""
 
     def made(problem, search, splitter, numbers, parts, gates):
         note("begin", numbers)
-        seconds = FOLDER / "seconds"
-        time.sleep(float(seconds.read_text()) if seconds.exists() else 0.5)
-        try:
-            (FOLDER / "bomb").rename(FOLDER / "bomb-used")
-        except OSError:
-            bombed = False
-        else:
-            bombed = True
-        if bombed or (FOLDER / f"poison-{numbers[0]:06d}").exists():
-            note("explode", numbers)
-            explode()
+        time.sleep(ordered("seconds", 0.5))
+        poisoned = (FOLDER / f"poison-{numbers[0]:06d}").exists()
+        while True:
+            if poisoned or bombed():
+                note("explode", numbers)
+                explode()
+            if finished() < ordered("allowed", float("inf")):
+                break
+            time.sleep(0.2)
         receipt = write(problem, search, splitter, numbers, parts, gates)
         note("done", numbers)
         return receipt

@@ -8,8 +8,10 @@ user. Every daemon runs in the foreground of a process we hold; nothing is start
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -19,6 +21,7 @@ from pathlib import Path
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb")
 PACKAGES = "slurmctld slurmd slurm-client munge slurmdbd mariadb-server-core mariadb-client-core"
 NODES = 4
+_LIBC = ctypes.CDLL(None)
 
 
 def missing():
@@ -49,6 +52,11 @@ def free_ports(count):
     finally:
         for each in sockets:
             each.close()
+
+
+def die_with_us():
+    """Have the kernel end a daemon when the process that tests is killed (PR_SET_PDEATHSIG)."""
+    _LIBC.prctl(1, signal.SIGTERM)
 
 
 @dataclass
@@ -105,6 +113,7 @@ class Slurm:
                 env=self.environment,
                 cwd=self.folder / "log",
                 start_new_session=True,
+                preexec_fn=die_with_us,  # noqa: PLW1509 - started before any thread
             )
 
     def _stop(self, name, seconds=15):
