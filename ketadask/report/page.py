@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ketadask.report.cards import cards, verdict_rows
+from ketadask.report.checking import checklists
 from ketadask.report.claims import claims
 from ketadask.report.downloads import downloads
 from ketadask.report.extras import enrichment_view, explained_view
@@ -48,6 +49,7 @@ SECTIONS = (
     ("missingness", "Missing values"),
     ("saturation", "Saturation of the search"),
     ("methods", "Methods"),
+    ("checklists", "Checklists of reviewers"),
     ("numbers", "All headline numbers"),
     ("provenance", "Provenance"),
     ("reproduce", "How to reproduce this"),
@@ -138,6 +140,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "missingness": missingness(findings),
         "saturation": saturation(findings),
         "methods": methods(findings, mask),
+        "checklists": checklists(findings, mask),
         "numbers": headline_numbers(findings, mask),
         "provenance": provenance(findings, mask),
         "reproduce": reproduce(findings, mask),

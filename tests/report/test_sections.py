@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 import ketadask as kd
 from ketadask import names as nm
+from ketadask.inference.checklists import checklist
 from ketadask.report import Findings, write_report
 from ketadask.report.figures import null_figure, stability_figure
 from ketadask.report.marks import range_bar, shared_axis
@@ -220,3 +222,10 @@ def test_objective_effect_claims_no_difference(findings):
     html = render(replace(findings, settings={**findings.settings, "search": search}))
     assert "than the others" not in html[: html.index('id="verdicts"')]
     assert "whatever the others did" in html
+
+
+def test_checklists_answer_what_is_known_and_leave_the_rest_open(findings):
+    text = render(findings)
+    told = checklist(findings.summary, findings.settings)
+    assert text.count("open: for the authors") == sum(answer is None for *_, answer in told)
+    assert all(str(escape(item)) in text for _, item, _ in told)
