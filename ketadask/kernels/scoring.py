@@ -64,8 +64,9 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
     mean = math.fsum(score) / n
     sigma = math.sqrt(math.fsum((score - mean) ** 2) / (n - 1))
     if sigma <= 1e-12:
+        value = np.ldexp(score[0], size)
         raise ValueError(
-            f"all {n} scores are equal ({np.ldexp(score[0], size):g}): no persona can differ from the rest"
+            f"all {n} scores are equal ({value:g}): no persona can differ from the rest"
         )
     shifted = score - mean if objective == HETEROGENEITY else score
     grid = 2.0 ** (math.frexp(np.abs(shifted).max())[1] + math.ceil(math.log2(n)) - 52)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.cohort.cohorts import cohort_of, crossover_cohort, parallel_cohort
 from dask.base import tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +22,7 @@ from ketadask.cohort.designs import (
 from ketadask.cohort.relabel import relabel
 from ketadask.kernels.designs import cross_fitted, period_effect
 from ketadask.schema import UNITS, InputError
+from tests.cohort.cohorts import cohort_of, crossover_cohort, parallel_cohort
 
 outcomes = st.lists(
     st.tuples(st.floats(-50, 50), st.booleans(), st.integers(0, 2)), min_size=2, max_size=40

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.cohort.designs import trial_of, trial_scores, units
 from ketadask.cohort.relabel import overall_effect, relabel
 from ketadask.schema import InputError
+from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
 DESIGNS = ("crossover", "pooled", "parallel")
 

@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.cohort.designs import units
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.schema import InputError
+from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
 people = st.lists(st.integers(0, 30), min_size=2, max_size=90).filter(lambda x: len(set(x)) > 1)
 
