@@ -97,8 +97,8 @@ def one_core() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def machine() -> dict[str, str | int]:
-    """Return what the numbers depend on: processor, cores, and versions."""
+def machine() -> dict[str, str | int | float]:
+    """Return what the numbers depend on: processor, cores, how busy they are, and versions."""
     from importlib.metadata import version
 
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
@@ -109,6 +109,7 @@ def machine() -> dict[str, str | int]:
         "processor": f"{platform.machine()} {get_host_cpu_name()}",
         "counts bits in": "512-bit registers" if features.get("avx512vpopcntdq") else "words",
         "cores": cores or 1,
+        "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{name: version(name) for name in ("ketadask", "numpy", "numba", "llvmlite")},
     }

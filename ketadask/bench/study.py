@@ -100,7 +100,7 @@ def study(
                 _run(executor, made, search, HoldoutSplit(4 * number, seed=1), 1, place / "warm")
                 for count in splits:
                     splitter = HoldoutSplit(count, seed=7)
-                    block = max(1, min(_LONGEST, count // (4 * max(workers))))
+                    block = min(_LONGEST, -(-count // (4 * max(workers))))
                     row, receipts = _run(
                         executor, made, search, splitter, block, place / str(count)
                     )
