@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
             sync_tree(temporary)
             _exchange(temporary, path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
     return path
 
 
@@ -85,6 +86,15 @@ def _text(values: np.ndarray) -> np.ndarray:
 
     values = values.astype(object)
     return np.where(pd.isna(values), "", values).astype("U")
+
+
+def _remove(folder: Path) -> None:
+    """Remove what is left of a folder; zarr's own threads may write into it for a moment more."""
+    for patience in (0.0, 0.05, 0.2, 1.0):
+        time.sleep(patience)
+        if not folder.exists():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _exchange(new: Path, path: Path) -> None:
