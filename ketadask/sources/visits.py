@@ -135,6 +135,8 @@ def visit_of(said: dict[str, str | None], session: str) -> Visit:
 def _period_and_arm(said: dict[str, str | None], session: str) -> tuple[int, str]:
     period = said.get("period")
     number = _whole(period, "period", session) if period else 0
+    if number < 0:
+        raise InputError("the period of a session is 1, 2, ...", value=session, remedy="mend it")
     code = said.get("arm")
     if not code:
         return number, "" if number else SHARED

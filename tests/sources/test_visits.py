@@ -46,3 +46,8 @@ def test_an_unknown_arm_is_named():
 def test_a_pattern_that_cannot_work_is_named(pattern, message):
     with pytest.raises(InputError, match=message):
         VisitPattern(pattern)
+
+
+def test_a_period_below_zero_is_an_error():
+    with pytest.raises(InputError, match=r"the period of a session is 1, 2, .*'p-2 d7'"):
+        VisitPattern(r"p(?P<period>-?\d+) d(?P<day>\d+)").visit("p-2 d7")
