@@ -42,7 +42,7 @@ def null_blocks(
     keep: int | None = None,
 ) -> list[Delayed]:
     """One task per range of relabellings; each writes the table ``nulls``."""
-    shared, token = _shared(problem, search, seed, how, keep)
+    shared, token = _shared(problem, search, seed, how, keep, parts)
     make = partial(_named, "nulls", null_block)
     return [
         delayed(_write)(
@@ -79,7 +79,7 @@ def evaluation_blocks(
     gates: Gates,
 ) -> list[Delayed]:
     """One task per range of splits; each writes the table ``evaluation`` of all personas."""
-    shared, token = _shared(problem, personas, splitter, search, gates)
+    shared, token = _shared(problem, personas, splitter, search, gates, parts)
     chosen = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
     make = partial(_named, "evaluation", evaluate_block)
     return [
@@ -101,7 +101,7 @@ def calibration_blocks(
     **settings: Any,
 ) -> list[Delayed]:
     """One task per range of relabellings: a resampling study on each (see `calibration_block`)."""
-    shared, token = _shared(problem, search, splitter, settings)
+    shared, token = _shared(problem, search, splitter, settings, parts)
     return [
         delayed(_write)(
             parts, numbers, calibration_block, shared, search, splitter, numbers, **settings,

@@ -39,9 +39,10 @@ def _tasks(
 ) -> list[Delayed]:
     token = tokenize(cases)
     shared = delayed(cases, traverse=False, name=f"cases-{token}")
+    asked = tokenize(token, nested, parts)[:12]  # an earlier result may still be held
     return [
         delayed(write)(
-            shared, nested, numbers, parts, dask_key_name=f"{word}-{numbers[0]:06d}-{token[:8]}"
+            shared, nested, numbers, parts, dask_key_name=f"{word}-{range_name(*numbers)}-{asked}"
         )
         for numbers in ranges
     ]

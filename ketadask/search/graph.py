@@ -34,10 +34,12 @@ def hit_blocks(
     """One task per range of splits (both ends included); each writes tables hits and searches."""
     token = tokenize(problem)
     shared = delayed(problem, traverse=False, name=f"problem-{token}")
+    # All that makes a task differ is in its key: a scheduler may still hold an earlier result.
+    asked = tokenize(token, search, splitter, parts, gates)[:12]
     return [
         delayed(_write)(
             shared, search, splitter, numbers, parts, gates,
-            dask_key_name=f"search-{numbers[0]:06d}-{token[:8]}",
+            dask_key_name=f"search-{range_name(*numbers)}-{asked}",
         )
         for numbers in ranges
     ]  # fmt: skip

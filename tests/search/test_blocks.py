@@ -119,3 +119,25 @@ def test_outcomes_move_no_cut():
     other = units.assign(score=units.score[::-1].variable, outcome=units.outcome * -3)
     one, two = search.problem(units).literals, search.problem(other).literals
     assert one.__dask_tokenize__() == two.__dask_tokenize__()
+
+
+def test_tasks_that_differ_have_different_keys(study, tmp_path):
+    """A scheduler that still holds an earlier result must not take it for a later one."""
+    search, problem, splitter = study
+    here, there = Parts(tmp_path / "here", "k"), Parts(tmp_path / "there", "k")
+    asked = [
+        (search, splitter, (0, 3), here, Gates()),
+        (search, splitter, (0, 4), here, Gates()),
+        (search, splitter, (0, 3), there, Gates()),
+        (search, splitter, (0, 3), here, Gates(p=0.01)),
+        (search, HoldoutSplit(12, seed=6), (0, 3), here, Gates()),
+        (PersonaSearch(max_literals=1), splitter, (0, 3), here, Gates()),
+    ]
+    tasks = [
+        hit_blocks(problem, each, splits, [numbers], parts, gates)[0]
+        for each, splits, numbers, parts, gates in asked
+    ]
+    assert len({task.key for task in tasks}) == len(asked)
+    first = asked[0]
+    again = hit_blocks(problem, first[0], first[1], [first[2]], first[3], first[4])[0]
+    assert again.key == tasks[0].key

@@ -54,7 +54,7 @@ def power_blocks(
 
     Number i is study ``i % simulations`` of scenario ``i // simulations``.
     """
-    token = tokenize(asked, search, simulations, seed)[:12]
+    token = tokenize(asked, search, simulations, seed, parts)[:12]
     return [
         delayed(_write)(
             parts, tuple(asked), search, numbers, simulations=simulations, seed=seed,
