@@ -200,7 +200,7 @@ MACHINE = re.compile(r"(?<![\w.~$}])/(?:home|root|Users|work|mnt|scratch|opt)/\w
         (UNFINISHED, "the to-do list", False),
         (MACHINE, "open('/ho" + "me/me/x')", True),
         (MACHINE, "https://example.org/home/page", False),
-        (MACHINE, "../shared/work/x", False),
+        (MACHINE, "../shared/wo" + "rk/x", False),
     ],
 )
 def test_the_patterns_find_what_they_should(pattern, text, found):
