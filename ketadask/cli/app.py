@@ -40,6 +40,7 @@ def simulate(
     trials: Annotated[int, typer.Option(help="Trials they come from.")] = 1,
     sites: Annotated[int, typer.Option(help="Sites in each trial.")] = 1,
     effect: Annotated[float, typer.Option(help="Planted effect, in SD; 0 plants none.")] = 2.1,
+    persona_trials: Annotated[int | None, typer.Option(help="Trials it holds in.")] = None,
     prognostic: Annotated[float, typer.Option(help="Effect of age on both arms, in SD.")] = 0.4,
     layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
     meg: Annotated[bool, typer.Option(help="Add short MEG recordings.")] = False,
@@ -55,6 +56,7 @@ def simulate(
         trials=trials,
         sites=sites,
         effect=effect,
+        persona_trials=persona_trials,
         prognostic=prognostic,
         layout=layout,
         recordings=20.0 if meg else 0.0,
@@ -262,11 +264,17 @@ def doctor(cluster: Cluster = None, out: Out = RUNS) -> None:
 )
 def bench(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure.")] = "--help",
 ) -> None:
     """Measure this machine and this version; `ketadask bench search --help` lists the options."""
-    from ketadask.cli.benches import measure
+    from ketadask.cli.benches import measure, measurements
 
+    if what in ("--help", "-h"):
+        typer.echo("Usage: ketadask bench WHAT [OPTIONS]\n")
+        for name, about in measurements().items():
+            typer.echo(f"  {name:10}{about}")
+        typer.echo("\n`ketadask bench WHAT --help` lists the options of one.")
+        raise typer.Exit
     raise typer.Exit(measure(what, list(context.args)))
 
 

@@ -16,10 +16,21 @@ def measure(what: str, words: list[str]) -> int:
     modules = [m.name for m in pkgutil.iter_modules(ketadask.bench.__path__)]
     main = getattr(_module(what), "main", None) if what in modules else None
     if main is None:
-        known = [name for name in modules if hasattr(_module(name), "main")]
-        remedy = nearest(what, known) if known else "this version measures nothing"
+        remedy = nearest(what, list(measurements()))
         raise InputError("no such measurement", where="bench", value=what, remedy=remedy)
     return int(main(words) or 0)
+
+
+def measurements() -> dict[str, str]:
+    """Return what can be measured, each with the first line of what is written about it."""
+    import ketadask.bench
+
+    modules = {m.name: _module(m.name) for m in pkgutil.iter_modules(ketadask.bench.__path__)}
+    return {
+        name: (module.__doc__ or "").partition("\n")[0]
+        for name, module in modules.items()
+        if hasattr(module, "main")
+    }
 
 
 def _module(name: str) -> ModuleType:

@@ -69,8 +69,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        remedy = f"in that folder are {', '.join(near)}" if near else "check the path"
+        folders = (path.parent, path.parent / "config")
+        near = sorted(str(p) for folder in folders for p in folder.glob("[!.]*.y*ml"))
+        remedy = f"there are {', '.join(near)}" if near else "check the path"
         raise InputError("no such file", file=path, remedy=remedy) from None
     except IsADirectoryError:
         raise InputError("this is a folder", file=path, remedy="name the YAML file") from None

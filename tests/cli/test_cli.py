@@ -129,3 +129,7 @@ def test_version(capsys):
 def test_bench_names_what_it_can_measure(capsys):
     assert run(["bench", "nonsense"]) == 2
     assert "bench: no such measurement" in capsys.readouterr().err
+    for words in (["bench"], ["bench", "--help"]):
+        assert run(words) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert any(line.split()[:1] == ["search"] and "exact search" in line for line in lines)

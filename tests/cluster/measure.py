@@ -20,7 +20,7 @@ from ketadask.config import read
 from tests.cluster.conftest import Place
 from tests.cluster.slurm_machine import Slurm
 
-CHANGES = ("splits.count=400", "null.relabellings=19", "execution.block=10")
+CHANGES = ("splits.count=2000", "null.relabellings=19", "execution.block=50")
 TASKS = 2000
 
 
@@ -77,7 +77,7 @@ def main():
             took = searching(Place(slurm, folder / f"workers-{workers}", CHANGES), workers)
             one = one or took
             share = one / took / workers
-            print(f"| 400 splits, {workers} workers | {took:.1f} s, efficiency {share:.0%} |")
+            print(f"| 2,000 splits, {workers} workers | {took:.1f} s, efficiency {share:.0%} |")
             sys.stdout.flush()
     finally:
         slurm.stop()

@@ -133,7 +133,7 @@ def test_several_faults_are_told_at_once_one_line_each(tmp_path):
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     write(tmp_path, GOOD)
-    with pytest.raises(InputError, match=r"no such file; in that folder are study\.yaml"):
+    with pytest.raises(InputError, match=r"no such file; there are .*study\.yaml"):
         load(tmp_path / "stduy.yaml")
     with pytest.raises(InputError, match="this is a folder"):
         load(tmp_path)
