@@ -169,10 +169,11 @@ def _wide(
     visits = _headers_of_visits(cells, table, reader.pattern)
     fixed = [name for name in (cells.need(_WHO), cells.find(*COLUMNS)) if name]
     parts = []
-    for (session, visit), names in visits.items():
+    for visit, (session, names) in visits.items():
         part = cells.only([*fixed[:1], *names]).renamed(names)
         texts = {names[header]: described.get(header, {}) for header in names}
-        columns = scale_columns(part, texts, frozenset(fixed), need=visit != ONCE)
+        need = visit != ONCE or len(visits) == 1
+        columns = scale_columns(part, texts, frozenset(fixed), need=need)
         if columns:
             once = replace(reader, when="", always=(session, visit))
             read = once.table(part, columns)
@@ -192,17 +193,19 @@ def _wide(
 
 def _headers_of_visits(
     cells: Cells, table: PlainTable, pattern: VisitPattern
-) -> dict[tuple[str, Visit], dict[str, str]]:
-    """Return per visit the canonical name of each header that belongs to it."""
+) -> dict[Visit, tuple[str, dict[str, str]]]:
+    """Return per visit its first spelling, and the canonical name of each header of it."""
     way = _wide_pattern(str(table.wide))
-    visits: dict[tuple[str, Visit], dict[str, str]] = {}
+    visits: dict[Visit, tuple[str, dict[str, str]]] = {}
+    matched = False
     for header in cells.columns:
         if header == cells.find(_WHO):
             continue
         found = way.fullmatch(header)
         if found is None:
-            visits.setdefault(("", ONCE), {})[header] = table.columns.get(header, header)
+            visits.setdefault(ONCE, ("", {}))[1][header] = table.columns.get(header, header)
             continue
+        matched = True
         said = found.groupdict()
         name = said.pop("name")
         try:
@@ -213,8 +216,8 @@ def _headers_of_visits(
                 error.problem, file=cells.file, where="header", value=header, remedy=error.remedy
             ) from None
         spelt = session or "_".join(str(part) for part in said.values() if part)
-        visits.setdefault((spelt, visit), {})[header] = table.columns.get(name, name)
-    if all(visit == ONCE for _, visit in visits):
+        visits.setdefault(visit, (spelt, {}))[1][header] = table.columns.get(name, name)
+    if not matched:
         raise InputError(
             "no header matches the pattern of the wide layout",
             file=cells.file,

@@ -105,6 +105,29 @@ def test_one_row_per_participant(tmp_path, headers, pattern):
 
 
 @pytest.mark.parametrize(
+    ("headers", "baseline"),
+    [("madrs_b0,age,bdi_b0", "shared"), ("madrs_drug0,age,bdi_ketamine0", "active")],
+)
+def test_one_visit_spelt_in_two_ways_is_one_visit(tmp_path, headers, baseline):
+    """A shared baseline is the visit of what was measured once; neither overwrites the other."""
+    (tmp_path / "wide.csv").write_text(f"id,{headers},madrs_p2\na,30,44,3,12\nb,31,45,2,20\n")
+    columns = {"madrs": "madrs_total", "bdi": "bdi_10"}
+    pattern = r"(?P<name>[a-z]+)_(?P<arm>[a-z]+)(?P<day>\d+)"
+    table = read_tables(tmp_path, [PlainTable("wide.csv", "id", wide=pattern, columns=columns)])
+    assert not table.duplicated(["participant", "period", "arm", "day"]).any()
+    seen = table[(table["arm"] == baseline)]
+    assert seen[["madrs_total", "bdi_10"]].values.tolist() == [[30, 3], [31, 2]]
+    assert table["age"].dropna().tolist() == [44, 45]
+
+
+def test_a_visit_without_scores_is_named(tmp_path):
+    (tmp_path / "wide.csv").write_text("id,mood_b0\na,calm\n")
+    read = PlainTable("wide.csv", "id", wide=r"(?P<name>\w+)_(?P<arm>[bdp])(?P<day>\d)")
+    with pytest.raises(InputError, match=r"wide\.csv: no column holds numbers"):
+        read_tables(tmp_path, [read])
+
+
+@pytest.mark.parametrize(
     ("header", "rows", "said", "visits"),
     [
         ("p,d", ["1,0", "1.0,7", "2,0"], {"period": "p", "day": "d"}, [(1, ""), (1, ""), (2, "")]),
