@@ -17,10 +17,9 @@ from ketadask.config.sections import (
     Splits,
     Verdict,
 )
-from ketadask.config.settings import STAGES, Settings, load
+from ketadask.config.settings import Settings, load
 
 __all__ = [
-    "STAGES",
     "Data",
     "Design",
     "Execution",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,9 +101,16 @@ def _absolute(values: Any, model: type[BaseModel], base: Path) -> Any:
         section = _section(field.annotation)
         if section is not None:
             made |= {name: _absolute(made[name], section, base)} if name in made else {}
-        elif isinstance(made.get(name), str) and _is_path(field.annotation):
-            made[name] = str(base / Path(made[name]).expanduser())
+        elif name in made and _is_path(field.annotation):
+            made[name] = _based(made[name], base)
     return made
+
+
+def _based(value: Any, base: Path) -> Any:
+    """Return a path under ``base``, or a mapping of such paths; what is no text stays."""
+    if isinstance(value, dict):
+        return {name: _based(each, base) for name, each in value.items()}
+    return str(base / os.path.expanduser(value)) if isinstance(value, str) else value
 
 
 def _is_path(annotation: Any) -> bool:
@@ -189,7 +197,8 @@ def _nearest_key(dotted: str, model: type[BaseModel]) -> str:
     close = nearest(last, siblings) if siblings else ""
     if close.startswith("did you mean"):
         sibling = close.split("'")[1]
-        return close.replace(sibling, f"{parent}.{sibling}" if parent else sibling)
+        key = f"{parent}.{sibling}" if parent else sibling
+        return f"did you mean {key!r}?"
     elsewhere = [key for key in valid if key.rpartition(".")[2] == last]
     if elsewhere:
         return f"did you mean {elsewhere[0]!r}?"

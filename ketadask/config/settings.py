@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,10 +27,8 @@ from ketadask.config.sections import (
     Verdict,
 )
 
-STAGES = ("data", "cohort", "search", "null", "evaluate", "judge", "predict", "report")
-
 _COHORT: dict[str, Any] = {
-    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants"},
+    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants", "task"},
     "outcome": True,
     "features": True,
     "design": True,
@@ -81,7 +80,7 @@ class Settings(Section):
     def _can_be_answered(self) -> Settings:
         smallest = 1 / (self.null.relabellings + 1)
         if smallest > self.verdict.alpha:
-            need = int(1 / self.verdict.alpha + 0.5) - 1
+            need = math.ceil(1 / self.verdict.alpha - 1e-9) - 1
             raise ValueError(
                 f"null.relabellings {self.null.relabellings} cannot give an adjusted p below "
                 f"{smallest:.3g}, above verdict.alpha {self.verdict.alpha}; "

@@ -10,6 +10,9 @@ import yaml
 from ketadask.schema import InputError
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader; a key given twice is an error instead of silently the last one."""
 
@@ -17,6 +20,8 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
+        if key_node.tag == _MERGE:
+            continue
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
         if not isinstance(key, str | int | float | bool | None):
@@ -25,7 +30,6 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
             remedy = f"remove one of the two, the first is in line {seen[key]}"
             raise _RefusedError("key given twice", line, key, remedy)
         seen[key] = line
-    loader.flatten_mapping(node)
     made = yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
     # A section is called null, which YAML reads as nothing.
     return {"null" if key is None else key: value for key, value in made.items()}
