@@ -9,7 +9,6 @@ import yaml
 
 from ketadask.schema import InputError
 
-
 _MERGE = "tag:yaml.org,2002:merge"
 
 
