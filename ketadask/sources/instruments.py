@@ -16,6 +16,8 @@ from dataclasses import dataclass
 class Instrument:
     """One rating scale: items numbered from 1, the largest score of each, smallest is 0.
 
+    ``named`` holds the item by its element in the structure of the National Data Archive.
+
     Examples
     --------
     >>> INSTRUMENTS["bdi"].canonical(["Q10", "bdi10_r03", "crying"], "bdi")
@@ -38,6 +40,9 @@ class Instrument:
         words = [_plain(word) for word in raw]
         if any(word in self._total_words() for word in (*raw, *words)):
             return f"{self.name}_total"
+        archive = dict(self.named)
+        if known := next((word for word in words if word in archive), None):
+            return f"{self.name}_{archive[known]}"
         own = {w for s in (*self.spellings, self.name) for w in (s, f"{s}01")}
         bare = (r"(?:q|item)_?0*(\d+)",) if stem.lower() in own else ()
         joined = "|".join(map(re.escape, (self.name, *self.spellings)))
@@ -57,7 +62,7 @@ class Instrument:
 
     def _item_words(self, alone: bool) -> dict[str, int]:
         """Return the items spelt by what they ask, with the scale before it or ``alone``."""
-        found = dict(self.named)
+        found: dict[str, int] = {}
         for number, item in enumerate(self.items, start=1):
             for scale in (self.name, *self.spellings):
                 for middle in ("", f"{number}_", f"item_{number}_", f"item{number}_"):
@@ -154,8 +159,28 @@ _HAMD = Instrument(
         *("hamd", "hamd17", "hamd_17", "ham17", "ham_d", "ham_d_17", "ham_d17", "hamilton_d"),
         *("hdrs", "hdrs17", "hdrs_17", "hrsd", "hrsd17", "hrsd_17"),
     ),
-    (),
+    # The structure hrsd01: 17 elements, named as in STAR*D.
     (
+        ("hmdsd", 1),
+        ("hvwsf", 2),
+        ("hsuic", 3),
+        ("hsoin", 4),
+        ("hmnin", 5),
+        ("hemin", 6),
+        ("hintr", 7),
+        ("hslow", 8),
+        ("hagit", 9),
+        ("hpanx", 10),
+        ("hsanx", 11),
+        ("happt", 12),
+        ("hengy", 13),
+        ("hsex", 14),
+        ("hhypc", 15),
+        ("hwl", 16),
+        ("hinsg", 17),
+    ),
+    (
+        "hdtot_r",
         *("hamd", "hamd17", "ham17", "hdrs", "hdrs17", "hrsd", "hrsd17", "ham_d", "ham_d17"),
         # With a dash it is the edition of the scale, with an underscore its last item.
         *("hamd-17", "ham-d-17", "ham-d17", "hdrs-17", "hrsd-17"),

@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from ketadask.schema import InputError, nearest
+from ketadask.sources import instruments
 from ketadask.sources.cells import Cells, read_cells
+from ketadask.sources.codes import as_number, is_missing
 from ketadask.sources.findings import Findings
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.phenotype import files_in
@@ -40,15 +42,16 @@ def read_nda(
     """Read ``<structure>.txt`` files, for example ``madrs01.txt``, into one row per visit.
 
     The first line names the columns, the second describes them; ``src_subject_id`` is the
-    participant and ``visit`` the session. ``interview_age`` is in months: ``attrs["ages"]`` holds
-    the age in years at the first visit, per participant.
+    participant and ``visit`` the session. Elements of ``madrs01`` and ``hrsd01`` are known by their
+    names in the archive, those of other structures as in any table. ``interview_age`` is in months:
+    ``attrs["ages"]`` holds the age in years at the first visit, per participant.
 
     Parameters
     ----------
     root
         Folder with the files (or with a folder ``nda``), or one file.
     scales
-        Names such as ``madrs`` or ``madrs01``; all files if None.
+        Names such as ``madrs`` or ``madrs01``, or of a known scale; all files if None.
     visits, participants, bad_cells
         As in ``read_phenotype``.
 
@@ -89,7 +92,9 @@ def _wanted(folder: Path, files: dict[str, Path], scales: Sequence[str] | None) 
         return list(files.values())
     wanted = []
     for scale in dict.fromkeys(scales):
-        stem = next((s for s in files if scale in (s, s[:-2])), None)
+        known = instruments.INSTRUMENTS.get(scale)
+        spelt = {scale, *(known.spellings if known else ())}
+        stem = next((s for s in files if scale == s or s[:-2] in spelt), None)
         if stem is None:
             raise InputError(
                 "no such scale",
@@ -105,6 +110,7 @@ def _wanted(folder: Path, files: dict[str, Path], scales: Sequence[str] | None) 
 def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
     cells = read_cells(path, second_header=True)
     cells.need("src_subject_id")
+    _check_descriptions(cells)
     record = {cells.find(name) for name in _RECORD} | {f"{path.stem}_id"}
     described = {
         name: {"Description": text}
@@ -112,6 +118,19 @@ def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
     }
     keys = reader.keys(cells) | frozenset(name for name in record if name)
     return cells, scale_columns(cells, described, keys)
+
+
+def _check_descriptions(cells: Cells) -> None:
+    """Refuse a file without descriptions: its first row would be taken for them and be lost."""
+    for name, text in zip(cells.columns, cells.second_header, strict=False):
+        if not is_missing(text) and as_number(text) is not None:
+            raise InputError(
+                "the second line holds a number, not what the columns mean",
+                file=cells.file,
+                where=f"row 2, column {name}",
+                value=text,
+                remedy="add the line of descriptions, or list the file under data.tables",
+            )
 
 
 def _note_ages(cells: Cells, findings: Findings, ages: dict[str, float]) -> None:

@@ -54,3 +54,20 @@ def test_files_that_are_no_structure_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"holds no \*\.txt"):
         read_nda(tmp_path / "empty")
+
+
+def test_a_file_without_descriptions_loses_no_row(tmp_path):
+    path = tmp_path / "madrs01.txt"
+    path.write_text("\n".join("\t".join(line) for line in [NAMES, *ROWS]))
+    message = "row 2, column interview_age: the second line holds a number, .* found '360'; add"
+    with pytest.raises(InputError, match=message):
+        read_nda(path)
+
+
+def test_the_structure_of_the_hamilton_scale_is_known(tmp_path):
+    names = ["src_subject_id", "visit", "hsoin", "hmdsd", "hdtot_r"]
+    lines = [names, names, ["a", "ses-p1d0", "1", "3", "20"]]
+    (tmp_path / "hrsd01.txt").write_text("\n".join("\t".join(line) for line in lines))
+    for scale in ("hamd", "hrsd", "hrsd01"):
+        table = read_nda(tmp_path, [scale])
+        assert table[["hamd_1", "hamd_4", "hamd_total"]].values.tolist() == [[3, 1, 20]]
