@@ -20,8 +20,12 @@ class Factor(NamedTuple):
     source: str
 
 
-_QUILTY = "Quilty et al. 2013, Int J Methods Psychiatr Res 22:175"
-_BECK = "Beck, Steer & Brown 1996, BDI-II manual, outpatients; Steer et al. 1999, J Clin Psychol 55"
+# Seen in public sources: the two sums of the HAM-A (scoring sheets), the six items of Bech (Bech
+# 2006, PMC3181766), the four factors of the MADRS and their names (Quilty et al., PMC6878407). Not
+# seen there, and so from the papers as cited: which items of the MADRS and of the BDI are in which.
+_QUILTY = "Quilty et al. 2013, Int J Methods Psychiatr Res 22:175, 10.1002/mpr.1388"
+# Of the second edition: other items have these numbers in the first.
+_BECK = "Beck, Steer & Brown 1996, BDI-II manual; Steer et al. 1999, J Clin Psychol 55:117"
 _HAMILTON = "Hamilton 1959, Br J Med Psychol 32:50"
 
 FACTORS = (
