@@ -19,12 +19,11 @@ from ketadask.store.disk import (
     sync_tree,
     temporary_path,
 )
-from ketadask.store.fingerprints import fingerprint
+from ketadask.store.fingerprints import file_hash, fingerprint
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# Hidden, so that the fingerprint of the folder does not see it.
 _CHECKSUM = ".checksum"
 
 
@@ -39,7 +38,7 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
         try:
             # Format 2: format 3 has no settled form for texts and warns about each of them.
             _with_texts(dataset).to_zarr(temporary, mode="w", zarr_format=2, consolidated=True)
-            (temporary / _CHECKSUM).write_text(fingerprint(temporary))
+            (temporary / _CHECKSUM).write_text(_checksum(temporary))
             sync_tree(temporary)
             _exchange(temporary, path)
         finally:
@@ -64,9 +63,15 @@ def read_dataset(path: Path) -> xr.Dataset:
 def is_whole(path: Path) -> bool:
     """Whether the dataset is there and every byte of it is as written."""
     try:
-        return (path / _CHECKSUM).read_text() == fingerprint(path)
+        return (path / _CHECKSUM).read_text() == _checksum(path)
     except (OSError, ValueError):
         return False
+
+
+def _checksum(folder: Path) -> str:
+    """Hash every file, also the hidden ones, in which zarr keeps shapes, types and attributes."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != _CHECKSUM)
+    return fingerprint({file.relative_to(folder).as_posix(): file_hash(file) for file in files})
 
 
 def _with_texts(dataset: xr.Dataset) -> xr.Dataset:

@@ -79,19 +79,16 @@ def files_of(path):
 
 
 def test_every_damaged_or_lost_file_is_noticed(run, cohort):
-    names = [file.relative_to(run.path) for file in files_of(run.write_dataset("cohort", cohort))]
-    for name in names:
-        for damage in ("flip", "cut", "lose"):
-            run.write_dataset("cohort", cohort)
-            file = run.path / name
-            content = bytearray(file.read_bytes())
-            if name.name.startswith(".") and name.name != ".checksum":
-                continue
-            content[len(content) // 2] ^= 1
-            file.write_bytes(content if damage == "flip" else content[:-1])
-            if damage == "lose":
-                file.unlink()
-            assert not run.has("cohort.zarr"), (name, damage)
+    for file in files_of(run.write_dataset("cohort", cohort)):
+        content = file.read_bytes()
+        half = len(content) // 2
+        flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        for damaged in (flipped, content[:-1], None):
+            file.unlink() if damaged is None else file.write_bytes(damaged)
+            assert not run.has("cohort.zarr"), (file, damaged)
+        file.write_bytes(content)
+        assert run.has("cohort.zarr")
+    (run.path / "cohort.zarr" / ".zattrs").unlink()
     with pytest.raises(
         InputError, match=r"damaged/cohort\.zarr: the dataset is damaged; run again"
     ):
