@@ -68,8 +68,8 @@ def read_participants(
 def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
     """Return what ``read_participants`` returns, from a table of text."""
     people = participant_column(cells, findings)
-    twice = first_twice(people)
-    if twice and people[twice[1]]:
+    twice = first_twice(person or row for row, person in enumerate(people))
+    if twice:
         raise InputError(
             f"participant appears twice, first in row {cells.lines[twice[0]]}",
             file=cells.file,

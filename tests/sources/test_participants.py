@@ -88,6 +88,10 @@ def test_a_participant_named_twice_always_stops(tmp_path, bad_cells):
     message = "row 3, column participant_id: participant appears twice, first in row 2, found 'a'"
     with pytest.raises(InputError, match=message):
         read_participants(write(tmp_path, [row, row]), bad_cells=bad_cells)
+    if bad_cells == "missing":  # rows of nobody do not hide it
+        nobody = row.replace("a", "n/a", 1)
+        with pytest.raises(InputError, match=r"row 5, .* appears twice, first in row 4"):
+            read_participants(write(tmp_path, [nobody, nobody, row, row]), bad_cells=bad_cells)
 
 
 def test_the_real_trial(real_data):
