@@ -41,16 +41,16 @@ def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataF
 
 
 def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
-    """Return the last visit before each infusion, indexed by (participant, period).
+    """Return each score's last value before each infusion, indexed by (participant, period).
 
-    A visit is before the infusion on day 0 or earlier, or where its session is a shared baseline;
-    period 0 stands for both periods.
+    Scales may have been rated on different days. A visit is before the infusion on day 0 or earlier,
+    or where its session is a shared baseline; period 0 stands for both periods.
     """
     before = (visits["day"] <= 0) | (visits[nm.ARM] == SHARED)
     rows = visits[before & (visits["period"] != UNPLACED)]
     keys = [nm.PARTICIPANT, "period"]
-    rows = rows.sort_values([*keys, "day", "session"]).drop_duplicates(keys, keep="last")
-    return rows.set_index(keys).drop(columns=["session", nm.ARM, "day"])
+    rows = rows.sort_values([*keys, "day", "session"]).drop(columns=["session", nm.ARM, "day"])
+    return rows.groupby(keys).last()  # the last that is not missing
 
 
 def scale_features(

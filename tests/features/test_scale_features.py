@@ -55,6 +55,12 @@ def test_each_period_has_its_own_baseline_and_falls_back_on_the_shared_one():
     assert table.about.loc["bdi_1"].tolist() == ["scale", "ordinal", "", "BDI item 1: sadness"]
 
 
+def test_scales_rated_on_different_days_before_an_infusion_all_count():
+    rows = [("a", "p1d-1", 1, "", -1, 2.0), ("a", "p1d0", 1, "", 0, np.nan)]
+    table = scale_features(phenotype(rows).assign(madrs_1=[5.0, 4.0]), SEQUENCES)
+    assert table.at(["a"], [1]).tolist() == [[2.0, 4.0]]
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.integers(1, 30))
 def test_what_is_measured_after_an_infusion_never_is_a_feature(later, day):
