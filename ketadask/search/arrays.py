@@ -54,15 +54,17 @@ def top_personas(
     families
         Family of each feature, for ``min_families``, ``include``, ``exclude`` and ``priority``.
     equivalents
-        Count the other conjunctions with the same cover; by default up to 3 literals.
+        Whether the other conjunctions with the same cover are counted; by default they are
+        where personas have up to 3 literals.
 
     Other settings as in `PersonaSearch`.
 
     Returns
     -------
     A row per persona, best first: rank, persona (text), features, cuts (pairs low, high), q,
-    support, mean score inside and outside, number of literals, equivalents, aliases. ``attrs``
-    holds saturation, candidates, nodes, screened, proven, gap, upper, strategy and seconds.
+    support, mean score inside and outside, number of literals, aliases, and equivalents where
+    counted. ``attrs`` holds saturation, candidates, nodes, screened, proven, gap, upper, strategy
+    and seconds.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def personas_table(
 
     inside = literals.conjunction(found.ids)
     used = [[int(i) for i in row if i >= 0] for row in found.ids]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "rank": np.arange(1, len(found.q) + 1),
             "persona": [literals.sentence(row) for row in found.ids],
@@ -137,16 +139,16 @@ def personas_table(
             "mean_inside": [float(score[each].mean()) for each in inside],
             "mean_outside": [float(score[~each].mean()) for each in inside],
             "n_literals": found.n_literals.astype(int),
-            "equivalents": [
-                count_equivalents(literals.holds, literals.feature, each, counted) - 1
-                if counted
-                else -1
-                for each in inside
-            ],
             "aliases": ["; ".join(literals.aliases[i] for i in row if literals.aliases[i])
                         for row in used],
         }
     )  # fmt: skip
+    if counted:
+        table["equivalents"] = [
+            count_equivalents(literals.holds, literals.feature, each, counted) - 1
+            for each in inside
+        ]
+    return table
 
 
 def _arrays(X: Any, score: Any) -> tuple[np.ndarray, list[str] | None, np.ndarray]:

@@ -138,14 +138,17 @@ def _wanted(
     twice = [name for name in names if names.count(name) > 1] if len(set(names)) < count else []
     if twice:
         raise InputError("feature named twice", value=twice[0], remedy="give every column a name")
-    known = set(names) | set(families)
-    for key, listed in (("include", include), ("exclude", exclude), ("priority", priority)):
+    named = "feature or family", {*names, *families}
+    for key, listed, (what, known) in (
+        ("include", include, named),
+        ("exclude", exclude, named),
+        ("priority", priority, ("family", set(families))),
+    ):
         for word in listed or ():
             if word not in known:
                 raise InputError(
-                    "no such feature or family", where=key, value=word,
-                    remedy=nearest(word, sorted(known)),
-                )  # fmt: skip
+                    f"no such {what}", where=key, value=word, remedy=nearest(word, sorted(known))
+                )
     used = [
         i
         for i in range(count)

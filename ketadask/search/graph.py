@@ -9,6 +9,7 @@ ranges, the workers and the order of the tasks cannot change a bit of what is fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from ketadask.search.criteria import Gates
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import Problem
 from ketadask.search.resampled import Resampled
-from ketadask.store import Parts, Range, Receipt, blocks, fingerprint, range_name
+from ketadask.store import (
+    Parts,
+    Range,
+    Receipt,
+    blocks,
+    code_version,
+    fingerprint,
+    range_name,
+)
 
 
 def hit_blocks(
@@ -49,10 +58,13 @@ def run_splits(
     search: PersonaSearch, splitter: Any, store: str, gates: Gates, block: int
 ) -> Resampled:
     """Search what is missing of every split of a fitted search, on dask's current scheduler."""
-    settings = {k: v for k, v in vars(splitter).items() if k != "n_splits"}
-    key = fingerprint(tokenize(search.problem_, search, settings, gates))
+    count = splitter.get_n_splits(groups=search.problem_.trial.trial)
+    splitter = replace(splitter, n_splits=count)
+    # More splits add parts and invalidate none; other code invalidates all.
+    asked = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)
+    key = fingerprint(asked, code_version())
     parts = Parts(Path(store) / "hits" / key[:12], key)
-    ranges = blocks(parts.missing(splitter.n_splits), block)
+    ranges = blocks(parts.missing(count), block)
     compute(  # type: ignore[no-untyped-call]
         *hit_blocks(search.problem_, search, splitter, ranges, parts, gates)
     )

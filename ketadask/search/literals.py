@@ -128,11 +128,13 @@ def literal_text(feature: str, low: float, high: float, *, whole: bool) -> str:
     --------
     >>> literal_text("bdi_10", 0, math.inf, whole=True)
     'bdi_10 >= 1'
+    >>> literal_text("bdi_10", 2.5, math.inf, whole=True)
+    'bdi_10 >= 3'
     >>> literal_text("age", 30.5, 41, whole=False)
     '30.5 < age <= 41'
     """
     if math.isinf(low):
         return f"{feature} <= {high:.12g}"
     if math.isinf(high):
-        return f"{feature} >= {low + 1:.12g}" if whole else f"{feature} > {low:.12g}"
+        return f"{feature} >= {math.floor(low) + 1}" if whole else f"{feature} > {low:.12g}"
     return f"{low:.12g} < {feature} <= {high:.12g}"

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from ketadask.cohort import HoldoutSplit
 from ketadask.schema import InputError
-from ketadask.search import Gates, PersonaSearch
+from ketadask.search import Gates, PersonaSearch, graph
 from ketadask.search.block import search_block
 from ketadask.search.graph import hit_blocks
 from ketadask.store import Parts
@@ -92,6 +92,31 @@ def test_a_run_continues_where_it_stopped(tmp_path):
     assert len(few.searches) == 8
     assert len(more.searches) == 12
     assert "6 splits" in repr(more)
+
+
+def test_a_run_leaves_each_trial_out_once(tmp_path):
+    units = small_units("crossover").copy()
+    units["trial"] = ("unit", np.resize(["a", "b", "c"], units.sizes["unit"]))
+    splits = HoldoutSplit(scheme="leave-trial-out")
+    made = PersonaSearch(1, keep=3, cuts=2).run(units, splits, store=str(tmp_path))
+    assert made.splitter.n_splits == 3
+    assert sorted(set(made.searches["split"])) == [0, 1, 2]
+
+
+def test_a_run_never_takes_parts_of_other_code_or_of_other_splits(tmp_path, monkeypatch):
+    class Turned(HoldoutSplit):
+        def mask(self, *address):
+            return ~super().mask(*address)
+
+    units, search = small_units("crossover"), PersonaSearch(1, keep=3, cuts=2)
+    keys = [
+        search.run(units, splits, store=str(tmp_path)).parts.key
+        for splits in (HoldoutSplit(2, seed=5), HoldoutSplit(3, seed=5), Turned(2, seed=5))
+    ]
+    monkeypatch.setattr(graph, "code_version", lambda: "another version")
+    keys.append(search.run(units, HoldoutSplit(2, seed=5), store=str(tmp_path)).parts.key)
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
 
 
 def test_keeps_the_contract_of_scikit_learn():

@@ -52,6 +52,13 @@ def test_cuts_of_a_feature_with_the_same_cover_are_merged():
     assert literals.aliases == ("x <= 5 | x <= 7", "x >= 6 | x >= 8")
 
 
+def test_a_cut_between_whole_numbers_is_told_by_the_number_it_begins_with():
+    """A given cut of 2.5 lets 3 in, so the reader must see 3."""
+    literals = encode_values(np.arange(1.0, 5.0)[:, None], names=["x"], explicit={"x": [2.5]})
+    assert literals.text == ("x <= 2.5", "x >= 3")
+    assert literals.holds[1].tolist() == [False, False, True, True]
+
+
 def test_equal_covers_of_other_features_are_named():
     values = np.array([[0.0, 5.5], [0, 5.5], [1, 7.5]])
     literals = encode_values(values, names=["a", "b"])
@@ -79,6 +86,7 @@ def test_include_exclude_and_priority():
     [
         ({"include": ["agee"]}, "did you mean 'age'"),
         ({"exclude": ["x"]}, "no such feature or family"),
+        ({"priority": ["age"], "families": ["a", "b"]}, "priority: no such family, found 'age'"),
         ({"explicit": {"aeg": [1]}}, "did you mean 'age'"),
         ({"names": ["age", "age"]}, "named twice"),
         ({"names": ["age"]}, "2 features but 1 names"),
