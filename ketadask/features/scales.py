@@ -43,7 +43,7 @@ def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataF
 def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
     """Return each score's last value before each infusion, indexed by (participant, period).
 
-    Scales may have been rated on different days. A visit is before the infusion on day 0 or earlier,
+    Scales may be rated on different days. A visit is before the infusion on day 0 or earlier,
     or where its session is a shared baseline; period 0 stands for both periods.
     """
     before = (visits["day"] <= 0) | (visits[nm.ARM] == SHARED)
