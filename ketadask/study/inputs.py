@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 from ketadask.config import Settings
 from ketadask.schema import InputError
 from ketadask.store import code_version, file_hash, fingerprint
+from ketadask.store.disk import write_whole
 
 if TYPE_CHECKING:
     from ketadask.study.progress import Progress
 
 _PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
-_NDA = ("nda/*.txt", "nda/*.csv")
+_NDA = ("nda/*.txt",)
+_SIDECARS = (
+    *("*_meg.json", "sub-*/**/*_meg.json"),
+    *("*_channels.tsv", "sub-*/**/*_channels.tsv"),
+)
 _VOLUMES = ("*.tsv", "*.txt", "*.csv", "*/stats/*.stats")
 
 
@@ -43,13 +48,13 @@ def _files(settings: Settings, folder: Path) -> dict[str, Path]:
     _readable(folder, "data.folder")
     files = {
         path.relative_to(folder).as_posix(): path
-        for pattern in (*_PATTERNS, *_NDA)
+        for pattern in (*_PATTERNS, *_NDA, *_flat(settings, folder))
         for path in folder.glob(pattern)
     }
     for name in plain_files(settings):
-        for path in (folder / name, (folder / name).with_suffix(".json")):
-            if path.is_file():
-                files[path.relative_to(folder).as_posix()] = path
+        for each in (Path(name), Path(name).with_suffix(".json")):
+            if (folder / each).is_file():
+                files[each.as_posix()] = folder / each
     place = volumes_folder(settings, folder)
     if settings.data.freesurfer is not None:
         _readable(place, "data.freesurfer")
@@ -59,6 +64,14 @@ def _files(settings: Settings, folder: Path) -> dict[str, Path]:
         for path in place.glob(pattern)
     }
     return files | volumes
+
+
+def _flat(settings: Settings, folder: Path) -> list[str]:
+    """Return the patterns of scales that lie in the study folder itself, as they are read there."""
+    if settings.data.tables is not None:
+        return []
+    scales = [] if any(folder.glob("phenotype/*.tsv")) else ["*.tsv", "*.json"]
+    return scales if any(folder.glob("nda/*.txt")) else [*scales, "*.txt"]
 
 
 def plain_files(settings: Settings) -> list[str]:
@@ -71,19 +84,18 @@ def plain_files(settings: Settings) -> list[str]:
 def _recordings(settings: Settings, folder: Path) -> dict[str, str]:
     """Return size and time of recordings: to read all of them would take longer than to use them.
 
-    Their sidecars are small, so those count by content.
+    Their sidecars are small, so those count by content, inherited ones too.
     """
     if "meg" not in settings.features.families:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
-    found = {}
+    sidecars = {path for pattern in _SIDECARS for path in folder.glob(pattern)}
+    found = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
     for path in sorted(folder.glob("sub-*/**/meg/*")):
         if is_recording(path):
             size, time = Recording.at(path).stamp
             found[path.relative_to(folder).as_posix()] = f"{size} bytes of {time}"
-        elif path.suffix in (".tsv", ".json"):
-            found[path.relative_to(folder).as_posix()] = file_hash(path)
     return found
 
 
@@ -122,7 +134,7 @@ def make_data(settings: Settings, out: Path, progress: Progress) -> Path:
 
         progress.say(f"data: simulating {settings.data.simulate.participants:,} participants")
         simulate(folder, **settings.data.simulate.model_dump(), overwrite=True)
-        mark.write_text(fingerprint(folder))
+        write_whole(mark, fingerprint(folder).encode())
     elif mark.read_text() != fingerprint(folder):
         raise InputError(
             "the simulated study was changed after it was made",

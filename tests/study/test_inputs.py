@@ -1,0 +1,65 @@
+"""Whatever a study reads identifies it: a changed file is never answered with an old result."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ketadask.config import load
+from ketadask.simulate import simulate
+from ketadask.study.inputs import identity
+from ketadask.study.trial import read_cohort
+
+
+@pytest.fixture
+def place(tmp_path):
+    simulate(tmp_path / "study", participants=11)
+    return tmp_path
+
+
+def asked(place, data="", families="[scale]"):
+    path = place / "study.yaml"
+    path.write_text(f"name: a\ndata: {{folder: study{data}}}\nfeatures: {{families: {families}}}\n")
+    return load(path)
+
+
+def improved(path):
+    """Set the total of the first follow-up at day 7 to nought."""
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    row = next(row for row in rows if row[1] == "ses-p1d7")
+    row[2:] = ["0"] * len(row[2:])
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_scales_count_wherever_they_are_read(place, flat):
+    folder = place / "study" / "phenotype"
+    if flat:
+        for path in folder.iterdir():
+            path.rename(place / "study" / path.name)
+        folder.rmdir()
+        folder = place / "study"
+    settings = asked(place)
+    cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
+    improved(folder / "madrs.tsv")
+    assert not read_cohort(settings, place / "study").identical(cohort)
+    assert identity(settings, place) != before
+
+
+def test_a_plain_table_may_lie_elsewhere(place):
+    table = place / "bdi.csv"
+    table.write_text("participant_id,bdi_total\n")
+    settings = asked(place, f", tables: [{{file: {table}}}]")
+    before = identity(settings, place)
+    table.write_text("participant_id,bdi_total\nsub-K00001,3\n")
+    assert identity(settings, place) != before
+
+
+def test_sidecars_count_that_recordings_inherit(place):
+    settings = asked(place, families="[meg]")
+    for path in ("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"):
+        before = identity(settings, place)
+        (place / "study" / path).parent.mkdir(exist_ok=True)
+        (place / "study" / path).write_text(json.dumps({"PowerLineFrequency": 50}))
+        assert identity(settings, place) != before
