@@ -70,5 +70,8 @@ class Beyond:
         known = np.column_stack([np.ones(self.score.size), self.cover[list(findings)].T])
         fitted = known @ np.linalg.lstsq(known, self.score, rcond=None)[0]
         everybody = np.ones((1, self.score.size), dtype=bool)
-        q = persona_q(self.cover, everybody, self.score - fitted)[0][:, 0] * self.sign
+        left = self.score - fitted
+        # Where the findings explain every score, rounding is left, and no persona explains that.
+        left[np.abs(left) < 1e-9 * np.abs(self.score).max()] = 0.0
+        q = persona_q(self.cover, everybody, left)[0][:, 0] * self.sign
         return np.nan_to_num(q, nan=-np.inf)

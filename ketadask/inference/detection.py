@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ketadask.store import Range
 
 DESIGNS = ("crossover", "pooled", "parallel")
+FEWEST = 4
 FOUND = 0.5
 """Jaccard overlap with the true cover from which the best persona counts as the true one."""
 
@@ -59,6 +60,16 @@ class Scenario:
             )
         if not 0 < self.coverage < 1:
             raise InputError("coverage lies between 0 and 1", value=self.coverage)
+        if not 0 <= self.correlation < 1:
+            raise InputError(
+                "the correlation of two outcomes is 0 or more, and below 1", value=self.correlation
+            )
+        if self.participants < FEWEST:
+            raise InputError(
+                f"a study to be simulated needs {FEWEST} participants or more",
+                where="participants",
+                value=self.participants,
+            )
         if not 1 <= self.literals <= min(self.features, nm.MAX_LITERALS):
             raise InputError(
                 "the true persona needs 1 to 4 of the features",

@@ -98,7 +98,8 @@ def evaluate_block(
     Returns
     -------
     One row per split and persona, splits first, personas in their order: ``kept`` (among the K
-    best on train: admissible there, and Q not below ``q_last``; of equal covers each counts),
+    best on train: admissible there, and Q not below ``q_last``; of equal covers, and of personas
+    on the same features, each counts),
     the two gates' verdicts, p and d on both sides, supports and sizes of the sides.
     """
     trial, splits = problem.trial, np.arange(numbers[0], numbers[1] + 1)
@@ -135,8 +136,11 @@ def admissible(
 ) -> np.ndarray:
     """Return bool (P, S): whether the search may name the persona when it sees ``train`` (S, U)."""
     inside, sides = cover.astype(np.float64), train.T.astype(np.float64)
-    floor = np.array([search.support_floor(int(n)) for n in train.sum(axis=1)])
-    allowed = inside @ sides >= floor
+    searched = train.sum(axis=1)
+    floor = np.array([search.support_floor(int(n)) for n in searched])
+    held = inside @ sides
+    # Who holds everybody differs from nobody: the search names no such persona.
+    allowed = (held >= floor) & (held < searched)
     if not problem.trial.paired:
         active = (problem.trial.arm == 1)[:, None]
         for arm in (active, ~active):
@@ -145,7 +149,7 @@ def admissible(
 
 
 def _last_q(searches: pd.DataFrame, polarity: str, splits: np.ndarray) -> np.ndarray:
-    """(S,) Q of the last persona kept; NaN, which nothing reaches, where the search failed."""
+    """(S,) Q of the last persona kept; NaN, which nothing reaches, of splits not listed."""
     mine = searches[searches["polarity"] == polarity].set_index("split")["q_last"]
     return mine.reindex(splits).to_numpy(dtype=np.float64)
 

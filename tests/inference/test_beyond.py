@@ -39,6 +39,15 @@ def test_a_persona_of_the_same_units_adds_nothing():
     assert not Beyond(cover, np.ones(6), score, maxima, np.full(6, 0.2)).adds([0], 1)
 
 
+def test_where_everything_is_explained_rounding_is_no_finding():
+    inside = np.arange(60) < 20
+    cover = np.stack([inside, inside & (np.arange(60) > 5)])
+    score = np.where(inside, 0.7, 0.1)
+    beyond = Beyond(cover, np.ones(2), score, np.full(99, 3.0), np.full(2, 0.05))
+    assert not beyond.adds([0], 1)
+    assert beyond.p[1] == 1.0
+
+
 @pytest.mark.parametrize("level", [[np.nan] * 6, [0.05, np.nan, *[0.05] * 4]])
 def test_what_claims_nothing_is_left_alone(level):
     cover, score, maxima = problem()

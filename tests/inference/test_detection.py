@@ -93,6 +93,11 @@ def test_all_combinations():
         ({"desing": "pooled"}, "unknown setting of power, found 'desing'; did you mean 'design'"),
         ({"design": "cross"}, "unknown design, found 'cross'; did you mean 'crossover'"),
         ({"coverage": 1.5}, "coverage lies between 0 and 1, found 1.5"),
+        (
+            {"correlation": -0.5},
+            "correlation of two outcomes is 0 or more, and below 1, found -0.5",
+        ),
+        ({"participants": 3}, "participants: a study to be simulated needs 4 .*, found 3"),
         ({"features": 2}, "literals: the true persona needs 1 to 4 of the features, found 3"),
     ],
 )

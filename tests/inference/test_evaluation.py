@@ -1,5 +1,7 @@
 """Chosen personas on every split, against the search and the gates asked one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,7 +106,26 @@ def test_blocks_change_nothing():
     pd.testing.assert_frame_equal(whole, joined, check_exact=True)
 
 
-def test_a_split_whose_search_failed_keeps_nobody():
+def test_a_persona_that_holds_all_of_train_is_not_kept():
+    """The search never names it, however short its list; its arms may well differ."""
+    problem, splitter = make_problem(n=24), HoldoutSplit(1, seed=1)
+    trial = problem.trial
+    train = splitter.mask(0, trial.participant, trial.split_stratum)
+    holds = problem.literals.holds.copy()
+    holds[0] = train
+    problem = replace(problem, literals=replace(problem.literals, holds=holds))
+    search = PersonaSearch(1, min_support=4, keep=500)
+    searches, lists = searches_of(problem, search, splitter, 1)
+    assert 0 not in lists[0, "favourable"].ids[:, 0]
+    personas = Personas(np.array([[0, -1, -1, -1]]), np.array(["favourable"]))
+    table = evaluate_block(
+        problem, personas, splitter, searches, (0, 0), search=search, gates=Gates()
+    )
+    assert table["support_train"].tolist() == table["n_train"].tolist()
+    assert table["kept"].tolist() == [False]
+
+
+def test_a_split_without_a_search_keeps_nobody():
     problem, search, splitter = make_problem(), BruteSearch(), HoldoutSplit(2, seed=3)
     searches, _ = searches_of(problem, search, splitter, 1)
     personas = Personas.of({p: search.solve(problem, polarity=p) for p in search.polarities})
