@@ -93,9 +93,14 @@ def cases(
     names = tuple(covariate_names) or tuple(f"covariate-{j}" for j in range(covariate.shape[1]))
     who = [f"{i:06d}" for i in range(count)] if participant is None else participant
     where = ["1"] * count if site is None else site
-    found = np.unique(np.asarray(label))
-    if not np.isin(found, (-1, 0, 1)).all():
-        raise InputError("a label is 0, 1 or -1 where unknown", where="label", value=found[0])
+    wrong = np.setdiff1d(np.asarray(label), (-1, 0, 1))
+    if wrong.size:
+        raise InputError(
+            "a label is 0, 1 or -1 where unknown",
+            where="label",
+            value=wrong[0].item(),
+            remedy="code response as 1 and its absence as 0",
+        )
     return Cases(
         value=value,
         region=tuple(region or (f"region-{j + 1}" for j in range(width))),

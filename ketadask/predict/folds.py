@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,13 +77,29 @@ class Frame:
             )
         for label in (0, 1):
             count = len(np.unique(cases.participant[cases.label == label]))
-            least = max(self.folds, 3) if self.kind == POOLED else 3
+            least = max(self.folds, 4) if self.kind == POOLED else 3
             if count < least:
                 raise InputError(
                     f"only {count} participants have label {label}, the folds need {least}",
                     where="frame",
                     remedy="use fewer folds, or another threshold of response",
                 )
+        if self.kind != POOLED:
+            self._check_sites(cases)
+
+    def _check_sites(self, cases: Cases) -> None:
+        """Raise where the sites that are left to train on have too few of a label."""
+        apart, least = (1, 2) if self.kind == LEAVE_SITE_OUT else (2, 1)
+        for out in combinations(np.unique(cases.site).tolist(), apart):
+            left = cases.take(~np.isin(cases.site, out))
+            for label in (0, 1):
+                if len(np.unique(left.participant[left.label == label])) < least:
+                    raise InputError(
+                        f"without it too few participants have label {label}",
+                        where="frame",
+                        value=" and ".join(out),
+                        remedy="use the frame pooled, or join sites",
+                    )
 
     def outer_folds(self, cases: Cases) -> int:
         """Return how many outer folds one repeat has."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import expit
 
 from ketadask import names as nm
 from ketadask.predict.cases import Cases
@@ -77,7 +78,7 @@ class LockedModel:
                 "label": cases.label.astype(np.int64),
                 "votes": votes,
                 "decision": mean,
-                "probability": 1 / (1 + np.exp(-(self.slope * mean + self.offset))),
+                "probability": expit(self.slope * mean + self.offset),
                 "predicted": majority(votes, mean),
             }
         )

@@ -66,7 +66,8 @@ def permutation_rows(cases: Cases, nested: Nested, first: int, last: int) -> pd.
 def permutation_p(table: pd.DataFrame) -> dict[str, float]:
     """Return p of every statistic, (b + 1) / (m + 1) with b permutations at least as good.
 
-    Phipson & Smyth 2010, 10.2202/1544-6115.1585.
+    Phipson & Smyth 2010, 10.2202/1544-6115.1585. 1 where the cohort itself has no such statistic;
+    a permutation without one counts as at least as good.
 
     Examples
     --------
@@ -79,6 +80,6 @@ def permutation_p(table: pd.DataFrame) -> dict[str, float]:
     p = {}
     for name in STATISTICS:
         values = table[name].to_numpy()
-        as_good = values[~own] >= values[own][0] - 1e-12
+        as_good = ~(values[~own] < values[own][0] - 1e-12)
         p[name] = float((as_good.sum() + 1) / (len(as_good) + 1))
     return p

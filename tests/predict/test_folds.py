@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketadask.predict import Learner, Nested, predict
 from ketadask.predict.cases import cases
 from ketadask.predict.folds import FRAMES, Frame, deal
 from ketadask.schema import InputError
@@ -83,5 +84,33 @@ def test_what_cannot_be_divided_is_refused():
     rare = made.labelled(np.arange(len(made)) < 3)
     with pytest.raises(InputError, match="only 3 participants have label 1"):
         small(folds=4).check(rare)
+    with pytest.raises(InputError, match="only 3 participants have label 1, the folds need 4"):
+        small(folds=2).check(rare)
     with pytest.raises(InputError, match="needs at least 2"):
         Frame(folds=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "responders", "out"),
+    [
+        ("leave-site-out", {"s0": 4}, "s0"),
+        ("leave-site-out", {"s0": 4, "s1": 1}, "s0"),
+        ("nested-leave-site-out", {"s0": 4, "s2": 4}, "s0 and s2"),
+    ],
+)
+def test_sites_without_which_nothing_can_be_learnt_are_named(kind, responders, out):
+    made = cohort(n=48, sites=4)
+    label = np.zeros(48, dtype=int)
+    for name, count in responders.items():
+        label[np.flatnonzero(made.site == name)[:count]] = 1
+    with pytest.raises(InputError, match=f"too few participants have label 1, found '{out}'; use"):
+        small(kind).check(made.labelled(label))
+    label[np.flatnonzero(made.site == "s3")[:2]] = 1
+    small(kind).check(made.labelled(label))
+    nested = Nested(small(kind), Learner(costs=(1.0,)))
+    assert len(predict(made.labelled(label), nested).cases) == 48
+
+
+def test_a_label_that_is_none_is_named():
+    with pytest.raises(InputError, match=r"label: a label is 0, 1 .* found 7; code response"):
+        cases(np.zeros((3, 1)), np.array([0, 1, 7]))

@@ -8,6 +8,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 
 from ketadask.predict import Learner, Nested, Preparing, predict
 from ketadask.predict.cases import cases
+from ketadask.predict.nested import majority
 from ketadask.predict.scikit import Prepared, direct_svc, one_thread, pipeline, public_svc
 from ketadask.schema import InputError
 from tests.predict.small_cohorts import cohort, small
@@ -141,6 +142,14 @@ def test_results_do_not_depend_on_the_order_of_the_folds():
     assert one.measures == two.measures
     pd.testing.assert_frame_equal(one.weights, two.weights)
     pd.testing.assert_frame_equal(one.cases, two.cases)
+
+
+def test_votes_that_are_even_but_for_rounding_are_even():
+    shares = np.array([26, 18, 1]) / 30
+    votes = np.array([shares.mean(), shares[[1, 2, 0]].mean(), 0.5])
+    assert len(set(votes.tolist())) > 1
+    assert majority(votes, np.full(3, 0.1)).tolist() == [1, 1, 1]
+    assert majority(votes, np.full(3, -0.1)).tolist() == [0, 0, 0]
 
 
 def test_unknown_words_are_refused_with_the_nearest():

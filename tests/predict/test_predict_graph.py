@@ -64,6 +64,12 @@ def test_permutations_are_addressed_and_repeat_the_choice(tmp_path, made, nested
     assert permutation_p(one)["auc"] == pytest.approx(1 / 6)
 
 
+def test_a_statistic_that_is_not_there_is_no_evidence():
+    table = pd.DataFrame({"permutation": range(20), "bac_folds": np.nan, "bac_pooled": 0.5})
+    table["auc"] = [0.9, np.nan, *[0.5] * 18]
+    assert permutation_p(table) == {"bac_folds": 1.0, "bac_pooled": 1.0, "auc": 0.1}
+
+
 def test_labels_are_exchanged_within_sites_and_participants_stay_whole():
     made = cohort(sites=3)
     other = permuted(made, 4, seed=9)
