@@ -11,7 +11,7 @@ from ketadask.config import Predict, Settings
 from ketadask.schema import InputError, nearest
 from ketadask.store import Parts
 from ketadask.study.judging import FINISHED
-from ketadask.study.problems import COHORT
+from ketadask.study.problems import cohort_of
 from ketadask.study.stages import require
 from ketadask.study.trial import read_cohort
 
@@ -39,7 +39,7 @@ class Predicted:
 def predict_study(work: Work) -> Predicted:
     """Do what is missing of the prediction and sum it up."""
     wanted = asked_for(work.settings)
-    cohort = _cohort(work)
+    cohort = cohort_of(work)
     discovery, control = _cases(work.settings, cohort)
     nested = nested_of(work.settings, wanted.learner)
     work.progress.say(
@@ -135,14 +135,6 @@ def nested_of(settings: Settings, learner: str, *, permuted: bool = False) -> Ne
         preparing=Preparing(harmonise=wanted.harmonise, unseen=wanted.unseen),
         final=wanted.final,
     )
-
-
-def _cohort(work: Work) -> Any:
-    if work.run.has(COHORT):
-        return work.run.read_dataset(COHORT)
-    cohort = read_cohort(work.settings, work.place.data)
-    work.run.write_dataset(COHORT, cohort)
-    return cohort
 
 
 def _cases(settings: Settings, cohort: Any) -> tuple[Cases, Cases]:

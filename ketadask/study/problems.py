@@ -37,11 +37,7 @@ class Asked:
 def pose(work: Work) -> Asked:
     """Return the problem of the study, from the run folder where it is there already."""
     settings, run = work.settings, work.run
-    if run.has(COHORT):
-        cohort = run.read_dataset(COHORT)
-    else:
-        cohort = _cohort(work)
-        run.write_dataset(COHORT, cohort)
+    cohort = cohort_of(work)
     units = units_of(settings, cohort)
     search = search_of(settings)
     problem = search.problem(units)
@@ -53,14 +49,20 @@ def pose(work: Work) -> Asked:
     return Asked(cohort, units, problem, search, splitter)
 
 
-def _cohort(work: Work) -> xr.Dataset:
-    """Assemble the cohort; recordings that cannot be used stand among its findings."""
+def cohort_of(work: Work) -> xr.Dataset:
+    """Return the cohort, from the run folder where it is there already.
+
+    Recordings that cannot be used stand among its findings.
+    """
+    if work.run.has(COHORT):
+        return work.run.read_dataset(COHORT)
     measured = measure_recordings(work)
-    if measured is None:
-        return read_cohort(work.settings, work.place.data)
-    cohort = read_cohort(work.settings, work.place.data, measured.table)
-    findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures
-    cohort.attrs["findings"] = json.dumps(findings)
+    table = None if measured is None else measured.table
+    cohort = read_cohort(work.settings, work.place.data, table)
+    if measured is not None:
+        findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures
+        cohort.attrs["findings"] = json.dumps(findings)
+    work.run.write_dataset(COHORT, cohort)
     return cohort
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ketadask.schema import InputError
+from ketadask.simulate import simulate
+from ketadask.store import RunFolder
 from ketadask.study import Study
 
 YAML = """
@@ -80,6 +82,18 @@ def test_another_folder_is_read_the_same_way(place, ending):
     data = next((place / "runs" / "data").iterdir())
     told = study(place, f"predict.external={{elsewhere: {data}}}").predict().predicted
     assert told["cohorts"]["elsewhere"]["n"] > told["cohorts"]["trial-2"]["n"]
+
+
+def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp_path):
+    simulate(tmp_path / "study", participants=2, recordings=4.0)
+    (tmp_path / "here.yaml").write_text("kind: synchronous\n")
+    (tmp_path / "study.yaml").write_text(
+        "name: meg\ndata: {folder: study}\nfeatures: {families: [demographic, meg]}\npredict: {}\n"
+    )
+    with pytest.raises(InputError):  # there are no volumes to foretell from
+        study(tmp_path).predict()
+    (run,) = (tmp_path / "runs").glob("meg-*")
+    assert "meg" in RunFolder.open(run).read_dataset("cohort")["family"]
 
 
 def test_a_study_that_asks_for_none_says_so(place):
