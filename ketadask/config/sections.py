@@ -29,7 +29,8 @@ class Simulate(Section):
     )
     seed: Annotated[int, Field(ge=0)] = Field(default=7, description="seed of the simulated study")
     trials: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="number of trials, which differ in the overall benefit"
+        default=1,
+        description="number of trials, which differ in benefit, control response and scanner",
     )
     sites: Annotated[int, Field(ge=1, le=20)] = Field(
         default=1, description="number of sites in each trial, which differ in their scanner"
@@ -37,6 +38,10 @@ class Simulate(Section):
     effect: Annotated[float, Field(ge=-10, le=10)] = Field(
         default=2.1,
         description="extra benefit of the planted persona, in standard deviations; 0 plants none",
+    )
+    persona_trials: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        default=None,
+        description="in how many trials, the first ones, the persona benefits; all if not given",
     )
     prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
         default=0.4, description="what a standard deviation of age costs on both arms"

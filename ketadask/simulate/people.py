@@ -8,7 +8,7 @@ import numpy as np
 
 from ketadask.simulate.instruments import DOMAINS
 from ketadask.simulate.trial import PERSONA, STRETCH
-from ketadask.simulate.volumes import draw_volumes, regions
+from ketadask.simulate.volumes import draw_brains, in_mm3, regions
 
 _POOL = 4
 _MEN = 0.4
@@ -37,7 +37,8 @@ def draw_people(
     """Draw people so that those planned as members hold the persona and the others do not.
 
     A pool four times as large is drawn and people are taken from it in order, so that everything
-    but the share of members is as in the population.
+    but the share of members is as in the population. A scanner displaces what is measured and not
+    the brain, and the persona is one of brains.
 
     Parameters
     ----------
@@ -57,10 +58,11 @@ def draw_people(
     mood = 0.4 * severity - 0.3 * (male - _MEN) + 0.9 * rng.standard_normal(n)
     crying = np.searchsorted(_CRYING, mood)
     place = np.tile(site, _POOL)
-    volume = draw_volumes(rng, male, scanner[place])
-    measured = {p.feature: volume[:, regions().column(p.feature)] for p in PERSONA[:2]}
-    measured["bdi_10"] = crying
-    holds = np.logical_and.reduce([p.holds(measured[p.feature]) for p in PERSONA])
+    brains = draw_brains(rng, male)
+    volume, true = in_mm3(brains + scanner[place]), in_mm3(brains)
+    traits = {p.feature: true[:, regions().column(p.feature)] for p in PERSONA[:2]}
+    traits["bdi_10"] = crying
+    holds = np.logical_and.reduce([p.holds(traits[p.feature]) for p in PERSONA])
     chosen = _choose(planned, site, holds, place)
     return People(
         age[chosen],
@@ -84,7 +86,7 @@ def _choose(
             slots = np.flatnonzero((site == code) & (planned == wanted))
             rows = np.flatnonzero((place == code) & (holds == wanted))[: len(slots)]
             chosen[slots[: len(rows)]] = rows
-    # A scanner far off may leave a site without enough members: it then has fewer.
+    # A small site may find too few members in the pool: it then has fewer.
     short = np.flatnonzero(chosen < 0)
     if short.size:
         free = np.setdiff1d(np.arange(len(place)), chosen)

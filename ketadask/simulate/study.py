@@ -29,7 +29,9 @@ from ketadask.simulate.trial import (
 from ketadask.simulate.volumes import regions
 
 LAYOUTS = ("bids", "nda", "both")
-_BETWEEN_TRIALS, _BETWEEN_SCANNERS = 1.0, 0.3
+# Points of benefit and of response to saline, standard deviations of volumes.
+_BETWEEN_TRIALS, _BETWEEN_CONTROLS = 1.0, 1.5
+_BETWEEN_SCANNERS, _BETWEEN_PROTOCOLS = 0.3, 0.5
 _MOST = {"participants": 99_999, "trials": 20, "sites": 20}
 _LARGEST_EFFECT = 10.0
 _SHORTEST, _LONGEST = 2.0, 480.0
@@ -46,6 +48,7 @@ def simulate(
     trials: int = 1,
     sites: int = 1,
     effect: float = 2.1,
+    persona_trials: int | None = None,
     prognostic: float = 0.4,
     missing_visits: bool = True,
     layout: str = "bids",
@@ -68,9 +71,12 @@ def simulate(
     seed
         Address of all randomness.
     trials, sites
-        Trials differ in the overall benefit, sites (within each trial) in their scanner.
+        Trials differ in the overall benefit, in the response to saline and in how brains are
+        scanned, sites (within each trial) in their scanner.
     effect
         Extra benefit of the persona's members on active at day 7, in standard deviations.
+    persona_trials
+        In how many trials, the first ones, members benefit more; all if not given.
     prognostic
         Points lost per standard deviation of age on both arms, in the same unit.
     missing_visits
@@ -98,6 +104,14 @@ def simulate(
     21
     """
     _check_counts(participants=participants, trials=trials, sites=sites)
+    held = trials if persona_trials is None else persona_trials
+    if not 1 <= held <= trials:
+        raise InputError(
+            "cannot be simulated",
+            where="persona_trials",
+            value=persona_trials,
+            remedy=f"choose 1 to {trials}, the number of trials; an effect of 0 plants none",
+        )
     if seed < 0:
         raise InputError(
             "must not be negative", where="seed", value=seed, remedy="choose 0 or more"
@@ -110,7 +124,7 @@ def simulate(
     _check_seconds(recordings)
     out, members, singles = Path(out), [], 0
     everybody: list[str] = []
-    drawn = _Drawn(seed, trials, sites, effect, prognostic, missing_visits)
+    drawn = _Drawn(seed, trials, sites, effect, held, prognostic, missing_visits)
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
             tables = StudyTables(folder, layout, files)
@@ -146,6 +160,7 @@ class _Drawn:
     trials: int
     sites: int
     effect: float
+    held: int
     prognostic: float
     missing_visits: bool
 
@@ -156,15 +171,16 @@ class _Drawn:
         row = number * STRETCH + np.arange(STRETCH)
         # Sequences are balanced in pairs: pairs stay together, so trials and sites are balanced.
         trial, site = row // 2 % self.trials, row // 2 // self.trials % self.sites
-        people = draw_people(rng, design.member, site, self._scanners())
+        people = draw_people(rng, design.member, trial * self.sites + site, self._scanners())
         improvement = draw_improvement(
             rng,
             design,
             people.member,
             (people.age - AGE_MEAN) / AGE_SD,
-            effect=self.effect,
+            effect=self.effect * (trial < self.held),
             prognostic=self.prognostic,
-            overall=self._differences()[trial],
+            overall=self._differences(_BETWEEN_TRIALS, 2)[trial],
+            placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial],
         )
         ratings = draw_ratings(rng, people, improvement)
         there = visits(design, self.missing_visits)
@@ -172,14 +188,21 @@ class _Drawn:
         return Slice(row, design.active_first, second, there, trial, site, people, ratings)
 
     def _scanners(self) -> np.ndarray:
-        """(site, region) displacements; none with one site."""
-        rows = [generator(self.seed, s, 1).standard_normal(_REGIONS) for s in range(self.sites)]
-        return _BETWEEN_SCANNERS * np.array(rows) * (self.sites > 1)
+        """(trial and site, region) displacements; none with one trial of one site."""
+        own = np.array([self._regions(place, 1) for place in range(self.trials * self.sites)])
+        shared = np.array([self._regions(trial, 5) for trial in range(self.trials)])
+        shared = np.repeat(shared - shared.mean(axis=0), self.sites, axis=0)
+        return _BETWEEN_SCANNERS * own * (self.sites > 1) + _BETWEEN_PROTOCOLS * shared * (
+            self.trials > 1
+        )
 
-    def _differences(self) -> np.ndarray:
-        """(trial,) points added to the benefit of everybody; none with one trial."""
-        points = [generator(self.seed, t, 2).standard_normal() for t in range(self.trials)]
-        return _BETWEEN_TRIALS * np.array(points) * (self.trials > 1)
+    def _regions(self, *address: int) -> np.ndarray:
+        return generator(self.seed, *address).standard_normal(_REGIONS)
+
+    def _differences(self, spread: float, stream: int) -> np.ndarray:
+        """(trial,) points by which trials differ; none with one trial."""
+        points = [generator(self.seed, t, stream).standard_normal() for t in range(self.trials)]
+        return spread * np.array(points) * (self.trials > 1)
 
     def truth(self) -> dict[str, object]:
         """Say what was planted."""
@@ -190,6 +213,7 @@ class _Drawn:
             "day": DAY,
             "effect": self.effect,
             "effect_points": round(self.effect * SPREAD, 3),
+            "persona_trials": [f"trial-{t + 1}" for t in range(self.held)],
             "prognostic": PROGNOSTIC,
             "prognostic_points": round(-self.prognostic * SPREAD, 3),
             "seed": self.seed,

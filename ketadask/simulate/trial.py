@@ -128,9 +128,10 @@ def draw_improvement(
     member: np.ndarray,
     prognosis: np.ndarray,
     *,
-    effect: float,
+    effect: np.ndarray,
     prognostic: float,
     overall: np.ndarray,
+    placebo: np.ndarray,
 ) -> np.ndarray:
     """Draw how much everybody improves, in points; positive is better.
 
@@ -141,9 +142,11 @@ def draw_improvement(
     prognosis
         (participant,) standardised; its effect is the same on both arms.
     effect, prognostic
-        In units of ``SPREAD``: extra benefit of members on active, loss per unit of prognosis.
-    overall
-        (participant,) points added to everybody's active arm (differences between trials).
+        In units of ``SPREAD``: extra benefit of members on active (participant,), loss per unit of
+        prognosis.
+    overall, placebo
+        (participant,) points added to everybody's active arm, and to both arms (differences
+        between trials).
 
     Returns
     -------
@@ -153,7 +156,8 @@ def draw_improvement(
     n, days = len(member), len(FOLLOW_UPS)
     active = np.stack([design.active_first, ~design.active_first], axis=1)[:, :, None]
     course = np.where(active, _ACTIVE + overall[:, None, None], _CONTROL)
-    course = course + active * member[:, None, None] * (effect * SPREAD) * _EXTRA
+    course = course + active * (member * effect * SPREAD)[:, None, None] * _EXTRA
+    course = course + placebo[:, None, None]
     course[:, 1] += _SECOND_PERIOD
     course -= (prognostic * SPREAD * prognosis)[:, None, None]
     course += _PERSON * rng.standard_normal((n, 1, 1))

@@ -103,10 +103,8 @@ def draw_volumes(
 
     Parameters
     ----------
-    rng
-        Source of randomness.
-    male
-        (person,) bool.
+    rng, male
+        As for `draw_brains`.
     shift
         (person, region) displacement in standard units, for example of scanners.
 
@@ -121,6 +119,25 @@ def draw_volumes(
     >>> volume.shape, bool((volume >= 0).all())
     ((500, 185), True)
     """
+    brains = draw_brains(rng, male)
+    return in_mm3(brains if shift is None else brains + shift)
+
+
+def draw_brains(rng: np.random.Generator, male: np.ndarray) -> np.ndarray:
+    """Draw brains of adults, before any scanner.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    male
+        (person,) bool.
+
+    Returns
+    -------
+    numpy.ndarray
+        (person, region) in standard units.
+    """
     model, n = regions(), len(male)
     head = _SEX_DIFFERENCE * (male - _SHARE_MEN) + _SPREAD_WITHIN_SEX * rng.standard_normal(n)
     z = head[:, None] * model.size
@@ -130,13 +147,12 @@ def draw_volumes(
         (model.parcel_group, model.parcel),
     ):
         z += rng.standard_normal((n, group.max() + 1))[:, group] * loading
-    z += rng.standard_normal(z.shape) * model.own
-    if shift is not None:
-        z += shift
-    return _in_mm3(z, model)
+    return z + rng.standard_normal(z.shape) * model.own
 
 
-def _in_mm3(z: np.ndarray, model: Regions) -> np.ndarray:
+def in_mm3(z: np.ndarray) -> np.ndarray:
+    """Return volumes in mm3, rounded as FreeSurfer does, of (person, region) standard units."""
+    model = regions()
     volume = model.mean + model.sd * z
     skewed = model.shape == "lognormal"
     volume[:, skewed] = model.mean[skewed] * np.exp(model.sd[skewed] * z[:, skewed])
