@@ -123,8 +123,13 @@ def trial_scores(
     active_first: np.ndarray,
     trial: np.ndarray,
     prediction: np.ndarray | None = None,
+    level: bool = True,
 ) -> np.ndarray:
     """Return the scores of each trial by its design's own formula, trials one by one.
+
+    Trials whose overall benefit differs are brought to the same mean: what differs between trials
+    is no difference between their participants, and a feature that tells the trials apart would
+    pass for one that tells who benefits (Fisher et al. 2017, 10.1136/bmj.j573).
 
     Parameters
     ----------
@@ -134,6 +139,8 @@ def trial_scores(
         (unit, 2) endpoint on active, on control; NaN where not seen.
     stratum, active_first, trial, prediction
         As in ``Trial``.
+    level
+        Whether trials are brought to the same mean; the mean of all scores stays.
 
     Returns
     -------
@@ -158,7 +165,14 @@ def trial_scores(
         else:
             expected = None if prediction is None else prediction[own]
             score[own] = parallel_score(seen, active, stratum[own], expected)
-    return score
+    return _levelled(score, codes(trial)) if level else score
+
+
+def _levelled(score: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    size = np.bincount(trial)
+    if size.size < 2:
+        return score
+    return score + score.mean() - (np.bincount(trial, weights=score) / size)[trial]
 
 
 def trial_of(units: xr.Dataset) -> Trial:

@@ -76,7 +76,8 @@ def relabel(
 def overall_effect(trial: Trial) -> np.ndarray:
     """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
     own = codes(trial.trial)
-    return (np.bincount(own, weights=trial.score) / np.bincount(own))[own]
+    score = _scores(trial, level=False)
+    return (np.bincount(own, weights=score) / np.bincount(own))[own]
 
 
 def _exchanged_blocks(trial: Trial, rng: np.random.Generator) -> np.ndarray:
@@ -148,12 +149,17 @@ def _share(trial: Trial) -> np.ndarray:
 
 
 def _rescored(trial: Trial, outcome: np.ndarray) -> Trial:
-    score = trial_scores(
+    moved = replace(trial, outcome=outcome)
+    return replace(moved, score=_scores(moved))
+
+
+def _scores(trial: Trial, *, level: bool = True) -> np.ndarray:
+    return trial_scores(
         trial.design,
-        outcome,
+        trial.outcome,
         stratum=trial.stratum,
         active_first=trial.active_first,
         trial=trial.trial,
         prediction=trial.prediction,
+        level=level,
     )
-    return replace(trial, outcome=outcome, score=score)

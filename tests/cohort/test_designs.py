@@ -244,8 +244,23 @@ def test_trials_are_scored_each_by_itself():
     for name in ("t0", "t1"):
         alone = units(cohort.isel(case=cohort["trial"].values == name))
         own = both["trial"].values == name
-        assert both["score"].values[own] == pytest.approx(alone["score"].values)
+        moved = both["score"].values[own] - alone["score"].values
+        assert moved == pytest.approx(moved[0])
         assert both["participant"].values[own].tolist() == alone["participant"].values.tolist()
+
+
+@pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
+def test_a_trial_that_works_better_overall_moves_no_score(design):
+    """Else a feature that tells the trials apart would pass for one that tells who benefits."""
+    made = parallel_cohort if design == "parallel" else crossover_cohort
+    cohort = made(40, seed=6, trials=2)
+    better = cohort.copy(deep=True)
+    helped = (cohort["trial"].values == "t1") & (cohort["arm"].values == "active")
+    better["improvement"] = cohort["improvement"] + 9.0 * helped
+    one, two = (units(c, design=design)["score"].values for c in (cohort, better))
+    assert two - one == pytest.approx((two - one)[0])
+    trial = units(cohort, design=design)["trial"].values
+    assert one[trial == "t0"].mean() == pytest.approx(one[trial == "t1"].mean())
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])

@@ -122,9 +122,13 @@ def test_crossover_flips_the_sign_of_what_is_left_of_the_difference(seed, index,
     effect = overall_effect(trial) if how == "arms" else 0.0
     _, new = relabel(trial, seed=seed, index=index, how=how)
     difference = new.outcome[:, 0] - new.outcome[:, 1]
-    shift = (trial.outcome[:, 0] - trial.outcome[:, 1]) - trial.score
+    own = trial_scores(
+        "crossover", trial.outcome, stratum=trial.stratum, active_first=trial.active_first,
+        trial=trial.trial, level=False,
+    )  # fmt: skip
+    shift = (trial.outcome[:, 0] - trial.outcome[:, 1]) - own
     flipped = difference - shift - effect
-    assert np.abs(flipped) == pytest.approx(np.abs(trial.score - effect), abs=1e-9)
+    assert np.abs(flipped) == pytest.approx(np.abs(own - effect), abs=1e-9)
     assert new.outcome.sum(axis=1) == pytest.approx(trial.outcome.sum(axis=1))
 
 
