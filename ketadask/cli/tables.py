@@ -42,6 +42,8 @@ def show_ending(ending: Ending) -> None:
         left = len(ending.verdicts) - _SHOWN
         if left > 0:
             out.print(f"and {left:,} more in {ending.folder / 'verdicts.csv'}", soft_wrap=True)
+    if ending.trials is not None and len(ending.trials):
+        out.print(across_table(ending.trials))
     if ending.predicted is not None:
         out.print(prediction_table(ending.predicted))
     reused = sum(each.reused for each in ending.stages)
@@ -77,6 +79,35 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
             "" if isnan(recurrence) else f"{recurrence:.0%}",
             str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
+        )
+    return table
+
+
+def across_table(trials: pd.DataFrame) -> Table:
+    """Return in which trials the first personas hold, in the order of the verdicts."""
+    table = Table(
+        title="Across trials: benefit inside minus outside, 95 % intervals",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column("#", justify="right")
+    table.add_column("holds", max_width=30)
+    for name in ("mean", "a further trial", "found without"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in trials.head(_SHOWN).to_dict("records"):
+        mean, low, high, least, most = (
+            _number(row[name], 1)
+            for name in ("effect", "low", "high", "predicted_low", "predicted_high")
+        )
+        table.add_row(
+            str(row["rank"]),
+            str(row["where"]) + (f": {row['only']}" if row["only"] else ""),
+            f"{mean} ({low} to {high})" if low else mean,
+            f"{least} to {most}" if least else "",
+            f"{row['found']} of {row['trials']}",
         )
     return table
 

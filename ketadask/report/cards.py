@@ -37,13 +37,18 @@ def verdict_rows(findings: Findings) -> dict[str, Any] | None:
     }
 
 
+def foremost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that are shown at length: the supported and suggestive, or else the first."""
+    words = [r for r in rows if r["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)]
+    return words[:MOST_CARDS] if len(words) >= LEAST_CARDS else rows[:LEAST_CARDS]
+
+
 def cards(findings: Findings) -> dict[str, Any] | None:
     """Return the cards of the leading verdicts, drawn on one common axis."""
     rows = ranked(findings)
     if not rows:
         return None
-    leading = [r for r in rows if r["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)]
-    chosen = leading[:MOST_CARDS] if len(leading) >= LEAST_CARDS else rows[:LEAST_CARDS]
+    chosen = foremost(rows)
     known = Features(findings)
     for row in chosen:
         for v in row["variables"]:

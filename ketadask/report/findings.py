@@ -43,6 +43,9 @@ class Findings:
         A table, or a dict of numbers and tables.
     stages
         How far an unfinished study is: stage, unit, present and total of each.
+    trials
+        Where there are several: tables ``trials``, ``summaries`` and ``left_out`` that keep the
+        contracts of these names.
     prediction
         summary, cases and weights of a predictor of response from brain structure.
 
@@ -68,6 +71,7 @@ class Findings:
     enrichment: Any = None
     prediction: Mapping[str, Any] | None = None
     stages: Sequence[Mapping[str, Any]] = ()
+    trials: Mapping[str, pd.DataFrame] | None = None
 
     def __post_init__(self) -> None:
         for name, needed in _NEEDED.items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ketadask.report.across import across_view
 from ketadask.report.cards import cards, verdict_rows
 from ketadask.report.checking import checklists
 from ketadask.report.claims import claims
@@ -41,6 +42,7 @@ SECTIONS = (
     ("stability", "Stability over splits"),
     ("families", "Family map"),
     ("benefit", "Benefit inside and outside"),
+    ("across", "Across trials"),
     ("courses", "Scores over the days"),
     ("explained", "Explained and unexplained cases"),
     ("enrichment", "What enrolment by this procedure would buy"),
@@ -55,7 +57,7 @@ SECTIONS = (
     ("reproduce", "How to reproduce this"),
 )
 
-ASKED_FOR = ("prediction", "stages")  # not every study wants it, so it is not missing
+ASKED_FOR = ("across", "prediction", "stages")  # not every study has it
 
 
 def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
@@ -132,6 +134,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "stability": stability_figure(findings),
         "families": family_map(findings),
         "benefit": benefit_figure(findings),
+        "across": across_view(findings),
         "courses": courses(findings),
         "explained": explained_view(findings.explained, mask, identifiers),
         "enrichment": enrichment_view(findings.enrichment, mask),

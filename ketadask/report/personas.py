@@ -52,12 +52,14 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     Added are ``names`` of the features, ``variables`` (one dict per literal), ``lines`` (the
     literals as the study words them), ``spoken`` (the same with labels and units) and ``labels``
     that say more than the names. ``adds`` is the p of what the persona adds to the findings above
-    it, None where nobody asked that, as of the first.
+    it, None where nobody asked that, as of the first; ``where`` says in which of several trials it
+    holds, ``only`` in which single one, '' where there is one trial.
     """
     if findings.verdicts is None:
         return []
     rows = records(findings.verdicts.sort_values("rank", kind="stable"))
     known, literals = Features(findings), _literals(findings)
+    held = _held(findings)
     for row in rows:
         row["names"] = [name for name in str(row["features"]).split(" | ") if name]
         row["variables"] = [_variable(v, known) for v in _listed(row, literals)]
@@ -66,8 +68,17 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
         row["spoken"] = [f"{v['label']} {v['cut']}" for v in row["variables"] if v["cut"]] or lines
         row["spoken"] = row["spoken"] or row["lines"]
         row["adds"] = _known(row.get("p_beyond"))
+        row["where"], row["only"] = held.get(row["rank"], ("", ""))
         row["labels"] = [known.label(n) for n in row["names"] if known.label(n) != n]
     return rows
+
+
+def _held(findings: Findings) -> dict[Any, tuple[str, str]]:
+    """Return in which trials each rank holds; nothing where there is one trial."""
+    if findings.trials is None:
+        return {}
+    rows = records(findings.trials["summaries"])
+    return {row["rank"]: (str(row["where"]), str(row["only"])) for row in rows}
 
 
 def _known(value: Any) -> float | None:

@@ -6,9 +6,12 @@ from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.tables import (
     EXCLUSIONS,
     HITS,
+    LEFT_OUT,
     LITERALS,
     NULLS,
     SEARCHES,
+    SUMMARIES,
+    TRIALS,
     VERDICTS,
 )
 
@@ -16,9 +19,12 @@ __all__ = [
     "COHORT",
     "EXCLUSIONS",
     "HITS",
+    "LEFT_OUT",
     "LITERALS",
     "NULLS",
     "SEARCHES",
+    "SUMMARIES",
+    "TRIALS",
     "UNITS",
     "VERDICTS",
     "Column",

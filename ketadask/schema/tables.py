@@ -156,3 +156,64 @@ VERDICTS = TableContract(
         "holdout_share": _real("mean share of holdout units inside, over splits"),
     },
 )
+
+_EFFECT = {
+    "effect": _real("mean score inside minus that outside; positive where members benefit more"),
+    "se": _real("standard error, units of a participant taken together"),
+    "low": _real("95 % interval"),
+    "high": _real("95 % interval"),
+}
+
+TRIALS = TableContract(
+    "trials",
+    {
+        "rank": _whole("rank of the persona among the verdicts"),
+        "persona": _text("stable id of the persona"),
+        "polarity": _text("favourable or unfavourable"),
+        "trial": _text("name of the trial"),
+        "n": _whole("units of the trial"),
+        "inside": _whole("units of the trial inside"),
+        **_EFFECT,
+        "clear": _flag("the interval, widened for the number of trials, excludes zero"),
+        "weight": _real("share of the trial in the mean of all"),
+        "found_rank": _whole("rank at which the search without this trial finds it, 0 if not"),
+    },
+)
+
+SUMMARIES = TableContract(
+    "summaries",
+    {
+        "rank": _whole("rank of the persona among the verdicts"),
+        "persona": _text("stable id of the persona"),
+        "polarity": _text("favourable or unfavourable"),
+        "trials": _whole("trials in which the effect could be measured"),
+        "effect": _real("mean of the true effects (random effects, Paule-Mandel)"),
+        "se": _real("its standard error (Hartung-Knapp)"),
+        "low": _real("95 % interval of the mean"),
+        "high": _real("95 % interval of the mean"),
+        "predicted_low": _real("95 % prediction interval of the effect in a further trial"),
+        "predicted_high": _real("95 % prediction interval of the effect in a further trial"),
+        "tau": _real("standard deviation of the true effects"),
+        "q": _real("Cochran's Q"),
+        "q_p": _real("p of Q where all true effects are the same"),
+        "i2": _real("share of the variance between the effects that is not chance"),
+        "agreeing": _whole("trials whose effect points the persona's way"),
+        "clear": _whole("trials that show it by themselves"),
+        "found": _whole("trials without which the search still finds it"),
+        "where": _text("in all trials, in most trials, in a single trial only, not settled"),
+        "only": _text("the single trial, or nothing"),
+    },
+)
+
+LEFT_OUT = TableContract(
+    "left_out",
+    {
+        "trial": _text("name of the trial left out"),
+        "polarity": _text("favourable or unfavourable"),
+        "text": _text("first persona of the search on the other trials"),
+        "n": _whole("units of the trial left out"),
+        "inside": _whole("units of the trial left out inside"),
+        **_EFFECT,
+        "confirmed": _flag("passes the heterogeneity gate in the trial left out"),
+    },
+)

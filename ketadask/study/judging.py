@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ketadask.study.across import across_trials
 from ketadask.study.calibrating import RISK, calibrate
 from ketadask.study.stages import evaluate, one
 from ketadask.study.stopping import relabellings
@@ -58,7 +59,9 @@ def judge_study(work: Work, asked: Asked) -> None:
     digest = _digest(work, asked)
     summary = headline(work, asked, found, verdicts, nulls, searches, digest)
     summary |= calibrate(work, asked)
-    for name, table in _tables(asked, digest, stability).items():
+    trials, numbers = across_trials(work, asked, verdicts)
+    summary |= numbers
+    for name, table in {**_tables(asked, digest, stability), **trials}.items():
         run.write_table(name, table)
     run.write_table(VERDICTS, verdicts, csv=True)
     run.write_json(SUMMARY, summary)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema import InputError
+from ketadask.study.across import trial_tables
 from ketadask.study.calibrating import risk_tables
 from ketadask.study.judging import (
     EXPLAINED,
@@ -134,4 +135,5 @@ def _findings(work: Work, verdicts: pd.DataFrame) -> Findings:
         courses=_courses(work, cohort),
         explained={"cases": run.read_table(EXPLAINED), **risk_tables(run)},
         enrichment=summary["enrichment"],
+        trials=trial_tables(run),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketadask.store import Parts, RunFolder, choose, gaps, parse_range
-from ketadask.study.work import EVALUATIONS, Place
+from ketadask.study.work import EVALUATIONS, LEFT_OUT, Place
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,10 @@ def states(place: Place) -> list[State]:
     if settings.null.studies:
         parts = place.calibrations(min(settings.null.study_splits, settings.splits.count))
         made.append(_parts("calibrate", "relabelled studies", parts, settings.null.studies))
-    evaluated = [p for p in (path / EVALUATIONS).glob("*.json") if p.is_file()]
-    made.append(State("evaluate", "parts", len(evaluated), len(evaluated), len(evaluated)))
+    for stage, folder in (("evaluate", EVALUATIONS), ("leave out", LEFT_OUT)):
+        written = [p for p in (path / folder).glob("*.json") if p.is_file()]
+        if written or folder == EVALUATIONS:  # one trial leaves nothing to leave out
+            made.append(State(stage, "parts", len(written), len(written), len(written)))
     if settings.predict is not None:
         made.append(_file("predict", run, "prediction.json"))
     keys = run.read_json("finished.json") if run.has("finished.json") else {}

@@ -37,6 +37,7 @@ class Ending:
     verdicts: pd.DataFrame | None = None
     predicted: Mapping[str, Any] | None = None
     report: Path | None = None
+    trials: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,14 @@ class Study:
         judge_study(work, asked)
 
     def _report(self, work: Work, *, anew: bool = False) -> Ending:
+        from ketadask.study.across import trial_tables
         from ketadask.study.reporting import report_study
 
         verdicts, path = report_study(work, anew=anew)
         predicted = read_predicted(work)
         told = None if predicted is None else predicted.summary
-        return Ending(work.run.path, tuple(work.ended), verdicts, told, path)
+        trials = (trial_tables(work.run) or {}).get("summaries")
+        return Ending(work.run.path, tuple(work.ended), verdicts, told, path, trials)
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:

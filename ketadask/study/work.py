@@ -15,6 +15,7 @@ from ketadask.study.inputs import data_folder, identity
 from ketadask.study.progress import Progress
 
 HITS, NULLS, EVALUATIONS, CALIBRATIONS = "hits", "nulls", "evaluations", "calibrations"
+LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Place:
     def hits(self) -> Parts:
         """Return the parts of the splits."""
         return Parts(self.path / HITS, self.key("search"))
+
+    def left_out(self) -> Parts:
+        """Return the parts of the searches that leave out one trial each."""
+        return Parts(self.path / LEFT_OUT, self.key("search", "leave-trial-out"))
 
     def nulls(self) -> Parts:
         """Return the parts of the relabelled trials."""

@@ -1,0 +1,236 @@
+"""Personas trial by trial: each one's effect where it was and was not found, and the summary.
+
+Two questions are kept apart. What the procedure finds without a trial is measured in that trial,
+which had no say: that is a confirmation (`left_out`). What a judged persona is worth in each trial
+describes the data that chose it (`trial_effects`): where trials agree it may be believed more, but
+the effects themselves are flattered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.inference.relabelled import IDS
+from ketadask.kernels.random_effects import RandomEffects, difference, random_effects
+from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
+
+if TYPE_CHECKING:
+    from ketadask.search import Problem
+
+LEVEL, DIFFERENT = 0.95, 0.05
+IN_ALL, IN_MOST = "in all trials", "in most trials"
+IN_ONE, UNSETTLED = "in a single trial only", "not settled"
+
+
+def trial_effects(
+    problem: Problem,
+    verdicts: pd.DataFrame,
+    names: Sequence[str],
+    hits: pd.DataFrame,
+    *,
+    jaccard: float,
+) -> pd.DataFrame:
+    """Return the effect of every judged persona in every trial.
+
+    Parameters
+    ----------
+    verdicts
+        Table that keeps ``schema.VERDICTS``.
+    names
+        Name of each trial, in the order of the codes of ``problem.trial.trial``.
+    hits
+        Table that keeps ``schema.HITS``: split i is the search on all trials but the i-th.
+    jaccard
+        Overlap of covers from which a persona found counts as the judged one.
+
+    Returns
+    -------
+    Table that keeps ``schema.TRIALS``, a row per persona and trial. The effect is the mean score
+    inside minus that outside, in the units of the scores; positive where members benefit more.
+    """
+    if verdicts.empty:
+        return TRIALS.empty()
+    trial = problem.trial
+    cover = problem.literals.conjunction(verdicts[list(IDS)].to_numpy(dtype=np.int64))
+    parts = []
+    for code, name in enumerate(names):
+        own = trial.trial == code
+        made = [
+            _measured(trial.score[own], inside[own], trial.participant[own], sign, len(names))
+            for inside, sign in zip(cover, _signs(verdicts["polarity"]), strict=True)
+        ]
+        part = verdicts[["rank", "persona", "polarity"]].assign(trial=name)
+        part = part.join(pd.DataFrame(made, index=part.index))
+        part["found_rank"] = _found_rank(problem, cover, verdicts, hits, code, jaccard)
+        parts.append(part)
+    table = pd.concat(parts).sort_values("rank", kind="stable", ignore_index=True)
+    weights = [_pooled(rows).weight for _, rows in table.groupby("rank", sort=True)]
+    return TRIALS.check(table.assign(weight=np.concatenate(weights)))
+
+
+def _signs(polarity: pd.Series) -> np.ndarray:
+    return np.where(polarity == nm.UNFAVOURABLE, -1.0, 1.0)
+
+
+def _measured(
+    score: np.ndarray, inside: np.ndarray, participant: np.ndarray, sign: float, trials: int
+) -> dict[str, Any]:
+    """One persona in one trial; clear is what stands out even among so many trials looked at."""
+    made = difference(score, inside, participant, LEVEL)
+    strict = difference(score, inside, participant, 1 - (1 - LEVEL) / trials)
+    return {
+        "n": score.size,
+        "inside": int(inside.sum()),
+        **vars(made),
+        "clear": bool((strict.low if sign > 0 else -strict.high) > 0),
+    }
+
+
+def _found_rank(
+    problem: Problem,
+    cover: np.ndarray,
+    verdicts: pd.DataFrame,
+    hits: pd.DataFrame,
+    split: int,
+    jaccard: float,
+) -> np.ndarray:
+    """(P,) best rank of the same finding in the search of one split; 0 where it is not there."""
+    best = np.zeros(len(verdicts), dtype=np.int64)
+    for polarity in nm.POLARITIES:
+        mine = (verdicts["polarity"] == polarity).to_numpy()
+        there = hits[(hits["split"] == split) & (hits["polarity"] == polarity)]
+        if not mine.any() or not len(there):
+            continue
+        other = problem.literals.conjunction(there[list(IDS)].to_numpy(dtype=np.int64))
+        one, two = cover[mine].astype(np.float64), other.astype(np.float64)
+        both = one @ two.T
+        either = one.sum(axis=1)[:, None] + two.sum(axis=1) - both
+        alike = both >= jaccard * np.maximum(either, 1.0)
+        rank = np.where(alike, there["rank"].to_numpy(), np.iinfo(np.int64).max).min(axis=1)
+        best[mine] = np.where(alike.any(axis=1), rank, 0)
+    return best
+
+
+def _pooled(rows: pd.DataFrame) -> RandomEffects:
+    return random_effects(rows["effect"].to_numpy(), rows["se"].to_numpy(), level=LEVEL)
+
+
+def summaries(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return what the trials say together about each persona of `trial_effects`.
+
+    Returns
+    -------
+    Table that keeps ``schema.SUMMARIES``, a row per persona.
+    """
+    rows = []
+    for rank, mine in trials.groupby("rank", sort=True):
+        first = mine.iloc[0]
+        where, only = where_it_holds(mine)
+        sign = -1.0 if first["polarity"] == nm.UNFAVOURABLE else 1.0
+        rows.append(
+            {
+                "rank": rank,
+                "persona": first["persona"],
+                "polarity": first["polarity"],
+                **_summed(_pooled(mine)),
+                "agreeing": int((sign * mine["effect"] > 0).sum()),
+                "clear": int(mine["clear"].sum()),
+                "found": int((mine["found_rank"] > 0).sum()),
+                "where": where,
+                "only": only,
+            }
+        )
+    return SUMMARIES.check(pd.DataFrame(rows)) if rows else SUMMARIES.empty()
+
+
+def _summed(made: RandomEffects) -> dict[str, Any]:
+    told = {k: v for k, v in vars(made).items() if k not in ("weight", "tau2")}
+    return told | {"tau": float(np.sqrt(made.tau2))}
+
+
+def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
+    """Say in which trials a persona holds, from its rows of ``schema.TRIALS``.
+
+    ``in all trials``: every trial shows it by itself (`clear`), or all effects point its way and
+    their mean is above chance. ``in a single trial only``: one trial shows it by itself, no other
+    does, the mean of the others is not above chance, and the trials differ more than chance lets
+    them (Cochran's Q, p < 0.05). ``in most trials``: the mean is above chance and more than half
+    of the effects point its way. Anything else is ``not settled``.
+
+    Returns
+    -------
+    The words, and the name of the single trial or ``""``.
+    """
+    mine = mine[np.isfinite(mine["se"])]
+    sign = float(_signs(mine["polarity"])[0]) if len(mine) else 1.0
+    if len(mine) < 2:
+        return UNSETTLED, ""
+    together, toward = _pooled(mine), sign * mine["effect"] > 0
+    beyond = _beyond(mine, sign)
+    if mine["clear"].all() or (toward.all() and beyond):
+        return IN_ALL, ""
+    differ = together.q_p < DIFFERENT
+    if differ and mine["clear"].sum() == 1 and not _beyond(mine[~mine["clear"]], sign):
+        return IN_ONE, str(mine.loc[mine["clear"], "trial"].iloc[0])
+    return (IN_MOST, "") if beyond and toward.mean() > 0.5 else (UNSETTLED, "")
+
+
+def _beyond(rows: pd.DataFrame, sign: float) -> bool:
+    """Whether the mean effect of some trials lies beyond chance on the persona's side."""
+    if len(rows) == 1:
+        bounds = rows.iloc[0][["low", "high"]].to_numpy(dtype=np.float64)
+    else:
+        made = _pooled(rows)
+        bounds = np.array([made.low, made.high])
+    return bool((sign * bounds).min() > 0)
+
+
+def left_out(problem: Problem, names: Sequence[str], hits: pd.DataFrame) -> pd.DataFrame:
+    """Return what the first persona found without a trial is worth in that trial.
+
+    Parameters
+    ----------
+    names, hits
+        As for `trial_effects`.
+
+    Returns
+    -------
+    Table that keeps ``schema.LEFT_OUT``: a row per trial and polarity in which something was
+    found. Nothing of the trial had a say in the choice, so its interval is an honest one.
+    """
+    trial, rows = problem.trial, []
+    first = hits[hits["rank"] == 1].sort_values(["polarity", "split"])
+    for row in first.to_dict("records"):
+        ids = np.array([row[name] for name in IDS], dtype=np.int64)
+        own = trial.trial == row["split"]
+        inside = problem.literals.conjunction(ids)[0][own]
+        made = difference(trial.score[own], inside, trial.participant[own], LEVEL)
+        rows.append(
+            {
+                "trial": names[row["split"]],
+                "polarity": row["polarity"],
+                "text": problem.literals.sentence(ids),
+                "n": int(own.sum()),
+                "inside": int(inside.sum()),
+                **vars(made),
+                "confirmed": bool(row["heterogeneity_holdout"]),
+            }
+        )
+    return LEFT_OUT.check(pd.DataFrame(rows)) if rows else LEFT_OUT.empty()
+
+
+def left_out_summary(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return per polarity what the effects of `left_out` say together.
+
+    The searches share trials, so the effects are not quite independent; the selection never saw
+    the trial it is measured in.
+    """
+    return {
+        str(polarity): _summed(_pooled(mine)) | {"confirmed": int(mine["confirmed"].sum())}
+        for polarity, mine in table.groupby("polarity", sort=True)
+    }

@@ -1,0 +1,247 @@
+"""Personas trial by trial: effects by hand, the words for them, and what a trial left out says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ketadask import names as nm
+from ketadask.cohort import HoldoutSplit
+from ketadask.cohort.designs import trial_scores
+from ketadask.inference.across import (
+    IN_ALL,
+    IN_MOST,
+    IN_ONE,
+    UNSETTLED,
+    left_out,
+    left_out_summary,
+    summaries,
+    trial_effects,
+    where_it_holds,
+)
+from ketadask.inference.relabelled import IDS, null_block
+from ketadask.inference.verdicts import judge
+from ketadask.kernels.random_effects import random_effects
+from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
+from ketadask.search.block import search_block
+from ketadask.search.criteria import Gates
+from tests.inference.small_problems import BruteSearch, make_problem
+
+
+def several(holds_in, trials=4, each=40, planted=3.0, design="crossover", seed=3):
+    """A problem of several trials of which the first few hold the persona x0 <= 0."""
+    n = trials * each
+    problem = make_problem(design, n, features=4, seed=seed)
+    code = np.repeat(np.arange(trials), each)
+    inside = problem.literals.conjunction(np.array([[0, -1, -1, -1]]))[0]
+    trial = problem.trial
+    outcome = trial.outcome.copy()
+    outcome[:, 0] += planted * inside * (code < holds_in) + 2.0 * code
+    score = trial_scores(
+        design, outcome, stratum=trial.stratum, active_first=trial.active_first, trial=code
+    )
+    stratum = trial.stratum + 2 * code
+    made = replace(trial, outcome=outcome, score=score, trial=code, stratum=stratum)
+    return replace(problem, trial=made)
+
+
+def without_each(problem, search):
+    trials = len(np.unique(problem.trial.trial))
+    splitter = HoldoutSplit(trials, scheme="leave-trial-out")
+    tables, _ = search_block(problem, search, splitter, 0, trials - 1, gates=Gates())
+    return tables["hits"]
+
+
+def judged(problem, search):
+    found = {each: search.solve(problem, polarity=each) for each in search.polarities}
+    nulls = null_block(problem, search, (0, 38), seed=1)
+    return judge(problem, search, found, nulls)
+
+
+class Complete(BruteSearch):
+    """What a block of splits asks of a search, besides."""
+
+    def solve(self, problem, **asked):
+        few = super().solve(problem, **asked)
+        told = {"saturation": 0.5, "nodes": 1, "proven": True, "gap": 0.0}
+        return type("Found", (), {**vars(few), **told})()
+
+
+@pytest.fixture(scope="module", params=[4, 1], ids=["all", "one"])
+def made(request):
+    problem = several(request.param, planted=3.0 if request.param == 4 else 6.0)
+    search = Complete()
+    verdicts, hits = judged(problem, search), without_each(problem, search)
+    names = [f"T{k}" for k in range(4)]
+    table = trial_effects(problem, verdicts, names, hits, jaccard=0.8)
+    return request.param, problem, verdicts, hits, names, table
+
+
+def test_a_persona_true_in_all_trials_is_supported_in_one_is_shown_as_such(made):
+    holds_in, _, verdicts, _, _, table = made
+    first, told = verdicts.iloc[0], SUMMARIES.check(summaries(table)).iloc[0]
+    assert first["text"].startswith("x0 <= 0")
+    assert first["verdict"] == nm.SUPPORTED
+    if holds_in == 4:
+        assert (told["where"], told["only"]) == (IN_ALL, "")
+        assert (told["agreeing"], told["found"]) == (4, 4)
+        assert told["low"] > 0
+    else:
+        assert (told["where"], told["only"]) == (IN_ONE, "T0")
+        assert told["clear"] == 1
+        assert told["low"] < 0
+        assert told["i2"] > 0.5
+        mine = table[table["rank"] == 1].set_index("trial")
+        assert mine.loc["T0", "found_rank"] != 1
+
+
+def test_effects_are_differences_of_mean_scores(made):
+    _, problem, verdicts, _, names, table = made
+    assert len(TRIALS.check(table)) == len(verdicts) * 4
+    trial, ids = problem.trial, verdicts[list(IDS)].to_numpy(dtype=int)
+    cover = problem.literals.conjunction(ids)
+    for row in table.head(12).to_dict("records"):
+        own = trial.trial == names.index(row["trial"])
+        inside = cover[row["rank"] - 1]
+        a, b = trial.score[own & inside], trial.score[own & ~inside]
+        assert (row["n"], row["inside"]) == (40, len(a))
+        if min(len(a), len(b)) < 2:
+            assert np.isnan(row["effect"])
+            continue
+        assert row["effect"] == pytest.approx(a.mean() - b.mean())
+        welch = stats.ttest_ind(a, b, equal_var=False)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(welch.confidence_interval()))
+        strict = welch.confidence_interval(1 - 0.05 / 4)
+        sign = -1 if row["polarity"] == nm.UNFAVOURABLE else 1
+        assert row["clear"] == (min(sign * strict.low, sign * strict.high) > 0)
+    sums = table.groupby("rank")["weight"].sum()
+    assert sums.to_numpy() == pytest.approx(1.0)
+
+
+def test_summaries_are_random_effects(made):
+    table = made[-1]
+    for row in summaries(table).to_dict("records"):
+        mine = table[table["rank"] == row["rank"]]
+        told = random_effects(mine["effect"].to_numpy(), mine["se"].to_numpy())
+        assert (row["effect"], row["low"], row["tau"] ** 2) == pytest.approx(
+            (told.effect, told.low, told.tau2)
+        )
+
+
+def test_found_without_is_looked_up_in_the_search_without(made):
+    _, problem, verdicts, hits, names, table = made
+    ids = verdicts[list(IDS)].to_numpy(dtype=int)
+    row = table[table["rank"] == 1]
+    cover = problem.literals.conjunction(ids[:1])[0]
+    for split, name in enumerate(names):
+        mine = hits[(hits["split"] == split) & (hits["polarity"] == verdicts["polarity"][0])]
+        ranks = []
+        for hit in mine.to_dict("records"):
+            other = problem.literals.conjunction(np.array([[hit[k] for k in IDS]]))[0]
+            if (cover & other).sum() / (cover | other).sum() >= 0.8:
+                ranks.append(hit["rank"])
+        expected = min(ranks, default=0)
+        assert row.set_index("trial").loc[name, "found_rank"] == expected
+
+
+def test_what_is_found_without_a_trial_is_measured_in_it(made):
+    holds_in, problem, _, hits, names, _ = made
+    table = LEFT_OUT.check(left_out(problem, names, hits))
+    assert len(table) == 2 * 4
+    told = left_out_summary(table)
+    good = told[nm.FAVOURABLE]
+    assert good["trials"] == 4
+    if holds_in == 4:
+        assert good["low"] > 0
+        assert good["confirmed"] == 4
+        assert set(table[table["polarity"] == nm.FAVOURABLE]["text"]) == {"x0 <= 0"}
+    else:
+        assert good["low"] < 0
+
+
+def test_a_trial_left_out_has_no_say_in_what_is_measured_in_it():
+    problem, search = several(4), Complete()
+    names = [f"T{k}" for k in range(4)]
+    changed = problem.trial.score.copy()
+    own = problem.trial.trial == 2
+    changed[own] = np.random.default_rng(0).permutation(changed[own]) + 1.0
+    other = replace(problem, trial=replace(problem.trial, score=changed))
+    one, two = (
+        left_out(p, names, without_each(p, search)).set_index("trial") for p in (problem, other)
+    )
+    assert (one.loc["T2", "text"] == two.loc["T2", "text"]).all()
+    assert (one.loc["T2", "effect"] != two.loc["T2", "effect"]).all()
+
+
+def rows(effect, se, polarity=nm.FAVOURABLE):
+    effect, se = np.asarray(effect, float), np.asarray(se, float)
+    sign = -1 if polarity == nm.UNFAVOURABLE else 1
+    strict = stats.norm.ppf(1 - 0.025 / len(effect)) * se
+    return pd.DataFrame(
+        {
+            "trial": [f"T{k}" for k in range(len(effect))],
+            "polarity": polarity,
+            "effect": sign * effect,
+            "se": se,
+            "low": sign * effect - 1.96 * se,
+            "high": sign * effect + 1.96 * se,
+            "clear": effect - strict > 0,
+        }
+    )
+
+
+@pytest.mark.parametrize("polarity", nm.POLARITIES)
+@pytest.mark.parametrize(
+    ("effect", "where", "only"),
+    [
+        ([5, 4, 6, 5], IN_ALL, ""),
+        ([5, 4], IN_ALL, ""),
+        ([9, 0.2, -0.3, 0.1], IN_ONE, "T0"),
+        ([0.1, 9], IN_ONE, "T1"),
+        ([4, 4, 4, 4, -0.5], IN_MOST, ""),
+        ([9, 9, -0.5, 0.5], UNSETTLED, ""),
+        ([1, -1, 0.5, -0.5], UNSETTLED, ""),
+        ([9, np.nan], UNSETTLED, ""),
+    ],
+)
+def test_words_for_effects(polarity, effect, where, only):
+    se = np.where(np.isnan(effect), np.nan, 1.0)
+    assert where_it_holds(rows(effect, se, polarity)) == (where, only)
+
+
+def test_words_are_seldom_wrong():
+    rng = np.random.default_rng(5)
+    told = {"all": [], "one": [], "none": []}
+    for _ in range(300):
+        for name, true in (("all", np.full(8, 3.5)), ("one", np.r_[7.0, np.zeros(7)])):
+            told[name].append(where_it_holds(rows(rng.normal(true, 1), np.ones(8)))[0])
+        told["none"].append(where_it_holds(rows(rng.normal(0, 1, 8), np.ones(8)))[0])
+    share = {k: {w: v.count(w) / len(v) for w in set(v)} for k, v in told.items()}
+    assert share["all"][IN_ALL] > 0.95
+    assert share["one"][IN_ONE] > 0.8
+    assert share["one"].get(IN_ALL, 0) < 0.02
+    assert share["none"][UNSETTLED] > 0.9
+
+
+def test_nothing_judged_gives_tables_without_rows():
+    problem, search = several(0, planted=0.0), Complete(keep=1)
+    verdicts = judged(problem, search).iloc[:0]
+    table = trial_effects(problem, verdicts, list("abcd"), without_each(problem, search), jaccard=1)
+    assert len(table) == 0
+    assert len(summaries(table)) == 0
+
+
+def test_trials_of_cases_count_participants_once():
+    problem = several(4, design="pooled")
+    trial = problem.trial
+    paired = replace(trial, participant=trial.participant // 2)
+    verdicts = judged(problem, Complete()).head(1)
+    hits = without_each(problem, Complete())
+    single, double = (
+        trial_effects(replace(problem, trial=t), verdicts, list("abcd"), hits, jaccard=0.8)
+        for t in (trial, paired)
+    )
+    assert single["effect"].tolist() == double["effect"].tolist()
+    assert single["se"].tolist() != double["se"].tolist()

@@ -1,0 +1,153 @@
+"""The section on several trials: numbers as the tables hold them, figures, and no such section."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketadask import names as nm
+from ketadask.inference.across import left_out_summary, summaries
+from ketadask.report.page import render
+from ketadask.schema import LEFT_OUT, TRIALS
+from tests.report.made_findings import make_findings
+from tests.report.test_numbers import printed, section
+
+
+def make_trials(verdicts, trials=8, seed=3):
+    """Tables of trials: the first persona holds in all, the second in one, the rest in none."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for row in verdicts.to_dict("records"):
+        true = {1: np.full(trials, 6.0), 2: np.r_[12.0, np.zeros(trials - 1)]}
+        effect = rng.normal(true.get(row["rank"], np.zeros(trials)), 1.0)
+        sign = -1 if row["polarity"] == nm.UNFAVOURABLE else 1
+        se = rng.uniform(0.7, 2.0, trials)
+        if row["rank"] == 3:
+            effect[-1] = se[-1] = np.nan
+        rows += [
+            {
+                "rank": row["rank"],
+                "persona": row["persona"],
+                "polarity": row["polarity"],
+                "trial": f"trial-{k + 1}",
+                "n": 60,
+                "inside": 20 + k,
+                "effect": sign * effect[k],
+                "se": se[k],
+                "low": sign * effect[k] - 2.01 * se[k],
+                "high": sign * effect[k] + 2.01 * se[k],
+                "clear": bool(effect[k] > 3 * se[k]),
+                "weight": 1 / trials,
+                "found_rank": int(row["rank"] == 1) * (k + 1),
+            }
+            for k in range(trials)
+        ]
+    table = TRIALS.check(pd.DataFrame(rows))
+    first = pd.DataFrame(
+        [
+            {
+                "trial": f"trial-{k + 1}",
+                "polarity": polarity,
+                "text": "age <= 30 and <i>x</i> > 3",
+                "n": 60,
+                "inside": 21,
+                "effect": 5.0 + 0.1 * k,
+                "se": 1.5,
+                "low": 2.0,
+                "high": 8.0 + 0.1 * k,
+                "confirmed": k != 2,
+            }
+            for polarity in nm.POLARITIES
+            for k in range(trials)
+        ]
+    )
+    tables = {"trials": table, "summaries": summaries(table), "left_out": LEFT_OUT.check(first)}
+    return tables, {"count": trials, "left_out": left_out_summary(first)}
+
+
+def several(trials=8, best=nm.SUPPORTED):
+    made = make_findings(best)
+    tables, numbers = make_trials(made.verdicts, trials)
+    return replace(made, trials=tables, summary={**made.summary, "trials": numbers})
+
+
+@pytest.fixture(scope="module")
+def across():
+    made = several()
+    return made, section(render(made), "across")
+
+
+def test_a_study_of_one_trial_has_no_such_section(page):
+    assert 'id="across"' not in page
+    assert "Across trials" not in page
+
+
+def test_every_number_is_one_of_the_tables(across):
+    made, html = across
+    own = {8.0, 60.0}
+    for table in made.trials.values():
+        own |= set(table.select_dtypes("number").to_numpy(float).ravel())
+    for told in made.summary["trials"]["left_out"].values():
+        own |= {float(v) for v in told.values()}
+    shown = printed(html)
+    assert len(shown) > 100
+    assert [pair for pair in shown if pair[0] not in own] == []
+
+
+def test_forest_plots_say_each_trial_the_mean_and_a_further_trial(across):
+    made, html = across
+    labels = re.findall(r'aria-label="(Persona [^"]*)"', html)
+    assert len(labels) == 2 * 3  # wide and narrow, three personas at least
+    for k in range(1, 9):
+        assert f"trial-{k} " in labels[0]
+    assert "; mean " in labels[0]
+    assert "; a further trial " in labels[0]
+    titles = re.findall(r"<title>([^<]*)</title>", html)
+    squares = [t for t in titles if t.startswith("trial-1: ")]
+    assert len(squares) == 6
+    assert "found without this trial" in squares[0]
+    assert [t for t in titles if t.startswith("mean of 8 trials")]
+    assert [t for t in titles if t.startswith("expected in a further trial")]
+    assert "too few to tell" in html
+    told = made.trials["summaries"].iloc[0]
+    assert f"{told['effect']:.1f}" in labels[0]
+
+
+def test_it_says_where_a_persona_holds(across):
+    _, html = across
+    text = re.sub(r"<[^>]+>", "", html)
+    assert "Holds in all trials" in text
+    assert "Holds in a single trial only: trial-1" in text
+
+
+def test_first_page_and_verdicts_name_a_persona_of_a_single_trial():
+    made = several()
+    table = made.trials["summaries"].copy()
+    table.loc[table["rank"] == 1, ["where", "only"]] = ["in a single trial only", "trial-7"]
+    html = render(replace(made, trials={**made.trials, "summaries": table}))
+    claims = re.sub(r"<[^>]+>", "", section(html, "claims"))
+    assert "It holds in a single trial only: trial-7." in claims
+    assert "matters in other trials: trial-7 alone shows it." in claims
+    assert "in a single trial only: trial-7" in section(html, "verdicts")
+
+
+def test_two_trials_have_no_prediction():
+    html = section(render(several(trials=2)), "across")
+    assert "needs three trials" in html
+    assert "a further trial −" not in html
+
+
+def test_texts_of_findings_are_escaped(across):
+    assert "&lt;i&gt;x&lt;/i&gt;" in across[1]
+    assert "<i>x</i>" not in across[1]
+
+
+def test_downloads_hold_the_tables(across):
+    names = re.findall(r'download="([^"]*)"', across[1])
+    assert names == ["trials.csv", "summaries.csv", "left_out.csv"]
+
+
+def test_the_same_findings_give_the_same_text():
+    assert render(several()) == render(several())
