@@ -15,11 +15,15 @@ from ketadask import names as nm
 from ketadask.schema import InputError
 from ketadask.sources.delimited import unreadable
 from ketadask.sources.fs_stats import is_participant_folder
-from ketadask.sources.fs_tables import check_people, is_volume_table, open_table, participant_of
+from ketadask.sources.fs_tables import (
+    TABLE_ENDINGS,
+    check_people,
+    is_volume_table,
+    open_table,
+    participant_of,
+)
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
 from ketadask.sources.regions import ORDER, REGIONS
-
-_TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".table", ".dat", ".stats")
 
 
 def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
@@ -99,7 +103,7 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     if root.is_file():
         return [], [root]
     inside = _inside(root)
-    files = [p for p in inside if p.suffix in _TABLE_ENDINGS and p.is_file()]
+    files = [p for p in inside if p.suffix in TABLE_ENDINGS and p.is_file()]
     tables = [p for p in files if is_volume_table(p)]
     # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
     folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
@@ -122,7 +126,7 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
 def _inside(folder: Path) -> list[Path]:
     try:
         inside = sorted(folder.iterdir())
-        empty = [p for p in inside if p.suffix in _TABLE_ENDINGS and not p.stat().st_size]
+        empty = [p for p in inside if p.suffix in TABLE_ENDINGS and not p.stat().st_size]
     except OSError as error:
         raise unreadable(folder, error) from None
     if empty:  # nothing says what it held, so it must not be passed over

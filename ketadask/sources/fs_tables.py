@@ -13,11 +13,10 @@ from ketadask.sources.codes import as_number, first_twice
 from ketadask.sources.delimited import text_rows, unreadable
 from ketadask.sources.regions import ORDER, unified
 
+TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".table", ".dat", ".stats")
 _FIRST_CELL = re.compile(
     r"(?:(?P<hemi>lh|rh)\.(?P<atlas>[\w.]+)\.(?P<surface>\w+)|Measure:(?P<measure>\w+))"
 )
-
-
 _SESSION = re.compile(r"(sub-[A-Za-z0-9]+)_ses-[A-Za-z0-9]+(?:\.long\..+)?")
 
 

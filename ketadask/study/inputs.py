@@ -20,7 +20,6 @@ _SIDECARS = (
     *("*_meg.json", "sub-*/**/*_meg.json"),
     *("*_channels.tsv", "sub-*/**/*_channels.tsv"),
 )
-_VOLUMES = ("*.tsv", "*.txt", "*.csv", "*/stats/*.stats")
 
 
 def data_folder(settings: Settings, out: Path) -> Path:
@@ -55,13 +54,16 @@ def _files(settings: Settings, folder: Path) -> dict[str, Path]:
         for each in (Path(name), Path(name).with_suffix(".json")):
             if (folder / each).is_file():
                 files[each.as_posix()] = folder / each
+    from ketadask.sources.fs_tables import TABLE_ENDINGS
+
     place = volumes_folder(settings, folder)
     if settings.data.freesurfer is not None:
         _readable(place, "data.freesurfer")
     volumes = {
         f"freesurfer/{path.relative_to(place).as_posix()}": path
-        for pattern in _VOLUMES
+        for pattern in (*(f"*{ending}" for ending in TABLE_ENDINGS), "*/stats/*.stats")
         for path in place.glob(pattern)
+        if path.is_file()
     }
     return files | volumes
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from ketadask.config import load
 from ketadask.simulate import simulate
+from ketadask.sources.fs_tables import TABLE_ENDINGS
 from ketadask.study.inputs import identity
 from ketadask.study.trial import read_cohort
 
@@ -53,6 +55,21 @@ def test_a_plain_table_may_lie_elsewhere(place):
     settings = asked(place, f", tables: [{{file: {table}}}]")
     before = identity(settings, place)
     table.write_text("participant_id,bdi_total\nsub-K00001,3\n")
+    assert identity(settings, place) != before
+
+
+@pytest.mark.parametrize("ending", TABLE_ENDINGS)
+def test_volumes_count_whatever_their_tables_are_called(place, ending):
+    folder = place / "study" / "derivatives" / "freesurfer"
+    table = (folder / "aseg.volume.tsv").rename(folder / f"aseg{ending}")
+    if ending == ".csv":
+        table.write_text(table.read_text().replace("\t", ","))
+    first = table.read_text().splitlines()[1]
+    settings = asked(place, families="[volume]")
+    cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
+    other = re.sub(r"[\t,]", lambda found: f"{found[0]}9", first, count=1)
+    table.write_text(table.read_text().replace(first, other))
+    assert not read_cohort(settings, place / "study").identical(cohort)
     assert identity(settings, place) != before
 
 
