@@ -26,6 +26,7 @@ def connect(
 ) -> Iterator[Executor]:
     """Yield an executor for ``profile``; what the workers say goes into the folder ``logs``.
 
+    A queue keeps its record and its certificates beside that folder; it must be of this run alone.
     How many workers of a queue are there, and why others are not, is told to ``say``.
 
     Examples
@@ -115,9 +116,9 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     from ketadask.cluster.logs import WorkerLog
     from ketadask.cluster.scheduled import Scheduled
 
+    security = None if profile.certificates is None else certificate(profile.certificates)
     with dask.config.set(_settings(profile)):
         try:
-            security = None if profile.certificates is None else certificate(profile.certificates)
             client = Client(profile.address, set_as_default=False, timeout="10s", security=security)
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(

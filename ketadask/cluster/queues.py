@@ -221,7 +221,7 @@ def queued(
     profile: Profile, *, logs: Path | None, say: Callable[[str], None] | None
 ) -> Iterator[Executor]:
     """Yield an executor whose workers are jobs; at the end no job is left."""
-    folder = (logs or Path.cwd() / "ketadask-logs").absolute()
+    folder = (logs or Path.cwd() / "ketadask-queue" / "logs").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if any(letter.isspace() for letter in str(folder)):
         raise InputError(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ketadask.cluster import Profile, TaskFailure, connect
 from ketadask.cluster.connect import ONE_THREAD, cores
+from ketadask.cluster.profile import QUEUES
 from ketadask.config import read
 from ketadask.schema import InputError
 
@@ -131,9 +132,9 @@ def _threads() -> Finding:
 def _cluster(profile: Profile, out: Path) -> Finding:
     from ketadask.study.graph import probes
 
-    begun = time.monotonic()
+    begun, place = time.monotonic(), out / f"doctor-{os.getpid()}"
     try:
-        with connect(profile) as executor:
+        with connect(profile, logs=place / "logs" if profile.kind in QUEUES else None) as executor:
             results = [result for _, result in executor.compute(probes(4))]
             failed = [str(each) for each in results if isinstance(each, TaskFailure)]
             text = f"{profile.kind}, {executor.workers} workers, 4 tasks in "
@@ -141,7 +142,7 @@ def _cluster(profile: Profile, out: Path) -> Finding:
     except InputError as error:
         return Finding("cluster", False, error.problem, error.remedy or "")
     finally:
-        shutil.rmtree(out / f"doctor-{os.getpid()}", ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
     if failed:
         return Finding("cluster", False, failed[0], "see the log of the workers")
     return Finding("cluster", True, text)

@@ -136,7 +136,8 @@ def study_power(
     )
     folder = RunFolder.make(study.out, f"{settings.name}-power", key)
     parts = Parts(folder.path / "studies", key)
-    with folder.lock(), connect(study.profile, say=study.progress.say) as executor:
+    logs, say = folder.path / "logs", study.progress.say
+    with folder.lock(), connect(study.profile, logs=logs, say=say) as executor:
         ended = finish(
             "power",
             "simulated studies",

@@ -127,7 +127,7 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     assert "memory_limit" in str(results[0])
 
 
-def test_an_address_is_joined_and_a_wrong_one_told():
+def test_an_address_is_joined():
     from distributed import LocalCluster
 
     with LocalCluster(
@@ -140,6 +140,12 @@ def test_an_address_is_joined_and_a_wrong_one_told():
         profile = Profile(kind="address", address=cluster.scheduler_address)
         with connect(profile) as executor:
             assert dict(executor.compute([delayed(square)(6)])) == {0: 36}
+
+
+def test_certificates_that_are_not_there_are_named(tmp_path):
+    profile = Profile(kind="address", address="tls://127.0.0.1:9", certificates=tmp_path)
+    with pytest.raises(InputError, match=r"ca\.pem: no such certificate"), connect(profile):
+        pass
 
 
 @pytest.mark.parametrize(

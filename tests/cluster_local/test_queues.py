@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ketadask.cluster import Profile
+from ketadask.cluster import Profile, connect
 from ketadask.cluster.queued import Head, Job
 from ketadask.cluster.queues import _CLASSES, job_words, made_cluster, worker_memory
 from ketadask.cluster.slurm import Death, seconds
@@ -44,6 +44,19 @@ def test_every_queue_gets_a_job_script_with_one_thread_per_worker(tmp_path, kind
         lines = [line for line in text.splitlines() if line.startswith(MARKS[kind])]
         assert any("long" in line for line in lines)
         assert any("lab" in line for line in lines)
+
+
+def test_a_queue_without_a_place_for_logs_touches_nothing_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tls-mine").mkdir()
+
+    def refuse(folder):
+        raise InputError("no certificates today", file=folder)
+
+    monkeypatch.setattr("ketadask.cluster.certificates.temporary", refuse)
+    with pytest.raises(InputError, match="no certificates today"), connect(profile("pbs")):
+        pass
+    assert (tmp_path / "tls-mine").is_dir()
 
 
 def test_a_slurm_job_asks_for_what_the_profile_says(tmp_path):
