@@ -119,6 +119,17 @@ def run(
     show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).run())
 
 
+@app.command(short_help="Turn inputs into features and a cohort.")
+def extract(
+    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+) -> None:
+    """Open or simulate the inputs, measure the recordings, assemble the cohort; no searches yet."""
+    from ketadask.cli.tables import show_ending
+    from ketadask.study import Study
+
+    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).extract())
+
+
 @app.command(short_help="Search all splits and all relabelled trials.")
 def search(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS

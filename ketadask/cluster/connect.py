@@ -27,7 +27,8 @@ def connect(
     """Yield an executor for ``profile``; what the workers say goes into the folder ``logs``.
 
     A queue keeps its record and its certificates beside that folder; it must be of this run alone.
-    How many workers of a queue are there, and why others are not, is told to ``say``.
+    Which workers were lost, how many of a queue are there, and why others are not, is told to
+    ``say``.
 
     Examples
     --------
@@ -41,7 +42,7 @@ def connect(
     elif profile.kind == "threads":
         yield Threads(profile.workers or cores())
     elif profile.kind == "local":
-        yield from _local(profile, logs)
+        yield from _local(profile, logs, say)
     elif profile.kind in QUEUES:
         from ketadask.cluster.queues import queued
 
@@ -52,10 +53,12 @@ def connect(
 
 
 def cores() -> int:
-    """Return the number of cores this process may use, as limits of the system leave them."""
+    """Return the number of cores this process may use, as system and queue leave them."""
     from dask.system import CPU_COUNT
 
-    return max(1, min(CPU_COUNT, len(os.sched_getaffinity(0))))
+    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    of_job = int(given) if given.isdigit() else CPU_COUNT
+    return max(1, min(CPU_COUNT, of_job, len(os.sched_getaffinity(0))))
 
 
 def _settings(profile: Profile) -> dict[str, object]:
@@ -67,7 +70,14 @@ def _settings(profile: Profile) -> dict[str, object]:
     }
 
 
-def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
+# A nanny starts its worker again, however long that takes; dask would close the nanny of one that
+# is away for 15 s, which on a busy machine is how long Python may need, and nobody replaces it.
+NEVER_GIVEN_UP = {"distributed.deploy.lost-worker-timeout": "365 days"}
+
+
+def _local(
+    profile: Profile, logs: Path | None, say: Callable[[str], None] | None
+) -> Iterator[Executor]:
     import logging
 
     import dask
@@ -77,7 +87,7 @@ def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     from ketadask.cluster.scheduled import Scheduled
 
     workers = profile.workers or cores()
-    with dask.config.set(_settings(profile)), driver_log(logs):
+    with dask.config.set({**_settings(profile), **NEVER_GIVEN_UP}), driver_log(logs):
         try:
             cluster = LocalCluster(
                 n_workers=workers,
@@ -104,7 +114,7 @@ def _local(profile: Profile, logs: Path | None) -> Iterator[Executor]:
             executor = Scheduled(
                 client, workers=workers * profile.threads_per_worker, dashboard=dashboard
             )
-            with watch_workers(cluster.scheduler, executor.events):
+            with watch_workers(cluster.scheduler, executor.events, say):
                 yield executor
 
 

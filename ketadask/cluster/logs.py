@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +73,24 @@ def driver_log(folder: Path | None) -> Iterator[None]:
 class _Watch(SchedulerPlugin):
     name = "ketadask-watch"
 
-    def __init__(self, events: list[str]) -> None:
-        self.events = events
+    def __init__(self, events: list[str], say: Callable[[str], None] | None) -> None:
+        self.events, self.say = events, say
         self.open = True
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         if self.open:
-            moment = time.strftime("%H:%M:%S")
-            self.events.append(f"{moment} worker {worker} was lost; its tasks begin again")
+            line = f"worker {worker} was lost; its tasks begin again"
+            self.events.append(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}")
+            if self.say is not None:
+                self.say(line)
 
 
 @contextmanager
-def watch_workers(scheduler: Scheduler, events: list[str]) -> Iterator[None]:
-    """Note in ``events`` each worker lost while the work goes on."""
-    watch = _Watch(events)
+def watch_workers(
+    scheduler: Scheduler, events: list[str], say: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Note in ``events``, and say, each worker lost while the work goes on."""
+    watch = _Watch(events, say)
     scheduler.add_plugin(watch)
     try:
         yield

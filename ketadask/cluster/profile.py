@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ketadask.cluster.queued import Head, Job
+from ketadask.cluster.queued import Head, Job, Stages
 
 Kind = Literal[
     "synchronous", "threads", "local", "address", "slurm", "pbs", "lsf", "sge", "htcondor"
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+STAGES: tuple[str, ...] = tuple(Stages.model_fields)
 QUEUES = ("slurm", "pbs", "lsf", "sge", "htcondor")
 
 
@@ -44,6 +45,9 @@ class Profile(BaseModel):
     )
     job: Job = Field(default_factory=Job, description="a job that holds workers, on a queue")
     head: Head = Field(default_factory=Head, description="the job of a submitted study")
+    stages: Stages = Field(
+        default_factory=Stages, description="stages whose workers need more, or less, than others"
+    )
     minimum_workers: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="on a queue, let idle workers go down to this number; keep all if not given",
@@ -76,6 +80,7 @@ class Profile(BaseModel):
         for name in ("job", "head", "minimum_workers", "listen_without_encryption_on_the_network"):
             if name in self.model_fields_set and self.kind not in QUEUES:
                 raise ValueError(f"kind {self.kind} takes no {name}; set kind to slurm")
+        self._stages_fit()
         if self.kind in QUEUES and self.workers is None:
             raise ValueError(f"kind {self.kind} needs a number of workers; add `workers: 4`")
         if self.kind == "address" and self.address is None:
@@ -83,3 +88,34 @@ class Profile(BaseModel):
         if self.kind != "address" and self.address is not None:
             raise ValueError(f"kind {self.kind} takes no address; set kind to address")
         return self
+
+    def _stages_fit(self) -> None:
+        possible = {"local": {"workers", "memory"}, "threads": {"workers"}}
+        for stage in STAGES:
+            for name in getattr(self.stages, stage).model_fields_set:
+                if self.kind not in QUEUES and name not in possible.get(self.kind, set()):
+                    raise ValueError(
+                        f"kind {self.kind} takes no stages.{stage}.{name}; set kind to slurm"
+                    )
+
+    def for_stage(self, stage: str) -> Profile:
+        """Return the profile as the workers of one stage have it.
+
+        Examples
+        --------
+        >>> profile = Profile(
+        ...     kind="local", workers=4, stages={"extract": {"workers": 1, "memory": "8GiB"}}
+        ... )
+        >>> profile.for_stage("extract").memory_limit, profile.for_stage("search").workers
+        ('8GiB', 4)
+        """
+        given = getattr(self.stages, stage).model_dump(exclude_none=True)
+        made: dict[str, Any] = {"stages": Stages()}
+        if "workers" in given:
+            made["workers"] = given.pop("workers")
+        if "memory" in given:
+            queued = self.kind in QUEUES
+            made["memory_limit"] = "auto" if queued else given.pop("memory")
+        if given:
+            made["job"] = self.job.model_copy(update=given)
+        return self.model_copy(update=made)

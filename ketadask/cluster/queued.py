@@ -1,4 +1,4 @@
-"""Sections of a profile whose workers are jobs on a queue: what a job is, what the head job is."""
+"""Sections of a profile: a job on a queue, the head job, and what single stages get instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ Walltime = Annotated[str, Field(pattern=WALLTIME)]
 
 class _Section(BaseModel):
     model_config = _STRICT
-    memory: str
 
     @field_validator("walltime", mode="before", check_fields=False)
     @classmethod
@@ -25,9 +24,11 @@ class _Section(BaseModel):
 
     @field_validator("memory", check_fields=False)
     @classmethod
-    def _is_memory(cls, value: str) -> str:
+    def _is_memory(cls, value: str | None) -> str | None:
         from dask.utils import parse_bytes
 
+        if value is None:
+            return None
         try:
             enough = parse_bytes(value) >= 300 * 2**20
         except ValueError:
@@ -35,6 +36,10 @@ class _Section(BaseModel):
         if not enough:
             raise ValueError("too little for Python to start; write at least 300MiB")
         return value
+
+
+class _Asking(_Section):
+    memory: str
 
     @property
     def mebibytes(self) -> int:
@@ -44,7 +49,7 @@ class _Section(BaseModel):
         return int(parse_bytes(self.memory)) // 2**20
 
 
-class Job(_Section):
+class Job(_Asking):
     """One job on the queue that holds workers."""
 
     partition: str | None = Field(default=None, description="partition or queue; the site's own")
@@ -78,7 +83,7 @@ class Job(_Section):
     )
 
 
-class Head(_Section):
+class Head(_Asking):
     """The job that holds scheduler and study when a study is submitted."""
 
     partition: str | None = Field(
@@ -91,4 +96,34 @@ class Head(_Section):
     )
     lead: Annotated[int, Field(ge=10, le=3600)] = Field(
         default=180, description="seconds before its walltime at which it stores and requeues"
+    )
+
+
+class Resources(_Section):
+    """What the workers of one stage get; what is not given is as in the rest of the profile."""
+
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="number of workers in this stage"
+    )
+    memory: str | None = Field(
+        default=None, description="memory of a job in this stage; of a worker without a queue"
+    )
+    partition: str | None = Field(default=None, description="partition or queue in this stage")
+    walltime: Walltime | None = Field(default=None, description="time a job of it is asked for")
+    directives: tuple[str, ...] | None = Field(
+        default=None, description="more lines for the queue in this stage"
+    )
+
+
+class Stages(_Section):
+    """Stages that need other workers than the rest; only workers of a stage get its tasks."""
+
+    extract: Resources = Field(
+        default_factory=Resources, description="recordings into features, one at a time"
+    )
+    search: Resources = Field(
+        default_factory=Resources, description="splits, relabelled trials, chosen personas"
+    )
+    predict: Resources = Field(
+        default_factory=Resources, description="folds and permutations of the predictor"
     )

@@ -291,7 +291,7 @@ def _fleet(
         with suppress(InputError):
             write_whole(record, render_json({**thing, "updated": moment}))
 
-    leftover = slurm.mine(name)
+    leftover = [job for job, each in slurm.mine(name).items() if each.state != "COMPLETING"]
     if leftover:
         note(f"{len(leftover)} jobs of an earlier run were left on the queue and are cancelled")
         slurm.cancel(leftover)

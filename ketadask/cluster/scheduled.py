@@ -10,7 +10,7 @@ from dask.delayed import Delayed
 from dask.graph_manipulation import clone
 from distributed import Client, KilledWorker, as_completed
 
-from ketadask.cluster.executor import TaskFailure
+from ketadask.cluster.executor import TaskFailure, failure
 
 WINDOW = 512
 _REMEDY = "raise memory_limit or job.memory in the cluster profile, or lower execution.block"
@@ -155,7 +155,10 @@ class _DoubtError(RuntimeError):
 
 def _result(future: Any, task: Delayed) -> Any:
     if future.status == "finished":
-        return future.result()
+        try:
+            return future.result()
+        except Exception as error:  # lost with its worker before it was fetched, and not made again
+            return failure(task, error)
     if future.status == "cancelled":
         text = "the scheduler was lost before the task ended"
         return TaskFailure(str(task.key), ConnectionError(text), text)

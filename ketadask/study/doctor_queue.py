@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ketadask.cluster import Profile, slurm
 from ketadask.cluster.preflight import Preflight, asked_of_queue, preflight
 from ketadask.cluster.probe import code, versions
+from ketadask.cluster.profile import STAGES
 from ketadask.cluster.queues import host_of, worker_memory
 from ketadask.schema import InputError
 from ketadask.study.doctor import Finding
@@ -20,6 +22,7 @@ _LEAST = 600 * 2**20  # what compiling the kernels takes, and some room
 def examine_queue(profile: Profile, out: Path) -> list[Finding]:
     """Try commands, limits and address here, then everything else from a compute node."""
     found = [_queue(profile), _head(profile), _memory(profile), _interface(profile), _tls(profile)]
+    found += _stages(profile)
     if not all(each.well for each in (found[0], found[3])):
         return found
     try:
@@ -39,6 +42,19 @@ def _queue(profile: Profile) -> Finding:
     except InputError as error:
         return Finding("queue", False, _found(error), error.remedy or "correct job in the profile")
     return Finding("queue", True, f"takes {profile.workers} jobs of {profile.job.walltime}")
+
+
+def _stages(profile: Profile) -> list[Finding]:
+    """Try the jobs of stages that ask for something else."""
+    found = []
+    for stage in STAGES:
+        own = profile.for_stage(stage)
+        if own.job == profile.job and own.workers == profile.workers:
+            continue
+        for each in (_queue(own), _memory(own)):
+            remedy = each.remedy.replace("job.", f"stages.{stage}.")
+            found.append(replace(each, what=f"{each.what} ({stage})", remedy=remedy))
+    return found
 
 
 def _head(profile: Profile) -> Finding:

@@ -127,6 +127,7 @@ def study_power(
     from ketadask.report.outlook import power_figure, standalone
     from ketadask.store import Parts, RunFolder, code_version, fingerprint
     from ketadask.study.stages import require
+    from ketadask.study.work import SEARCH
 
     settings = study.settings
     search = planned_search(settings)
@@ -136,8 +137,8 @@ def study_power(
     )
     folder = RunFolder.make(study.out, f"{settings.name}-power", key)
     parts = Parts(folder.path / "studies", key)
-    logs, say = folder.path / "logs", study.progress.say
-    with folder.lock(), connect(study.profile, logs=logs, say=say) as executor:
+    profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.say
+    with folder.lock(), connect(profile, logs=logs, say=say) as executor:
         ended = finish(
             "power",
             "simulated studies",

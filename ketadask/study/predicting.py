@@ -14,6 +14,7 @@ from ketadask.study.judging import FINISHED
 from ketadask.study.problems import cohort_of
 from ketadask.study.stages import require
 from ketadask.study.trial import read_cohort
+from ketadask.study.work import PREDICT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,6 +188,7 @@ def _out_of_fold(work: Work, cases: Cases, nested: Nested) -> Prediction:
         total=total,
         parts=parts,
         graph=lambda ranges: fold_blocks(cases, nested, ranges, parts),
+        stage=PREDICT,
     )
     require(ended)
     return summed_up(cases, nested, {table: parts.read_all(table, total) for table in _TABLES})
@@ -211,6 +213,7 @@ def _permuted(work: Work, cases: Cases, nested: Nested) -> tuple[dict[str, float
         total=total,
         parts=parts,
         graph=lambda ranges: permutation_blocks(cases, small, ranges, parts),
+        stage=PREDICT,
     )
     require(ended)
     table = parts.read_all("permutations", total)

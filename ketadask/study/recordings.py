@@ -42,6 +42,7 @@ def measure_recordings(work: Work) -> Measured | None:
     from ketadask.sources import find_recordings
     from ketadask.sources.visits import PERIODS
     from ketadask.study.stages import require
+    from ketadask.study.work import EXTRACT
 
     found = find_recordings(work.place.data, settings.data.task)
     measured = MegSettings(features=settings.features.meg)
@@ -50,7 +51,7 @@ def measure_recordings(work: Work) -> Measured | None:
     ended = Ended(_NAME, _NAME, len(found), reused=len(found) - len(tasks))
     if tasks:
         with work.progress.stage(_NAME, _NAME, total=ended.total, done=ended.reused) as stage:
-            for index, result in work.executor().compute(tasks):
+            for index, result in work.executor(EXTRACT).compute(tasks):
                 if isinstance(result, TaskFailure):
                     ended.failures.append(((index, index), result))
                 else:

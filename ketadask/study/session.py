@@ -66,19 +66,35 @@ class _Session:
         self._run, self._profile, self._progress = run, profile, progress
         self._command, self._stack = command, stack
         self._executor: Executor | None = None
+        self._opened: tuple[Profile, ExitStack] | None = None
+        self._told: list[list[str]] = []
         self._events: list[str] = []
         self._begun = now()
         self._earlier = _earlier(run)
 
-    def executor(self) -> Executor:
-        if self._executor is None:
-            opened = connect(self._profile, logs=self._run.path / "logs", say=self._progress.say)
-            self._executor = self._stack.enter_context(opened)
-            where = f", dashboard {self._executor.dashboard}" if self._executor.dashboard else ""
-            self._progress.say(
-                f"cluster: {self._profile.kind}, {self._executor.workers} workers{where}"
-            )
-        return self._executor
+    def executor(self, stage: str) -> Executor:
+        """Return the executor of a stage; where it needs other workers, those before it end."""
+        profile = self._profile.for_stage(stage)
+        if self._executor is not None and self._opened is not None:
+            before, stack = self._opened
+            if before == profile:
+                return self._executor
+            self._executor = None
+            stack.close()
+        stack = self._stack.enter_context(ExitStack())
+        opened = connect(profile, logs=self._run.path / "logs", say=self._say)
+        made = stack.enter_context(opened)
+        self._executor, self._opened = made, (profile, stack)
+        self._told.append(made.events)
+        where = f", dashboard {made.dashboard}" if made.dashboard else ""
+        own = f" for {stage}" if self._profile.stages != profile.stages else ""
+        self._progress.say(f"cluster: {profile.kind}, {made.workers} workers{own}{where}")
+        return made
+
+    def _say(self, line: str) -> None:
+        """Show a line and keep it in the log, which outlives this process."""
+        self._progress.say(line)
+        _log.info("%s", line)
 
     def note(self, line: str) -> None:
         self._events.append(f"{now()} {line}")
@@ -94,7 +110,7 @@ class _Session:
             "cluster": self._profile.model_dump(mode="json"),
             "stages": [_stage(each) for each in work.ended],
             "counted": dict(work.counted),
-            "events": [*self._events, *(self._executor.events if self._executor else ())],
+            "events": [*self._events, *(line for told in self._told for line in told)],
         }
         return {
             "ketadask": __version__,

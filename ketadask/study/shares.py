@@ -17,10 +17,12 @@ from ketadask.cluster import connect
 from ketadask.schema import InputError
 from ketadask.store import Parts, Range, RunFolder, blocks, choose, gaps, parse_range
 from ketadask.study.blocks import Ended, finish
+from ketadask.study.calibrating import relabelled_studies
 from ketadask.study.inputs import make_data
 from ketadask.study.problems import pose
 from ketadask.study.stages import require, search_relabelled, search_splits
-from ketadask.study.work import Work
+from ketadask.study.stopping import SETTLED
+from ketadask.study.work import SEARCH, Work
 
 if TYPE_CHECKING:
     from ketadask.study.study import Ending, Study
@@ -40,14 +42,35 @@ def share(study: Study, number: int, of: int) -> Ending:
             remedy="give the array `--array=0-7` and 8 as --tasks, for example",
         )
     run = study.place.open()
-    with connect(study.profile) as executor:
-        work = _Share(study.place, run, study.progress, lambda: executor, lambda work: {})
+    _told_of_stops(study)
+    with connect(study.profile.for_stage(SEARCH)) as executor:
+        work = _Share(study.place, run, study.progress, lambda stage: executor, lambda work: {})
         work.number, work.of = number, of
         with _turn(run, study.progress.say):
             make_data(study.settings, study.out, study.progress)
             asked = pose(work)
-        require(search_splits(work, asked), search_relabelled(work, asked))
+        searched = search_splits(work, asked), search_relabelled(work, asked)
+        require(*searched, *relabelled_studies(work, asked))
     return Ending(run.path, tuple(work.ended))
+
+
+def _told_of_stops(study: Study) -> None:
+    """Say that an array computes all that is planned, whatever may end a study early.
+
+    Where to stop is found by looking at everything so far; tasks of an array never see that. The
+    verdicts rest on as many as without an array: the looks are fixed beforehand, and whoever
+    judges makes them.
+    """
+    splits, null = study.settings.splits, study.settings.null
+    for key, stop, planned, unit in (
+        ("splits.stop", splits.stop, splits.count, "splits"),
+        ("null.stop", null.stop, null.relabellings, "relabelled trials"),
+    ):
+        if stop == SETTLED:
+            study.progress.say(
+                f"{key}: {stop} does not end an array early: its tasks compute all {planned:,} "
+                f"{unit}, and the verdicts rest on those before the stop"
+            )
 
 
 class _Share(Work):
@@ -56,7 +79,9 @@ class _Share(Work):
     number: int
     of: int
 
-    def finish(self, name: str, unit: str, *, total: int, parts: Parts, graph: Any) -> Ended:
+    def finish(
+        self, name: str, unit: str, *, total: int, parts: Parts, graph: Any, stage: str = SEARCH
+    ) -> Ended:
         """Compute what is missing of this task's blocks."""
         mine = dealt(total, self.number, self.of, self.settings.execution.block)
         ended = finish(
@@ -65,7 +90,7 @@ class _Share(Work):
             total=sum(last - first + 1 for first, last in mine),
             parts=_Own(parts, mine),  # type: ignore[arg-type]
             graph=graph,
-            executor=self.executor,
+            executor=lambda: self.executor(stage),
             progress=self.progress,
             block=max((last - first + 1 for first, last in mine), default=1),
         )

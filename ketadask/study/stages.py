@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ketadask.schema import InputError
 from ketadask.study.blocks import Ended
 from ketadask.study.problems import Asked
-from ketadask.study.work import Work
+from ketadask.study.work import SEARCH, Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ def one(work: Work, task: Any) -> Any:
     """Compute one task and return its result."""
     from ketadask.cluster import TaskFailure
 
-    ((_, result),) = work.executor().compute([task])
+    ((_, result),) = work.executor(SEARCH).compute([task])
     if isinstance(result, TaskFailure):
         raise result.error
     return result

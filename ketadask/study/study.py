@@ -93,6 +93,12 @@ class Study:
             predict_study(work)
             return self._report(work)
 
+    def extract(self) -> Ending:
+        """Open or simulate the inputs, measure the recordings, and assemble the cohort."""
+        with self._writing() as work:
+            pose(work)
+            return Ending(work.run.path, tuple(work.ended))
+
     def search(self) -> Ending:
         """Search all splits and all relabelled trials."""
         with self._writing() as work:

@@ -16,6 +16,7 @@ from ketadask.study.progress import Progress
 
 HITS, NULLS, EVALUATIONS, CALIBRATIONS = "hits", "nulls", "evaluations", "calibrations"
 LEFT_OUT = "left_out"
+EXTRACT, SEARCH, PREDICT = "extract", "search", "predict"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Work:
     place: Place
     run: RunFolder
     progress: Progress
-    executor: Callable[[], Executor]
+    executor: Callable[[str], Executor]
     provenance: Callable[[Work], dict[str, Any]]
     ended: list[Ended] = field(default_factory=list)
     watch: Callable[[Range], None] | None = None
@@ -102,8 +103,10 @@ class Work:
         """What was asked."""
         return self.place.settings
 
-    def finish(self, name: str, unit: str, *, total: int, parts: Parts, graph: Any) -> Ended:
-        """Compute what is missing of a stage, and remember how that ended."""
+    def finish(
+        self, name: str, unit: str, *, total: int, parts: Parts, graph: Any, stage: str = SEARCH
+    ) -> Ended:
+        """Compute what is missing, by the workers of a stage, and remember how that ended."""
         execution = self.settings.execution
         before = len(parts.damaged)
         ended = finish(
@@ -112,7 +115,7 @@ class Work:
             total=total,
             parts=parts,
             graph=graph,
-            executor=self.executor,
+            executor=lambda: self.executor(stage),
             progress=self.progress,
             block=execution.block,
             task_seconds=execution.task_seconds,

@@ -5,23 +5,26 @@ Brings its own SLURM up (see slurm_machine.py), so the numbers are those of this
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from dask import delayed
 
 from ketadask.cluster import Profile, connect
 from ketadask.config import read
-from tests.cluster.conftest import Place
-from tests.cluster.slurm_machine import Slurm
+from ketadask.study import Study
+from ketadask.study.problems import pose
+from ketadask.study.stages import require, search_splits
+from ketadask.study.work import SEARCH
+from tests.cluster.conftest import STUDY, Place
+from tests.cluster.slurm_machine import Slurm, wait_for
 
-CHANGES = ("splits.count=2000", "null.relabellings=19", "execution.block=50")
-TASKS = 2000
+CHANGES = ("splits.count=400", "null.relabellings=19", "execution.block=10")
+SPLITS, BLOCK, TASKS = 2000, 20, 2000
 
 
 def first_result(place):
@@ -38,15 +41,20 @@ def first_result(place):
 
 
 def searching(place, workers):
-    """Return the seconds in which ``workers`` jobs search all splits, once they are warm."""
-    profile = place.profile(workers=workers, poll=1)
-    told = place.do("search", "--set", "splits.count=40", cluster=profile)
-    assert told.returncode == 0, told.stderr
-    shutil.rmtree(place.run / "hits")
-    told = place.do("search", cluster=profile)
-    assert told.returncode == 0, told.stderr
-    stages = json.loads((place.run / "provenance.json").read_text())["runs"][-1]["stages"]
-    return next(each["seconds"] for each in stages if each["stage"] == "search")
+    """Return the seconds in which ``workers`` jobs search the splits, once they are there, warm."""
+    profile = read(place.profile(workers=workers, poll=1), Profile)
+    count = SPLITS + 2 * BLOCK * workers
+    changes = [f"splits.count={count}", f"execution.block={BLOCK}"]
+    asked_for = Study.read(STUDY, changes=changes, out=place.folder / "runs")
+    with replace(asked_for, profile=profile)._writing() as work:
+        asked, executor = pose(work), work.executor(SEARCH)
+        there = executor._client.scheduler_info
+        wait_for(lambda: len(there(n_workers=-1)["workers"]) == workers, 120, why="the workers")
+        warm = replace(asked, splitter=replace(asked.splitter, n_splits=count - SPLITS))
+        require(search_splits(work, warm))
+        ended = search_splits(work, asked)
+        assert ended.made == SPLITS
+        return ended.seconds
 
 
 def per_task(place):
@@ -69,16 +77,19 @@ def main():
         os.environ.update(slurm.environment)
         print("| what | measured |\n|---|---|")
         submitted, seconds = first_result(Place(slurm, folder / "first", CHANGES))
-        print(f"| `submit` returns | {submitted:.1f} s |")
+        print(f"| `submit` returns after | {submitted:.1f} s |")
         print(f"| from `submit` to the first finished block | {seconds:.1f} s |", flush=True)
-        print(f"| overhead per task | {1000 * per_task(Place(slurm, folder / 'x')):.1f} ms |")
+        each = 1000 * per_task(Place(slurm, folder / "overhead"))
+        print(f"| overhead per task, two workers | {each:.1f} ms |", flush=True)
         one = None
         for workers in (1, 2, 4):
-            took = searching(Place(slurm, folder / f"workers-{workers}", CHANGES), workers)
-            one = one or took
-            share = one / took / workers
-            print(f"| 2,000 splits, {workers} workers | {took:.1f} s, efficiency {share:.0%} |")
-            sys.stdout.flush()
+            took = searching(Place(slurm, folder / f"workers-{workers}"), workers)
+            what, share = f"{workers} workers", ""
+            if one is None:
+                one, what = took, f"{SPLITS:,} splits of the demo study, 1 worker"
+            else:
+                share = f", efficiency {round(100 * one / took / workers)} %"
+            print(f"| {what} | {took:.1f} s{share} |", flush=True)
     finally:
         slurm.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 The folder in KETADASK_TEST_WATCH holds the list ``computed`` and the orders: ``bomb`` makes one
 block take too much memory, ``poison-000007`` makes every try of the block that begins there do so,
 ``seconds`` says how long a block lasts, ``allowed`` how many may be finished before the next waits.
+Where there is a file ``recordings``, those that are measured are listed, too.
 """
 
 from __future__ import annotations
@@ -70,8 +71,22 @@ def slowed(write):
     return made
 
 
+def noted(write):
+    """Wrap the function that measures one recording."""
+
+    def made(*words):
+        note("measure", (0, 0))
+        return write(*words)
+
+    return made
+
+
 def dask_setup(worker):
-    """Put the wrapper in place when the worker starts."""
+    """Put the wrappers in place when the worker starts."""
     from ketadask.search import graph
 
     graph._write = slowed(graph._write)
+    if (FOLDER / "recordings").exists():
+        from ketadask.features import graph as recordings
+
+        recordings._write = noted(recordings._write)

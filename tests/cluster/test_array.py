@@ -60,4 +60,4 @@ def test_eight_tasks_two_of_them_killed(place, laptop):
     run = json.loads((place.run / "provenance.json").read_text())["runs"][-1]
     assert run["counted"] == {"search": 60, "null": 19, "evaluate": 60}
     made = {each["stage"]: each["made"] for each in run["stages"]}
-    assert made["search"] == made["null"] == 0
+    assert made["search"] == made["null"] == made["calibrate"] == 0

@@ -71,6 +71,13 @@ def test_a_head_job_the_queue_does_not_take(doctor):
     assert "head.walltime" in wrong["head job"][1]
 
 
+def test_a_stage_the_queue_does_not_take(doctor):
+    wrong = doctor(top={"stages": {"extract": {"memory": "900GiB"}}})
+    assert set(wrong) == {"queue (extract)"}
+    assert "not available" in wrong["queue (extract)"][0]
+    assert "stages.extract.memory" in wrong["queue (extract)"][1]
+
+
 def test_no_encryption(doctor):
     wrong = doctor(top={"listen_without_encryption_on_the_network": True})
     assert set(wrong) == {"encryption"}

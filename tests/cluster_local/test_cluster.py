@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import dask
 import pytest
 from dask import delayed
 
@@ -127,6 +128,71 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     assert "memory_limit" in str(results[0])
 
 
+def settle_once(mark: str) -> int:
+    """Give a result once; whoever asks for it again dies of it."""
+    if Path(mark).exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(mark).write_text("made")
+    return 7
+
+
+def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
+    profile = Profile(
+        kind="local", workers=1, memory_limit="400MiB", dashboard=False, worker_deaths=0
+    )
+    with connect(profile) as executor:
+        names = ("first", "settled", "killer", "last")
+        works = (
+            delayed(square)(2, dask_key_name=names[0]),
+            delayed(settle_once)(str(tmp_path / "made"), dask_key_name=names[1]),
+            delayed(kill_once)(str(tmp_path / "killed"), dask_key_name=names[2]),
+            delayed(square)(5, dask_key_name=names[3]),
+        )
+        results = {}
+        for index, result in executor.compute(works):
+            if not results:  # fetch nothing more before the worker has died
+                wait_until(lambda: len(executor.events) >= 2)
+            results[index] = result
+    assert results[0] == 4
+    assert results[2] == 7
+    assert results[3] == 25
+    assert "died 1 times" in str(results[1])
+
+
+def wait_until(what, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_slow_to_start_again_is_waited_for(tmp_path, monkeypatch):
+    """Longer than the 15 s after which dask gives a worker up."""
+    (tmp_path / "sluggish.py").write_text(
+        "import os, pathlib, time\n"
+        "time.sleep(20 if pathlib.Path(os.environ['KETADASK_TEST_MARK']).exists() else 0)\n"
+    )
+    monkeypatch.setenv("KETADASK_TEST_MARK", str(tmp_path / "mark"))
+    preload = {"distributed.worker.preload": [str(tmp_path / "sluggish.py")]}
+    profile = Profile(kind="local", workers=1, memory_limit="400MiB", dashboard=False)
+    said = []
+    with dask.config.set(preload), connect(profile, say=said.append) as executor:
+        tasks = [delayed(kill_once)(str(tmp_path / "mark"))]
+        assert dict(executor.compute(tasks)) == {0: 7}
+    assert len(said) == 1
+    assert "was lost; its tasks begin again" in said[0]
+
+
+def test_cores_are_those_of_the_job(monkeypatch):
+    from ketadask.cluster.connect import cores
+
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    assert cores() >= 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+    assert cores() == 1
+
+
 def test_an_address_is_joined():
     from distributed import LocalCluster
 
@@ -158,6 +224,10 @@ def test_certificates_that_are_not_there_are_named(tmp_path):
         ("memory_limit: 1MiB\n", ["memory_limit", "too little"]),
         ("kind: address\n", ["address", "tcp://"]),
         ("kind: local\naddress: tcp://a:1\n", ["takes no address"]),
+        ("kind: local\nstages: {extract: {walltime: '1:00'}}\n", ["no stages.extract.walltime"]),
+        ("kind: threads\nstages: {search: {memory: 1GiB}}\n", ["no stages.search.memory"]),
+        ("kind: local\nstages: {extrct: {workers: 1}}\n", ["did you mean 'stages.extract'"]),
+        ("kind: local\nstages: {extract: {memory: 1MiB}}\n", ["too little", "300MiB"]),
     ],
 )
 def test_a_wrong_profile_is_told(tmp_path, text, words):

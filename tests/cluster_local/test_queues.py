@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ketadask.cluster import Profile, connect
-from ketadask.cluster.queued import Head, Job
+from ketadask.cluster.queued import Head, Job, Resources, Stages
 from ketadask.cluster.queues import _CLASSES, job_words, made_cluster, worker_memory
 from ketadask.cluster.slurm import Death, seconds
 from ketadask.config import read
@@ -84,6 +84,23 @@ def test_the_memory_of_a_worker_leaves_room_for_its_nanny():
     assert worker_memory(profile().model_copy(update={"memory_limit": "1GiB"})) == 2**30
 
 
+def test_a_stage_gets_jobs_of_its_own(tmp_path):
+    text = (
+        "kind: slurm\nworkers: 4\nmemory_limit: 1GiB\njob: {memory: 2GiB, account: lab}\n"
+        "stages: {extract: {workers: 2, memory: 8GiB, walltime: '08:00:00', partition: big}}\n"
+    )
+    (tmp_path / "profile.yaml").write_text(text)
+    one = read(tmp_path / "profile.yaml", Profile)
+    search, extract = one.for_stage("search"), one.for_stage("extract")
+    assert (search.workers, search.job) == (4, one.job)
+    assert (worker_memory(search), extract.workers) == (2**30, 2)
+    lines = script_of(extract, tmp_path).splitlines()
+    for line in ("-p big", "-A lab", "--mem=8192M", "-t 08:00:00"):
+        assert f"#SBATCH {line}" in lines
+    assert worker_memory(extract) == 8 * 2**30 - 100 * 2**20
+    assert extract.for_stage("extract") == extract
+
+
 def test_the_words_hold_no_secret_and_no_public_dashboard(tmp_path):
     words = job_words(profile(), name="keta-x", logs=tmp_path)
     assert words["worker_extra_args"] == ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
@@ -111,7 +128,7 @@ def test_a_wrong_profile_is_told(tmp_path, text, words):
 
 
 def test_every_key_of_a_job_is_documented():
-    for model in (Job, Head):
+    for model in (Job, Head, Resources, Stages):
         for name, field in model.model_fields.items():
             assert field.description, name
 

@@ -43,7 +43,7 @@ def posed(folder, *changes):
     place = Place.of(settings, folder / "runs")
     with connect(Profile(kind="synchronous")) as executor:
         run: RunFolder = place.open()
-        work = Work(place, run, Progress(), lambda: executor, lambda work: {})
+        work = Work(place, run, Progress(), lambda stage: executor, lambda work: {})
         return pose(work).cohort, work.ended
 
 
