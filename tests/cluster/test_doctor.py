@@ -33,6 +33,7 @@ def test_nothing_is_wrong_where_nothing_is(place):
     assert told.returncode == 0, told.stdout
     assert "versions" in told.stdout
     assert list((place.folder / "runs").iterdir()) == []
+    assert {path.name for path in place.folder.iterdir()} == {"profile.yaml", "runs"}
 
 
 def test_the_exit_code_is_one_when_a_run_would_fail(place):
