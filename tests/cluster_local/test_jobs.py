@@ -21,7 +21,12 @@ def said(tmp_path):
 
     def run(name, **more):
         path = f"{tmp_path}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHON": str(tmp_path / "played-python"), **more}
+        environment = {
+            **os.environ,
+            "PATH": path,
+            "PYTHON": str(tmp_path / "played-python"),
+            **more,
+        }
         words = ["bash", JOBS / name, "my study.yaml"]
         subprocess.run(words, cwd=tmp_path, env=environment, check=True, capture_output=True)
         return (tmp_path / "said").read_text().splitlines()
