@@ -99,7 +99,7 @@ def shortened(text: str, most: int) -> str:
 
 
 class Mask:
-    """Replaces participant identifiers in free text.
+    """Replaces participant identifiers in free text, whatever characters they are spelt with.
 
     Bare numbers of fewer than four digits are left alone: they cannot be told from counts.
 
@@ -112,20 +112,23 @@ class Mask:
     WORD = "[participant]"
 
     def __init__(self, identifiers: Iterable[str]) -> None:
-        spelt = {s for i in identifiers for s in (i, i.removeprefix("sub-"), f"sub-{i}")}
+        spelt = {s for i in identifiers if i for s in (i, i.removeprefix("sub-"), f"sub-{i}")}
         self._known = {s for s in spelt if re.search(r"[^\W\d]", s) or len(s) >= 4}
+        self._most = max((len(_pieces(s)) for s in self._known), default=0)
 
     def __call__(self, text: Any) -> str:
-        return re.sub(r"[\w.@-]+", self._word, str(text)) if self._known else str(text)
+        pieces, told, at = _pieces(str(text)), [], 0
+        while at < len(pieces):
+            ends = range(min(at + self._most, len(pieces)), at, -1)
+            end = next((e for e in ends if "".join(pieces[at:e]) in self._known), None)
+            told.append(pieces[at] if end is None else self.WORD)
+            at = end or at + 1
+        return "".join(told)
 
-    def _word(self, found: re.Match[str]) -> str:
-        pieces = re.split(r"([_.])", found.group())
-        for length in range(len(pieces), 0, -1):
-            for first in range(len(pieces) - length + 1):
-                if "".join(pieces[first : first + length]) in self._known:
-                    pieces[first : first + length] = [self.WORD]
-                    return "".join(pieces)
-        return found.group()
+
+def _pieces(text: str) -> list[str]:
+    """Return words and what stands between them; an underscore stands between words."""
+    return re.split(r"(\W|_)", text)
 
 
 def mask_for(findings: Findings, identifiers: bool) -> Mask:

@@ -84,6 +84,20 @@ def test_identifiers_in_free_text_are_masked(findings):
     assert "[participant] dropped out" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("no outcome of MOA 117; see MOA 1178", "no outcome of [participant]; see MOA 1178"),
+        ("12/34A is out", "[participant] is out"),
+        ("sub-KX07_KX08.tsv", "[participant]_[participant].tsv"),
+        ("KX07-rest, (KX08), KX0", "[participant]-rest, ([participant]), KX0"),
+        ("AKX07 and KX07b", "AKX07 and KX07b"),
+    ],
+)
+def test_identifiers_are_masked_wherever_they_stand(text, masked):
+    assert Mask(["MOA 117", "12/34A", "sub-KX07", "KX08", ""])(text) == masked
+
+
 def test_mask_leaves_counts_alone():
     mask = Mask(["1", "12", "1043", "sub-007"])
     assert mask("12 of 33 in 1043, sub-007") == "12 of 33 in [participant], [participant]"
