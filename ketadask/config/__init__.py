@@ -1,11 +1,11 @@
 """What is asked: YAML files read strictly into frozen models, with errors a person can act on."""
 
+from ketadask.config.execution import Execution
 from ketadask.config.prediction import Predict
 from ketadask.config.reading import read
 from ketadask.config.sections import (
     Data,
     Design,
-    Execution,
     Features,
     Gates,
     LiteralCuts,

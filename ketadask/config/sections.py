@@ -367,14 +367,3 @@ class Report(Section):
 
     title: str | None = Field(default=None, description="heading; the study's name if not given")
     identifiers: bool = Field(default=False, description="show participant identifiers")
-
-
-class Execution(Section):
-    """What changes speed and never a number."""
-
-    block: Whole | None = Field(
-        default=None, description="splits or relabellings per task; measured if not given"
-    )
-    task_seconds: Annotated[float, Field(gt=0)] = Field(
-        default=10.0, description="length a task should have when block is measured"
-    )

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from ketadask.config.execution import Execution
 from ketadask.config.prediction import Predict
 from ketadask.config.reading import read
 from ketadask.config.sections import (
     Data,
     Design,
-    Execution,
     Features,
     Gates,
     LiteralCuts,

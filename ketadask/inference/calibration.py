@@ -27,8 +27,7 @@ def relabelled_problem(problem: Problem, *, seed: int, index: int, how: str) -> 
     from ketadask.cohort.relabel import relabel
 
     rows, trial = relabel(problem.trial, seed=seed, index=index, how=how)
-    literals = replace(problem.literals, holds=problem.literals.holds[:, rows])
-    return replace(problem, literals=literals, trial=trial)
+    return replace(problem, literals=problem.literals.rearranged(rows), trial=trial)
 
 
 def calibration_block(

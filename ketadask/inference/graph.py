@@ -19,7 +19,8 @@ from dask.delayed import Delayed, delayed
 from ketadask.inference.calibration import calibration_block
 from ketadask.inference.digest import Digest, digest_block
 from ketadask.inference.evaluation import Personas, evaluate_block
-from ketadask.inference.relabelled import null_block
+from ketadask.inference.relabelled import kept, null_block, relabelled
+from ketadask.search.graph import found_of
 from ketadask.store import Parts, Range, Receipt, blocks, range_name
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ def null_blocks(
     seed: int,
     how: str = "features",
     keep: int | None = None,
+    pieces: int = 1,
 ) -> list[Delayed]:
-    """One task per range of relabellings; each writes the table ``nulls``."""
-    shared, token = _shared(problem, search, seed, how, keep, parts)
+    """One task per range of relabellings; each writes the table ``nulls``.
+
+    With more than one of ``pieces`` every single search is split over so many tasks.
+    """
+    shared, token = _shared(problem, search, seed, how, keep, parts, pieces)
     make = partial(_named, "nulls", null_block)
+    pose, keep = partial(relabelled, seed=seed, how=how), kept(search, keep)
     return [
         delayed(_write)(
             parts, numbers, make, shared, search, numbers, seed=seed, how=how, keep=keep,
+            found=found_of(shared, search, pose, numbers, pieces, name=f"null-{token}", keep=keep),
             dask_key_name=f"null-{range_name(*numbers)}-{token}",
         )
         for numbers in ranges

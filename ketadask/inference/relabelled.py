@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ketadask.schema import NULLS, InputError
 
 if TYPE_CHECKING:
     from ketadask.search import PersonaSearch, Problem
+    from ketadask.search.pieces import Piece
     from ketadask.store import Range
 
 KEEP = 25
@@ -28,29 +29,52 @@ def null_block(
     seed: int,
     how: str = "features",
     keep: int | None = None,
+    found: Mapping[tuple[int, str], Piece] | None = None,
 ) -> pd.DataFrame:
     """Search the relabelled trials ``numbers``, both ends included.
 
     Relabelling number i is the same wherever and with whatever others it is made. ``keep`` is
     how many personas of each are stored, `KEEP` or fewer by default. Step-down p-values are
     exact as long as one of these is not among the better observed ones, and too large beyond.
+    ``found`` are, by relabelling and polarity, searches made in parts already.
 
     Returns
     -------
     A table that keeps ``schema.NULLS``: a row per relabelling, polarity and rank; a single row of
     rank 1, no literals and Q of -inf where nothing was admissible.
     """
-    from ketadask.cohort.relabel import relabel
-
-    keep = min(search.keep, KEEP) if keep is None else keep
+    keep = kept(search, keep)
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
-        order, trial = relabel(problem.trial, seed=seed, index=index, how=how)
-        redrawn = problem if trial is problem.trial else replace(problem, trial=trial)
+        if found is None:
+            redrawn, asked = relabelled(problem, index, seed=seed, how=how)
         for polarity in search.polarities:
-            found = search.solve(redrawn, polarity=polarity, rows=order, keep=keep)
-            rows.append(_frame(index, polarity, found))
+            rows.append(
+                _frame(
+                    index,
+                    polarity,
+                    search.solve(redrawn, polarity=polarity, **asked, keep=keep)
+                    if found is None
+                    else found[index, polarity].found,
+                )
+            )
     return NULLS.check(pd.concat(rows, ignore_index=True))
+
+
+def kept(search: PersonaSearch, keep: int | None) -> int:
+    """Return how many personas of a relabelled trial are stored."""
+    return min(search.keep, KEEP) if keep is None else keep
+
+
+def relabelled(
+    problem: Problem, number: int, *, seed: int, how: str
+) -> tuple[Problem, dict[str, Any]]:
+    """Return what is searched in a relabelling: the problem, and arguments of its search."""
+    from ketadask.cohort.relabel import relabel
+
+    order, trial = relabel(problem.trial, seed=seed, index=number, how=how)
+    redrawn = problem if trial is problem.trial else replace(problem, trial=trial)
+    return redrawn, {"rows": order}
 
 
 def _frame(index: int, polarity: str, found: Any) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def price_cuts(
 
 @njit(nogil=True, cache=True)
 def branch(
-    words: np.ndarray,
+    covers: np.ndarray,
     order: np.ndarray,
     roots: np.ndarray,
     span: tuple,
@@ -117,8 +117,9 @@ def branch(
 
     Parameters
     ----------
-    words
-        uint64 (word, literal + LANES): covers in search order, and spare columns.
+    covers
+        uint64 (level, word, literal + LANES), a level per literal but the last, one at least: the
+        first holds the covers of the literals in search order, the others are room to work in.
     order
         Literal number at each position of the search order.
     roots
@@ -134,7 +135,7 @@ def branch(
     best
         List of the K best, changed in place.
     span
-        First root, and the one after the last.
+        First root, the one after the last, and the step from one to the next.
     budget
         Largest number of nodes; the search stops there.
     counts
@@ -149,9 +150,7 @@ def branch(
     price_planes, price_step, price = price_screen
     depth, min_support, min_arm, min_families, by_features, units = limits
     plain = min_families <= 1 and by_features == 0
-    width, rows = words.shape[0], order.size
-    levels = max(1, depth - 1)
-    covers = np.zeros((levels, width, rows + LANES), dtype=np.uint64)
+    levels, width, rows = covers.shape[0], covers.shape[1], order.size
     place = np.empty((levels, rows), dtype=np.int32)
     bounds = np.empty((levels, rows))
     held = np.empty((levels, rows), dtype=np.int64)
@@ -165,11 +164,10 @@ def branch(
     prefix = np.empty(width, dtype=np.uint64)
     cover = np.empty(width, dtype=np.uint64)
 
-    covers[0] = words
     for t in range(rows):
         place[0, t] = t
         bounds[0, t] = roots[t]
-        held[0, t] = count_in(words[:, t], words[:, t])
+        held[0, t] = count_in(covers[0, :, t], covers[0, :, t])
     size[0] = rows
     at[0] = span[0]
     q = threshold(best)
@@ -177,7 +175,7 @@ def branch(
     level: Any = np.int64(0)  # typed: see `beam`
     while level >= 0:
         t = at[level]
-        at[level] += 1
+        at[level] += span[2] if level == 0 else 1
         if level == 0 and t >= span[1]:
             return span[1]
         if t >= size[level]:
@@ -186,7 +184,7 @@ def branch(
         if bounds[level, t] < q - SLACK * abs(q):
             continue
         if counts[0] >= budget:
-            return at[0] - 1
+            return at[0] - span[2]
         counts[0] += 1
         ids[level] = order[place[level, t]]
         for w in range(width):

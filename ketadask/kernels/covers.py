@@ -30,13 +30,13 @@ def cover_bound(
 
 @njit(nogil=True, cache=True)
 def single_bounds(
-    words: np.ndarray, centred: np.ndarray, inverse: np.ndarray, min_support: int
+    words: np.ndarray, count: int, centred: np.ndarray, inverse: np.ndarray, min_support: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bound of every literal, and whether it holds enough units to be of use."""
-    bounds = np.empty(words.shape[1])
-    useful = np.zeros(words.shape[1], dtype=np.bool_)
+    """Bounds of the first ``count`` literals, and whether they hold enough units to be of use."""
+    bounds = np.empty(count)
+    useful = np.zeros(count, dtype=np.bool_)
     cover = np.empty(words.shape[0], dtype=np.uint64)
-    for t in range(words.shape[1]):
+    for t in range(count):
         cover[:] = words[:, t]
         bounds[t], _, support = cover_bound(cover, centred, inverse, min_support)
         useful[t] = support >= min_support

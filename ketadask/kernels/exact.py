@@ -4,83 +4,59 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ketadask.kernels.beam import beam
-from ketadask.kernels.branch import branch, price_cuts
+from ketadask.kernels.blocks import Columns, PackedRows, Rows
+from ketadask.kernels.branch import branch
 from ketadask.kernels.covers import single_bounds, sum_table
-from ketadask.kernels.keep import MAX, in_order, new_list, threshold
-from ketadask.kernels.popcount import bit_planes, pack, pack_in_order, unpack
-from ketadask.kernels.scoring import HETEROGENEITY, Scores, centre
-from ketadask.kernels.screens import LANES
+from ketadask.kernels.found import Found, reoffer, report
+from ketadask.kernels.keep import MAX, new_list, threshold
+from ketadask.kernels.pairs import pairs
+from ketadask.kernels.popcount import pack
+from ketadask.kernels.scoring import HETEROGENEITY, centre
+from ketadask.kernels.weights import price_screen, score_screen
+
+__all__ = ["DISTINCT", "STRATEGIES", "Found", "search", "search_rows"]
 
 STRATEGIES = ("exact", "beam")
 DISTINCT = ("covers", "features")
-_LEVELS = 255
-_FINE = 65535
-_PRICES = 8
+WHOLE = (0, 1)
 _TICK = 0.05
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Result of one search.
+def search(holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings: Any) -> Found:
+    """Find the K best conjunctions of 1..L literals on distinct features.
 
-    Attributes
+    Parameters
     ----------
-    ids
-        int32 (persona, 4): literal numbers, ascending, padded with -1; best persona first.
-    n_literals, q, support
-        (persona,): number of literals, Q, units held.
-    upper
-        No persona whatsoever has a larger Q than this.
-    root
-        The largest Q any set of units of an admitted size could have.
-    nodes, screened
-        Prefixes expanded, and conjunctions screened by the inner loop.
-    proven
-        Whether the result is proven to be the K best.
+    holds
+        bool (literal, unit), literals in canonical order; false where a value is missing.
+
+    Everything else as in `search_rows`.
+
+    Examples
+    --------
+    >>> holds = np.array([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]], dtype=bool)
+    >>> best = search(holds, np.array([0., 5, 4, 1, 0, 2]), np.array([0, 1]), min_support=2)
+    >>> best.ids[0], best.support[0]
+    (array([ 0,  1, -1, -1], dtype=int32), np.int32(2))
     """
-
-    ids: np.ndarray
-    n_literals: np.ndarray
-    q: np.ndarray
-    support: np.ndarray
-    upper: float
-    root: float
-    nodes: int
-    screened: int
-    proven: bool
-
-    @property
-    def saturation(self) -> float:
-        """Best Q over the largest any set could reach; near 1 any data would do so."""
-        return float(self.q[0] / self.root) if self.q.size and self.root > 0 else float("nan")
-
-    @property
-    def gap(self) -> float:
-        """Best still possible minus best found; 0 where the result is proven."""
-        if self.proven:
-            return 0.0
-        found = float(self.q[0]) if self.q.size else -math.inf
-        return max(0.0, self.upper - found)
-
-    def __repr__(self) -> str:
-        """Say how many, how good, and whether that is proven."""
-        if not self.q.size:
-            return "<Found: no persona>"
-        word = "proven" if self.proven else f"not proven, gap {self.gap:.2f}"
-        best = f"best Q {self.q[0]:.2f} of at most {self.root:.2f}"
-        return f"<Found: {self.q.size} personas, {best}, {word}>"
+    if holds.ndim != 2 or holds.dtype != bool:
+        raise ValueError(
+            f"literals must be bool (literal, unit), found {holds.dtype} {holds.shape}"
+        )
+    return search_rows(PackedRows.of(holds), score, feature, **settings)
 
 
-def search(
-    holds: np.ndarray,
+def search_rows(
+    rows: Rows,
     score: np.ndarray,
     feature: np.ndarray,
     *,
+    units: np.ndarray | None = None,
     family: np.ndarray | None = None,
     arm: np.ndarray | None = None,
     max_literals: int = 3,
@@ -94,17 +70,20 @@ def search(
     width: int | None = None,
     nodes: int | None = None,
     seconds: float | None = None,
+    memory: float = math.inf,
+    part: tuple[int, int] = WHOLE,
+    start: np.ndarray | None = None,
 ) -> Found:
-    """Find the K best conjunctions of 1..L literals on distinct features.
+    """Find the K best conjunctions of 1..L literals, given as packed rows.
 
     Parameters
     ----------
-    holds
-        bool (literal, unit), literals in canonical order; false where a value is missing.
     score
         float64 (unit,).
     feature, family
         int (literal,): what each literal constrains, and the family of that feature.
+    units
+        int (unit,): which bit of a row each searched unit is; all of them, in order, by default.
     arm
         int (unit,) 1 active, 0 control; needed only with ``min_arm``.
     width
@@ -112,35 +91,42 @@ def search(
     nodes, seconds
         Budget of an exact search. Where it ends the search, ``proven`` is false and ``gap`` says
         how much better the best persona could still be.
-
-    Examples
-    --------
-    >>> holds = np.array([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]], dtype=bool)
-    >>> best = search(holds, np.array([0., 5, 4, 1, 0, 2]), np.array([0, 1]), min_support=2)
-    >>> best.ids[0], best.support[0]
-    (array([ 0,  1, -1, -1], dtype=int32), np.int32(2))
+    memory
+        Bytes for the covers searched; where they would take more, they are searched in blocks.
+        Which ones changes ``nodes`` and ``screened``, and nothing else.
+    part
+        (i, m): search only below the first literals at positions i, i + m, i + 2 m, ... of the
+        search order. `found.merge` makes one result of the m parts.
+    start
+        int (persona, 4): personas found before, by the same search. They take part, and no beam
+        is grown.
     """
-    _refuse(holds, score, feature, max_literals, min_support, keep, distinct, strategy)
+    columns = np.arange(rows.units) if units is None else np.asarray(units)
+    _refuse(rows, columns, score, feature, max_literals, min_support, keep, distinct, strategy)
     scores = centre(score, objective)
-    units = holds.shape[1]
     by_score = np.argsort(-scores.centred, kind="stable")
     centred = scores.centred[by_score]
     with np.errstate(divide="ignore"):
         inverse = 1.0 / scores.denominator
-    root = _root_bound(centred, scores.denominator, min_support)
-    words = pack_in_order(holds, by_score)
-    arms = np.zeros((2, words.shape[0]), dtype=np.uint64)
+    levels = max(1, max_literals - 1) if strategy == "exact" else 1
+    blocks = Columns(rows, columns[by_score], levels, memory)
+    if levels > 1 and not blocks.whole:
+        raise MemoryError(
+            f"an exact search of {max_literals} literals needs all covers in memory, "
+            f"{8e-6 * levels * blocks.words * len(rows):,.0f} MB, and is given {memory / 1e6:,.0f}"
+        )
+    arms = np.zeros((2, blocks.words), dtype=np.uint64)
     if arm is not None and min_arm > 0:
         arms = pack(np.stack([arm[by_score] == 1, arm[by_score] == 0])).T.copy()
-    family = np.zeros(len(holds), dtype=np.int32) if family is None else family
-    bounds, useful = single_bounds(words, centred, inverse, min_support)
+    family = np.zeros(len(rows), dtype=np.int32) if family is None else family
+    bounds, useful = _bounds(blocks, centred, inverse, min_support)
     # Weakest literals first: their long lists of partners are cut short, and the strong ones, whose
     # lists are not, come when few partners are left. Under a budget the best come first.
     direction = 1 if nodes is None and seconds is None else -1
     order = np.argsort(direction * bounds, kind="stable").astype(np.int32)
     order = order[useful[order]]
-    spare = np.zeros((words.shape[0], LANES), dtype=np.uint64)
-    words, bounds = np.hstack([words[:, order], spare]), bounds[order]
+    blocks.arrange(order)
+    bounds = bounds[order]
     problem = (
         feature.astype(np.int32),
         family.astype(np.int32),
@@ -149,110 +135,104 @@ def search(
         centred,
         inverse,
         scores.denominator,
-        sum_table(centred, words.shape[0]),
+        sum_table(centred, blocks.words),
     )
-    screen = _score_screen(scores, centred)
+    screen = score_screen(scores, centred)
     limits = (
         int(max_literals),
         int(min_support),
         int(min_arm if arm is not None else 0),
         int(min_families),
         int(distinct == "features"),
-        int(units),
+        int(centred.size),
     )
-    best, counts = new_list(keep, words.shape[0]), np.zeros(2, dtype=np.int64)
-    beam_width = int(width or max(keep, 64))
-    beam(
-        words, order, problem, screen, limits, best,
-        new_list(beam_width, words.shape[0]), new_list(beam_width, words.shape[0]), counts,
-    )  # fmt: skip
+    best, counts = new_list(keep, blocks.words), np.zeros(2, dtype=np.int64)
+    if start is None:
+        beam(blocks, int(width or max(keep, 64)), problem, screen, limits, best, counts)
+    else:
+        reoffer(start, blocks, problem, limits, best)
     stopped = 0
-    if strategy == "exact":
-        stopped = _branch(
-            words, order, bounds, problem, screen, limits, best, counts, nodes, seconds
-        )
+    if strategy == "exact" and max_literals > 1:
+        budget = (np.iinfo(np.int64).max if nodes is None else int(nodes), seconds)
+        walk = _branch if blocks.whole else _pairs
+        stopped = walk(blocks, bounds, problem, screen, limits, best, counts, budget, part)
     proven = stopped >= len(order) or max_literals == 1
     upper = -math.inf if proven else float(bounds[stopped:].max())
-    return _result(best, counts, upper, root, proven)
+    return report(
+        best, counts, upper, _root_bound(centred, scores.denominator, min_support), proven
+    )
+
+
+def _bounds(
+    blocks: Columns, centred: np.ndarray, inverse: np.ndarray, min_support: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bound of every literal by number, and whether it holds enough units to be of use."""
+    made = [
+        single_bounds(words, count, centred, inverse, min_support)
+        for words, count in blocks.unordered()
+    ]
+    none = np.zeros(0), np.zeros(0, dtype=bool)
+    bounds, useful = (np.concatenate(each) for each in zip(none, *made, strict=True))
+    return bounds, useful
 
 
 def _branch(
-    words: np.ndarray,
-    order: np.ndarray,
+    blocks: Columns,
     bounds: np.ndarray,
     problem: tuple,
     screen: tuple,
     limits: tuple,
     best: tuple,
     counts: np.ndarray,
-    nodes: int | None,
-    seconds: float | None,
+    budget: tuple,
+    part: tuple[int, int],
 ) -> int:
-    """Run branch and bound over all roots, in slices of roots where a clock has to be watched."""
+    """Run branch and bound over the roots, in slices of roots where a clock has to be watched."""
+    order, (most, seconds) = blocks.order, budget
     rows = len(order)
-    if limits[0] == 1 or rows == 0:
+    if rows == 0:
         return rows
-    prices = _price_screen(words, rows, problem, limits, float(threshold(best)))
-    most = np.iinfo(np.int64).max if nodes is None else int(nodes)
+    covers = blocks.one()
+    prices = price_screen(covers[0], rows, problem, limits, float(threshold(best)))
     end = math.inf if seconds is None else time.monotonic() + seconds
-    first, length = 0, rows if seconds is None else 1
+    (first, step), length = part, rows if seconds is None else part[1]
     while first < rows and time.monotonic() < end:
         last, started = min(rows, first + length), time.monotonic()
+        span = (first, last, step)
         stopped = branch(
-            words, order, bounds, (first, last), problem, screen, prices, limits, best, most, counts
+            covers, order, bounds, span, problem, screen, prices, limits, best, most, counts
         )
         if stopped < last:
             return stopped
-        first = last
-        length = length * 2 if time.monotonic() - started < _TICK else max(1, length // 2)
+        first += -(-(last - first) // step) * step
+        double = time.monotonic() - started < _TICK
+        length = length * 2 if double else max(step, length // 2 // step * step)
     return first
 
 
-def _score_screen(scores: Scores, centred: np.ndarray) -> tuple:
-    """Quantise the scores to eight planes; ``base`` lifts each by the worst rounding error.
-
-    Where covers have many words, a finer quantisation decides about those that pass.
-    """
-    low, high = float(centred[-1]), float(centred[0])
-    step = (high - low) / _LEVELS
-    planes = bit_planes(np.rint((centred - low) / step).clip(0, _LEVELS))
-    numbers = (
-        low / step + 0.5 + 1e-9,
-        scores.sigma**2 / centred.size / step**2,
-        scores.slope,
-        float(centred.size),
-    )
-    fine_step = (high - low) / _FINE
-    weights = np.rint((centred - low) / fine_step).clip(0, _FINE)
-    fine = bit_planes(weights, 16), fine_step, low + fine_step * (0.5 + 1e-6)
-    return planes, numbers, fine
-
-
-def _price_screen(words: np.ndarray, rows: int, problem: tuple, limits: tuple, q: float) -> tuple:
-    """Choose the price that prunes most of a fixed selection of pairs; round weights up.
-
-    Two literals need no price: all pairs are screened by score.
-    """
-    centred, denominator = problem[4], problem[6]
-    units, min_support = limits[5], limits[1]
-    if limits[0] == 2:
-        return bit_planes(np.zeros(units)), 1.0, 0.0
-    pairs = max(64, min(2048, 400_000 // units))
-    steps = np.arange(pairs)
-    left = steps * 7919 % rows
-    right = (left + 1 + steps * 104729) % rows
-    inside = unpack(words[:, left] & words[:, right], units)
-    parents = unpack(words[:, left], units).sum(axis=1)
-    best_price, best_pruned = 0.0, -1
-    for price in np.unique(np.quantile(centred, np.linspace(0.3, 0.9, _PRICES)).clip(min=0.0)):
-        cuts = np.empty(units + 1)
-        price_cuts(q, price, denominator, min_support, cuts)
-        pruned = int((inside @ (centred - price).clip(min=0.0) < cuts[parents]).sum())
-        if pruned > best_pruned:
-            best_price, best_pruned = float(price), pruned
-    gains = (centred - best_price).clip(min=0.0)
-    step = max(float(gains[0]), 1e-300) / _LEVELS
-    return bit_planes(np.ceil(gains / step).clip(0, _LEVELS)), step * (1 + 1e-9), best_price
+def _pairs(
+    blocks: Columns,
+    bounds: np.ndarray,
+    problem: tuple,
+    screen: tuple,
+    limits: tuple,
+    best: tuple,
+    counts: np.ndarray,
+    budget: tuple,
+    part: tuple[int, int],
+) -> int:
+    """Hold blocks of literals against each other; a budget is looked at between the blocks."""
+    most, seconds = budget
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    first = 0
+    for covers, order in blocks():
+        if counts[0] >= most or time.monotonic() >= end:
+            return first
+        roots = (covers, order, first, bounds[first : first + order.size])
+        for partners in blocks.beside(first):
+            pairs(roots, partners, part, problem, screen, limits, best, counts)
+        first += order.size
+    return first
 
 
 def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) -> float:
@@ -262,23 +242,9 @@ def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) 
     return float(admitted.max()) if admitted.size else float("nan")
 
 
-def _result(best: tuple, counts: np.ndarray, upper: float, root: float, proven: bool) -> Found:
-    q, sizes, ids, covers = in_order(best)
-    return Found(
-        ids=ids,
-        n_literals=sizes.astype(np.int8),
-        q=q,
-        support=np.bitwise_count(covers).sum(axis=1).astype(np.int32),
-        upper=max(upper, float(q[0]) if q.size else -math.inf),
-        root=root,
-        nodes=int(counts[0]),
-        screened=int(counts[1]),
-        proven=proven,
-    )
-
-
 def _refuse(
-    holds: np.ndarray,
+    rows: Rows,
+    units: np.ndarray,
     score: np.ndarray,
     feature: np.ndarray,
     max_literals: int,
@@ -287,14 +253,10 @@ def _refuse(
     distinct: str,
     strategy: str,
 ) -> None:
-    if holds.ndim != 2 or holds.dtype != bool:
-        raise ValueError(
-            f"literals must be bool (literal, unit), found {holds.dtype} {holds.shape}"
-        )
-    if holds.shape[1] != np.size(score):
-        raise ValueError(f"{holds.shape[1]} units in the literals but {np.size(score)} scores")
-    if len(feature) != len(holds):
-        raise ValueError(f"{len(holds)} literals but {len(feature)} feature numbers")
+    if units.size != np.size(score):
+        raise ValueError(f"{units.size} units in the literals but {np.size(score)} scores")
+    if len(feature) != len(rows):
+        raise ValueError(f"{len(rows)} literals but {len(feature)} feature numbers")
     if not 1 <= max_literals <= MAX:
         raise ValueError(f"max_literals must be 1 to {MAX}, found {max_literals}")
     if min_support < 1:

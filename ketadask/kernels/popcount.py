@@ -65,28 +65,53 @@ def pack(holds: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(packed.T.astype(np.uint64))
 
 
-def pack_in_order(holds: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Pack ``holds[:, units]`` without making it.
+def pack_rows(holds: np.ndarray) -> np.ndarray:
+    """Pack truth values row by row: uint64 (row, word), bits as in `pack`.
 
     Examples
     --------
-    >>> pack_in_order(np.array([[True, False, True], [False, True, True]]), np.array([2, 0, 1]))
+    >>> pack_rows(np.array([[True, False, True], [False, True, True]]))
+    array([[5],
+           [6]], dtype=uint64)
+    """
+    return np.ascontiguousarray(pack(holds).T)
+
+
+def unpack_rows(bits: np.ndarray, units: int) -> np.ndarray:
+    """Undo `pack_rows`: bool (row, unit)."""
+    return unpack(bits.T, units)
+
+
+def gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, first: int = 0) -> None:
+    """Fill columns of ``out`` (word, row), from ``first`` on, with units in another order.
+
+    Parameters
+    ----------
+    bits
+        Packed rows, uint64 (row, word).
+    units
+        int (unit,): which bit of a row becomes bit 0, 1, ... of its column; some may be left out.
+
+    Examples
+    --------
+    >>> out = np.empty((1, 2), dtype=np.uint64)
+    >>> gather(np.array([[5], [6]], dtype=np.uint64), np.array([2, 0, 1]), out)
+    >>> out
     array([[3, 5]], dtype=uint64)
     """
-    words = np.empty((words_for(units.size), len(holds)), dtype=np.uint64)
-    _pack_in_order(np.ascontiguousarray(holds), units.astype(np.uint64), words)
-    return words
+    _gather(bits, units.astype(np.uint64), out, np.uint64(first))
 
 
 @njit(nogil=True, cache=True)
-def _pack_in_order(holds: np.ndarray, units: np.ndarray, words: np.ndarray) -> None:
-    count = np.uint64(units.size)
-    for row in range(np.uint64(holds.shape[0])):
-        for w in range(np.uint64(words.shape[0])):
-            word, first = np.uint64(0), np.uint64(WORD) * w
-            for bit in range(min(np.uint64(WORD), count - first)):
-                word |= np.uint64(holds[row, units[first + bit]]) << bit
-            words[w, row] = word
+def _gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, column: np.uint64) -> None:
+    count, six, low, one = np.uint64(units.size), np.uint64(6), np.uint64(63), np.uint64(1)
+    for row in range(np.uint64(bits.shape[0])):
+        for w in range(np.uint64(out.shape[0])):
+            word, start = np.uint64(0), np.uint64(WORD) * w
+            for bit in range(min(np.uint64(WORD), count - start)):
+                unit = units[start + bit]
+                word |= ((bits[row, unit >> six] >> (unit & low)) & one) << bit
+            out[w, column + row] = word
 
 
 def unpack(words: np.ndarray, units: int) -> np.ndarray:

@@ -53,7 +53,6 @@ SEARCHES = TableContract(
         "q_best": _real("best Q of the search"),
         "q_last": _real("Q of the last persona kept, -inf where fewer than K were found"),
         "saturation": _real("q_best over the bound at the root"),
-        "nodes": _whole("nodes visited"),
         "proven": _flag("whether the result is proven optimal"),
         "gap": _real("best still possible minus best found, 0 where proven"),
     },

@@ -10,7 +10,7 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.equivalents import count_equivalents
-from ketadask.kernels.exact import Found, search
+from ketadask.kernels.exact import Found, search_rows
 from ketadask.schema import InputError, nearest
 from ketadask.search.criteria import support_floor
 from ketadask.search.encoding import encode_values
@@ -85,8 +85,8 @@ def top_personas(
         values, names=names, families=families, cuts=cuts, intervals=intervals, explicit=explicit,
         include=include, exclude=exclude, priority=priority,
     )  # fmt: skip
-    found = search(
-        literals.holds,
+    found = search_rows(
+        literals.rows,
         -score if polarity == nm.UNFAVOURABLE else score,
         literals.feature,
         family=literals.family,
@@ -144,9 +144,9 @@ def personas_table(
         }
     )  # fmt: skip
     if counted:
+        holds = literals.holds
         table["equivalents"] = [
-            count_equivalents(literals.holds, literals.feature, each, counted) - 1
-            for each in inside
+            count_equivalents(holds, literals.feature, each, counted) - 1 for each in inside
         ]
     return table
 

@@ -12,6 +12,8 @@ from ketadask.kernels.gates import gates as compare
 from ketadask.schema import HITS, SEARCHES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from ketadask.kernels.exact import Found
@@ -30,8 +32,14 @@ def search_block(
     last: int,
     *,
     gates: Gates,
+    found: Mapping[tuple[int, str], Found] | None = None,
 ) -> tuple[dict[str, pd.DataFrame], float]:
     """Search the splits ``first`` .. ``last``, both included.
+
+    Parameters
+    ----------
+    found
+        By split and polarity: what has been searched already, in parts.
 
     Returns
     -------
@@ -45,19 +53,35 @@ def search_block(
     for split in range(first, last + 1):
         train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
         for polarity in search.polarities:
-            started = time.perf_counter()
-            try:
-                found = search.solve(problem, polarity=polarity, train=train)
-            except ValueError as error:
-                error.add_note(f"in the {polarity} search of split {split}")
-                raise
-            spent += time.perf_counter() - started
-            searches.append(_summary(split, polarity, train, found, search.keep))
-            hits.append(_hits(problem, split, polarity, train, found, gates))
+            if found is None:
+                started = time.perf_counter()
+                best = _solve(problem, search, split, polarity, train)
+                spent += time.perf_counter() - started
+            else:
+                best = found[split, polarity]
+            searches.append(_summary(split, polarity, train, best, search.keep))
+            hits.append(_hits(problem, split, polarity, train, best, gates))
     return {
         "hits": HITS.check(_frame(hits)),
         "searches": SEARCHES.check(_frame(searches)),
     }, spent
+
+
+def _solve(
+    problem: Problem, search: PersonaSearch, split: int, polarity: str, train: np.ndarray
+) -> Found:
+    try:
+        return search.solve(problem, polarity=polarity, train=train)
+    except ValueError as error:
+        error.add_note(f"in the {polarity} search of split {split}")
+        raise
+
+
+def train_side(problem: Problem, number: int, *, splitter: Any) -> tuple[Problem, _Columns]:
+    """Return what is searched in a split: the problem, and arguments of `PersonaSearch.solve`."""
+    trial = problem.trial
+    train = splitter.mask(number, trial.participant, trial.split_stratum, trial.trial)
+    return problem, {"train": train}
 
 
 def _frame(blocks: list[_Columns]) -> pd.DataFrame:
@@ -77,7 +101,6 @@ def _summary(split: int, polarity: str, train: np.ndarray, found: Found, keep: i
         "q_best": found.q[0] if found.q.size else -np.inf,
         "q_last": found.q[-1] if found.q.size == keep else -np.inf,
         "saturation": found.saturation,
-        "nodes": found.nodes,
         "proven": found.proven,
         "gap": found.gap,
     }

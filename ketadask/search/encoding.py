@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.kernels.popcount import pack_rows
 from ketadask.schema import InputError, nearest
 from ketadask.search.literals import Literals, literal_text
+from ketadask.search.stored_rows import Packing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +44,8 @@ def encode_values(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     priority: Sequence[str] | None = None,
+    memory: float = math.inf,
+    folder: Path | None = None,
 ) -> Literals:
     """Cut every feature, and find out who is inside each literal.
 
@@ -63,6 +69,9 @@ def encode_values(
     priority
         Families in order of preference: of equal covers, and of equal Q, personas made of earlier
         families come first. Families not named come last.
+    memory, folder
+        Bytes the packed literals may take, and where the file is written in which they are kept
+        above that.
 
     Examples
     --------
@@ -80,7 +89,8 @@ def encode_values(
             remedy=nearest(unknown[0], names),
         )
     rows: list[_Row] = []
-    covers: list[np.ndarray] = []
+    packing = Packing(len(values), memory, folder)
+    same: dict[bytes, list[int]] = {}
     also: list[list[str]] = []
     texts: list[str] = []
     for feature in used:
@@ -94,19 +104,21 @@ def encode_values(
             if not inside.any() or inside.all():
                 continue
             text = literal_text(name, low, high, whole=whole)
-            twin = merged.get(inside.tobytes())
+            bits = pack_rows(inside[None])[0]
+            digest = hashlib.blake2b(bits.tobytes(), digest_size=16).digest()
+            twin = merged.get(digest)
             if twin is not None:
                 also[twin].append(text)
                 continue
-            merged[inside.tobytes()] = len(rows)
+            merged[digest] = len(rows)
+            same.setdefault(digest, []).append(len(rows))
             rows.append((feature, low, high))
-            covers.append(inside)
+            packing.add(bits)
             also.append([])
             texts.append(text)
-    holds = np.array(covers, dtype=bool).reshape(len(rows), len(values))
     family_names = tuple(dict.fromkeys(families))
     return Literals(
-        holds=holds,
+        rows=packing.rows(),
         feature=np.array([row[0] for row in rows], dtype=np.int32),
         family=np.array([family_names.index(families[row[0]]) for row in rows], dtype=np.int32),
         low=np.array([row[1] for row in rows], dtype=np.float64),
@@ -114,7 +126,7 @@ def encode_values(
         feature_names=tuple(names),
         family_names=family_names,
         text=tuple(texts),
-        aliases=_aliases(holds, texts, also),
+        aliases=_aliases(same.values(), texts, also),
     )
 
 
@@ -206,13 +218,12 @@ def shortest_between(below: float, above: float) -> float:
     return below
 
 
-def _aliases(holds: np.ndarray, texts: list[str], also: list[list[str]]) -> tuple[str, ...]:
+def _aliases(
+    twins: Iterable[list[int]], texts: list[str], also: list[list[str]]
+) -> tuple[str, ...]:
     """Name the literals with the same cover: merged cuts first, then those of other features."""
-    twins: dict[bytes, list[int]] = {}
-    for i, row in enumerate(np.packbits(holds, axis=1)):
-        twins.setdefault(row.tobytes(), []).append(i)
     others: list[list[str]] = [list(merged) for merged in also]
-    for group in twins.values():
+    for group in twins:
         for i in group if len(group) > 1 else ():
             others[i] += [text for j in group if j != i for text in (texts[j], *also[j])]
     return tuple(" | ".join(each) for each in others)

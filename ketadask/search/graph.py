@@ -4,21 +4,27 @@ A task gets the problem (the cohort's literals and scores) as a node that every 
 searches its range of splits, writes the hits as one part and returns only the receipt. Nothing is
 gathered; a part that exists is never computed again. Splits are addressed by number, so the
 ranges, the workers and the order of the tasks cannot change a bit of what is found.
+
+A single search that is longer than a task becomes a small tree: a beam finds a first list of the
+best, tasks that share the first literals out between them go on from it in two rounds, and a last
+one keeps the K best of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
-from ketadask.search.block import search_block
+from ketadask.search.block import search_block, train_side
 from ketadask.search.criteria import Gates
 from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.pieces import Piece, Pose, merge_pieces, peak_memory, solve_piece
 from ketadask.search.problem import Problem
 from ketadask.search.resampled import Resampled
 from ketadask.store import (
@@ -31,6 +37,8 @@ from ketadask.store import (
     range_name,
 )
 
+FIRST_ROUND = 4
+
 
 def hit_blocks(
     problem: Problem,
@@ -39,19 +47,93 @@ def hit_blocks(
     ranges: Sequence[Range],
     parts: Parts,
     gates: Gates,
+    pieces: int = 1,
 ) -> list[Delayed]:
-    """One task per range of splits (both ends included); each writes tables hits and searches."""
+    """One task per range of splits (both ends included); each writes tables hits and searches.
+
+    With more than one of ``pieces`` every single search is split over so many tasks.
+    """
     token = tokenize(problem)
     shared = delayed(problem, traverse=False, name=f"problem-{token}")
     # All that makes a task differ is in its key: a scheduler may still hold an earlier result.
-    asked = tokenize(token, search, splitter, parts, gates)[:12]
+    asked = tokenize(token, search, splitter, parts, gates, pieces)[:12]
+    pose = partial(train_side, splitter=splitter)
     return [
         delayed(_write)(
             shared, search, splitter, numbers, parts, gates,
+            found_of(shared, search, pose, numbers, pieces, name=f"hits-{asked}"),
             dask_key_name=f"search-{range_name(*numbers)}-{asked}",
         )
         for numbers in ranges
     ]  # fmt: skip
+
+
+def found_of(
+    shared: Delayed,
+    search: PersonaSearch,
+    pose: Pose,
+    numbers: Range,
+    pieces: int,
+    *,
+    name: str,
+    keep: int | None = None,
+) -> dict[tuple[int, str], Delayed] | None:
+    """Split searches of a range of numbers, by number and polarity; None where none is split."""
+    if pieces < 2:
+        return None
+    return {
+        (number, polarity): split_search(
+            shared, search, partial(pose, number=number), pieces,
+            name=f"{name}-{number}-{polarity}", polarity=polarity, keep=keep,
+        )
+        for number in range(numbers[0], numbers[1] + 1)
+        for polarity in search.polarities
+    }  # fmt: skip
+
+
+def split_search(
+    shared: Delayed,
+    search: PersonaSearch,
+    pose: Pose,
+    pieces: int,
+    *,
+    name: str,
+    polarity: str,
+    keep: int | None = None,
+) -> Delayed:
+    """One exact search in ``pieces`` parts: gives a `Piece` with what the whole search finds.
+
+    Thresholds are shared by handing on what has been found: the beam's list to the first round,
+    what that found to the second. They spare work and cannot change the result.
+    """
+    asked = {"polarity": polarity, "keep": keep}
+    ended = delayed(solve_piece)(
+        shared, search, pose, [], **asked, strategy="beam", dask_key_name=f"begin-{name}"
+    )
+    first = min(pieces, max(2, pieces // FIRST_ROUND))
+    for numbers in (range(first), range(first, pieces)):
+        tasks = [
+            delayed(solve_piece)(
+                shared,
+                search,
+                pose,
+                [ended],
+                **asked,
+                part=(i, pieces),
+                dask_key_name=f"piece-{name}-{i}",
+            )
+            for i in numbers
+        ]
+        if tasks:
+            ended = delayed(merge_pieces)(
+                shared,
+                search,
+                pose,
+                [ended, *tasks],
+                keep=keep,
+                dask_key_name=f"merge-{name}-{numbers[-1]}",
+            )
+    return ended
 
 
 def run_splits(
@@ -78,6 +160,10 @@ def _write(
     numbers: Range,
     parts: Parts,
     gates: Gates,
+    pieces: Mapping[tuple[int, str], Piece] | None = None,
 ) -> Receipt:
-    tables, seconds = search_block(problem, search, splitter, *numbers, gates=gates)
-    return parts.write(range_name(*numbers), tables, facts={"search_seconds": seconds})
+    found = None if pieces is None else {key: piece.found for key, piece in pieces.items()}
+    tables, seconds = search_block(problem, search, splitter, *numbers, gates=gates, found=found)
+    seconds += sum(piece.seconds for piece in (pieces or {}).values())
+    facts = {"search_seconds": seconds, "peak_memory": peak_memory()}
+    return parts.write(range_name(*numbers), tables, facts=facts)

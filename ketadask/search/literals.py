@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketadask.kernels.blocks import Rows
+from ketadask.kernels.popcount import unpack_rows, words_for
 from ketadask.schema import LITERALS
+from ketadask.search.stored_rows import Reordered, in_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +25,8 @@ class Literals:
 
     Attributes
     ----------
-    holds
-        bool (literal, unit); false where the feature is missing.
+    rows
+        Who is inside each literal, packed; nobody whose feature is missing.
     feature, family
         int32 (literal,): position in ``feature_names`` and ``family_names``.
     low, high
@@ -36,7 +39,7 @@ class Literals:
         Other literals that hold exactly the same units, joined by ``" | "``.
     """
 
-    holds: np.ndarray
+    rows: Rows
     feature: np.ndarray
     family: np.ndarray
     low: np.ndarray
@@ -48,21 +51,37 @@ class Literals:
 
     def __repr__(self) -> str:
         """Say how many, of how much."""
-        units = self.holds.shape[1]
+        units = self.rows.units
         return f"<Literals: {len(self)} of {len(self.feature_names)} features, {units} units>"
 
     def __len__(self) -> int:
         """Return the number of literals."""
         return len(self.feature)
 
+    @property
+    def holds(self) -> np.ndarray:
+        """bool (literal, unit), unpacked anew each time to 8 times the size: for small cohorts."""
+        return self.held(np.arange(len(self)))
+
+    def held(self, ids: np.ndarray) -> np.ndarray:
+        """Return bool (literal, unit) of some literals."""
+        return unpack_rows(self.rows.take(np.asarray(ids)), self.rows.units)
+
     def conjunction(self, ids: np.ndarray) -> np.ndarray:
         """Return bool (persona, unit) for literal numbers (persona, k) padded with -1."""
         ids = np.atleast_2d(ids)
-        inside = np.ones((len(ids), self.holds.shape[1]), dtype=bool)
-        for column in ids.T:
-            used = column >= 0
-            inside[used] &= self.holds[column[used]]
-        return inside
+        used, position = np.unique(ids[ids >= 0], return_inverse=True)
+        bits = self.rows.take(used)
+        which = np.full(ids.shape, -1)
+        which[ids >= 0] = position
+        inside = np.full((len(ids), words_for(self.rows.units)), ~np.uint64(0))
+        for column in which.T:
+            inside[column >= 0] &= bits[column[column >= 0]]
+        return unpack_rows(inside, self.rows.units)
+
+    def rearranged(self, order: np.ndarray) -> Literals:
+        """Return literals of which unit u holds what unit ``order[u]`` held."""
+        return replace(self, rows=Reordered(self.rows, order))
 
     def sentence(self, ids: np.ndarray) -> str:
         """Return a persona as a reader sees it."""
@@ -101,16 +120,24 @@ class Literals:
                     "low": self.low,
                     "high": self.high,
                     "text": list(self.text),
-                    "support": self.holds.sum(axis=1),
+                    "support": self.support,
                     "aliases": list(self.aliases),
                 }
             )
         )
 
+    @property
+    def support(self) -> np.ndarray:
+        """int64 (literal,): how many units each holds."""
+        counted = [np.bitwise_count(bits).sum(axis=1) for bits in in_steps(self.rows)]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *counted]).astype(np.int64)
+
     @cached_property
     def _digest(self) -> str:
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (self.holds, self.feature, self.family, self.low, self.high):
+        digest = hashlib.blake2b(f"{len(self)} {self.rows.units}".encode(), digest_size=16)
+        for bits in in_steps(self.rows):
+            digest.update(bits.tobytes())
+        for array in (self.feature, self.family, self.low, self.high):
             digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\x00".join(self.feature_names + self.family_names + self.text).encode())

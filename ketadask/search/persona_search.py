@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.kernels.exact import DISTINCT, STRATEGIES, Found, search
+from ketadask.kernels.exact import DISTINCT, STRATEGIES, WHOLE, Found, search_rows
+from ketadask.kernels.found import merge
 from ketadask.kernels.scoring import OBJECTIVES
 from ketadask.schema import COHORT, InputError, nearest
 from ketadask.search.criteria import Gates, support_floor
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from ketadask.search.problem import Problem
     from ketadask.search.resampled import Resampled
+
+# Of the memory of a process; the rest is for Python itself, tables and what is no array.
+LITERALS_SHARE, COVERS_SHARE = 0.25, 0.4
 
 _CHOICES = {
     "objective": OBJECTIVES,
@@ -146,13 +151,25 @@ class PersonaSearch:
         """Return the fewest units a persona must hold when ``units`` are searched."""
         return support_floor(units, self.min_support)
 
-    def problem(self, units: xr.Dataset) -> Problem:
-        """Return literals and trial arrays of a search matrix."""
+    def problem(
+        self, units: xr.Dataset, *, memory: float | None = None, folder: Path | None = None
+    ) -> Problem:
+        """Return literals and trial arrays of a search matrix.
+
+        Parameters
+        ----------
+        memory
+            Bytes that a process searching it may take; 2 GB by default.
+        folder
+            Where literals that take more than a quarter of that are kept, in a file; in memory
+            if not given.
+        """
         from ketadask.cohort.designs import trial_of
         from ketadask.search.encoding import encode
-        from ketadask.search.problem import Problem
+        from ketadask.search.problem import MEMORY, Problem
 
         self._check()
+        memory = MEMORY if memory is None else memory
         literals = encode(
             units,
             cuts=self.cuts,
@@ -161,8 +178,10 @@ class PersonaSearch:
             include=self.include,
             exclude=self.exclude,
             priority=self.priority,
+            memory=LITERALS_SHARE * memory,
+            folder=folder,
         )
-        return Problem(literals, trial_of(units))
+        return Problem(literals, trial_of(units), memory)
 
     def solve(
         self,
@@ -172,6 +191,9 @@ class PersonaSearch:
         train: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         keep: int | None = None,
+        strategy: str | None = None,
+        part: tuple[int, int] = WHOLE,
+        start: np.ndarray | None = None,
     ) -> Found:
         """Search one trial.
 
@@ -181,30 +203,63 @@ class PersonaSearch:
             bool (unit,): search these units only.
         rows
             Permutation of the units: unit u gets the features of unit ``rows[u]``.
-        keep
-            Personas kept, if not those of the settings.
+        keep, strategy
+            Personas kept, and how they are searched, if not as in the settings.
+        part, start
+            One of m parts of the search, and what is known before (see `exact.search_rows`).
         """
         literals, trial = problem.literals, problem.trial
-        units = np.arange(len(trial.score)) if train is None else np.flatnonzero(train)
-        features_from = units if rows is None else rows[units]
+        units = _units(problem, train)
         score = trial.score[units]
-        return search(
-            np.take(literals.holds, features_from, axis=1),
-            -score if polarity == nm.UNFAVOURABLE else score,
-            literals.feature,
-            family=literals.family,
-            arm=None if trial.paired else trial.arm[units],
-            max_literals=self.max_literals,
-            min_support=self.support_floor(units.size),
-            min_arm=0 if trial.paired else self.min_arm,
-            min_families=self.min_families,
+        try:
+            return search_rows(
+                literals.rows,
+                -score if polarity == nm.UNFAVOURABLE else score,
+                literals.feature,
+                units=units if rows is None else rows[units],
+                family=literals.family,
+                arm=None if trial.paired else trial.arm[units],
+                max_literals=self.max_literals,
+                min_support=self.support_floor(units.size),
+                min_arm=0 if trial.paired else self.min_arm,
+                min_families=self.min_families,
+                keep=self.keep if keep is None else keep,
+                objective=self.objective,
+                distinct=self.distinct,
+                strategy=self.strategy if strategy is None else strategy,
+                width=self.width,
+                nodes=self.nodes,
+                seconds=self.seconds,
+                memory=COVERS_SHARE * problem.memory,
+                part=part,
+                start=start,
+            )
+        except MemoryError as error:
+            raise InputError(
+                str(error) or "the search does not fit in memory",
+                where="execution.memory",
+                value=f"{problem.memory / 1e9:.3g}GB",
+                remedy="give a search more memory, or set search.strategy to beam",
+            ) from error
+
+    def merge(
+        self,
+        problem: Problem,
+        found: Sequence[Found],
+        *,
+        train: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+        keep: int | None = None,
+    ) -> Found:
+        """Make one result of the parts of a search; settings as these were given."""
+        units = _units(problem, train)
+        return merge(
+            found,
+            problem.literals.rows,
+            problem.literals.feature,
+            units=units if rows is None else rows[units],
             keep=self.keep if keep is None else keep,
-            objective=self.objective,
             distinct=self.distinct,
-            strategy=self.strategy,
-            width=self.width,
-            nodes=self.nodes,
-            seconds=self.seconds,
         )
 
     def fit(self, X: xr.Dataset, y: object = None, *, design: str = "crossover") -> PersonaSearch:
@@ -265,3 +320,8 @@ class PersonaSearch:
                 "number of literals out of range", where="search.max_literals",
                 value=self.max_literals, remedy=f"give 1 to {nm.MAX_LITERALS}",
             )  # fmt: skip
+
+
+def _units(problem: Problem, train: np.ndarray | None) -> np.ndarray:
+    """Return the numbers of the units searched."""
+    return np.arange(len(problem.trial.score)) if train is None else np.flatnonzero(train)

@@ -2,8 +2,10 @@
 
 Strategy: what is missing is asked of the disk. If no block size is fixed, one number per worker
 warms up compilers and processes, a few more are timed, and the rest is cut so that a task takes
-about ten seconds while every worker still gets at least four tasks. Which numbers lie in which
-block never changes a result, because every number draws its own randomness.
+about ten seconds while every worker still gets at least four tasks; never into more tasks than a
+scheduler is comfortable with. Which numbers lie in which block never changes a result, because
+every number draws its own randomness. Where one number takes longer than a task should, its
+searches are split over several, which changes no result either.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _TIMED = 4
+MOST_TASKS = 15_000
+MOST_PIECES = 64
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Ended:
     made: int = 0
     seconds: float = 0.0
     block: int | None = None
+    pieces: int = 1
     failures: list[tuple[Range, TaskFailure]] = field(default_factory=list)
 
     @property
@@ -60,23 +65,27 @@ def finish(
     *,
     total: int,
     parts: Parts,
-    graph: Callable[[Sequence[Range]], list[Delayed]],
+    graph: Callable[..., list[Delayed]],
     executor: Callable[[], Executor],
     progress: Progress,
     block: int | None = None,
     task_seconds: float = 10.0,
     seen: Callable[[Range], None] | None = None,
+    searches: int = 0,
 ) -> Ended:
     """Compute the ranges of ``parts`` that are missing below ``total``.
 
     Parameters
     ----------
     graph
-        Makes the tasks of some ranges, one task each, in their order.
+        Makes the tasks of some ranges, one task each, in their order; of ``pieces`` tasks per
+        search, where it is told so.
     executor
         Opens the executor; not called where nothing is missing.
     seen
         Told each range that is finished.
+    searches
+        How many searches one number is made of, where these may be split over tasks.
     """
     missing = parts.missing(total)
     left = _size(missing)
@@ -87,10 +96,13 @@ def finish(
     runner = executor()
     with progress.stage(name, unit, total=total, done=ended.reused) as stage:
         work = _Work(ended, graph, runner, stage, seen)
-        if block is None and left > 8 * runner.workers:
-            missing, _ = work.wave(missing, 1, runner.workers)
-            missing, each = work.wave(missing, _TIMED, runner.workers)
-            block = block_size(each, _size(missing), runner.workers, task_seconds)
+        if block is None and left > (1 if searches else 8) * runner.workers:
+            missing, each = work.wave(missing, 1, runner.workers)
+            few = each >= task_seconds or left <= 8 * runner.workers
+            missing, each = work.wave(missing, 1 if few else _TIMED, runner.workers)
+            left = _size(missing)
+            block = block_size(each, left, runner.workers, task_seconds)
+            ended.pieces = pieces_of(each, left, searches, task_seconds)
         ended.block = block or 1
         if missing:
             work.wave(missing, ended.block, None)
@@ -108,13 +120,28 @@ def block_size(each: float, left: int, workers: int, task_seconds: float) -> int
     """
     wanted = task_seconds / max(each, 1e-6)
     fair = -(-left // (4 * workers))
-    return max(1, round(min(wanted, fair)))
+    return max(1, round(min(wanted, fair)), -(-left // MOST_TASKS))
+
+
+def pieces_of(each: float, left: int, searches: int, task_seconds: float) -> int:
+    """Return over how many tasks each of the searches is split that one number is made of.
+
+    Examples
+    --------
+    >>> pieces_of(9.0, 1000, 2, 10), pieces_of(240.0, 1000, 2, 10), pieces_of(240.0, 9000, 2, 10)
+    (1, 12, 1)
+    """
+    if not searches or each <= 2 * task_seconds:
+        return 1
+    wanted = -(-each // (searches * task_seconds))
+    affordable = MOST_TASKS // (max(left, 1) * searches)
+    return max(1, min(int(wanted), MOST_PIECES, affordable))
 
 
 @dataclass
 class _Work:
     ended: Ended
-    graph: Callable[[Sequence[Range]], list[Delayed]]
+    graph: Callable[..., list[Delayed]]
     executor: Executor
     stage: Stage
     seen: Callable[[Range], None] | None = None
@@ -123,7 +150,8 @@ class _Work:
         """Compute ``count`` blocks (all if None); return what is left, and seconds per number."""
         ranges = blocks(missing, size)[:count]
         begun = self.stage.seconds
-        for index, result in self.executor.compute(self.graph(ranges)):
+        split = {"pieces": self.ended.pieces} if self.ended.pieces > 1 else {}
+        for index, result in self.executor.compute(self.graph(ranges, **split)):
             self._take(ranges[index], result)
             if self.hopeless:
                 return [], 0.0

@@ -40,7 +40,7 @@ def pose(work: Work) -> Asked:
     cohort = cohort_of(work)
     units = units_of(settings, cohort)
     search = search_of(settings)
-    problem = search.problem(units)
+    problem = search.problem(units, memory=settings.execution.memory_bytes, folder=run.path)
     splitter = splitter_of(settings, units)
     if not run.has(LITERALS):
         run.write_table(LITERALS, problem.literals.table())

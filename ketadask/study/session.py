@@ -156,5 +156,6 @@ def _stage(ended: Ended) -> dict[str, Any]:
         "made": ended.made,
         "seconds": round(ended.seconds, 2),
         "block": ended.block,
+        "pieces": ended.pieces,
         "failures": [f"{first}-{last}: {why}" for (first, last), why in ended.failures],
     }

@@ -80,7 +80,15 @@ class _Share(Work):
     of: int
 
     def finish(
-        self, name: str, unit: str, *, total: int, parts: Parts, graph: Any, stage: str = SEARCH
+        self,
+        name: str,
+        unit: str,
+        *,
+        total: int,
+        parts: Parts,
+        graph: Any,
+        stage: str = SEARCH,
+        searches: int = 0,
     ) -> Ended:
         """Compute what is missing of this task's blocks."""
         mine = dealt(total, self.number, self.of, self.settings.execution.block)

@@ -42,9 +42,10 @@ def search_splits(work: Work, asked: Asked) -> Ended:
         "splits",
         total=asked.splitter.n_splits,
         parts=parts,
-        graph=lambda ranges: hit_blocks(
-            asked.problem, asked.search, asked.splitter, ranges, parts, gates
+        graph=lambda ranges, pieces=1: hit_blocks(
+            asked.problem, asked.search, asked.splitter, ranges, parts, gates, pieces
         ),
+        searches=searches_of(asked),
     )
 
 
@@ -58,10 +59,22 @@ def search_relabelled(work: Work, asked: Asked, count: int | None = None) -> End
         "relabelled trials",
         total=null.relabellings if count is None else count,
         parts=parts,
-        graph=lambda ranges: null_blocks(
-            asked.problem, asked.search, ranges, parts, seed=work.settings.seed, how=null.how
+        graph=lambda ranges, pieces=1: null_blocks(
+            asked.problem, asked.search, ranges, parts, seed=work.settings.seed, how=null.how,
+            pieces=pieces,
         ),
-    )
+        searches=searches_of(asked),
+    )  # fmt: skip
+
+
+def searches_of(asked: Asked) -> int:
+    """Return how many searches a number stands for that may be split over tasks; 0 where none may.
+
+    A search with a budget depends on the order it goes in, and a beam is short.
+    """
+    search = asked.search
+    whole = search.strategy == "exact" and search.max_literals > 1 and search.nodes is None
+    return len(search.polarities) if whole else 0
 
 
 def evaluate(work: Work, asked: Asked, personas: Personas, searches: pd.DataFrame) -> Parts:

@@ -104,7 +104,15 @@ class Work:
         return self.place.settings
 
     def finish(
-        self, name: str, unit: str, *, total: int, parts: Parts, graph: Any, stage: str = SEARCH
+        self,
+        name: str,
+        unit: str,
+        *,
+        total: int,
+        parts: Parts,
+        graph: Any,
+        stage: str = SEARCH,
+        searches: int = 0,
     ) -> Ended:
         """Compute what is missing, by the workers of a stage, and remember how that ended."""
         execution = self.settings.execution
@@ -120,6 +128,7 @@ class Work:
             block=execution.block,
             task_seconds=execution.task_seconds,
             seen=self.watch,
+            searches=searches,
         )
         set_aside = len(parts.damaged) - before
         if set_aside:

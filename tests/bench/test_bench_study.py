@@ -58,7 +58,7 @@ def test_a_failed_task_ends_the_measurement(monkeypatch):
     def broken(*given, **options):
         raise ValueError("no search today")
 
-    monkeypatch.setattr("ketadask.search.persona_search.search", broken)
+    monkeypatch.setattr("ketadask.search.persona_search.search_rows", broken)
     with pytest.raises(RuntimeError, match="no search today"):
         bench_study.study(splits=(2,), workers=(1,), units=16, features=4, kind="synchronous")
 

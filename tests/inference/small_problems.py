@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from ketadask.cohort.designs import Trial, trial_scores
+from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.scoring import centre
 from ketadask.search.literals import Literals
 from ketadask.search.problem import Problem
@@ -58,8 +59,8 @@ def make_problem(design="crossover", n=24, features=4, seed=0, planted=0.0):
     low, high = np.array(bounds, dtype=np.float64).T
     names = tuple(f"x{f}" for f in range(features))
     literals = Literals(
-        np.array(holds), feature, np.zeros(features, dtype=np.int32)[feature], low, high, names,
-        ("scale",), tuple(text), ("",) * len(text),
+        PackedRows.of(np.array(holds)), feature, np.zeros(features, dtype=np.int32)[feature],
+        low, high, names, ("scale",), tuple(text), ("",) * len(text),
     )  # fmt: skip
     return Problem(literals, make_trial(design, n, seed, effect))
 

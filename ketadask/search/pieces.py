@@ -1,0 +1,66 @@
+"""One search as several tasks: each searches below its share of the first literals."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ketadask.kernels.found import Found
+
+if TYPE_CHECKING:
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import Problem
+
+Pose = Callable[..., tuple[Any, Mapping[str, Any]]]
+"""From the problem to the problem searched and what `PersonaSearch.solve` is told of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What a part of a search found, what it took, and whether it is of the exact search."""
+
+    found: Found
+    seconds: float
+    exact: bool = True
+
+
+def solve_piece(
+    problem: Problem,
+    search: PersonaSearch,
+    pose: Pose,
+    before: Sequence[Piece],
+    *,
+    strategy: str | None = None,
+    **asked: Any,
+) -> Piece:
+    """Search a part, starting from what was found ``before``."""
+    started = time.perf_counter()
+    problem, how = pose(problem)
+    start = before[0].found.ids if before else None
+    found = search.solve(problem, **how, **asked, strategy=strategy, start=start)
+    return Piece(found, time.perf_counter() - started, exact=strategy != "beam")
+
+
+def merge_pieces(
+    problem: Problem,
+    search: PersonaSearch,
+    pose: Pose,
+    pieces: Sequence[Piece],
+    *,
+    keep: int | None = None,
+) -> Piece:
+    """Keep the K best of all parts; the beam they began with proves nothing and is in each."""
+    problem, how = pose(problem)
+    found = [piece.found for piece in pieces if piece.exact]
+    merged = search.merge(problem, found, **how, keep=keep)
+    return Piece(merged, sum(piece.seconds for piece in pieces))
+
+
+def peak_memory() -> float:
+    """Return the largest memory this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak * (1 if sys.platform == "darwin" else 1024))

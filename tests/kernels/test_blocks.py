@@ -1,0 +1,176 @@
+"""Searches in blocks and in parts: the same result, to the last bit, whatever the pieces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ketadask.kernels.blocks import LEAST, Columns, PackedRows
+from ketadask.kernels.exact import search, search_rows
+from ketadask.kernels.found import merge
+from ketadask.kernels.popcount import pack
+from ketadask.kernels.screens import LANES
+
+UNITS, LITERALS = 150, 300
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Literals of 60 features with many equal covers, and scores with many ties."""
+    rng = np.random.default_rng(5)
+    holds = rng.random((LITERALS, UNITS)) < rng.uniform(0.1, 0.9, (LITERALS, 1))
+    holds[100:150] = holds[:50]
+    holds[[7, 70]] = [[False], [True]]
+    return holds, np.round(rng.normal(size=UNITS), 1), np.arange(LITERALS) // 5
+
+
+def memory_for(literals, units=UNITS):
+    """Return the bytes with which covers come in blocks of ``literals``."""
+    return 2 * 8 * -(-units // 64) * (literals + LANES)
+
+
+def assert_same(one, two):
+    for name in ("ids", "n_literals", "q", "support"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name), strict=True)
+    assert (one.upper, one.root, one.proven) == (two.upper, two.root, two.proven)
+
+
+LIMITS = [
+    {"keep": 1},
+    {"keep": 40},
+    {"keep": 40, "distinct": "features"},
+    {"keep": 25, "min_families": 2, "min_arm": 25},
+    {"keep": 400, "width": 20},
+]
+
+
+def given(problem, **settings):
+    holds, score, feature = problem
+    rng = np.random.default_rng(1)
+    family, arm = feature % 7, rng.integers(0, 2, UNITS)
+    return search(holds, score, feature, family=family, arm=arm, min_support=15, **settings)
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("block", [LEAST, 97, 299])
+def test_pairs_in_blocks_are_those_of_the_whole(problem, limits, block):
+    whole = given(problem, max_literals=2, **limits)
+    blocked = given(problem, max_literals=2, memory=memory_for(block), **limits)
+    assert whole.proven
+    assert_same(whole, blocked)
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("block", [LEAST, 97])
+def test_a_beam_in_blocks_is_that_of_the_whole(problem, limits, block):
+    asked = {"max_literals": 4, "strategy": "beam", **limits}
+    whole = given(problem, **asked)
+    blocked = given(problem, memory=memory_for(block), **asked)
+    assert_same(whole, blocked)
+    assert (whole.nodes, whole.screened) == (blocked.nodes, blocked.screened)
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("pieces", [2, 7])
+def test_parts_merge_into_the_whole(problem, limits, depth, pieces):
+    holds, _, feature = problem
+    whole = given(problem, max_literals=depth, **limits)
+    start = given(problem, max_literals=depth, strategy="beam", **limits).ids
+    parts = [
+        given(problem, max_literals=depth, part=(i, pieces), start=start, **limits)
+        for i in range(pieces)
+    ]
+    settings = {"keep": limits["keep"], "distinct": limits.get("distinct", "covers")}
+    assert_same(whole, merge(parts, PackedRows.of(holds), feature, **settings))
+
+
+def test_parts_without_a_start_and_in_blocks_merge_too(problem):
+    holds, _, feature = problem
+    whole = given(problem, max_literals=2, keep=30)
+    parts = [
+        given(problem, max_literals=2, keep=30, part=(i, 3), memory=memory_for(70))
+        for i in range(3)
+    ]
+    assert_same(whole, merge(parts, PackedRows.of(holds), feature, keep=30))
+
+
+def test_no_part_does_the_work_of_all(problem):
+    whole = given(problem, max_literals=3, keep=10)
+    start = given(problem, max_literals=3, keep=10, strategy="beam").ids
+    nodes = [
+        given(problem, max_literals=3, keep=10, part=(i, 4), start=start).nodes for i in range(4)
+    ]
+    assert max(nodes) < whole.nodes / 2
+    assert min(nodes) > 0
+
+
+def test_units_may_be_chosen_and_reordered(problem):
+    holds, score, feature = problem
+    units = np.random.default_rng(2).permutation(UNITS)[:90]
+    rows = PackedRows.of(holds)
+    chosen = search_rows(rows, score[units], feature, units=units, keep=20)
+    assert_same(chosen, search(holds[:, units], score[units], feature, keep=20))
+    parts = [
+        search_rows(rows, score[units], feature, units=units, keep=20, part=(i, 2))
+        for i in range(2)
+    ]
+    assert_same(chosen, merge(parts, rows, feature, units=units, keep=20))
+
+
+def test_a_beam_as_wide_as_there_are_literals_finds_all_pairs(problem):
+    exact = given(problem, max_literals=2, keep=60)
+    beam = given(problem, max_literals=2, keep=60, strategy="beam", width=LITERALS)
+    assert not beam.proven
+    np.testing.assert_array_equal(exact.ids, beam.ids)
+    narrow = given(problem, max_literals=2, keep=60, strategy="beam", width=2)
+    assert narrow.q[-1] < exact.q[-1]
+
+
+@pytest.mark.parametrize("width", [1, 5, 60])
+def test_a_deeper_beam_is_never_worse_place_by_place(problem, width):
+    q = [
+        given(problem, max_literals=depth, keep=50, strategy="beam", width=width).q
+        for depth in (1, 2, 3, 4)
+    ]
+    for shallow, deep in pairwise(q):
+        assert (deep[: len(shallow)] >= shallow).all()
+    assert q[-1][0] > q[0][0]
+
+
+def test_columns_give_every_literal_once_in_order(problem):
+    holds, *_ = problem
+    units = np.random.default_rng(3).permutation(UNITS)
+    order = np.random.default_rng(4).permutation(LITERALS)[:250].astype(np.int32)
+    wanted = pack(holds[:, units])[:, order]
+    for memory in (np.inf, memory_for(LEAST), memory_for(111)):
+        blocks = Columns(PackedRows.of(holds), units, 1, memory)
+        seen = sum(count for _, count in blocks.unordered())
+        blocks.arrange(order)
+        found, ids = [], []
+        for covers, some in blocks():
+            assert covers.nbytes <= memory
+            found.append(covers[0, :, : some.size].copy())
+            ids.append(some)
+        assert seen == LITERALS
+        np.testing.assert_array_equal(np.hstack(found), wanted)
+        np.testing.assert_array_equal(np.concatenate(ids), order)
+
+
+def test_too_little_memory_is_said(problem):
+    with pytest.raises(MemoryError, match="too little for blocks of 64 literals of 150 units"):
+        given(problem, max_literals=2, memory=3000)
+    with pytest.raises(MemoryError, match="3 literals needs all covers in memory, 0 MB"):
+        given(problem, max_literals=3, memory=memory_for(100))
+
+
+def test_a_budget_in_blocks_reports_a_true_gap(problem):
+    whole = given(problem, max_literals=2, keep=5)
+    cut = given(problem, max_literals=2, keep=5, nodes=1, memory=memory_for(80))
+    assert not cut.proven
+    assert cut.upper >= whole.q[0] >= cut.q[0]
+    full = given(problem, max_literals=2, keep=5, nodes=10**9, memory=memory_for(80))
+    assert full.proven
+    np.testing.assert_array_equal(full.ids, whole.ids)
