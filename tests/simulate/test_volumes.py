@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from ketadask.simulate.trial import PERSONA
 from ketadask.simulate.volumes import HEAD_SIZE, draw_volumes, regions
-
-REAL = Path(os.environ.get("KETADASK_REAL_DATA", Path(__file__).parents[2] / "../shared/data"))
-AOMIC = REAL / "freesurfer" / "aomic_piop2"
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +17,10 @@ def drawn() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def real() -> pd.DataFrame:
-    if not AOMIC.is_dir():
-        pytest.skip("needs the group tables of OpenNeuro ds002790; set KETADASK_REAL_DATA")
+def real(real_data) -> pd.DataFrame:
     tables = [
-        pd.read_csv(path, sep="\t", index_col=0) for path in sorted(AOMIC.glob("*measure-volume*"))
+        pd.read_csv(path, sep="\t", index_col=0)
+        for path in sorted((real_data / "freesurfer" / "aomic_piop2").glob("*measure-volume*"))
     ]
     wide = pd.concat(tables, axis=1).rename(columns=lambda name: name.replace("-Proper", ""))
     return wide.loc[:, ~wide.columns.duplicated()]
