@@ -122,8 +122,7 @@ def judge(
             remedy="make them with null(search, cohort) of the search and cohort that were run",
         )
     personas, count = Personas.of(hits.found), hits.splitter.n_splits
-    settings = {k: v for k, v in vars(hits.splitter).items() if k != "n_splits"}
-    key = fingerprint(null.asked, personas.frame().to_dict("list"), settings, hits.gates)
+    key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
     parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
     ranges = evaluate_missing(hits, personas, parts)
     stability = persona_stability(parts, ranges, personas, use=use, n=count)

@@ -20,6 +20,9 @@ from ketadask.kernels.resampling import (
 if TYPE_CHECKING:
     from ketadask.store import Range
 
+FREQUENT = 0.9
+"""Share of the splits from which a feature counts as selected when false ones are bounded."""
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -112,23 +115,24 @@ class Selection:
         )
         return table.sort_values("frequency", ascending=False, kind="stable", ignore_index=True)
 
-    def false_selections(self, threshold: float) -> dict[str, float]:
+    def false_selections(
+        self, threshold: float = FREQUENT, *, complementary: bool = False
+    ) -> dict[str, float]:
         """Bound the expected number of falsely selected features at a frequency threshold.
 
         Both bounds ask that splits are halves and that noise features are exchangeable; the
-        second, in addition, complementary pairs. They bound features, never whole personas.
+        second, in addition, ``complementary`` pairs. They bound features, never whole personas.
         """
-        features = len(self.together)
-        return {
+        size, features = self.mean_size, len(self.together)
+        told = {
             "threshold": threshold,
             "selected": int((self.frequency >= threshold).sum()),
-            "meinshausen_buhlmann": float(
-                meinshausen_buhlmann_bound(self.mean_size, features, threshold)
-            ),
-            "shah_samworth": float(
-                shah_samworth_bound(self.mean_size, features, threshold, max(self.splits // 2, 1))
-            ),
+            "meinshausen_buhlmann": meinshausen_buhlmann_bound(size, features, threshold),
         }
+        pairs = self.splits // 2
+        if complementary and pairs:
+            told["shah_samworth"] = shah_samworth_bound(size, features, threshold, pairs)
+        return told
 
 
 def _centred(products: float, left: float, right: float, m: int) -> float:

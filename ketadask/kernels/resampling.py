@@ -7,8 +7,6 @@ import math
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from ketadask.kernels.concave import r_concave_tail
-
 Interval = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -148,48 +146,6 @@ def quantile_aggregate(p: np.ndarray, gamma_min: float = 0.05) -> np.ndarray:
     return np.minimum(1.0, (1.0 - math.log(gamma_min)) * np.min(scaled, axis=-1))
 
 
-def nogueira(selected: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Return the stability of feature selection over splits with its interval.
-
-    1 - (mean over features of the unbiased variance of selection) / (the same if as many features
-    were drawn at random): 1 where every split selects the same, 0 on average where selection is
-    random. The variance is the sum of squared influences of the splits, 4 / M^2 times (Nogueira,
-    Sechidis & Brown 2018, JMLR 18(174), definition 4, corollary 9).
-
-    Parameters
-    ----------
-    selected
-        (split, feature) True where the split selected the feature.
-    level
-        Level of the normal interval.
-
-    Returns
-    -------
-    Stability, low, high; NaN with fewer than two splits, or where nothing or everything was
-    selected always.
-
-    Examples
-    --------
-    >>> nogueira(np.array([[1, 0, 1, 0], [1, 0, 1, 0]], dtype=bool))
-    (1.0, 1.0, 1.0)
-    """
-    Z = np.asarray(selected, dtype=np.float64)
-    splits, features = Z.shape
-    share = Z.mean(axis=0) if splits else np.zeros(features)
-    overall = float(share.mean()) if features else 0.0
-    spread = overall * (1.0 - overall)
-    if splits < 2 or spread <= 0.0:
-        return math.nan, math.nan, math.nan
-    variance = float(np.mean(share * (1.0 - share))) * splits / (splits - 1)
-    stability = 1.0 - variance / spread
-    own = Z.mean(axis=1)
-    influence = Z @ share / features - own * overall
-    influence += stability / 2.0 * (2.0 * own * overall - own - overall + 1.0)
-    influence = (influence - influence.mean()) / spread
-    reach = float(ndtri(0.5 + level / 2.0)) * 2.0 / splits * math.sqrt(influence @ influence)
-    return stability, stability - reach, stability + reach
-
-
 def meinshausen_buhlmann_bound(selected: float, features: int, threshold: float) -> float:
     """Bound the expected number of falsely selected features: q^2 / ((2 pi - 1) p).
 
@@ -256,24 +212,3 @@ def shah_samworth_bound(selected: float, features: int, threshold: float, pairs:
         else:
             constant = 4.0 * (1.0 - tau + 1.0 / halves) / (1.0 + 1.0 / pairs)
     return theta * selected * constant
-
-
-def shah_samworth_r_concave_bound(
-    selected: float, features: int, threshold: float, pairs: int
-) -> float:
-    """Bound as ``shah_samworth_bound`` does, with r-concave instead of unimodal distributions.
-
-    The simultaneous selection is taken to be -1/2-concave and the selection over all halves
-    -1/4-concave, as the authors propose: p times the smaller of the two tail bounds (Shah &
-    Samworth 2013, section 3.3, equation 8). Costs grow as the square of ``pairs``.
-
-    Examples
-    --------
-    >>> round(shah_samworth_r_concave_bound(10, 100, 0.6, 50), 5)
-    1.14134
-    """
-    theta = selected / features
-    reached = math.ceil(threshold * 2 * pairs - 1e-9)
-    both = r_concave_tail(theta**2, reached - pairs, pairs, -0.5)
-    one = r_concave_tail(theta, reached, 2 * pairs, -0.25)
-    return features * min(both, one)

@@ -12,6 +12,7 @@ from ketadask import names as nm
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ketadask.cohort import HoldoutSplit
     from ketadask.inference.digest import Digest
     from ketadask.study.problems import Asked
     from ketadask.study.work import Work
@@ -54,9 +55,22 @@ def headline(
             for polarity, each in found.items()
         },
         "gates": gate_counts(work, asked.splitter.n_splits),
-        "selection": _selection(digest, tuple(found)),
+        "selection": _selection(digest, tuple(found), asked.splitter),
         "enrichment": enrichment(digest.enrolled, sigma, paired=trial.paired),
+        **({"carry_over": _carry_over(asked)} if trial.paired else {}),
     }
+
+
+def _carry_over(asked: Asked) -> dict[str, Any]:
+    """Return the test of carry-over, by trial where there are several; nothing rests on it."""
+    from ketadask.kernels.gates import carry_over
+
+    trial, names = asked.problem.trial, asked.units["trial"].to_numpy().astype(str)
+    told = {
+        str(name): carry_over(trial.outcome[names == name], trial.active_first[names == name])
+        for name in np.unique(names)
+    }
+    return told if len(told) > 1 else next(iter(told.values()))
 
 
 def critical_value(maxima: np.ndarray, alpha: float) -> float | None:
@@ -125,8 +139,12 @@ def gate_counts(work: Work, count: int) -> dict[str, Any]:
     return {f"{name}_share": number / count for name, number in told.items()}
 
 
-def _selection(digest: Digest, polarities: tuple[str, ...]) -> dict[str, Any]:
-    told = {}
+def _selection(
+    digest: Digest, polarities: tuple[str, ...], splitter: HoldoutSplit
+) -> dict[str, Any]:
+    complementary = splitter.scheme == "complementary"
+    halves = complementary or (splitter.scheme == "holdout" and splitter.share == 0.5)
+    told: dict[str, Any] = {}
     for polarity in polarities:
         each = digest.selection[polarity]
         estimate, low, high = each.nogueira()
@@ -136,4 +154,7 @@ def _selection(digest: Digest, polarities: tuple[str, ...]) -> dict[str, Any]:
             "stability_low": low,
             "stability_high": high,
         }
+        if halves:
+            bounds = each.false_selections(complementary=complementary)
+            told[polarity]["false_selections"] = bounds
     return told

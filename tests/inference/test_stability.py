@@ -9,7 +9,7 @@ from ketadask.inference import stability
 from ketadask.inference.evaluation import Personas
 from ketadask.inference.selection import Selection, selected_features
 from ketadask.inference.stability import passes, persona_stability, summarise
-from ketadask.kernels.resampling import nogueira, quantile_aggregate
+from ketadask.kernels.resampling import quantile_aggregate, shah_samworth_bound
 from ketadask.store import Parts, range_name
 
 SPLITS, PERSONAS = 40, 3
@@ -106,23 +106,61 @@ def test_nobody_to_summarise(tmp_path):
     assert len(made) == len(Personas.of({}, made)) == 0
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_selection_counts_give_nogueira_without_the_matrix(seed):
-    rng = np.random.default_rng(seed)
-    chance = rng.random(17) * rng.integers(0, 2, 17)
-    selected = rng.random((60, 17)) < chance
-    cut = int(rng.integers(1, 59))
-    whole = Selection.of(selected)
-    parts = Selection.of(selected[cut:]) + Selection.of(selected[:cut])
+def test_selection_counts_of_blocks_add_up():
+    selected = np.random.default_rng(1).random((60, 17)) < 0.3
+    whole, parts = Selection.of(selected), Selection.of(selected[41:]) + Selection.of(selected[:41])
     assert whole.together.tolist() == parts.together.tolist()
     assert parts.frequency.tolist() == selected.mean(axis=0).tolist()
-    np.testing.assert_allclose(parts.nogueira(), nogueira(selected), rtol=1e-9)
+    assert parts.nogueira() == whole.nogueira()
+
+
+def definition(Z):
+    """Compute definition 4 of Nogueira, Sechidis & Brown 2018, word by word."""
+    M, d = Z.shape
+    p = [sum(Z[:, f]) / M for f in range(d)]
+    k = sum(p)
+    observed = sum(M / (M - 1) * x * (1 - x) for x in p) / d
+    return 1 - observed / (k / d * (1 - k / d))
+
+
+def test_nogueira_is_its_definition_with_the_normal_interval():
+    Z = np.random.default_rng(0).random((30, 12)) < np.linspace(0.1, 0.9, 12)
+    made, low, high = Selection.of(Z).nogueira()
+    assert made == pytest.approx(definition(Z))
+    # Corollary 9: phi -+ 1.96 sqrt(v), v = 4 / M^2 sum (phi_i - mean phi)^2, with
+    # phi_i = [mean_f z_if p_f - k_i k / d^2 + phi/2 (2 k_i k / d^2 - k_i/d - k/d + 1)] / spread.
+    M, d = Z.shape
+    p, k_i = Z.mean(axis=0), Z.sum(axis=1)
+    k = p.sum()
+    phi = []
+    for i in range(M):
+        inner = 2 * k_i[i] * k / d**2 - k_i[i] / d - k / d + 1
+        phi.append(np.mean(Z[i] * p) - k_i[i] * k / d**2 + made / 2 * inner)
+    phi = np.array(phi) / (k / d * (1 - k / d))
+    v = 4 / M**2 * ((phi - phi.mean()) ** 2).sum()
+    assert (low, high) == pytest.approx((made - 1.959964 * v**0.5, made + 1.959964 * v**0.5))
+
+
+def test_nogueira_variance_agrees_with_the_jackknife():
+    # An independent estimate of the same variance; it would not agree with a wrong sign.
+    Z = np.random.default_rng(2).random((400, 15)) < np.linspace(0.05, 0.8, 15)
+    _, low, high = Selection.of(Z).nogueira()
+    leave_one_out = [definition(np.delete(Z, i, axis=0)) for i in range(400)]
+    jackknife = 399 / 400 * np.sum((leave_one_out - np.mean(leave_one_out)) ** 2)
+    assert ((high - low) / 2 / 1.959964) ** 2 == pytest.approx(jackknife, rel=0.02)
+
+
+def test_nogueira_is_zero_on_average_for_random_selections():
+    rng = np.random.default_rng(0)
+    made = [Selection.of(rng.random((20, 30)) < 0.2).nogueira()[0] for _ in range(200)]
+    assert abs(np.mean(made)) < 4 * np.std(made) / np.sqrt(200)
 
 
 def test_selection_that_never_varies_has_no_interval_to_speak_of():
     assert Selection.of(np.array([[True, False]] * 4)).nogueira() == pytest.approx((1, 1, 1))
     assert np.isnan(Selection.of(np.zeros((4, 3), bool)).nogueira()).all()
-    assert np.isnan(Selection.of(np.ones((1, 3), bool)).nogueira()).all()
+    for always in (np.ones((1, 3), bool), np.ones((5, 4), bool)):
+        assert np.isnan(Selection.of(always).nogueira()).all()
 
 
 def test_features_of_hits():
@@ -147,3 +185,6 @@ def test_frequencies_come_with_intervals_and_bounds():
     bounds = made.false_selections(0.9)
     assert bounds["selected"] == 1
     assert bounds["meinshausen_buhlmann"] == pytest.approx(1.75**2 / (0.8 * 3))
+    assert "shah_samworth" not in bounds
+    many = Selection.of(np.tile(selected, (25, 1))).false_selections(0.9, complementary=True)
+    assert many["shah_samworth"] == shah_samworth_bound(1.75, 3, 0.9, 50)

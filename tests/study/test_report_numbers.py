@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import xarray as xr
 from rich.console import Console
+from scipy import stats
 
 from ketadask.cluster import Profile
 from ketadask.report.numerals import flattened, is_number
@@ -48,6 +50,20 @@ def test_every_number_of_the_summary_is_printed_exactly(folder):
     told = [float(value) for _, value in flattened(summary) if is_number(value)]
     assert len(told) > 30
     assert printed(section(folder, "numbers")) == told
+
+
+def test_carry_over_and_false_selections_are_reported(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    cohort = xr.open_zarr(folder / "cohort.zarr")
+    names = ["participant", "sequence", "improvement"]
+    cases = pd.DataFrame({name: cohort[name].values for name in names})
+    both = cases.groupby("participant").filter(lambda rows: len(rows) == 2)
+    total = both.groupby(["sequence", "participant"])["improvement"].sum()
+    test = stats.ttest_ind(total["active-control"], total["control-active"], equal_var=False)
+    assert summary["carry_over"]["p"] == pytest.approx(test.pvalue)
+    for told in summary["selection"].values():
+        bound = told["features_per_split"] ** 2 / (0.8 * summary["features"])
+        assert told["false_selections"]["meinshausen_buhlmann"] == pytest.approx(bound)
 
 
 def test_every_row_of_the_verdicts_is_printed_exactly(folder):
