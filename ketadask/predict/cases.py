@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.cohort.outcomes import improvement
 from ketadask.schema import InputError, nearest
 from ketadask.sources.regions import ETIV
 
@@ -140,7 +141,7 @@ def cases_of(
     part = cohort.isel({nm.CASE: rows})
     response = part["response"].values
     if threshold is not None:
-        response = part["improvement"].values >= threshold * part["baseline"].values
+        response = improvement(part["baseline"].values, part["followup"].values, threshold)[2]
     known = {str(name): j for j, name in enumerate(part[nm.FEATURE].values)}
     _known(covariates, known)
     volumes = [
