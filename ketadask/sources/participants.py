@@ -77,7 +77,7 @@ def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
             value=people[twice[1]],
             remedy="keep one row per participant",
         )
-    dates = [date_column(cells, cells.find(f"infusion_{n}_date"), findings) for n in (1, 2)]
+    dates = _infusions(cells, findings)
     table = pd.DataFrame(
         {
             nm.PARTICIPANT: people,
@@ -99,6 +99,25 @@ def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
         infusions={person: list(pair) for person, pair in pairs if any(pair)},
     )
     return table
+
+
+def _infusions(cells: Cells, findings: Findings) -> list[list[date | None]]:
+    """Return the dates of the first and of the second infusion, a pair out of order as unknown."""
+    columns = [cells.find(f"infusion_{n}_date") for n in (1, 2)]
+    first, second = (date_column(cells, column, findings) for column in columns)
+    for row, (one, two) in enumerate(zip(first, second, strict=True)):
+        if one and two and two < one:
+            findings.add(
+                InputError(
+                    f"the second infusion is dated before the first of {one}",
+                    file=cells.file,
+                    where=cells.where(row, str(columns[1])),
+                    value=cells.columns[str(columns[1])][row],
+                    remedy="correct the dates, or exchange the infusions",
+                )
+            )
+            first[row] = second[row] = None
+    return [first, second]
 
 
 def _days(first: date | None, second: date | None) -> float:

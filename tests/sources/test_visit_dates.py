@@ -67,6 +67,17 @@ def test_a_wrong_date_is_named(tmp_path, row, old, new, message):
         read_phenotype(study(tmp_path, changed(row, old, new)))
 
 
+def test_infusions_dated_in_the_wrong_order_are_named(tmp_path):
+    folder = study(tmp_path, GOOD, PEOPLE.replace("2004-11-17", "2004-10-17"))
+    message = "row 2, column infusion_2_date: the second infusion is dated before the first of 2004"
+    with pytest.raises(InputError, match=message):
+        read_participants(folder)
+    people = read_participants(folder, bad_cells="missing")
+    assert len(people.attrs["findings"]) == 1
+    assert people["washout"].isna().all()
+    assert people.attrs["infusions"] == {}
+
+
 def test_visits_by_arm_are_ordered_by_the_sequence(tmp_path):
     rows = ["a\tses-b0\t2004-11-01\t30", "a\tses-p2\t2004-11-04\t9", "a\tses-d2\t2004-11-19\t9"]
     folder = study(tmp_path, rows)
