@@ -185,7 +185,7 @@ def improvement(
     [[12.0], [40.0], [1.0]]
     """
     better = baseline - followup
-    # 0.55 * 20 is 11.000000000000002 in floating point, and 11 of 20 points reach it.
+    # 0.56 * 25 is 14.000000000000002 in floating point, and 14 of 25 points reach it.
     reached = better >= threshold * baseline - 1e-9
     percent = 100.0 * better / np.where(baseline > 0, baseline, np.nan)
     return better, percent, (reached & (better > 0)).astype(np.float64)
