@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask.report.canvas import ACTIVE, INK, LINE, MUTED, PAPER, Drawing, Surface, draw
-from ketadask.report.cards import foremost
+from ketadask.report.cards import LEAST_ROWS, foremost
 from ketadask.report.downloads import as_download
 from ketadask.report.findings import Findings
 from ketadask.report.numerals import fixed, lookup, percent
@@ -39,6 +39,7 @@ def across_view(findings: Findings) -> dict[str, Any] | None:
     return {
         "count": len(each[rows[0]["rank"]]) if rows else 0,
         "rows": rows,
+        "folded": max(len(shown), LEAST_ROWS),
         "shown": shown,
         "word": unit_word(findings, 2),
         "per": unit.per,

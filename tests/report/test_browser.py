@@ -10,6 +10,7 @@ from ketadask.report import Findings, write_report
 from tests.report.accessibility import ASK, LEVELS, axe_script
 from tests.report.browser import Browser
 from tests.report.made_findings import make_findings
+from tests.report.test_across import several
 from tests.report.test_privacy import LONG, SCRIPT, renamed
 
 pytestmark = pytest.mark.browser
@@ -44,12 +45,13 @@ def pages(tmp_path_factory):
     hostile = replace(renamed(made, SCRIPT), title=LONG)
     long = replace(renamed(made, LONG), title=f"A study called {SCRIPT}")
     told = {"usual": made, "hostile": hostile, "long": long, "begun": Findings("Only begun")}
+    told["several"] = several()
     return {name: write_report(f, folder / f"{name}.html") for name, f in told.items()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "hostile", "long", "begun"])
+@pytest.mark.parametrize("name", ["usual", "hostile", "long", "begun", "several"])
 def test_quiet_alone_and_within_the_window(browser, pages, name, width, scheme):
     browser.look(width, scheme=scheme)
     browser.console(), browser.requests()
@@ -72,6 +74,14 @@ def test_every_figure_is_seen_once(browser, pages, width):
     assert names.count("range") == 9
     assert names.count("arms") == 3
     assert {count for _, count in figures} == {1}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_forest_plot_is_seen_once(browser, pages, width):
+    browser.look(width)
+    browser.open(pages["several"])
+    figures = dict(browser.ask(FIGURES))
+    assert [figures[f"figure-forest-{rank}"] for rank in (1, 2, 3)] == [1, 1, 1]
 
 
 def test_sorting_by_pointer_and_keyboard(browser, pages):
@@ -138,7 +148,7 @@ def test_dark_and_light_differ_and_text_has_contrast(browser, pages):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "begun"])
+@pytest.mark.parametrize("name", ["usual", "begun", "several"])
 def test_no_serious_accessibility_violation(browser, pages, name, width, scheme):
     browser.look(width, scheme=scheme)
     browser.open(pages[name])
