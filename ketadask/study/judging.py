@@ -58,6 +58,7 @@ def judge_study(work: Work, asked: Asked) -> None:
     )
     digest = _digest(work, asked)
     summary = headline(work, asked, found, verdicts, nulls, searches, digest)
+    forget(work, "judge", "report")  # while files are written they answer no question
     summary |= calibrate(work, asked)
     trials, numbers = across_trials(work, asked, verdicts)
     summary |= numbers
@@ -71,6 +72,12 @@ def judge_study(work: Work, asked: Asked) -> None:
 def finished(work: Work) -> dict[str, str]:
     """Return which question each written file answers."""
     return dict(work.run.read_json(FINISHED)) if work.run.has(FINISHED) else {}
+
+
+def forget(work: Work, *stages: str) -> None:
+    """Note that what these stages have written no longer answers anything."""
+    kept = {stage: key for stage, key in finished(work).items() if stage not in stages}
+    work.run.write_json(FINISHED, kept)
 
 
 def _searches(work: Work, count: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from ketadask import names as nm
 from ketadask.config import Predict, Settings
 from ketadask.schema import InputError, nearest
 from ketadask.store import Parts
-from ketadask.study.judging import FINISHED
+from ketadask.study.judging import FINISHED, finished, forget
 from ketadask.study.problems import cohort_of
 from ketadask.study.stages import require
 from ketadask.study.trial import read_cohort
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.predict import Cases, LockedModel, Nested, Prediction
-    from ketadask.study.work import Work
+    from ketadask.study.work import Place, Work
 
 SUMMARY, CASES, WEIGHTS = "prediction.json", "prediction_cases.parquet", "weights.parquet"
 MODEL, FOLDER = "locked_model.npz", "predict"
@@ -76,6 +76,7 @@ def predict_study(work: Work) -> Predicted:
         "notes": notes,
     }
     cases = _one_table(tables)
+    forget(work, "predict")
     for name, table in ((CASES, cases), (WEIGHTS, made.weights)):
         work.run.write_table(name, table, csv=True)
     _write_summary(work, summary)
@@ -86,17 +87,23 @@ def _write_summary(work: Work, summary: dict[str, Any]) -> None:
     """Write the summary; where it has changed, the report is no longer the right one."""
     earlier = work.run.read_json(SUMMARY) if work.run.has(SUMMARY) else None
     work.run.write_json(SUMMARY, summary)
-    if work.run.read_json(SUMMARY) != earlier and work.run.has(FINISHED):
-        done = work.run.read_json(FINISHED)
-        work.run.write_json(FINISHED, {k: v for k, v in done.items() if k != "report"})
+    if work.run.read_json(SUMMARY) != earlier:
+        forget(work, "report")
+    work.run.write_json(FINISHED, finished(work) | {"predict": question(work.place)})
 
 
 def read_predicted(work: Work) -> Predicted | None:
-    """Return what was foretold where the study asks for it and it is there."""
+    """Return what was foretold where exactly what the study asks for is there."""
     run = work.run
-    if work.settings.predict is None or not run.has(SUMMARY):
+    if work.settings.predict is None or finished(work).get("predict") != question(work.place):
         return None
     return Predicted(run.read_json(SUMMARY), run.read_table(CASES), run.read_table(WEIGHTS))
+
+
+def question(place: Place) -> str:
+    """Return the key of all that is foretold; that of the folds does not count how many."""
+    predict = place.settings.predict
+    return place.key("predict", None if predict is None else predict.model_dump(mode="json"))
 
 
 def asked_for(settings: Settings) -> Predict:

@@ -16,6 +16,7 @@ from ketadask.study.judging import (
     SUMMARY,
     VERDICTS,
     finished,
+    forget,
 )
 from ketadask.study.predicting import Predicted, read_predicted
 from ketadask.study.problems import COHORT, LITERALS
@@ -43,10 +44,11 @@ def report_study(work: Work, *, anew: bool = False) -> tuple[pd.DataFrame | None
     run, path, key = work.run, work.run.path / REPORT, work.place.key("report")
     identifiers = work.settings.report.identifiers
     predicted = read_predicted(work)
-    if not run.has(VERDICTS):
+    if not run.has(VERDICTS) or finished(work).get("judge") != work.place.key("judge"):
+        forget(work, "report")
         write_report(_unfinished(work, predicted), path, identifiers=identifiers)
         if predicted is None:
-            work.progress.say("report: there are no verdicts yet; it says what is missing")
+            work.progress.say("report: there are no such verdicts yet; it says what is missing")
         return None, path
     verdicts = run.read_table(VERDICTS)
     if not anew and path.is_file() and finished(work).get("report") == key:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketadask.store import Parts, RunFolder, choose, gaps, parse_range
+from ketadask.study.predicting import SUMMARY as PREDICTION
+from ketadask.study.predicting import question
 from ketadask.study.work import EVALUATIONS, LEFT_OUT, Place
 
 
@@ -44,11 +46,13 @@ def states(place: Place) -> list[State]:
         written = [p for p in (path / folder).glob("*.json") if p.is_file()]
         if written or folder == EVALUATIONS:  # one trial leaves nothing to leave out
             made.append(State(stage, "parts", len(written), len(written), len(written)))
-    if settings.predict is not None:
-        made.append(_file("predict", run, "prediction.json"))
     keys = run.read_json("finished.json") if run.has("finished.json") else {}
-    for stage, name in (("judge", "verdicts.parquet"), ("report", "report.html")):
-        there = int(run.has(name) and keys.get(stage) == place.key(stage))
+    wanted = [("judge", "verdicts.parquet", place.key("judge"))]
+    wanted += [("report", "report.html", place.key("report"))]
+    if settings.predict is not None:
+        wanted = [("predict", PREDICTION, question(place)), *wanted]
+    for stage, name, key in wanted:
+        there = int(run.has(name) and keys.get(stage) == key)
         made.append(State(stage, "file", 1, there, there, first=str(path / name) if there else ""))
     return made
 

@@ -69,6 +69,16 @@ def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
     assert "sub-" not in text.replace("sub-folder", "")
 
 
+def test_what_was_foretold_otherwise_is_not_reported(place, ending):
+    other = ["predict.balanced=false"]
+    assert study(place, *other).report().predicted is None
+    missing = {each.stage: each.missing for each in study(place, *other).status()}
+    assert missing["predict"] == 1
+    assert study(place).report().predicted == ending.predicted
+    missing = {each.stage: each.missing for each in study(place).status()}
+    assert missing["predict"] == 0
+
+
 def test_nothing_is_computed_twice_and_more_permutations_are_added(place, ending):
     again = study(place).predict()
     assert sum(each.made for each in again.stages) == 0

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ketadask.cluster import Profile
 from ketadask.schema import InputError
+from ketadask.store import RunFolder
 from ketadask.study import Study
 from ketadask.study.progress import Progress
 from ketadask.study.stages import StudyFailed
@@ -130,6 +131,32 @@ def test_other_words_for_the_same_searches_are_judged_anew_in_place(tmp_path):
     assert stricter.folder == first.folder
     assert sum(each.made for each in stricter.stages if each.name != "evaluate") == 0
     assert "Stricter" in stricter.report.read_text()
+
+
+def test_a_report_is_of_the_verdicts_that_are_asked_for(tmp_path):
+    other = ["verdict.alpha=0.06", "verdict.suggestive=0.95"]
+    study(tmp_path).run()
+    early = study(tmp_path, *other).report()
+    assert early.verdicts is None
+    assert "There is no verdict yet." in early.report.read_text()
+    whole = study(tmp_path, *other).run()
+    assert "There is no verdict yet." not in whole.report.read_text()
+
+
+def test_killed_while_verdicts_are_written_they_are_written_anew(tmp_path, monkeypatch, reference):
+    study(tmp_path).run()
+    write = RunFolder.write_json
+
+    def killed(run, name, thing):
+        if name == "summary.json":
+            raise KeyboardInterrupt
+        return write(run, name, thing)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path, "verdict.alpha=0.06", "verdict.suggestive=0.95").run()
+    assert results(study(tmp_path).run().folder) == results(reference)
 
 
 def test_search_then_judge_then_report(tmp_path, reference):
