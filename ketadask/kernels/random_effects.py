@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import chdtrc, stdtrit
 
 _ROUNDS, _CLOSE = 200, 1e-14
+_ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +205,7 @@ def difference(
     Returns
     -------
     NaN throughout where fewer than two participants stand on either side, and no standard error
-    where no score differs from its side's mean.
+    where no score differs from its side's mean by more than rounding.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def difference(
         pulls.append(np.bincount(person[side], weights=own, minlength=int(person.max()) + 1))
     effect = means[0] - means[1]
     variance = float(((pulls[0] - pulls[1]) ** 2).sum())
-    if variance <= 0.0:
+    if variance <= (_ROUNDING * float(np.abs(score).max())) ** 2:
         return Difference(effect, math.nan, math.nan, math.nan)
     parts = [float((pull**2).sum()) for pull in pulls]
     freedom = sum(parts) ** 2 / sum(p * p / n for p, n in zip(parts, sizes, strict=True))

@@ -168,9 +168,14 @@ def test_a_difference_needs_two_participants_on_each_side():
     assert np.isnan(difference(score, np.array([1, 0, 0, 0], bool), np.arange(4)).effect)
     same = difference(score, np.array([1, 1, 0, 0], bool), np.array([0, 0, 1, 2]))
     assert np.isnan(same.effect)
-    still = difference(np.array([1.0, 1.0, 0.0, 0.0]), np.arange(4) < 2, np.arange(4))
-    assert still.effect == 1.0
-    assert np.isnan(still.se)
+
+
+@pytest.mark.parametrize("base", [0.0, 0.1, 0.3, 1 / 3])
+def test_scores_that_differ_by_rounding_only_have_no_standard_error(base):
+    inside = np.arange(13) < 6
+    still = difference(np.where(inside, 0.7, 0.1) + base, inside, np.arange(13))
+    assert still.effect == pytest.approx(0.6)
+    assert np.isnan([still.se, still.low, still.high]).all()
 
 
 def test_intervals_cover_what_they_should():
