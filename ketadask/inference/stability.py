@@ -86,8 +86,8 @@ def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFr
     ``d_low``, ``d_high`` with Nadeau and Bengio's variance; ``p_hits``, ``d_hits``, the means
     over hits alone that published personas report; ``p_twice_mean``, ``p_twice_median``,
     ``p_quantile``, in which every split without a hit, or with an effect of the wrong direction
-    on holdout, counts as p = 1; ``train_share`` and ``holdout_share``, mean shares of the units
-    inside. p is that of the published gate where it is the gate in use, and otherwise that of
+    on holdout, counts as p = 1; ``train_share`` and ``holdout_share``, ``train_count`` and
+    ``holdout_count``, mean shares and numbers of the units inside. p is that of the published gate where it is the gate in use, and otherwise that of
     the interaction.
     """
     table = table.sort_values(["persona", "split"], ignore_index=True)
@@ -98,10 +98,8 @@ def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFr
     strictly = np.where(hit & _agrees(table, personas, use), p, 1.0)
     d = table["d_holdout"].to_numpy(dtype=np.float64)
     n_train, n_holdout = (table[f"n_{side}"].to_numpy() for side in nm.SIDES)
-    share = {
-        side: table[f"support_{side}"].to_numpy() / np.maximum(table[f"n_{side}"].to_numpy(), 1)
-        for side in nm.SIDES
-    }
+    count = {side: table[f"support_{side}"].to_numpy(dtype=np.float64) for side in nm.SIDES}
+    share = {side: count[side] / np.maximum(table[f"n_{side}"], 1) for side in nm.SIDES}
     rows = []
     for number, here in zip(numbers, _runs(starts, len(table)), strict=True):
         splits, hits = len(p[here]), int(hit[here].sum())
@@ -126,8 +124,8 @@ def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFr
                 "d_low": float(low),
                 "d_high": float(high),
                 "d_hits": _mean(d[here][hit[here]]),
-                "train_share": share[nm.TRAIN][here].mean(),
-                "holdout_share": share[nm.HOLDOUT][here].mean(),
+                **{f"{side}_share": share[side][here].mean() for side in nm.SIDES},
+                **{f"{side}_count": count[side][here].mean() for side in nm.SIDES},
             }
         )
     made = pd.DataFrame(rows)

@@ -175,7 +175,8 @@ _STABILITY = [
     name
     for name in VERDICTS.columns
     if name.startswith(("recurrence", "confirmed", "p_mean", "p_twice", "p_quantile", "d_mean"))
-    or name in ("d_low", "d_high", "train_share", "holdout_share")
+    or name.endswith(("_hits", "_share", "_count"))
+    or name in ("d_low", "d_high")
 ]
 
 

@@ -133,10 +133,12 @@ VERDICTS = TableContract(
         "confirmed_low": _real("Wilson interval"),
         "confirmed_high": _real("Wilson interval"),
         "p_mean": _real("mean holdout p over splits; not a p-value"),
+        "p_hits": _real("mean holdout p over the splits in which it was a hit"),
         "p_twice_mean": _real("2 x mean p (Vovk & Wang), non-hits count as 1"),
         "p_twice_median": _real("2 x median p, non-hits count as 1"),
         "p_quantile": _real("adaptive quantile aggregation (Meinshausen, Meier & Buhlmann)"),
         "d_mean": _real("mean holdout d"),
+        "d_hits": _real("mean holdout d over the splits in which it was a hit"),
         "d_low": _real("Nadeau-Bengio interval of the mean holdout d"),
         "d_high": _real("Nadeau-Bengio interval of the mean holdout d"),
         "p_full": _real("published gate's p on all units"),
@@ -153,6 +155,8 @@ VERDICTS = TableContract(
         "benefit_outside": _real("mean score outside"),
         "train_share": _real("mean share of train units inside, over splits"),
         "holdout_share": _real("mean share of holdout units inside, over splits"),
+        "train_count": _real("mean number of train units inside, over splits"),
+        "holdout_count": _real("mean number of holdout units inside, over splits"),
     },
 )
 

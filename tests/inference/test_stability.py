@@ -82,6 +82,8 @@ def test_every_number_written_out(use):
         assert row["train_share"] == pytest.approx((mine["support_train"] / mine["n_train"]).mean())
         share = mine["support_holdout"] / mine["n_holdout"]
         assert row["holdout_share"] == pytest.approx(share.mean())
+        for side in ("train", "holdout"):
+            assert row[f"{side}_count"] == pytest.approx(mine[f"support_{side}"].mean())
 
 
 def test_blocks_and_memory_limits_change_no_bit(tmp_path, monkeypatch):

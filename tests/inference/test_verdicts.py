@@ -80,7 +80,7 @@ def test_representatives_are_the_best_of_their_family():
 
 def stability_of(ids, polarity, p_mean):
     columns = [n for n in VERDICTS.columns if n.startswith(("recurrence", "confirmed", "p_", "d_"))]
-    columns += ["train_share", "holdout_share"]
+    columns += ["train_share", "holdout_share", "train_count", "holdout_count"]
     rows = pd.DataFrame(ids, columns=[f"literal_{k}" for k in range(1, 5)])
     rows.insert(0, "polarity", polarity)
     return rows.assign(**dict.fromkeys(columns, 0.25)).assign(p_mean=p_mean)

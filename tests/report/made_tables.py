@@ -178,10 +178,12 @@ def make_verdicts(
             "confirmed_low": hits / 2 - 0.03,
             "confirmed_high": hits / 2 + 0.03,
             "p_mean": rng.uniform(0.01, 0.2),
+            "p_hits": rng.uniform(0.001, 0.05),
             "p_twice_mean": rng.uniform(0.4, 1),
             "p_twice_median": rng.uniform(0.4, 1),
             "p_quantile": rng.uniform(0.4, 1),
             "d_mean": d,
+            "d_hits": d + 0.8,
             "d_low": d - 0.6,
             "d_high": d + 0.6,
             "p_full": rng.uniform(0, 0.001),
@@ -198,6 +200,8 @@ def make_verdicts(
             "benefit_outside": rng.uniform(-1, 5),
             "train_share": support / count + 0.01,
             "holdout_share": support / count - 0.02,
+            "train_count": 0.5 * support + 0.3,
+            "holdout_count": 0.5 * support - 0.3,
         }
         for name, value in row.items():
             table[name].append(value)
