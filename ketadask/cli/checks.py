@@ -53,7 +53,7 @@ def _list_wrong(out: Console, checked: Checked) -> None:
     for each in checked.wrong[:_SHOWN]:
         place = f"{each['file']}: {each['where']}" if each["file"] else each["where"]
         found = f", found {each['value']!r}; {each['remedy']}"
-        out.print(f"  {place}: {each['problem']}{found}", soft_wrap=True, markup=False)
+        out.print(f"  {place}: {each['problem']}{found}", soft_wrap=True)
     if len(checked.wrong) > _SHOWN:
         out.print(f"  and {len(checked.wrong) - _SHOWN:,} more")
 

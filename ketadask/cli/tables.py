@@ -29,9 +29,9 @@ _BENEFIT = {nm.FAVOURABLE: "more", nm.UNFAVOURABLE: "less"}
 
 
 def console() -> Console:
-    """Return where results go; a pipe gets lines of one width whatever the terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=160)
+    """Return where results go: text as it is, to a pipe in one width whatever the terminal."""
+    made = Console(highlight=False, markup=False)
+    return made if made.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def show_ending(ending: Ending) -> None:
@@ -122,7 +122,8 @@ def prediction_table(predicted: Mapping[str, Any]) -> Table:
         m = predicted["cohorts"][name]
         bac = [_share(m.get(key)) for key in ("bac", "bac_low", "bac_high")]
         area = [_number(m.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
-        table.add_row(name, f"{m['n']:.0f}", *("{} ({} to {})".format(*x) for x in (bac, area)))
+        told = ("{} ({} to {})".format(*each) if each[0] else "" for each in (bac, area))
+        table.add_row(name, f"{m['n']:.0f}", *told)
     for name, p in (predicted["p"] or {}).items():
         table.add_row(f"p {name}", f"{predicted['permutations']:,}", f"{p:.4f}", "")
     return table
@@ -189,4 +190,4 @@ def show_doctor(findings: list[Finding]) -> bool:
 
 
 def _number(value: Any, digits: int) -> str:
-    return "" if isnan(value) else f"{value:.{digits}f}"
+    return "" if value is None or isnan(value) else f"{value:.{digits}f}"

@@ -8,7 +8,8 @@ import pandas as pd
 from rich.console import Console
 
 from ketadask import names as nm
-from ketadask.cli import tables
+from ketadask.cli import checks, tables
+from ketadask.study.doctor import Finding
 from ketadask.study.states import State
 
 FEATURES = "bdi_10 >= 1 and wm-lh-posteriorcingulate <= 4550 and wm-rh-inferiorparietal <= 11960"
@@ -38,6 +39,22 @@ def test_verdicts_are_whole_at_80_columns():
 
 def test_a_feature_named_like_markup_is_shown_as_it_is():
     assert "[red]x[/red] > 1" in shown(tables.verdict_table(verdicts("[red]x[/red] > 1")))
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
+    found = Finding("disk", False, "/data/[old]/[/b] is full", "[red]")
+    tables.show_doctor([found])
+    checks._list(tables.console(), "Features left out", {"x[/red]": "never [bold]seen"})
+    said = capsys.readouterr().out
+    for word in ("/data/[old]/[/b] is full", "[red]", "x[/red]: never [bold]seen"):
+        assert word in said
+
+
+def test_a_cohort_without_both_answers_has_no_auc():
+    one = {"n": 3.0, "bac": None, "auc": None}
+    told = {"order": ["other"], "cohorts": {"other": one}, "p": None}
+    row = shown(tables.prediction_table(told)).splitlines()[-2]
+    assert row.replace("│", " ").split() == ["other", "3"]
 
 
 def test_watching_ends_when_nothing_is_missing(capsys):
