@@ -14,7 +14,6 @@ REGION = "region"
 CHANNEL = "channel"
 TIME = "time"
 RECORDING = "recording"
-FREQUENCY = "frequency"
 
 # Arms.
 ACTIVE = "active"

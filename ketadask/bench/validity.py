@@ -26,7 +26,7 @@ from ketadask.bench.repeated import (
     options,
 )
 from ketadask.inference.detection import FOUND, Scenario, simulate_problem
-from ketadask.kernels.maxt import TIE
+from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search import PersonaSearch, Problem
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def smallest_p(
 
     observed = _highest(problem, search, None)
     threshold = observed - TIE * abs(observed) if np.isfinite(observed) else np.inf
-    reached, allowed = 0, int(np.floor(alpha * (relabellings + 1) + 1e-9)) - 1
+    reached, allowed = 0, may_reach(alpha, relabellings)
     for index in range(relabellings):
         rows, trial = relabel(problem.trial, seed=seed, index=index, how=how)
         redrawn = problem if trial is problem.trial else replace(problem, trial=trial)

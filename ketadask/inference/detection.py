@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.kernels.maxt import may_reach
 from ketadask.kernels.resampling import wilson
 from ketadask.schema import InputError, nearest
 
@@ -266,8 +267,7 @@ def summarise_power(
     """Return the row of one scenario from its simulated studies."""
     table = pd.concat(studies).sort_values("index", ignore_index=True)
     null = np.sort(table["q_null"].to_numpy())[::-1]
-    # The observed study is one of the B + 1: p <= alpha where fewer than alpha (B + 1) reach it.
-    allowed = int(np.floor(alpha * (len(null) + 1) + 1e-9)) - 1
+    allowed = may_reach(alpha, len(null))
     critical = float(null[allowed]) if allowed >= 0 else np.inf
     hit = table["q"].to_numpy() > critical
     found = hit & (table["jaccard"].to_numpy() >= FOUND)

@@ -96,6 +96,20 @@ def max_t(
     return single, step
 
 
+def may_reach(alpha: float, relabellings: int) -> int:
+    """Return how many relabelled trials may reach a statistic while its p is at most ``alpha``.
+
+    -1 where p is larger even if none does.
+
+    Examples
+    --------
+    >>> may_reach(0.05, 999), may_reach(0.05, 19), may_reach(0.05, 18)
+    (49, 0, -1)
+    """
+    # 0.05 * 20 must not be 0.999...: what is whole to nine digits is meant to be whole.
+    return int(np.floor(alpha * (relabellings + 1) + 1e-9)) - 1
+
+
 def _p(exceeds: np.ndarray) -> np.ndarray:
     """(B, P) exceedances -> (P,) p-values."""
     return (exceeds.sum(axis=0) + 1) / (len(exceeds) + 1)

@@ -86,7 +86,9 @@ def critical_value(maxima: np.ndarray, alpha: float) -> float | None:
     >>> critical_value(np.arange(19.0), 0.05), critical_value(np.arange(39.0), 0.05)
     (18.0, 37.0)
     """
-    allowed = int(np.floor(alpha * (len(maxima) + 1) + 1e-9)) - 1
+    from ketadask.kernels.maxt import may_reach
+
+    allowed = may_reach(alpha, len(maxima))
     return None if allowed < 0 else float(np.sort(maxima)[::-1][allowed])
 
 
