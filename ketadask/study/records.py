@@ -26,6 +26,8 @@ _LIBRARIES = (
     "zarr",
     "pyarrow",
     "pydantic",
+    "scikit-learn",
+    "mne",
 )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ketadask import names as nm
 from ketadask.store import Parts, RunFolder, choose, gaps, parse_range
 from ketadask.study.predicting import SUMMARY as PREDICTION
 from ketadask.study.predicting import question
+from ketadask.study.problems import SPLITS
 from ketadask.study.work import EVALUATIONS, LEFT_OUT, Place
 
 
@@ -33,14 +35,15 @@ def states(place: Place) -> list[State]:
     settings, path = place.settings, place.path
     run = RunFolder(path)
     data, relabelled = place.data.is_dir(), settings.null.relabellings
+    splits = _splits(place, run)
     made = [
         State("data", "folder", 1, int(data), int(data), first=str(place.data)),
         _file("cohort", run, "cohort.zarr"),
-        _parts("search", "splits", place.hits(), _count(run, "splits", settings.splits.count)),
+        _parts("search", "splits", place.hits(), _count(run, "splits", splits)),
         _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
     ]
     if settings.null.studies:
-        parts = place.calibrations(min(settings.null.study_splits, settings.splits.count))
+        parts = place.calibrations(min(settings.null.study_splits, splits))
         made.append(_parts("calibrate", "relabelled studies", parts, settings.null.studies))
     for stage, folder in (("evaluate", EVALUATIONS), ("leave out", LEFT_OUT)):
         written = [p for p in (path / folder).glob("*.json") if p.is_file()]
@@ -55,6 +58,14 @@ def states(place: Place) -> list[State]:
         there = int(run.has(name) and keys.get(stage) == key)
         made.append(State(stage, "file", 1, there, there, first=str(path / name) if there else ""))
     return made
+
+
+def _splits(place: Place, run: RunFolder) -> int:
+    """Return how many splits are planned; leaving trials out gives as many as there are trials."""
+    splits = place.settings.splits
+    if splits.scheme == "leave-trial-out" and run.has(SPLITS):
+        return int(run.read_dataset(SPLITS).sizes[nm.SPLIT])
+    return splits.count
 
 
 def _count(run: RunFolder, what: str, planned: int) -> int:

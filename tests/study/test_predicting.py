@@ -56,6 +56,8 @@ def test_everything_is_there(ending):
     assert set(ending.predicted["cohorts"]) == {"discovery", "control arm", "trial-2"}
     for name in ("prediction.json", "locked_model.npz", "weights.csv", "prediction_cases.parquet"):
         assert (ending.folder / name).is_file(), name
+    made_by = json.loads((ending.folder / "provenance.json").read_text())["versions"]
+    assert {"numpy", "scikit-learn"} <= set(made_by)
     assert ending.predicted["permutations"] == 3
     assert 0.25 <= ending.predicted["p"]["auc"] <= 1
     assert "bac" in ending.predicted["baselines"]["logistic"]

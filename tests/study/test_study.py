@@ -196,6 +196,13 @@ def test_two_processes_cannot_write_one_run(tmp_path):
     assert study(tmp_path).search().folder.is_dir()
 
 
+def test_leaving_trials_out_makes_as_many_splits_as_there_are_trials(tmp_path):
+    asked = study(tmp_path, "data.simulate.trials=2", "splits.scheme=leave-trial-out")
+    asked.search()
+    present = {each.stage: (each.present, each.total) for each in asked.status()}
+    assert present["search"] == (2, 2)
+
+
 def test_failed_tasks_are_named_and_the_rest_is_kept(tmp_path, monkeypatch, reference):
     from ketadask.search import block
 
