@@ -164,18 +164,18 @@ def cases_of(
         response,
         region=[str(names[j]) for j in volumes],
         participant=part[nm.PARTICIPANT].values,
-        site=_sites(part),
+        site=_sites(part, several=len(np.unique(cohort["trial"].values.astype(str))) > 1),
         covariate=value[:, [known[name] for name in covariates]],
         covariate_names=covariates,
     )
 
 
-def _sites(part: xr.Dataset) -> np.ndarray:
-    """Return the site of every case; sites of different trials are different."""
+def _sites(part: xr.Dataset, *, several: bool) -> np.ndarray:
+    """Return the site of every case; in a cohort of several trials, those of each are its own."""
     site = part["site"].values.astype(str)
-    trial = part["trial"].values.astype(str)
-    if len(np.unique(trial)) < 2:
+    if not several:
         return site
+    trial = part["trial"].values.astype(str)
     return np.array([f"{a}/{b}" for a, b in zip(trial, site, strict=True)])
 
 

@@ -58,7 +58,8 @@ def test_sites_of_different_trials_are_different(cohort):
     trial = np.where(np.arange(24) < 12, "A", "B")
     two = cohort.assign_coords(trial=("case", trial.astype(object)))
     assert set(cases_of(two, **WHAT).site) == {"A/NIH", "B/NIH"}
-    assert set(cases_of(two, trials=["B"], **WHAT).site) == {"NIH"}
+    assert set(cases_of(two, trials=["B"], **WHAT).site) == {"B/NIH"}  # unseen by a model of A
+    assert set(cases_of(cohort, **WHAT).site) == {"NIH"}
 
 
 def test_what_is_not_there_is_named(cohort):
