@@ -63,6 +63,12 @@ ITEMS: tuple[tuple[str, str, str | None], ...] = (
     (TRIPOD, "26 Limitations", "limits"),
     (TRIPOD, "27 Use in practice, and what it needs", None),
 )
+# ICEMAN asks these of several trials taken together.
+OF_TRIALS: tuple[tuple[str, str, str | None], ...] = (
+    (ICEMAN, "Is the comparison one within trials rather than between them?", "within"),
+    (ICEMAN, "Is the effect modification similar from trial to trial?", "similar"),
+    (ICEMAN, "Was a random effects model used?", "random"),
+)
 
 
 def checklist(
@@ -95,7 +101,34 @@ def checklist(
     ['360 features, cut into 3,620 value ranges']
     """
     answers = {**_of_settings(settings), **_of_summary(summary, settings)}
-    return [(name, item, answers.get(key) if key else None) for name, item, key in ITEMS]
+    trials = summary.get("trials")
+    answers |= _of_trials(trials, answers.get("holdout")) if trials else {}
+    asked = (*OF_TRIALS, *ITEMS) if trials else ITEMS
+    return [(name, item, answers.get(key) if key else None) for name, item, key in asked]
+
+
+def _of_trials(told: Mapping[str, Any], holdout: str | None) -> dict[str, str]:
+    made = {
+        "within": "within: trials are brought to the same mean score, features are exchanged and "
+        "splits drawn within trial",
+        "random": "yes: Paule and Mandel's variance, Hartung and Knapp's interval",
+    }
+    best = told.get("best")
+    if best:
+        made["similar"] = (
+            f"best persona: {best['where']} ({best['agreeing']} of {best['trials']} effects point "
+            "its way)"
+        )
+        if best.get("i2") is not None and best["i2"] == best["i2"]:
+            made["similar"] += f"; I2 {best['i2']:.0%}, Q p = {best['q_p']:.3f}"
+    left = "; ".join(
+        f"{part['confirmed']} of {told['count']} ({polarity})"
+        for polarity, part in told["left_out"].items()
+    )
+    if holdout and left:
+        own = holdout.removesuffix("; not on another trial")
+        made["holdout"] = f"{own}; found without a trial and confirmed in it: {left}"
+    return made
 
 
 def _of_settings(asked: Mapping[str, Any]) -> dict[str, str]:

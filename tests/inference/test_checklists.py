@@ -55,6 +55,22 @@ def test_what_only_authors_know_is_open(settings):
     assert {name for name, _, _ in told} == {"ICEMAN", "PATH", "REMARK", "TRIPOD+AI"}
 
 
+def test_several_trials_are_asked_more(settings):
+    best = {"where": "in all trials", "agreeing": 8, "trials": 8, "i2": 0.12, "q_p": 0.3}
+    trials = {"count": 8, "best": best, "left_out": {"favourable": {"confirmed": 7}}}
+    told = answers(checklist(SUMMARY | {"trials": trials}, settings))
+    assert len(told) == len(ITEMS) + 3
+    similar = told["ICEMAN: Is the effect modification similar from trial to trial?"]
+    assert "in all trials (8 of 8 effects point its way); I2 12%, Q p = 0.300" in similar
+    assert told["ICEMAN: Was a random effects model used?"].startswith("yes")
+    holdout = told["PATH: Is it validated on participants it was not made from?"]
+    assert holdout.endswith("confirmed in 31%; found without a trial and confirmed in it: "
+                            "7 of 8 (favourable)")  # fmt: skip
+    few = {"count": 2, "best": best | {"i2": float("nan")}, "left_out": {}}
+    told = answers(checklist(SUMMARY | {"trials": few}, settings))
+    assert told["ICEMAN: Is the effect modification similar from trial to trial?"].endswith("way)")
+
+
 def test_a_study_that_has_not_begun_answers_nothing():
     assert all(answer is None for _, _, answer in checklist({}, {}))
 
