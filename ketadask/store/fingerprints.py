@@ -20,7 +20,7 @@ from ketadask.schema import InputError
 
 _BLOCK_BYTES = 1 << 20
 
-# Floors whose source decides numbers; the others only say where and how they are shown.
+# Floors whose source decides the numbers of parts; `study` and `report` sum up and show them.
 NUMERIC_FLOORS = (
     "names.py",
     "kernels",
@@ -68,8 +68,10 @@ def file_hash(path: str | Path) -> str:
 
 
 @cache
-def code_version() -> str:
+def code_version(*more: str) -> str:
     """Return a hash of the version and of the sources of the floors that decide numbers.
+
+    ``more`` are further floors that decide what is asked about.
 
     Examples
     --------
@@ -79,7 +81,7 @@ def code_version() -> str:
     import ketadask
 
     package = Path(ketadask.__file__).parent
-    sources = [file for floor in NUMERIC_FLOORS for file in _sources(package / floor)]
+    sources = [file for floor in (*NUMERIC_FLOORS, *more) for file in _sources(package / floor)]
     return fingerprint(
         ketadask.__version__,
         {file.relative_to(package).as_posix(): _source_hash(file) for file in sources},

@@ -54,7 +54,8 @@ class Place:
 
     def key(self, stage: str, *more: Any) -> str:
         """Return the key of a stage; ``more`` is what else its numbers depend on."""
-        return self._key(stage, self.settings.science(stage), *more)
+        summing_up = [code_version("study", "report")] if stage in ("judge", "report") else []
+        return self._key(stage, self.settings.science(stage), *more, *summing_up)
 
     def _key(self, *things: Any) -> str:
         return fingerprint(self.identity, code_version(), *things)

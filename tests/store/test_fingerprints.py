@@ -226,7 +226,7 @@ def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
     source = ketadask.__file__.rpartition("/")[0]
     shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(ketadask, "__file__", str(package / "__init__.py"))
-    original = code_version()
+    original, with_report = code_version(), code_version("report")
     fingerprints.code_version.cache_clear()
     try:
         assert code_version() == original
@@ -234,6 +234,7 @@ def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
             (package / floor / "__init__.py").write_text('"""Changed."""\n')
             fingerprints.code_version.cache_clear()
             assert (code_version() != original) == counts
+            assert code_version("report") != with_report
         version = code_version()
         (package / "simulate" / "extra.tsv").write_text("numbers live in tables, too\n")
         fingerprints.code_version.cache_clear()
