@@ -96,6 +96,12 @@ class Settings(Section):
                 f"complementary splits are halves, splits.share is {self.splits.share}; "
                 "set splits.share to 0.5"
             )
+        if self.predict and (self.features.volumes, self.features.harmonise) != ("raw", "none"):
+            raise ValueError(
+                "predict takes head size and sites out within its folds; features.volumes and "
+                "features.harmonise would do so with the cases that are foretold among them; "
+                "leave both out, and set predict.covariates and predict.harmonise"
+            )
         return self
 
     def science(self, stage: str = "judge") -> dict[str, Any]:

@@ -94,6 +94,8 @@ def test_overrides_are_yaml_values(tmp_path):
         (GOOD + "verdict: {suggestive: 0.01}\n", ["verdict", "suggestive", "raise"]),
         (GOOD + "splits: {keep: case}\n", ["splits.keep", "participant"]),
         (GOOD + "splits: {scheme: complementary, share: 0.6}\n", ["halves", "0.5"]),
+        (GOOD + "predict: {}\nfeatures: {volumes: residual}\n", ["predict.covariates"]),
+        (GOOD + "predict: {}\nfeatures: {harmonise: site}\n", ["predict.harmonise"]),
         ("name: a\n", ["data", "missing"]),
         ("name: a\ndata: {}\n", ["data", "folder or simulate"]),
         ("name: a\ndata: {folder: x, simulate: {}}\n", ["data", "one of the two"]),
