@@ -15,6 +15,13 @@ from ketadask.report.wording import Mask
 
 _MOST_ROWS = 100
 _RISK = {"coverage", "accuracy"}
+_BESIDE_NULL = {f"{name}{what}" for name in ("accuracy", "auc") for what in ("", "_null", "_p")} | {
+    "coverage",
+    "explained",
+    "relabelled",
+    "splits",
+    "tau",
+}
 
 
 def explained_view(part: Any, mask: Mask, identifiers: bool) -> dict[str, Any] | None:
@@ -37,7 +44,9 @@ def explained_view(part: Any, mask: Mask, identifiers: bool) -> dict[str, Any] |
         if nm.PARTICIPANT in table and not identifiers:
             del tables[name]
     order = [*nm.POLARITIES, *sorted(set(counts) - set(nm.POLARITIES))]
+    known = dict(numbers)
     return {
+        "told": known if set(known) >= _BESIDE_NULL else None,
         "numbers": numbers,
         "counts": [(k, counts.get(k, 0)) for k in order] if counts else [],
         "total": sum(counts.values()),

@@ -122,7 +122,13 @@ def make_explained(rng: np.random.Generator, participants: np.ndarray) -> dict:
     curve["coverage"] = curve["explained"] / 33
     curve["accuracy"] = np.linspace(0.9, 0.58, 12)
     people = {"participant": participants, "vote": rng.uniform(-1, 1, participants.size)}
-    return {"cases": pd.DataFrame({**people, "explained": words}), "risk coverage": curve}
+    numbers = {
+        "accuracy": 0.612, "accuracy_null": 0.487, "accuracy_p": 0.15,
+        "auc": 0.66, "auc_null": 0.51, "auc_p": 0.1,
+        "coverage": 0.27, "explained": 9, "relabelled": 19, "splits": 20, "tau": 0.5,
+    }  # fmt: skip
+    cases = pd.DataFrame({**people, "explained": words})
+    return {**numbers, "cases": cases, "risk coverage": curve}
 
 
 def make_settings() -> dict:

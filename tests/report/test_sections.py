@@ -229,3 +229,14 @@ def test_checklists_answer_what_is_known_and_leave_the_rest_open(findings):
     told = checklist(findings.summary, findings.settings)
     assert text.count("open: for the authors") == sum(answer is None for *_, answer in told)
     assert all(str(escape(item)) in text for _, item, _ in told)
+
+
+def test_explained_cases_stand_beside_those_of_relabelled_trials(findings):
+    page = render(findings)
+    section = page[page.index('id="explained-heading"') :]
+    section = section[: section.index("</section>")]
+    told = re.sub(r"<[^>]+>", "", section)
+    assert "first 20 splits were repeated on 19 relabelled trials" in told
+    assert "61 % relabelled trials 49 %, p 0.150" in " ".join(told.split())
+    short = {k: v for k, v in findings.explained.items() if k != "accuracy_null"}
+    assert "accuracy p" in render(replace(findings, explained=short))
