@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ketadask.study.problems import Asked
     from ketadask.study.work import Work
 
-TRIALS, SUMMARIES, LEFT_OUT = "trials.parquet", "trial_summaries.parquet", "left_out.parquet"
+TRIALS, SUMMARIES, LEFT_OUT = "trials.parquet", "trial_summaries.parquet", "trials_left_out.parquet"
 
 
 def trial_tables(run: RunFolder) -> dict[str, pd.DataFrame] | None:

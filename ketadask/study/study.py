@@ -168,7 +168,7 @@ class Study:
         verdicts, path = report_study(work, anew=anew)
         predicted = read_predicted(work)
         told = None if predicted is None else predicted.summary
-        trials = (trial_tables(work.run) or {}).get("summaries")
+        trials = None if verdicts is None else (trial_tables(work.run) or {}).get("summaries")
         return Ending(work.run.path, tuple(work.ended), verdicts, told, path, trials)
 
 

@@ -250,3 +250,17 @@ def test_every_floor_of_the_contract_exists():
     floors = {floor for layer in floors_of_contract() for floor in layer.split(" | ")}
     found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert found - {"__init__", "__main__", "__pycache__"} == floors
+
+
+def test_no_two_files_of_a_run_have_one_name():
+    named = [
+        node.value
+        for path in (PACKAGE / "study").glob("*.py")
+        for statement in parsed(path).body
+        if isinstance(statement, ast.Assign)
+        for node in ast.walk(statement.value)
+        if isinstance(node, ast.Constant)
+        and re.search(r"\.(parquet|json|zarr|html|npz)$", str(node.value))
+    ]
+    assert len(named) > 15
+    assert sorted(named) == sorted(set(named))
