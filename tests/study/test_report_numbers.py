@@ -5,12 +5,14 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from rich.console import Console
 from scipy import stats
 
+from ketadask import names as nm
 from ketadask.cluster import Profile
 from ketadask.report.numerals import flattened, is_number
 from ketadask.study import Study
@@ -75,8 +77,34 @@ def test_every_row_of_the_verdicts_is_printed_exactly(folder):
         assert {float(row[c]) for c in columns} <= set(printed(html))
 
 
-def test_the_card_of_the_best_is_that_of_the_verdicts(folder):
-    best = pd.read_parquet(folder / "verdicts.parquet").sort_values("rank").iloc[0]
-    card = section(folder, "personas").split("</article>")[0]
-    columns = ["p_adjusted", "p_mean", "d_mean", "d_full", "g_full", "active_mean", "control_mean"]
-    assert {float(best[c]) for c in columns} <= set(printed(card))
+def test_every_card_is_that_of_its_row(folder):
+    table = pd.read_parquet(folder / "verdicts.parquet").sort_values("rank")
+    cards = section(folder, "personas").split("</article>")[:-1]
+    columns = ["p_adjusted", "p_mean", "p_hits", "d_mean", "d_hits", "d_low", "d_high", "d_full"]
+    columns += ["g_full", "p_full", "recurrence", "confirmed", "benefit_inside", "benefit_outside"]
+    columns += [f"{side}_{what}" for side in nm.SIDES for what in ("share", "count")]
+    columns += [f"{arm}_{end}" for arm in nm.ARMS for end in ("mean", "low", "high")]
+    assert len(cards) > 1
+    for html, row in zip(cards, table.to_dict("records"), strict=False):
+        assert {float(row[c]) for c in columns if pd.notna(row[c])} <= set(printed(html))
+
+
+def test_no_number_of_the_whole_report_is_of_its_own_making(folder):
+    own = set()
+    for path in folder.glob("*.json"):
+        told = json.loads(path.read_text())
+        for _, value in flattened(told if isinstance(told, dict) else {"": told}):
+            each = value if isinstance(value, list) else [value]
+            own.update(float(v) for v in each if is_number(v))
+    for path in folder.glob("*.parquet"):
+        own.update(map(float, pd.read_parquet(path).select_dtypes("number").to_numpy().ravel()))
+    cohort = xr.open_zarr(folder / "cohort.zarr")
+    features = cohort["value"].values
+    own |= set(np.nanmin(features, axis=0)) | set(np.nanmax(features, axis=0))
+    own |= {float(np.isnan(features[:, cohort["family"].values == name]).mean())
+            for name in set(cohort["family"].values)}  # fmt: skip
+    html = (folder / "report.html").read_text()
+    names = set(re.findall(r'<section id="([a-z]+)"', html)) - {"courses"}  # means of the scales
+    assert len(names) > 12
+    for name in names:
+        assert [value for value in printed(section(folder, name)) if value not in own] == [], name
