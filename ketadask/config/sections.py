@@ -181,6 +181,14 @@ class Features(Section):
     meg: Literal["core", "full", "power"] = Field(
         default="core", description="MEG features: the few chosen in advance, all, or band power"
     )
+    heart: Literal["keep", "project", "ica"] = Field(
+        default="keep",
+        description="field of the heart in MEG: kept, or taken off by a projector or by ICA",
+    )
+    parcels: bool = Field(
+        default=False,
+        description="add MEG band power of brain parcels where derivatives/ has forward solutions",
+    )
     asymmetry: bool = Field(
         default=False, description="add the asymmetry of every pair of left and right volumes"
     )

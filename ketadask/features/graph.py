@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
@@ -21,38 +21,16 @@ from dask.delayed import Delayed, delayed
 
 from ketadask import names as nm
 from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.parts import FAILURE, part_name, recording_parts
 from ketadask.features.meg.registry import features
 from ketadask.features.meg.settings import POWER, MegSettings
-from ketadask.features.meg.table import meg_table
 from ketadask.schema import InputError
 from ketadask.sources.meg.collection import Found
 from ketadask.sources.meg.recording import Recording
-from ketadask.sources.visits import PERIODS
-from ketadask.store import Parts, Receipt, code_version, fingerprint
+from ketadask.store import Parts, Receipt
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
-
-    from ketadask.features.feature_table import FeatureTable
-
-FAILURE = "failure"
-
-
-def recording_parts(store: Path | str, settings: MegSettings) -> Parts:
-    """Return where parts of recordings lie: their key holds the settings and the code."""
-    key = fingerprint("meg", settings, code_version())
-    return Parts(Path(store) / "recordings" / key[:12], key)
-
-
-def part_name(found: Found) -> str:
-    """Return the name of a recording's part; it changes with the recording and its sidecar."""
-    try:
-        stamp: Any = Recording.at(found.path).stamp
-    except InputError as error:
-        stamp = str(error.problem)
-    said = (stamp, found.bads, found.rate, found.mains, found.problem)
-    return f"{found.name}-{fingerprint(said)[:12]}"
 
 
 def feature_tasks(
@@ -78,31 +56,6 @@ def extract_recordings(
     parts = recording_parts(store, settings)
     compute(*feature_tasks(found, settings, parts).values())
     return parts
-
-
-def read_recordings(
-    found: Sequence[Found], parts: Parts, settings: MegSettings, *, visits: str = PERIODS
-) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, str]]]:
-    """Return features by participant and period, a quality row per recording, and the failures."""
-    import pandas as pd
-
-    values, quality, failures = [], [], []
-    receipts = parts.finished()
-    for each in found:
-        receipt = receipts.get(part_name(each))
-        if receipt is None:
-            continue
-        who = {nm.PARTICIPANT: each.participant, "session": each.session, nm.RECORDING: each.name}
-        if FAILURE in receipt.facts:
-            failures.append({**who, "reason": str(receipt.facts[FAILURE])})
-            continue
-        table = parts.read(receipt.name, "features")
-        values.append({**who, **dict(zip(table["feature"], table["value"], strict=True))})
-        quality.append({**who, **parts.read(receipt.name, "quality").iloc[0].to_dict()})
-    wanted = features(settings.features)
-    columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
-    frame = pd.DataFrame(values, columns=columns)
-    return meg_table(frame, wanted, visits=visits), pd.DataFrame(quality), failures
 
 
 def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) -> xr.Dataset:

@@ -48,6 +48,8 @@ class Findings:
         contracts of these names.
     prediction
         summary, cases and weights of a predictor of response from brain structure.
+    recordings
+        quality, spectra and failures of MEG recordings.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Findings:
     explained: Any = None
     enrichment: Any = None
     prediction: Mapping[str, Any] | None = None
+    recordings: Mapping[str, pd.DataFrame] | None = None
     stages: Sequence[Mapping[str, Any]] = ()
     trials: Mapping[str, pd.DataFrame] | None = None
 
@@ -116,6 +119,8 @@ class Findings:
         excluded = self.excluded()
         if excluded is not None:
             known.update(map(str, excluded["participant"]))
+        for table in (self.recordings or {}).values():
+            known.update(map(str, table.get(nm.PARTICIPANT, ())))
         return frozenset(known)
 
 

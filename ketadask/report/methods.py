@@ -40,7 +40,7 @@ class _Setting:
         return lookup(self._settings, path)
 
 
-_MOST_LISTED = 5
+_MOST_LISTED, _MOST_INPUTS = 5, 60
 _SEARCH_WORDS = {
     "q_best": "best Q",
     "kept": "kept",
@@ -75,6 +75,10 @@ def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
     told = {k: v for k, v in findings.provenance.items() if k != "settings"}
     if isinstance(told.get("runs"), list):
         told["runs"] = told["runs"][-_MOST_LISTED:]
+    inputs = told.get("inputs")
+    if isinstance(inputs, Mapping) and len(inputs) > _MOST_INPUTS:
+        told["inputs"] = dict(list(inputs.items())[:_MOST_INPUTS])
+        told["inputs_not_listed"] = f"{len(inputs) - _MOST_INPUTS} files, see provenance.json"
     return _masked_pairs(told, mask) or None
 
 

@@ -25,6 +25,7 @@ from ketadask.report.methods import headline_numbers, methods, provenance, repro
 from ketadask.report.numerals import lookup, marked, marked_value
 from ketadask.report.people import flow, missingness
 from ketadask.report.prediction import prediction_view
+from ketadask.report.recordings import recordings_view
 from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
 from ketadask.schema import InputError
 
@@ -49,6 +50,7 @@ SECTIONS = (
     ("prediction", "Response foretold from brain structure"),
     ("flow", "Flow and exclusions"),
     ("missingness", "Missing values"),
+    ("recordings", "MEG recordings"),
     ("saturation", "Saturation of the search"),
     ("methods", "Methods"),
     ("checklists", "Checklists of reviewers"),
@@ -57,7 +59,7 @@ SECTIONS = (
     ("reproduce", "How to reproduce this"),
 )
 
-ASKED_FOR = ("across", "prediction", "stages")  # not every study has it
+ASKED_FOR = ("across", "prediction", "recordings", "stages")  # not every study has it
 
 
 def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
@@ -141,6 +143,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "prediction": prediction_view(findings.prediction, mask),
         "flow": flow(findings, mask, identifiers),
         "missingness": missingness(findings),
+        "recordings": recordings_view(findings.recordings, mask, identifiers),
         "saturation": saturation(findings),
         "methods": methods(findings, mask),
         "checklists": checklists(findings, mask),

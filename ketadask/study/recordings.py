@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.features import FeatureTable
+    from ketadask.store import RunFolder
     from ketadask.study.work import Work
 
-QUALITY = "recordings.parquet"
+QUALITY, SPECTRA, LEFT_OUT = "recordings.parquet", "spectra.parquet", "left_out.parquet"
 _NAME = "recordings"
 
 
@@ -36,16 +38,20 @@ def measure_recordings(work: Work) -> Measured | None:
     settings = work.settings
     if nm.MEG not in settings.features.families:
         return None
+    import pandas as pd
+
     from ketadask.cluster import TaskFailure
-    from ketadask.features.graph import feature_tasks, read_recordings, recording_parts
+    from ketadask.features.graph import feature_tasks
+    from ketadask.features.meg.parts import read_recordings, read_spectra, recording_parts
     from ketadask.features.meg.settings import MegSettings
     from ketadask.sources import find_recordings
     from ketadask.sources.visits import PERIODS
     from ketadask.study.stages import require
     from ketadask.study.work import EXTRACT
 
-    found = find_recordings(work.place.data, settings.data.task)
-    measured = MegSettings(features=settings.features.meg)
+    wanted = settings.features
+    found = find_recordings(work.place.data, settings.data.task, anatomy=wanted.parcels)
+    measured = MegSettings(features=wanted.meg, heart=wanted.heart, parcels=wanted.parcels)
     parts = recording_parts(work.place.out, measured)
     tasks = list(feature_tasks(found, measured, parts).values())
     ended = Ended(_NAME, _NAME, len(found), reused=len(found) - len(tasks))
@@ -67,8 +73,21 @@ def measure_recordings(work: Work) -> Measured | None:
     )
     for each in failed:
         work.progress.say(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
+    columns = [nm.PARTICIPANT, "session", nm.RECORDING, "reason"]
+    folders = {each.name: f"{Path(each.path).parent}/" for each in found}
+    told = [{**f, "reason": f["reason"].replace(folders[f[nm.RECORDING]], "")} for f in failed]
+    work.run.write_table(LEFT_OUT, pd.DataFrame(told, columns=columns))
+    work.run.write_table(SPECTRA, read_spectra(found, parts))
     work.run.write_table(QUALITY, quality, csv=True)
     return Measured(table, quality, [_finding(each) for each in failed])
+
+
+def quality_tables(run: RunFolder) -> dict[str, pd.DataFrame] | None:
+    """Return quality, spectra and failures as the run folder holds them; None without MEG."""
+    names = {"spectra": SPECTRA, "failures": LEFT_OUT, "quality": QUALITY}
+    if not all(run.has(name) for name in names.values()):
+        return None
+    return {key: run.read_table(name) for key, name in names.items()}
 
 
 def _finding(failed: dict[str, Any]) -> dict[str, str]:

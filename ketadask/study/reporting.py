@@ -20,6 +20,7 @@ from ketadask.study.judging import (
 )
 from ketadask.study.predicting import Predicted, read_predicted
 from ketadask.study.problems import COHORT, LITERALS
+from ketadask.study.recordings import quality_tables
 from ketadask.study.states import states
 from ketadask.study.stopping import relabellings
 from ketadask.study.trial import exclusions_of, read_people, read_scales, units_of
@@ -84,6 +85,7 @@ def _unfinished(work: Work, predicted: Predicted | None) -> Findings:
         settings=settings.model_dump(mode="json"),
         exclusions=exclusions_of(cohort if units is None else units),
         prediction=_shown(predicted),
+        recordings=quality_tables(run),
         stages=tuple(
             {"stage": s.stage, "unit": s.unit, "present": s.present, "total": s.total}
             for s in states(work.place)
@@ -135,6 +137,7 @@ def _findings(work: Work, verdicts: pd.DataFrame) -> Findings:
         settings=settings.model_dump(mode="json"),
         exclusions=exclusions_of(units),
         courses=_courses(work, cohort),
+        recordings=quality_tables(run),
         explained={"cases": run.read_table(EXPLAINED), **risk_tables(run)},
         enrichment=summary["enrichment"],
         trials=trial_tables(run),

@@ -17,14 +17,8 @@ import pytest
 import ketadask as kd
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.features.graph import (
-    band_power,
-    extract_recordings,
-    feature_tasks,
-    part_name,
-    read_recordings,
-    recording_parts,
-)
+from ketadask.features.graph import band_power, extract_recordings, feature_tasks
+from ketadask.features.meg.parts import part_name, read_recordings, recording_parts
 from ketadask.features.meg.registry import Feature, features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import meg_table, unmeasured
@@ -131,6 +125,26 @@ def test_broken_recordings_are_listed_with_their_reason_and_the_others_go_on(
     assert feature_tasks(found, SETTINGS, parts) == {}, "a failure is asked once"
     write_recording(recording_of(study, "sub-1"), helmet(12), seconds=6, rate=300)
     assert len(feature_tasks(find_recordings(study), SETTINGS, parts)) == 1
+
+
+@pytest.mark.slow
+def test_broken_recordings_stop_no_worker_of_a_local_cluster(study, tmp_path, real_data):
+    """Two worker processes meet the same four broken recordings; each is listed, none retried."""
+    expected = break_recordings(study, real_data / "meg" / "testdata_ctf_short_discontinuous.ds")
+    found = find_recordings(study)
+    here = read_recordings(found, extract_recordings(found, tmp_path / "here", SETTINGS), SETTINGS)
+    parts = recording_parts(tmp_path / "there", SETTINGS)
+    tasks = feature_tasks(found, SETTINGS, parts)
+    with connect(Profile(kind="local", workers=2, dashboard=False)) as executor:
+        results = [result for _, result in executor.compute(list(tasks.values()))]
+        assert executor.workers == 2
+    assert sorted(receipt.name for receipt in results) == sorted(tasks), "a task failed"
+    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    assert {each["recording"] for each in failures} == set(expected)
+    assert failures == here[2]
+    pd.testing.assert_frame_equal(table.values, here[0].values, check_exact=True)
+    pd.testing.assert_frame_equal(quality, here[1], check_exact=True)
+    assert feature_tasks(found, SETTINGS, parts) == {}, "a failure is asked once"
 
 
 def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):

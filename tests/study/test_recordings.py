@@ -14,6 +14,7 @@ from ketadask.store import RunFolder
 from ketadask.study import Study
 from ketadask.study.problems import pose
 from ketadask.study.progress import Progress
+from ketadask.study.recordings import quality_tables
 from ketadask.study.work import Place, Work
 
 TEXT = """
@@ -66,6 +67,11 @@ def test_a_broken_recording_is_told_and_the_others_are_used(study):
     assert finding["where"] == "recordings"
     assert "cut off" in finding["problem"]
     assert finding["file"] == path.name.removesuffix("_meg.fif")
+    (run,) = (study / "runs").glob("meg-*")
+    told = quality_tables(RunFolder(run))
+    assert told["failures"]["reason"].item().startswith(f"{path.name}: ")
+    assert set(told["spectra"]["recording"]) == set(told["quality"]["recording"])
+    assert len(told["quality"]) == 7
 
 
 def test_check_reads_no_recording(study):

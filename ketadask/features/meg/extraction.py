@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ketadask.features.meg.heart import Cleaning, without_heart
 from ketadask.features.meg.measures import Spectrum, measure, spectrum
 from ketadask.features.meg.quality import FLAT, Quality, judge
 from ketadask.features.meg.registry import features
-from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG, MegSettings
 from ketadask.features.meg.stream import Decimated, decimated
 from ketadask.kernels.spectra import in_band
 from ketadask.schema import InputError
@@ -20,7 +21,6 @@ from ketadask.sources.meg.collection import Found, check_rate
 from ketadask.sources.meg.recording import Recording
 
 _SHOWN = 120.0
-_LINE_FLAG, _CLEAN_FLAG, _BAD_FLAG = 10.0, 0.5, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +37,19 @@ class Extracted:
         One row per sensor: channel, region, hemisphere, bad (the reason, or empty).
     spectrum
         frequency, and the mean density of all good sensors in fT2/Hz.
+    parcels
+        parcel, band, value; empty without anatomy.
     """
 
     features: pd.DataFrame
     quality: pd.DataFrame
     channels: pd.DataFrame
     spectrum: pd.DataFrame
+    parcels: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables by name, as a part holds them."""
-        return dict(vars(self))
+        """Return the tables that have rows by name, as a part holds them."""
+        return {name: table for name, table in vars(self).items() if len(table)}
 
 
 def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
@@ -71,23 +74,41 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
         settings=settings,
     )
     check_usable(found.path, made, quality, settings)
+    names = [channels.names[row] for row in made.rows]
+    cleaning = without_heart(made, quality, names, settings.heart)
     density = spectrum(made, quality)
     values = measure(made, quality, density, wanted, channels, mains)
     return Extracted(
         features=pd.DataFrame(
             {"feature": [each.name for each in wanted], "value": [values[each] for each in wanted]}
         ),
-        quality=pd.DataFrame([quality_row(made, quality, density, channels, mains)]),
+        quality=pd.DataFrame([quality_row(made, quality, density, channels, mains, cleaning)]),
         channels=pd.DataFrame(
             {
-                "channel": [channels.names[row] for row in made.rows],
+                "channel": names,
                 "region": channels.region[made.rows].astype(object),
                 "hemisphere": channels.hemisphere[made.rows].astype(object),
                 "bad": list(quality.reasons),
             }
         ),
         spectrum=_shown(density),
+        parcels=_parcels(found, made, quality, names, mains, settings),
     )
+
+
+def _parcels(
+    found: Found,
+    made: Decimated,
+    quality: Quality,
+    names: list[str],
+    mains: float,
+    settings: MegSettings,
+) -> pd.DataFrame:
+    if not settings.parcels or found.anatomy is None:
+        return pd.DataFrame({"parcel": [], "band": [], "value": []})
+    from ketadask.features.meg.parcels import parcel_power
+
+    return parcel_power(made, quality, names, found.anatomy, mains)
 
 
 def check_usable(path: str, made: Decimated, quality: Quality, settings: MegSettings) -> None:
@@ -120,7 +141,12 @@ def clean_seconds(made: Decimated, quality: Quality) -> float:
 
 
 def quality_row(
-    made: Decimated, quality: Quality, density: Spectrum, channels: Channels, mains: float
+    made: Decimated,
+    quality: Quality,
+    density: Spectrum,
+    channels: Channels,
+    mains: float,
+    cleaning: Cleaning,
 ) -> dict[str, Any]:
     """Return what a reader of the quality page sees of a recording."""
     bad = [
@@ -131,11 +157,11 @@ def quality_row(
     seconds = made.field.shape[1] / made.rate
     clean, line = clean_seconds(made, quality), line_ratio(density, mains)
     flags = []
-    if line > _LINE_FLAG:
+    if line > LINE_FLAG:
         flags.append("mains")
-    if clean < _CLEAN_FLAG * seconds:
+    if clean < CLEAN_FLAG * seconds:
         flags.append("few clean seconds")
-    if len(bad) > _BAD_FLAG * len(made.rows):
+    if len(bad) > BAD_FLAG * len(made.rows):
         flags.append("many bad sensors")
     return {
         "seconds": seconds,
@@ -144,8 +170,11 @@ def quality_row(
         "bad_sensors": len(bad),
         "bad": ", ".join(bad),
         "bad_segments": int((~quality.clean).sum()),
+        "mains": mains,
         "line_ratio": line,
         "grade": made.grade,
+        "heart_removed": cleaning.removed,
+        "pulse": cleaning.pulse,
         "flags": ", ".join(flags),
     }
 

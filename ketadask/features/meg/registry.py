@@ -71,6 +71,10 @@ FAMILIES = {
     )
 }
 
+# Power of brain parcels, where a recording has anatomy; their names come with it.
+PARCEL = "parcel"
+_PARCEL_FAMILY = Family(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
+
 # Chosen before any outcome was seen: what this trial's own papers name (gamma power, envelope
 # coupling, slowing), at the scale at which resting MEG is repeatable.
 _CORE = (
@@ -115,14 +119,20 @@ class Feature:
     @property
     def label(self) -> str:
         """What a reader sees."""
-        family = FAMILIES[self.family].label
+        if self.family == PARCEL:
+            return f"MEG {self.band} {_PARCEL_FAMILY.label}, {self.area}"
+        family = self._family.label
         where = "all sensors" if self.area == ALL else " ".join(self.area.split("_")[::-1])
         return " ".join(word for word in ("MEG", self.band, family) if word) + f", {where}"
 
     @property
     def measure(self) -> str:
         """Unit."""
-        return FAMILIES[self.family].measure
+        return self._family.measure
+
+    @property
+    def _family(self) -> Family:
+        return FAMILIES.get(self.family, _PARCEL_FAMILY)
 
 
 def features(which: str = CORE) -> tuple[Feature, ...]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CORE, FULL, POWER = "core", "full", "power"
+KEEP, PROJECT, ICA = "keep", "project", "ica"
+# What makes a reader look at a recording: the power at the mains over that around it, the share
+# of clean seconds, the share of bad sensors.
+LINE_FLAG, CLEAN_FLAG, BAD_FLAG = 10.0, 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class MegSettings:
         Seconds of the pieces that are good or bad.
     bad_channel, bad_segment
         Robust z scores of log power from which a sensor or a piece is bad.
+    heart
+        ``keep`` leaves its field alone, ``project`` takes it off by a projector, ``ica`` by
+        independent components.
+    parcels
+        Whether band power of brain parcels is added where a recording has anatomy.
     least_seconds
         Clean seconds below which a recording is not used.
     most_bad
@@ -39,5 +48,7 @@ class MegSettings:
     segment: float = 2.0
     bad_channel: float = 5.0
     bad_segment: float = 5.0
+    heart: str = KEEP
+    parcels: bool = False
     least_seconds: float = 10.0
     most_bad: float = 0.3

@@ -47,6 +47,8 @@ class Planted:
         Names of sensors that are broken.
     bursts
         (first second, seconds) of muscle activity in temporal and frontal sensors.
+    heart, pulse
+        Field of a heart beat in fT at its largest, 0 for none; beats per minute.
     """
 
     exponent: float = 1.0
@@ -63,6 +65,8 @@ class Planted:
     noisy: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     bursts: tuple[tuple[float, float], ...] = ()
+    heart: float = 0.0
+    pulse: float = 66.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,8 @@ class Field:
         _add_bursts(made[:sensors], noise[:sensors], time, planted, helmet)
         if planted.mains_left:
             made[:sensors] += np.float32(planted.mains_left) * _mains(time, planted.mains)
+        if planted.heart:
+            made[:sensors] += heart_pattern(helmet)[:, None] * _beats(time, planted)
         if references:
             seen = _surroundings(time, planted, references)
             seen += np.float32(0.5) * noise[sensors:]
@@ -178,6 +184,27 @@ def _surroundings(time: np.ndarray, planted: Planted, references: int) -> np.nda
     slow = np.sin(2 * np.pi * (0.05 + 0.01 * number) * time + number)
     lines = _mains(time[None, :] + 0.0003 * number, planted.mains)
     return (planted.drift * slow + planted.mains_seen * lines).astype(np.float32)
+
+
+def heart_pattern(helmet: Helmet) -> np.ndarray:
+    """Return how sensors see the heart (sensor,): smooth, largest low on the left, 1 at most."""
+    _, left, up = helmet.position.T
+    seen = 0.6 - 4.0 * up + 2.0 * left
+    made: np.ndarray = (seen / np.abs(seen).max()).astype(np.float32)
+    return made
+
+
+def _beats(time: np.ndarray, planted: Planted) -> np.ndarray:
+    """Return the course of the heart: a sharp wave per beat and a slow one after it."""
+    period = 60.0 / planted.pulse
+    last = int(time[-1] / period) + 2 if time.size else 0
+    made = np.zeros(len(time), dtype=np.float32)
+    for beat in range(max(0, int(time[0] / period) - 2) if time.size else 0, last):
+        at = beat * period + 0.02 * np.sin(0.25 * 2 * np.pi * beat * period)  # breathing
+        away = time - at
+        made += np.exp(-0.5 * (away / 0.012) ** 2) - 0.3 * np.exp(-0.5 * (away / 0.012 - 2.5) ** 2)
+        made += 0.15 * np.exp(-0.5 * ((away - 0.25) / 0.05) ** 2)
+    return np.float32(planted.heart) * made
 
 
 def _mains(time: np.ndarray, frequency: float) -> np.ndarray:

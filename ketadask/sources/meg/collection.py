@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from ketadask.schema import InputError
+from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import MegBackend
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
@@ -40,13 +41,14 @@ class Found:
     mains: float | None = None
     empty_room: str | None = None
     problem: str | None = None
+    anatomy: Anatomy | None = None
 
 
-def find_recordings(root: Path | str, task: str = "rest") -> list[Found]:
+def find_recordings(root: Path | str, task: str = "rest", *, anatomy: bool = False) -> list[Found]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
     A sidecar that cannot be read, or that has no recording, is kept as the ``problem`` of its
-    recording.
+    recording. Forward solutions are looked for where ``anatomy`` is asked for.
     """
     try:
         from mne_bids import find_matching_paths
@@ -61,7 +63,7 @@ def find_recordings(root: Path | str, task: str = "rest") -> list[Found]:
         raise InputError("no such folder", file=root, remedy="name the root of a BIDS study")
     paths = find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
     whole = [p for p in paths if is_recording(p.fpath) and p.split in (None, "01", "1")]
-    found = [_found(root, p) for p in whole if p.subject != _EMPTY_ROOM]
+    found = [_found(root, p, anatomy) for p in whole if p.subject != _EMPTY_ROOM]
     stems = {each.name for each in found}
     lonely = [p for p in paths if p.extension == ".json" and _stem(p.fpath) not in stems]
     found += [_lonely(p) for p in lonely if p.subject != _EMPTY_ROOM]
@@ -138,7 +140,7 @@ def check_rate(found: Found, rate: float) -> None:
         )
 
 
-def _found(root: Path, bids_path: Any) -> Found:
+def _found(root: Path, bids_path: Any, anatomy: bool) -> Found:
     path = bids_path.fpath
     stem = _stem(path)
     about: dict[str, Any] = {}
@@ -151,6 +153,8 @@ def _found(root: Path, bids_path: Any) -> Found:
         if table := _sidecar(bids_path, "channels", ".tsv"):
             about["bads"] = tuple(bad_channels(read_channels(table)))
         about["empty_room"] = _empty_room(root, bids_path)
+        if anatomy:
+            about["anatomy"] = find_anatomy(root, *_who(bids_path))
     except InputError as error:
         about["problem"] = str(error)
     return Found(str(path), *_who(bids_path), stem, **about)

@@ -1,0 +1,148 @@
+"""The field of the heart is found, taken off, and nothing of the brain goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import mne
+import numpy as np
+import pytest
+
+from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.heart import apply, regular_pulse, without, without_heart
+from ketadask.features.meg.quality import Quality
+from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.stream import decimated
+from ketadask.schema import InputError
+from ketadask.simulate.meg.fif import write_recording
+from ketadask.simulate.meg.sensors import helmet
+from ketadask.simulate.meg.signals import Planted, heart_pattern
+from ketadask.sources.meg.collection import Found
+from ketadask.sources.meg.recording import Recording
+
+HEAD = helmet(40, references=6)
+CALM = Planted(alpha=10.5, level=60.0)
+BEATING = replace(CALM, heart=1500.0, pulse=66.0)
+WAYS = ("project", "ica")
+
+
+def recorded(folder, planted, name):
+    """Write 30 s of a recording and return what the study knows of it."""
+    path = folder / f"{name}_meg.fif"
+    write_recording(path, HEAD, planted, seconds=30.0, rate=300.0, seed=4)
+    return Found(str(path), "sub-01", "ses-p1d0", name)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heart")
+    return {n: recorded(folder, p, n) for n, p in (("calm", CALM), ("beating", BEATING))}
+
+
+@pytest.fixture(scope="module")
+def extracted(found):
+    """Return a function that extracts a recording once per way."""
+    return cache(lambda name, how: extract(found[name], MegSettings(heart=how)))
+
+
+def values_of(made):
+    """Return the features by name."""
+    return made.features.set_index("feature")["value"]
+
+
+def beat(found, how):
+    """Return how much of the heart's pattern the mean beat has, as a share of what was planted."""
+    made = decimated(Recording.at(found.path))
+    quality = Quality(("",) * 40, np.ones(15, dtype=bool), 600)
+    without_heart(made, quality, list(HEAD.names), how)
+    period = 60 / BEATING.pulse
+    beats = np.arange(2, 31) * period
+    at = np.round((beats + 0.02 * np.sin(0.5 * np.pi * beats)) * 300).astype(int)
+    mean = made.field[:, at].mean(axis=1) - made.field.mean(axis=1)
+    pattern = heart_pattern(HEAD)
+    return float(mean @ pattern / (pattern @ pattern)) / BEATING.heart
+
+
+@pytest.mark.parametrize("how", [WAYS[0], pytest.param(WAYS[1], marks=pytest.mark.slow)])
+def test_the_mean_beat_goes_away(found, how):
+    assert beat(found["beating"], "keep") == pytest.approx(1.0, abs=0.1)
+    assert abs(beat(found["beating"], how)) < 0.1
+
+
+# A projector takes one dimension off, of which a simulated brain of ten sources has a part; a
+# component knows the heart from what lies under it.
+@pytest.mark.parametrize(
+    ("how", "area", "whole", "peak"), [("project", 0.2, 0.1, 0.7), ("ica", 0.1, 0.05, 0.2)]
+)
+def test_the_planted_brain_stays(extracted, how, area, whole, peak):
+    calm, dirty = (values_of(extracted(name, "keep")) for name in ("calm", "beating"))
+    clean = values_of(extracted("beating", how))
+    assert clean["meg_peak_all"] == pytest.approx(calm["meg_peak_all"], abs=peak)
+    for band in ("alpha", "beta", "gamma1", "gamma2"):
+        name = f"meg_power_{band}_all"
+        assert clean[name] == pytest.approx(calm[name], abs=whole), name
+    for side in ("left", "right"):
+        name = f"meg_power_alpha_occipital_{side}"
+        assert clean[name] == pytest.approx(calm[name], abs=area), name
+    assert dirty["meg_power_beta_all"] > calm["meg_power_beta_all"] + 0.2
+    row = extracted("beating", how).quality.iloc[0]
+    assert row["heart_removed"] == 1
+    assert row["pulse"] == pytest.approx(BEATING.pulse, abs=2)
+
+
+@pytest.mark.parametrize("how", [WAYS[0], pytest.param(WAYS[1], marks=pytest.mark.slow)])
+def test_where_no_heart_is_seen_nothing_is_changed(extracted, how):
+    kept, made = extracted("calm", "keep"), extracted("calm", how)
+    assert made.features.equals(kept.features), "alpha is no heart"
+    assert made.quality["heart_removed"].item() == 0
+    assert np.isnan(made.quality["pulse"].item())
+
+
+def test_by_default_the_heart_is_left_alone(extracted):
+    assert MegSettings().heart == "keep"
+    assert extracted("beating", "keep").quality["heart_removed"].item() == 0
+
+
+def test_taking_components_off_is_what_mne_does():
+    rng = np.random.default_rng(0)
+    field = rng.laplace(size=(12, 4000)) * rng.uniform(1, 9, (12, 1))
+    field = rng.normal(size=(12, 12)) @ field
+    raw = mne.io.RawArray(field, mne.create_info(12, 200.0, "mag"), verbose="error")
+    fitted = mne.preprocessing.ICA(5, method="infomax", random_state=0, verbose="error")
+    fitted.fit(raw, verbose="error")
+    theirs = fitted.apply(raw.copy(), exclude=[1, 3], verbose="error").get_data()
+    ours = without(fitted, np.array([1, 3])) @ field
+    # Theirs leaves out the mean before and adds it after.
+    away = theirs - ours
+    np.testing.assert_allclose(away, np.broadcast_to(away[:, :1], away.shape), atol=1e-9)
+
+
+def test_windows_change_nothing():
+    rng = np.random.default_rng(1)
+    field = rng.normal(size=(7, 1000)).astype(np.float32)
+    matrix, rows = rng.normal(size=(4, 4)), np.array([0, 2, 3, 6])
+    made = []
+    for step in (1000, 64):
+        made.append(field.copy())
+        apply(made[-1], rows, matrix, step)
+    np.testing.assert_allclose(made[0], made[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(made[0][[1, 4, 5]], field[[1, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("beats", "pulse"),
+    [
+        (np.arange(0, 30, 1.0), 60.0),
+        (np.arange(0, 30, 0.3), np.nan),
+        (np.arange(0, 5, 1.0), np.nan),
+        (np.sort(np.random.default_rng(0).uniform(0, 60, 60)), np.nan),
+    ],
+)
+def test_only_regular_beats_are_a_heart(beats, pulse):
+    np.testing.assert_equal(regular_pulse(beats), pulse)
+
+
+def test_an_unknown_way_is_named(found):
+    with pytest.raises(InputError, match=r"heart: unknown way.*found 'icaa'; did you mean 'ica'\?"):
+        extract(found["calm"], MegSettings(heart="icaa"))
