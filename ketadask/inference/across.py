@@ -156,11 +156,12 @@ def _summed(made: RandomEffects) -> dict[str, Any]:
 def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     """Say in which trials a persona holds, from its rows of ``schema.TRIALS``.
 
-    ``in all trials``: every trial shows it by itself (`clear`), or all effects point its way and
-    their mean is above chance. ``in a single trial only``: one trial shows it by itself, no other
-    does, the mean of the others is not above chance, and the trials differ more than chance lets
-    them (Cochran's Q, p < 0.05). ``in most trials``: the mean is above chance and more than half
-    of the effects point its way. Anything else is ``not settled``.
+    ``in all trials``: every trial shows it by itself (`clear`); or all effects point its way,
+    their mean is above chance, and they do not differ more than chance lets them (Cochran's Q,
+    p >= 0.05). ``in a single trial only``: one trial shows it by itself, no other does, the mean
+    of the others is not above chance, and the trials differ (p < 0.05). ``in most trials``: the
+    mean is above chance and more than half of the effects point its way. Anything else is ``not
+    settled``.
 
     Returns
     -------
@@ -172,9 +173,9 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
         return UNSETTLED, ""
     together, toward = _pooled(mine), sign * mine["effect"] > 0
     beyond = _beyond(mine, sign)
-    if mine["clear"].all() or (toward.all() and beyond):
-        return IN_ALL, ""
     differ = together.q_p < DIFFERENT
+    if mine["clear"].all() or (toward.all() and beyond and not differ):
+        return IN_ALL, ""
     if differ and mine["clear"].sum() == 1 and not _beyond(mine[~mine["clear"]], sign):
         return IN_ONE, str(mine.loc[mine["clear"], "trial"].iloc[0])
     return (IN_MOST, "") if beyond and toward.mean() > 0.5 else (UNSETTLED, "")
