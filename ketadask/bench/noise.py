@@ -93,7 +93,7 @@ def validated(problem: Problem, ids: np.ndarray, train: np.ndarray) -> int:
     passed = np.ones(len(ids), dtype=bool)
     for side in (train, ~train):
         made = compare(cover[:, side], trial.outcome[side], trial.participant[side], trial.paired)
-        passed &= (made["p"] < GATES.p) & (made["d"] > GATES.d)
+        passed &= GATES.passed(made, 1.0)["published"]
     return int(passed.sum())
 
 

@@ -159,6 +159,5 @@ def _side(
 ) -> dict[str, np.ndarray]:
     """Gates of all personas on one side of one split."""
     made = compare(cover[:, units], trial.outcome[units], trial.participant[units], trial.paired)
-    made["published"] = (made["p"] < gates.p) & (sign * made["d"] > gates.d)
-    made["heterogeneity"] = (made["interaction_p"] < gates.p) & (sign * made["interaction"] > 0)
+    made |= gates.passed(made, sign)
     return {name: made[name] for name in _KEPT}

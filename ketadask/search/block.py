@@ -133,8 +133,6 @@ def _hits(
             f"p_{side}": made["p"],
             f"d_{side}": made["d"],
             f"interaction_p_{side}": made["interaction_p"],
-            f"published_{side}": (made["p"] < gates.p) & (sign * made["d"] > gates.d),
-            f"heterogeneity_{side}": (made["interaction_p"] < gates.p)
-            & (sign * made["interaction"] > 0),
+            **{f"{gate}_{side}": yes for gate, yes in gates.passed(made, sign).items()},
         }
     return columns

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,29 @@ class Gates:
 
     p: float = 0.05
     d: float = 0.5
+
+    def passed(
+        self, made: Mapping[str, np.ndarray], sign: np.ndarray | float
+    ) -> dict[str, np.ndarray]:
+        """Return by gate whether each persona passes it.
+
+        Parameters
+        ----------
+        made
+            What `ketadask.kernels.gates.gates` returned.
+        sign
+            1 where the persona claims more benefit, -1 where it claims less.
+
+        Examples
+        --------
+        >>> made = {"p": 0.01, "d": np.array([0.6, -0.6]), "interaction_p": 0.2, "interaction": 1.0}
+        >>> Gates().passed(made, -1.0)["published"]
+        array([False,  True])
+        """
+        return {
+            "published": (made["p"] < self.p) & (sign * made["d"] > self.d),
+            "heterogeneity": (made["interaction_p"] < self.p) & (sign * made["interaction"] > 0),
+        }
 
 
 def support_floor(units: int, min_support: int | None = None) -> int:

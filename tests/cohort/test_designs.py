@@ -197,6 +197,15 @@ def test_pooled_units_by_hand():
     assert exclusions(made) == [{"participant": "e", "period": 2, "reason": "no improvement"}]
 
 
+def test_who_is_seen_once_keeps_the_sequence_that_was_given():
+    cohort = cohort_of(CASES)
+    given = np.where(cohort["participant"] == "d", "control-active", cohort["sequence"])
+    made = units(cohort.assign_coords(sequence=("case", given.astype(str))), design="pooled")
+    mine = (made["participant"] == "d").values
+    assert made["sequence"].values[mine].tolist() == ["control-active"]
+    assert not trial_of(made).active_first[mine].any()
+
+
 def test_parallel_units_take_the_first_period_only():
     made = units(cohort_of(CASES), design="parallel")
     assert made["participant"].values.tolist() == ["a", "b", "c", "e"]

@@ -51,6 +51,7 @@ def test_hits_pass_the_gates_they_say_they_pass(study):
     for side in ("train", "holdout"):
         passes = (hits[f"p_{side}"] < 0.05) & (sign * hits[f"d_{side}"] > 0.5)
         assert (hits[f"published_{side}"] == passes).all()
+        assert set(hits.loc[hits[f"heterogeneity_{side}"], "polarity"]) == set(search.polarities)
     assert (hits.support_train >= 8).all()
     inside = problem.literals.conjunction(hits.filter(like="literal_").to_numpy())
     assert (inside.sum(axis=1) == hits.support_train + hits.support_holdout).all()
