@@ -17,7 +17,14 @@ from tests.cluster.slurm_machine import PACKAGES, Slurm, missing, wait_for
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 STUDY = ROOT / "config" / "demo.yaml"
+_INCLUDE = yaml.safe_load(STUDY.read_text())["features"]["include"]
+WITHOUT_MEG = (
+    "data.simulate.recordings=0",
+    "features.families=[demographic, scale, volume]",
+    f"features.include={json.dumps([name for name in _INCLUDE if not name.startswith('meg')])}",
+)
 CHANGES = (
+    *WITHOUT_MEG,
     "splits.count=60",
     "null.relabellings=19",
     "data.simulate.participants=60",

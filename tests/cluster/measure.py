@@ -20,10 +20,10 @@ from ketadask.study import Study
 from ketadask.study.problems import pose
 from ketadask.study.stages import require, search_splits
 from ketadask.study.work import SEARCH
-from tests.cluster.conftest import STUDY, Place
+from tests.cluster.conftest import STUDY, WITHOUT_MEG, Place
 from tests.cluster.slurm_machine import Slurm, wait_for
 
-CHANGES = ("splits.count=400", "null.relabellings=19", "execution.block=10")
+CHANGES = (*WITHOUT_MEG, "splits.count=400", "null.relabellings=19", "execution.block=10")
 SPLITS, BLOCK, TASKS = 2000, 20, 2000
 
 
@@ -44,7 +44,7 @@ def searching(place, workers):
     """Return the seconds in which ``workers`` jobs search the splits, once they are there, warm."""
     profile = read(place.profile(workers=workers, poll=1), Profile)
     count = SPLITS + 2 * BLOCK * workers
-    changes = [f"splits.count={count}", f"execution.block={BLOCK}"]
+    changes = [*WITHOUT_MEG, f"splits.count={count}", f"execution.block={BLOCK}"]
     asked_for = Study.read(STUDY, changes=changes, out=place.folder / "runs")
     with replace(asked_for, profile=profile)._writing() as work:
         asked, executor = pose(work), work.executor(SEARCH)
@@ -86,7 +86,7 @@ def main():
             took = searching(Place(slurm, folder / f"workers-{workers}"), workers)
             what, share = f"{workers} workers", ""
             if one is None:
-                one, what = took, f"{SPLITS:,} splits of the demo study, 1 worker"
+                one, what = took, f"{SPLITS:,} splits of the demo study without MEG, 1 worker"
             else:
                 share = f", efficiency {round(100 * one / took / workers)} %"
             print(f"| {what} | {took:.1f} s{share} |", flush=True)
