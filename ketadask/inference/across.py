@@ -137,6 +137,7 @@ def summaries(trials: pd.DataFrame) -> pd.DataFrame:
                 "rank": rank,
                 "persona": first["persona"],
                 "polarity": first["polarity"],
+                "trials": len(mine),
                 **_summed(_pooled(mine)),
                 "agreeing": int((sign * mine["effect"] > 0).sum()),
                 "clear": int(mine["clear"].sum()),
@@ -149,8 +150,8 @@ def summaries(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summed(made: RandomEffects) -> dict[str, Any]:
-    told = {k: v for k, v in vars(made).items() if k not in ("weight", "tau2")}
-    return told | {"tau": float(np.sqrt(made.tau2))}
+    told = {k: v for k, v in vars(made).items() if k not in ("trials", "weight", "tau2")}
+    return {"measured": made.trials} | told | {"tau": float(np.sqrt(made.tau2))}
 
 
 def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
@@ -160,25 +161,26 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     their mean is above chance, and they do not differ more than chance lets them (Cochran's Q,
     p >= 0.05). ``in a single trial only``: one trial shows it by itself, no other does, the mean
     of the others is not above chance, and the trials differ (p < 0.05). ``in most trials``: the
-    mean is above chance and more than half of the effects point its way. Anything else is ``not
-    settled``.
+    mean is above chance and more than half of the trials point its way. Anything else is ``not
+    settled``. Trials too small to tell count as trials that do not show it.
 
     Returns
     -------
     The words, and the name of the single trial or ``""``.
     """
-    mine = mine[np.isfinite(mine["se"])]
-    sign = float(_signs(mine["polarity"])[0]) if len(mine) else 1.0
+    trials, mine = len(mine), mine[np.isfinite(mine["se"])]
     if len(mine) < 2:
         return UNSETTLED, ""
+    sign = float(_signs(mine["polarity"])[0])
     together, toward = _pooled(mine), sign * mine["effect"] > 0
     beyond = _beyond(mine, sign)
     differ = together.q_p < DIFFERENT
-    if mine["clear"].all() or (toward.all() and beyond and not differ):
+    shown = mine["clear"].all() or (toward.all() and beyond and not differ)
+    if shown and len(mine) == trials:
         return IN_ALL, ""
     if differ and mine["clear"].sum() == 1 and not _beyond(mine[~mine["clear"]], sign):
         return IN_ONE, str(mine.loc[mine["clear"], "trial"].iloc[0])
-    return (IN_MOST, "") if beyond and toward.mean() > 0.5 else (UNSETTLED, "")
+    return (IN_MOST, "") if beyond and toward.sum() > trials / 2 else (UNSETTLED, "")
 
 
 def _beyond(rows: pd.DataFrame, sign: float) -> bool:

@@ -134,7 +134,7 @@ def _sums(surface: Surface, axes: Any, told: _Row, unit: Endpoint, count: int, h
     if np.isfinite(told["low"]):
         x = [told["low"], told["effect"], told["high"], told["effect"]]
         (diamond,) = axes.fill(x, [count, count - 0.32, count, count + 0.32], color=INK, zorder=3)
-        surface.tell(diamond, f"mean of {told['trials']} trials: {_spoken(told, unit)}")
+        surface.tell(diamond, f"mean of {told['measured']} trials: {_spoken(told, unit)}")
         _beside(surface, axes, _spoken(told, unit), high, count)
     if not np.isfinite(told["predicted_low"]):
         surface.note(axes, "needs three trials", (0, count + 1), (6, 0), color=MUTED)

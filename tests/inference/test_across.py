@@ -152,7 +152,7 @@ def test_what_is_found_without_a_trial_is_measured_in_it(made):
     assert len(table) == 2 * 4
     told = left_out_summary(table)
     good = told[nm.FAVOURABLE]
-    assert good["trials"] == 4
+    assert good["measured"] == 4
     if holds_in == 4:
         assert good["low"] > 0
         assert good["confirmed"] == 4
@@ -219,6 +219,8 @@ def rows(effect, se, polarity=nm.FAVOURABLE):
         ([9, 9, -0.5, 0.5], UNSETTLED, ""),
         ([1, -1, 0.5, -0.5], UNSETTLED, ""),
         ([9, np.nan], UNSETTLED, ""),
+        ([5, 4, 6, np.nan], IN_MOST, ""),
+        ([5, 4, np.nan, np.nan], UNSETTLED, ""),
     ],
 )
 def test_words_for_effects(polarity, effect, where, only):

@@ -56,7 +56,7 @@ def test_what_only_authors_know_is_open(settings):
 
 
 def test_several_trials_are_asked_more(settings):
-    best = {"where": "in all trials", "agreeing": 8, "trials": 8, "i2": 0.12, "q_p": 0.3}
+    best = {"where": "in all trials", "agreeing": 8, "measured": 8, "i2": 0.12, "q_p": 0.3}
     trials = {"count": 8, "best": best, "left_out": {"favourable": {"confirmed": 7}}}
     told = answers(checklist(SUMMARY | {"trials": trials}, settings))
     assert len(told) == len(ITEMS) + 3
