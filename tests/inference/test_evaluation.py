@@ -8,6 +8,7 @@ import pytest
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.gates import gates as compare
 from ketadask.search import Gates, PersonaSearch
 from tests.inference.small_problems import BruteSearch, make_problem
@@ -113,7 +114,8 @@ def test_a_persona_that_holds_all_of_train_is_not_kept():
     train = splitter.mask(0, trial.participant, trial.split_stratum)
     holds = problem.literals.holds.copy()
     holds[0] = train
-    problem = replace(problem, literals=replace(problem.literals, holds=holds))
+    literals = replace(problem.literals, rows=PackedRows.of(holds))
+    problem = replace(problem, literals=literals)
     search = PersonaSearch(1, min_support=4, keep=500)
     searches, lists = searches_of(problem, search, splitter, 1)
     assert 0 not in lists[0, "favourable"].ids[:, 0]
