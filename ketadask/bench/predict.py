@@ -70,7 +70,10 @@ def planted_measures(seed: int, nested: Nested) -> dict[str, dict[str, float]]:
         cohort = getattr(made, name)
         said = model.apply(cohort)
         told[name] = measured(
-            cohort.label, said["predicted"].to_numpy(), said["decision"].to_numpy()
+            cohort.label,
+            said["predicted"].to_numpy(),
+            said["decision"].to_numpy(),
+            site=said["site"].to_numpy(),
         )
     return told
 
@@ -129,6 +132,7 @@ def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict
         "cores": workers,
         "outer_folds_ours": ours,
         "outer_folds_scikit_learn": theirs,
+        "outer_folds_compared": min(ours, theirs),
         "inner_models_per_fold": repeats * 10 * len(nested.learner.candidates),
         "seconds_ours": seconds_ours,
         "seconds_scikit_learn": seconds_theirs,
@@ -211,11 +215,14 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--permutations", type=int, default=19)
     parser.add_argument("--repeats", type=int, default=10, help="outer and inner repeats of 10")
     parser.add_argument("--folds", type=int, default=100, help="outer folds of this package")
-    parser.add_argument("--scikit-folds", type=int, default=10, help="outer folds of theirs")
+    parser.add_argument(
+        "--scikit-folds", type=int, help="outer folds of theirs; as many if not given"
+    )
     asked = parser.parse_args(list(words))
     n, regions, workers, count = asked.cases, asked.regions, asked.workers, asked.data_sets
     if asked.what == "speed":
-        told = speed(asked.seed, workers, asked.folds, asked.scikit_folds, asked.repeats)
+        theirs = asked.folds if asked.scikit_folds is None else asked.scikit_folds
+        told = speed(asked.seed, workers, asked.folds, theirs, asked.repeats)
     elif asked.what == "noise":
         told = noise_table(count, n, regions, workers)
     elif asked.what == "permutations":

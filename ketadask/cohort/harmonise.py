@@ -2,10 +2,14 @@
 
 ComBat (Johnson, Li & Rabinovic 2007, Biostatistics 8:118-127; for volumes Fortin et al. 2018,
 NeuroImage 167:104-120): y = alpha + x beta + gamma_site + delta_site e per region. Shift gamma and
-spread delta of a site are shrunken towards what all its regions have in common.
+spread delta of a site are shrunken towards what all its regions have in common. `combat` brings a
+whole cohort to one site; `fit_sites` fits the same to a train part, and what it returns can be
+applied to others, from sites that were not there, too.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -87,12 +91,92 @@ def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.nd
     return standard * width + kept
 
 
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Shift and spread of the sites of a train part, to be taken out of any cases.
+
+    Parameters
+    ----------
+    name
+        (site,) names.
+    centre, width
+        (region,) mean over the train part, and standard deviation within its sites.
+    shift, spread
+        (site, region) in units of ``width``.
+    """
+
+    name: np.ndarray
+    centre: np.ndarray
+    width: np.ndarray
+    shift: np.ndarray
+    spread: np.ndarray
+
+    def apply(self, value: np.ndarray, site: np.ndarray, *, own: bool = True) -> np.ndarray:
+        """Return values (row, region) as if all came from one site.
+
+        A site that was not fitted is brought there by its own values, which takes no outcome, or
+        left as it is where ``own`` is False or it has one row only.
+        """
+        z = (value - self.centre) / self.width
+        known = {str(name): k for k, name in enumerate(self.name)}
+        for name in np.unique(site):
+            rows = site == name
+            if str(name) in known:
+                k = known[str(name)]
+                z[rows] = (z[rows] - self.shift[k]) / self.spread[k]
+            elif own and rows.sum() > 1:
+                shift, spread = _shrunken(z[rows])
+                z[rows] = (z[rows] - shift) / spread
+        return z * self.width + self.centre
+
+
+def fit_sites(value: np.ndarray, site: np.ndarray) -> Sites:
+    """Fit shift and spread of the sites of a train part, from which covariates have been taken.
+
+    On the train part itself ``fit_sites(value, site).apply(value, site)`` is `combat` without
+    covariates.
+
+    Parameters
+    ----------
+    value
+        (row, region), nothing missing.
+    site
+        (row,) names; one is enough.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> value, site = rng.normal(size=(60, 5)), np.repeat(["a", "b"], 30)
+    >>> value[30:] = 3 * value[30:] + 10
+    >>> made = fit_sites(value, site)
+    >>> bool(np.allclose(made.apply(value, site), combat(value, site, np.empty((60, 0)))))
+    True
+    """
+    names, group = np.unique(site, return_inverse=True)
+    member = (group[:, None] == np.arange(len(names))).astype(np.float64)
+    standard, width, kept = _standardised(value, member, np.empty((len(value), 0)))
+    shrunken = [_shrunken(standard[group == k]) for k in range(len(names))]
+    return Sites(
+        name=names.astype(str),
+        centre=kept[0],
+        width=width,
+        shift=np.stack([shift for shift, _ in shrunken]),
+        spread=np.stack([spread for _, spread in shrunken]),
+    )
+
+
 def _standardised(
     value: np.ndarray, member: np.ndarray, centred: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standardised values, their width, and what is put back: mean and covariates."""
     design = np.column_stack((member, centred))
     sites = member.shape[1]
+    if not np.isnan(value).any():
+        effects = np.linalg.lstsq(design, value, rcond=None)[0]
+        kept = member.mean(axis=0) @ effects[:sites] + centred @ effects[sites:]
+        width = np.sqrt(((value - design @ effects) ** 2).mean(axis=0))
+        width = np.where(width > 0, width, 1.0)
+        return (value - kept) / width, width, kept
     standard, width = np.full_like(value, np.nan), np.ones(value.shape[1])
     kept = np.zeros_like(value)
     for j, column in enumerate(value.T):

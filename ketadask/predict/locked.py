@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import expit
 
 from ketadask import names as nm
+from ketadask.cohort.harmonise import Sites
 from ketadask.predict.cases import Cases
-from ketadask.predict.harmonise import Sites
 from ketadask.predict.learners import FOREST, Linear, Radial
 from ketadask.predict.matching import matched
 from ketadask.predict.measures import platt

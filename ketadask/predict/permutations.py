@@ -73,7 +73,7 @@ def permutation_p(table: pd.DataFrame) -> dict[str, float]:
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"permutation": range(4), "auc": [0.7, 0.5, 0.7, 0.4]})
-    >>> permutation_p(table.assign(bac_folds=0.5, bac_pooled=0.5))["auc"]
+    >>> permutation_p(table.assign(bac=0.5, bac_folds=0.5, bac_pooled=0.5))["auc"]
     0.5
     """
     own = table["permutation"].to_numpy() == 0

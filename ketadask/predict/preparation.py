@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketadask.cohort.harmonise import Sites, fit_sites
 from ketadask.predict.cases import Cases
-from ketadask.predict.harmonise import Sites, fit_sites
 
 
 @dataclass(frozen=True)

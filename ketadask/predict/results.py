@@ -11,14 +11,14 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.kernels.resampling import nadeau_bengio
 from ketadask.predict.cases import Cases
-from ketadask.predict.measures import auc, measured
+from ketadask.predict.measures import auc, measured, points, pooled_accuracy
 from ketadask.predict.nested import Nested, majority
 from ketadask.predict.weights import weight_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATISTICS = ("bac_folds", "bac_pooled", "auc")
+STATISTICS = ("bac", "bac_folds", "bac_pooled", "auc")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,7 @@ def summed_up(cases: Cases, nested: Nested, tables: Mapping[str, pd.DataFrame]) 
         by_case["predicted"].to_numpy(),
         by_case["decision"].to_numpy(),
         by_case[nm.PARTICIPANT].to_numpy(),
+        site=by_case["site"].to_numpy(),
         seed=nested.frame.seed,
     )
     held = len(cases) / nested.frame.outer_folds(cases)
@@ -149,9 +150,10 @@ def statistics(cases: Cases, nested: Nested) -> dict[str, float]:
         if 0 < label.sum() < len(label):
             scores.append((said[label == 1].mean() + 1 - said[label == 0].mean()) / 2)
     predicted = majority(votes / seen, decision / seen)
-    recalls = [(predicted[cases.label == k] == k).mean() for k in (0, 1)]
+    within = points(cases.label, predicted, decision / seen, cases.site)
     return {
+        "bac": within["bac"],
         "bac_folds": float(np.mean(scores)) if scores else np.nan,
-        "bac_pooled": float(np.mean(recalls)),
-        "auc": auc(decision / seen, cases.label),
+        "bac_pooled": pooled_accuracy(cases.label, predicted),
+        "auc": within["auc"],
     }

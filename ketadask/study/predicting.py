@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SUMMARY, CASES, WEIGHTS = "prediction.json", "prediction_cases.parquet", "weights.parquet"
 MODEL, FOLDER = "locked_model.npz", "predict"
 DISCOVERY, CONTROL = "discovery", "control arm"
+FOREST, INSTEAD = "forest", "svc-linear"
+_LEAVES = (1.0, 5.0)
 _TABLES = ("predictions", "choices", "weights")
 
 
@@ -122,7 +124,6 @@ def nested_of(settings: Settings, learner: str, *, permuted: bool = False) -> Ne
     from ketadask.predict import Frame, Learner, Nested, Preparing
 
     wanted = asked_for(settings)
-    forest = learner == "forest"
     return Nested(
         frame=Frame(
             kind=wanted.frame,
@@ -134,7 +135,7 @@ def nested_of(settings: Settings, learner: str, *, permuted: bool = False) -> Ne
         ),
         learner=Learner(
             name=learner,
-            costs=(1.0, 5.0) if forest else wanted.costs,
+            costs=_LEAVES if learner == FOREST else wanted.costs,
             gammas=wanted.gammas,
             energies=wanted.energies,
             balanced=wanted.balanced,
@@ -236,8 +237,9 @@ def _locked(work: Work, cases: Cases, nested: Nested) -> LockedModel:
         model = read_locked(path)
         if model.about.get("key") == key:
             return model
-    if nested.learner.name == "forest":
-        nested = replace(nested, learner=replace(nested.learner, name="svc-linear"))
+    if nested.learner.name == FOREST:
+        nested = nested_of(work.settings, INSTEAD)
+        work.progress.say(f"predict: a {FOREST} cannot be locked, {INSTEAD} is locked instead")
     work.progress.say("predict: fitting the model that is locked")
     model = lock(nested, cases)
     model.about["key"] = key
@@ -308,6 +310,7 @@ def _measures(table: pd.DataFrame) -> dict[str, float]:
         table["predicted"].to_numpy(),
         table["decision"].to_numpy(),
         table[nm.PARTICIPANT].to_numpy(),
+        site=table["site"].to_numpy(),
     )
 
 

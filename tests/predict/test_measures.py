@@ -59,6 +59,51 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(truth):
     assert 0.92 <= inside_bac / 400 <= 0.985
 
 
+@given(labels, st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_within_sites_is_the_mantel_haenszel_difference(label, seed):
+    label, rng = np.array(label), np.random.default_rng(seed)
+    site = rng.integers(0, 3, len(label))
+    said, score = rng.integers(0, 2, len(label)), rng.normal(size=len(label))
+    tables = [
+        np.array(
+            [[((label == a) & (said == b) & (site == s)).sum() for b in (1, 0)] for a in (1, 0)]
+        )
+        for s in range(3)
+    ]
+    tables = [table for table in tables if table.sum(axis=1).all()]
+    made = measured(label, said, score, site=site)
+    for name in ("bac", "auc", "sensitivity", "specificity"):
+        assert 0 <= made[f"{name}_low"] <= made[name] <= made[f"{name}_high"] <= 1
+    if len(tables) > 1:
+        count = np.array([[t[0].sum(), t[1].sum()] for t in tables])
+        weight = count.prod(axis=1) / count.sum(axis=1)
+        difference = weight @ [t[0, 0] / t[0].sum() - t[1, 0] / t[1].sum() for t in tables]
+        assert 2 * made["bac"] - 1 == pytest.approx(difference / weight.sum())
+        # The numerator is that of Cochran, Mantel and Haenszel: observed minus expected counts.
+        expected = [t[0].sum() * t[:, 0].sum() / t.sum() for t in tables]
+        assert difference == pytest.approx(sum(t[0, 0] for t in tables) - sum(expected))
+    else:
+        assert made["bac_pooled"] == pytest.approx(balanced_accuracy_score(label, said))
+
+
+@pytest.mark.parametrize("truth", [0.5, 0.75])
+def test_intervals_within_sites_cover_the_truth(truth):
+    rng = np.random.default_rng(2)
+    shift = {0.5: 0.0, 0.75: 0.9538726}[truth]
+    site = np.repeat([0, 1, 2], [40, 25, 15])
+    inside_auc = inside_bac = 0
+    for _ in range(300):
+        label = (rng.random(80) < np.array([0.3, 0.5, 0.6])[site]).astype(int)
+        score = rng.normal(size=80) + shift * label
+        made = measured(label, (score > shift / 2).astype(int), score, site=site)
+        inside_auc += made["auc_low"] <= truth <= made["auc_high"]
+        bac = {0.5: 0.5, 0.75: 0.683282}[truth]
+        inside_bac += made["bac_low"] <= bac <= made["bac_high"]
+    assert 0.92 <= inside_auc / 300 <= 0.99
+    assert 0.92 <= inside_bac / 300 <= 0.985
+
+
 def test_perfect_and_hopeless_scores_still_have_an_interval():
     label = np.arange(20) % 2
     for score, edge in ((label, "high"), (1 - label, "low")):

@@ -5,8 +5,8 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
+from ketadask.cohort.harmonise import fit_sites
 from ketadask.predict.cases import cases
-from ketadask.predict.harmonise import fit_sites
 from ketadask.predict.preparation import Preparing, fit_preparation
 from tests.predict.small_cohorts import cohort
 

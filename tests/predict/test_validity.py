@@ -32,7 +32,8 @@ def excess(values):
 
 def at_chance(kind, found):
     """Sites differ in their share of responders, which draws pooled predictions below chance."""
-    assert abs(excess(found["bac_folds"])) < 3
+    for name in ("bac", "auc", "bac_folds"):
+        assert abs(excess(found[name])) < 3, name
     assert excess(found["bac_pooled"]) < 3
     if kind == POOLED:
         assert excess(found["bac_pooled"]) > -3
@@ -45,8 +46,28 @@ def test_noise_is_at_chance(kind):
 
 def test_a_leak_is_seen():
     found = scores("pooled", 16, 60, 40, screened)
-    assert excess(found["bac_folds"]) > 5
-    assert excess(found["bac_pooled"]) > 5
+    for name in ("bac", "auc", "bac_folds", "bac_pooled"):
+        assert excess(found[name]) > 5, name
+
+
+def of_sites(made):
+    """Let sites differ in scanner and in their share of responders, and in nothing else."""
+    rng = np.random.default_rng(len(made.site[0]) + int(made.value[0, 0] * 1e6) % 1000)
+    names, site = np.unique(made.site, return_inverse=True)
+    scanner = rng.normal(size=(len(names), made.value.shape[1]))
+    share = np.linspace(0.15, 0.85, len(names))
+    label = (rng.random(len(site)) < share[site]).astype(int)
+    return replace(made, value=made.value + 2 * scanner[site], label=label)
+
+
+@pytest.mark.parametrize("kind", [POOLED, "leave-site-out"])
+def test_what_a_site_tells_is_no_accuracy(kind):
+    """In the pooled frame the share of responders of a site can be learnt, and is worth nothing."""
+    found = scores(kind, 24, 80, 20, of_sites)
+    assert abs(excess(found["bac"])) < 3
+    assert abs(excess(found["auc"])) < 3
+    if kind == POOLED:
+        assert excess(found["bac_pooled"]) > 5
 
 
 @pytest.mark.slow
@@ -58,7 +79,7 @@ def test_noise_of_the_published_size_is_at_chance(kind):
 @pytest.mark.slow
 def test_permutation_p_is_uniform_on_noise():
     told = uniform(120, 40, 20, 19, workers=2)
-    for name in ("bac_folds", "bac_pooled", "auc"):
+    for name in ("bac", "bac_folds", "bac_pooled", "auc"):
         p = told[name]
         assert p["at most 0.05"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120), name
         assert p["at most 0.2"] <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 120), name

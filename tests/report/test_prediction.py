@@ -50,7 +50,7 @@ def make_prediction(seed=0):
         "cohorts": dict(sorted(cohorts.items())),
         "order": list(cohorts),
         "permutations": 999,
-        "p": {"bac_pooled": 0.001, "bac_folds": 0.002, "auc": 0.003},
+        "p": {"bac": 0.001, "bac_pooled": 0.001, "bac_folds": 0.002, "auc": 0.003},
         "baselines": {"logistic": cohorts["control arm"]},
         "notes": ["sub-KX0001 was at a site the model has never seen"],
     }
@@ -65,6 +65,15 @@ def html(findings):
 def test_cohorts_stand_side_by_side_in_their_order(html):
     table = html[html.index('id="prediction-table"') :]
     assert table.index("discovery") < table.index("control arm") < table.index("</table>")
+
+
+def test_a_model_locked_in_place_of_another_is_named(findings, html):
+    assert "cannot be locked" not in html
+    made = make_prediction()
+    made["summary"] |= {"learner": "forest", "locked": {"learner": "svc-linear"}}
+    page = render(replace(findings, prediction=made))
+    assert "A forest cannot be locked" in page
+    assert "is svc-linear, chosen and fitted the same way" in page
 
 
 @pytest.mark.parametrize("name", ["accuracy", "roc", "calibration", "net-benefit", "weights"])

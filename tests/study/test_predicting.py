@@ -122,3 +122,12 @@ def test_a_trial_that_is_not_there_is_answered_with_the_nearest(place):
 def test_no_case_to_learn_from_is_named(place):
     with pytest.raises(InputError, match="leave at least one trial"):
         study(place, "predict.external_trials=[trial-1, trial-2]").predict()
+
+
+def test_what_is_locked_in_place_of_a_forest_is_named(place):
+    changes = ("predict.learner=forest", "predict.baselines=[]", "predict.permutations=0")
+    made = study(place, *changes, "name=forest").predict()
+    assert made.predicted["learner"] == "forest"
+    assert made.predicted["locked"]["learner"] == "svc-linear"
+    assert made.predicted["locked"]["cost"] in (0.015625, 0.5)
+    assert "A forest cannot be locked" in made.report.read_text()
