@@ -50,6 +50,15 @@ def test_votes_counted_one_by_one():
     assert min(up.sum(), down.sum()) > 0
 
 
+def test_hits_that_contradict_each_other_evenly_say_nothing():
+    problem, splitter = make_problem(n=20), HoldoutSplit(1, seed=2)
+    hits = hits_of([(0, "favourable", 0, -1), (0, "unfavourable", 0, -1)])
+    votes = count_votes(problem, splitter, hits, np.ones(2, bool), (0, 0))
+    assert (problem.literals.holds[0] & (votes.held_out > 0)).any()
+    assert not votes.favourable.any()
+    assert not votes.unfavourable.any()
+
+
 def test_votes_add_up_over_blocks():
     problem, splitter = make_problem(n=20), HoldoutSplit(4, seed=2)
     hits, passed = hits_of(ROWS), np.ones(5, bool)

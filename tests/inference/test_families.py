@@ -56,6 +56,19 @@ def test_empty_covers_are_not_divided_by_zero():
     assert families(cover, [frozenset({0}), frozenset({1})], [FAVOURABLE] * 2).tolist() == [0, 1]
 
 
+def test_what_adds_nothing_joins_whom_it_overlaps_with_most():
+    cover = np.array([[1] * 4 + [0] * 8, [0] * 6 + [1] * 6, [0] * 3 + [1] * 6 + [0] * 3], bool)
+    sets = [frozenset({k}) for k in range(3)]
+    asked = []
+
+    def adds(founders, i):
+        asked.append((list(founders), i))
+        return i < 2
+
+    assert families(cover, sets, [FAVOURABLE] * 3, adds=adds).tolist() == [0, 1, 1]
+    assert asked == [([0], 1), ([0, 1], 2)]
+
+
 def test_names_are_stable():
     assert persona_name(["b > 2", "a <= 1"]) == "P1dd1a20c"
     assert persona_name(["a <= 1", "b > 2"]) != persona_name(["a <= 1"])
