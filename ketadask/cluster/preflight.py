@@ -48,20 +48,21 @@ def preflight(profile: Profile, out: Path, *, wait: float = _WAIT) -> Preflight:
     """Submit the job and wait for what it tells."""
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=out.absolute()))
-    found = Preflight(folder=folder)
+    found, token = Preflight(folder=folder), secrets.token_hex(16)
     try:
         with certificates.temporary(folder / "tls"), locked(folder / "lock"):
             found.key_mode = (folder / "tls" / "key.pem").stat().st_mode & 0o777
             found.address = host_of(profile)
-            with _listening(found, folder / "tls") as port:
-                _ask(profile, folder, found, port, wait)
+            with _listening(found, folder / "tls", token) as port:
+                _ask(profile, folder, found, token, port, wait)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return found
 
 
-def _ask(profile: Profile, folder: Path, found: Preflight, port: int, wait: float) -> None:
-    token = secrets.token_hex(16)
+def _ask(
+    profile: Profile, folder: Path, found: Preflight, token: str, port: int, wait: float
+) -> None:
     (folder / "token").write_text(token)
     certificate = base64.b64encode((folder / "tls" / "ca.pem").read_bytes()).decode()
     words = [folder, token, profile.job.scratch, found.address, port, certificate]
@@ -125,8 +126,11 @@ def asked_of_queue(profile: Profile) -> list[str]:
 
 
 @contextmanager
-def _listening(found: Preflight, folder: Path) -> Iterator[int]:
-    """Listen, encrypted, for the one line of the probe; note how its clock differs from ours."""
+def _listening(found: Preflight, folder: Path, token: str) -> Iterator[int]:
+    """Listen, encrypted, for the one line of the probe; note how its clock differs from ours.
+
+    Whoever does not know the token is not heard.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     try:
@@ -149,9 +153,11 @@ def _listening(found: Preflight, folder: Path) -> Iterator[int]:
                     wrapped.settimeout(15)
                     line = wrapped.makefile("rb").readline(1_000_000)
                 told = json.loads(line)
+                if told["token"] != token:
+                    continue
                 found.skew = told["clock"] - time.time()
                 found.told, found.by_network = told, True
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 continue
 
     thread = threading.Thread(target=serve, daemon=True)

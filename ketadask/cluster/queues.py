@@ -233,7 +233,7 @@ def queued(
     if profile.kind == "slurm":
         slurm.call("squeue", "--version")
     host = host_of(profile)
-    name = f"keta-{run.name}"
+    name = slurm.job_name(run)
     open_to_all = profile.listen_without_encryption_on_the_network
     settings = {
         "distributed.scheduler.allowed-failures": 1_000_000,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketadask.schema import InputError
+from ketadask.store import fingerprint
 
 _SECONDS = 40
 _COLUMNS = "%i|%T|%r|%N|%S|%L"
@@ -143,6 +144,19 @@ def call(*words: str, text: str | None = None) -> str:
 def _remedy(said: str) -> str | None:
     low = said.lower()
     return next((text for word, text in _REFUSALS.items() if word.lower() in low), None)
+
+
+def job_name(run: Path, what: str = "keta") -> str:
+    """Return what the jobs of a run are called; the same study run elsewhere has other jobs.
+
+    Examples
+    --------
+    >>> job_name(Path("/a/runs/demo-0f3a"))
+    'keta-demo-0f3a-c1ede5'
+    >>> job_name(Path("/b/runs/demo-0f3a")) == job_name(Path("/a/runs/demo-0f3a"))
+    False
+    """
+    return f"{what}-{run.name}-{fingerprint(str(run.absolute()))[:6]}"
 
 
 def submit(script: str, *, folder: Path | None = None) -> str:

@@ -59,7 +59,7 @@ def submit(study: Study, words: Sequence[str]) -> tuple[str, Path]:
 
 def head_name(run: RunFolder) -> str:
     """Return the name of the head job on the queue."""
-    return f"keta-head-{run.path.name}"
+    return slurm.job_name(run.path, "keta-head")
 
 
 def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
@@ -130,7 +130,7 @@ def cancel(study: Study, *, patience: float = 60.0) -> list[str]:
     end = time.monotonic() + patience
     while time.monotonic() < end and slurm.mine(head_name(run)):
         time.sleep(0.5)
-    workers = slurm.mine(f"keta-{run.path.name}")
+    workers = slurm.mine(slurm.job_name(run.path))
     slurm.cancel(workers)
     return [*heads, *workers]
 

@@ -53,7 +53,7 @@ def bombed():
 def slowed(write):
     """Wrap the function that computes and writes one block of splits."""
 
-    def made(problem, search, splitter, numbers, parts, gates):
+    def made(problem, search, splitter, numbers, *more):
         note("begin", numbers)
         time.sleep(ordered("seconds", 0.5))
         poisoned = (FOLDER / f"poison-{numbers[0]:06d}").exists()
@@ -64,7 +64,7 @@ def slowed(write):
             if finished() < ordered("allowed", float("inf")):
                 break
             time.sleep(0.2)
-        receipt = write(problem, search, splitter, numbers, parts, gates)
+        receipt = write(problem, search, splitter, numbers, *more)
         note("done", numbers)
         return receipt
 

@@ -6,6 +6,8 @@ import json
 
 import yaml
 
+from ketadask.cluster import slurm
+
 RECORDINGS = (
     "data.simulate.participants=10",
     "data.simulate.recordings=4",
@@ -24,7 +26,7 @@ def asked(place):
     """Return the memory every worker job of the tests asked for, as accounting tells it."""
     words = ("sacct", "-n", "-P", "-X", "-a", "--format=JobID,JobName,ReqMem,Timelimit")
     rows = [line.split("|") for line in place.slurm.call(*words).splitlines()]
-    name = f"keta-{place.run.name}"
+    name = slurm.job_name(place.run)
     return {job: (memory, limit) for job, which, memory, limit in rows if which == name}
 
 
