@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.features import FeatureTable
-    from ketadask.store import RunFolder
-    from ketadask.study.work import Work
+    from ketadask.features.meg.settings import MegSettings
+    from ketadask.sources.meg.collection import Found
+    from ketadask.store import Parts, RunFolder
+    from ketadask.study.work import Place, Work
 
 QUALITY, SPECTRA, LEFT_OUT = "recordings.parquet", "spectra.parquet", "left_out.parquet"
 _NAME = "recordings"
@@ -42,17 +44,13 @@ def measure_recordings(work: Work) -> Measured | None:
 
     from ketadask.cluster import TaskFailure
     from ketadask.features.graph import feature_tasks
-    from ketadask.features.meg.parts import read_recordings, read_spectra, recording_parts
-    from ketadask.features.meg.settings import MegSettings
-    from ketadask.sources import find_recordings
+    from ketadask.features.meg.parts import read_recordings, read_spectra
     from ketadask.sources.visits import PERIODS
     from ketadask.study.stages import require
+    from ketadask.study.trial import read_people
     from ketadask.study.work import EXTRACT
 
-    wanted = settings.features
-    found = find_recordings(work.place.data, settings.data.task, anatomy=wanted.parcels)
-    measured = MegSettings(features=wanted.meg, heart=wanted.heart, parcels=wanted.parcels)
-    parts = recording_parts(work.place.out, measured)
+    found, measured, parts = _asked(work.place)
     tasks = list(feature_tasks(found, measured, parts).values())
     ended = Ended(_NAME, _NAME, len(found), reused=len(found) - len(tasks))
     if tasks:
@@ -68,8 +66,13 @@ def measure_recordings(work: Work) -> Measured | None:
         work.progress.say(f"{_NAME}: all {ended.total:,} are there already")
     work.ended.append(ended)
     require(ended)
+    people = read_people(settings, work.place.data)
     table, quality, failed = read_recordings(
-        found, parts, measured, visits=settings.data.visits or PERIODS
+        found,
+        parts,
+        measured,
+        visits=settings.data.visits or PERIODS,
+        sequences=dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True)),
     )
     for each in failed:
         work.progress.say(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
@@ -80,6 +83,26 @@ def measure_recordings(work: Work) -> Measured | None:
     work.run.write_table(SPECTRA, read_spectra(found, parts))
     work.run.write_table(QUALITY, quality, csv=True)
     return Measured(table, quality, [_finding(each) for each in failed])
+
+
+def measured_so_far(place: Place) -> tuple[int, int]:
+    """Return how many recordings a study has, and how many of them have a part."""
+    from ketadask.features.meg.parts import part_name
+
+    found, _, parts = _asked(place)
+    return len(found), len({part_name(each) for each in found} & set(parts.receipts()))
+
+
+def _asked(place: Place) -> tuple[list[Found], MegSettings, Parts]:
+    """Return the recordings of a study, how they are measured, and where their parts lie."""
+    from ketadask.features.meg.parts import recording_parts
+    from ketadask.features.meg.settings import MegSettings
+    from ketadask.sources import find_recordings
+
+    wanted = place.settings.features
+    found = find_recordings(place.data, place.settings.data.task, anatomy=wanted.parcels)
+    measured = MegSettings(features=wanted.meg, heart=wanted.heart, parcels=wanted.parcels)
+    return found, measured, recording_parts(place.out, measured)
 
 
 def quality_tables(run: RunFolder) -> dict[str, pd.DataFrame] | None:

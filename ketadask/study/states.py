@@ -9,7 +9,7 @@ from ketadask.store import Parts, RunFolder, choose, gaps, parse_range
 from ketadask.study.predicting import SUMMARY as PREDICTION
 from ketadask.study.predicting import question
 from ketadask.study.problems import SPLITS
-from ketadask.study.work import EVALUATIONS, LEFT_OUT, Place
+from ketadask.study.work import EVALUATIONS, EXTRACT, LEFT_OUT, Place
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def states(place: Place) -> list[State]:
     splits = _splits(place, run)
     made = [
         State("data", "folder", 1, int(data), int(data), first=str(place.data)),
+        *_recordings(place, run),
         _file("cohort", run, "cohort.zarr"),
         _parts("search", "splits", place.hits(), _count(run, "splits", splits)),
         _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
@@ -66,6 +67,17 @@ def _splits(place: Place, run: RunFolder) -> int:
     if splits.scheme == "leave-trial-out" and run.has(SPLITS):
         return int(run.read_dataset(SPLITS).sizes[nm.SPLIT])
     return splits.count
+
+
+def _recordings(place: Place, run: RunFolder) -> list[State]:
+    """Return how many recordings are measured while the cohort waits for them."""
+    waited_for = nm.MEG in place.settings.features.families and not run.has("cohort.zarr")
+    if not waited_for or not place.data.is_dir():
+        return []
+    from ketadask.study.recordings import measured_so_far
+
+    total, present = measured_so_far(place)
+    return [State(EXTRACT, "recordings", total, present, present)]
 
 
 def _count(run: RunFolder, what: str, planned: int) -> int:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import WITHOUT_MEG
 from tests.study.test_study import results
 
 ROOT = Path(__file__).parents[2]
 CHANGES = (
+    *WITHOUT_MEG,
     "splits.count=60",
     "null.relabellings=19",
     "null.studies=0",
