@@ -102,7 +102,8 @@ def search_rows(
         is grown.
     """
     columns = np.arange(rows.units) if units is None else np.asarray(units)
-    _refuse(rows, columns, score, feature, max_literals, min_support, keep, distinct, strategy)
+    _refuse_shapes(rows, columns, score, feature, family, arm)
+    _refuse_settings(max_literals, min_support, keep, distinct, strategy)
     scores = centre(score, objective)
     by_score = np.argsort(-scores.centred, kind="stable")
     centred = scores.centred[by_score]
@@ -242,21 +243,27 @@ def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) 
     return float(admitted.max()) if admitted.size else float("nan")
 
 
-def _refuse(
+def _refuse_shapes(
     rows: Rows,
     units: np.ndarray,
     score: np.ndarray,
     feature: np.ndarray,
-    max_literals: int,
-    min_support: int,
-    keep: int,
-    distinct: str,
-    strategy: str,
+    family: np.ndarray | None,
+    arm: np.ndarray | None,
 ) -> None:
+    """Compiled code reads past the end of what is too short."""
     if units.size != np.size(score):
         raise ValueError(f"{units.size} units in the literals but {np.size(score)} scores")
-    if len(feature) != len(rows):
-        raise ValueError(f"{len(rows)} literals but {len(feature)} feature numbers")
+    for name, numbers in (("feature", feature), ("family", family)):
+        if numbers is not None and len(numbers) != len(rows):
+            raise ValueError(f"{len(rows)} literals but {len(numbers)} {name} numbers")
+    if arm is not None and len(arm) != units.size:
+        raise ValueError(f"{units.size} units but {len(arm)} arms")
+
+
+def _refuse_settings(
+    max_literals: int, min_support: int, keep: int, distinct: str, strategy: str
+) -> None:
     if not 1 <= max_literals <= MAX:
         raise ValueError(f"max_literals must be 1 to {MAX}, found {max_literals}")
     if min_support < 1:

@@ -53,6 +53,11 @@ def gates(
     """
     inside = np.ascontiguousarray(inside, dtype=np.bool_)
     outcome = np.asarray(outcome, dtype=np.float64)
+    if inside.shape[1:] != outcome.shape[:1] or np.shape(participant) != outcome.shape[:1]:
+        raise ValueError(
+            f"personas of {inside.shape[1:]} units, outcomes of {outcome.shape[:1]} and "
+            f"participants of {np.shape(participant)} do not belong together"
+        )
     # Clusters are summed in runs, so rows go by participant; the sort is stable, which keeps the
     # sums the same however personas are divided over calls.
     order = np.argsort(participant, kind="stable")

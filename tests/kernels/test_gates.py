@@ -208,6 +208,15 @@ def test_personas_do_not_influence_each_other():
             assert part[key].tobytes() == whole[key][first : first + 1].tobytes()
 
 
+@pytest.mark.parametrize("short", ["inside", "participant"])
+def test_what_does_not_belong_together_is_refused(short):
+    inside, outcome, participant = unpaired()
+    inside = inside[:, :9] if short == "inside" else inside
+    participant = participant[:9] if short == "participant" else participant
+    with pytest.raises(ValueError, match=r"\(9,\).* do not belong together"):
+        gates(inside, outcome, participant, paired=False)
+
+
 def test_no_personas_and_no_units():
     for shape in ((0, 5), (3, 0)):
         made = gates(
