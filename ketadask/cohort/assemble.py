@@ -93,8 +93,9 @@ def assemble(
     ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong and
     ``attrs["flow"]`` how many were assessed, left out and analysed, as JSON.
     """
-    phenotype, images, more = _by_kind(sources)
+    phenotype, images, more, recordings = _by_kind(sources)
     people = _people(participants, phenotype)
+    more += [dataset_table(each, sequences=_sequences(people)) for each in recordings]
     if families is not None:
         _check_words("families", families, FAMILIES)
     chosen, left_out = _study_group(people, groups)
@@ -135,7 +136,7 @@ def assemble(
 
 def _by_kind(
     sources: Sequence[Any],
-) -> tuple[pd.DataFrame, xr.Dataset | None, list[FeatureTable]]:
+) -> tuple[pd.DataFrame, xr.Dataset | None, list[FeatureTable], list[xr.Dataset]]:
     phenotypes = [s for s in sources if isinstance(s, pd.DataFrame)]
     datasets = [s for s in sources if isinstance(s, xr.Dataset)]
     images = [s for s in datasets if nm.RECORDING not in s.dims]
@@ -149,8 +150,8 @@ def _by_kind(
             value=[type(s).__name__ for s in sources],
             remedy="pass what read_phenotype and open_volumes return",
         )
-    more += [dataset_table(s) for s in datasets if nm.RECORDING in s.dims]
-    return phenotypes[0], (images[0] if images else None), more
+    recordings = [s for s in datasets if nm.RECORDING in s.dims]
+    return phenotypes[0], (images[0] if images else None), more, recordings
 
 
 def _people(participants: pd.DataFrame | None, phenotype: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +195,11 @@ def _study_group(
 def _visits(phenotype: pd.DataFrame, people: pd.DataFrame, outcome: str) -> pd.DataFrame:
     scored = phenotype[[nm.PARTICIPANT, "session", "period", nm.ARM, "day"]].copy()
     scored["outcome"] = outcome_values(phenotype, outcome)
-    return place_visits(scored, dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True)))
+    return place_visits(scored, _sequences(people))
+
+
+def _sequences(people: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
 
 
 def _clinical(
@@ -204,8 +209,7 @@ def _clinical(
     if nm.DEMOGRAPHIC in wanted:
         tables.append(demographic_features(people))
     if nm.SCALE in wanted:
-        sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
-        tables.append(scale_features(phenotype, sequences, factors=factors))
+        tables.append(scale_features(phenotype, _sequences(people), factors=factors))
     return tables
 
 

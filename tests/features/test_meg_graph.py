@@ -28,6 +28,7 @@ from ketadask.simulate.meg.folder import write_recordings
 from ketadask.simulate.meg.sensors import helmet
 from ketadask.simulate.meg.signals import Planted
 from ketadask.sources.meg.collection import find_recordings
+from ketadask.sources.visits import ARMS
 
 SETTINGS = MegSettings(least_seconds=4.0)
 
@@ -199,6 +200,16 @@ PEAK = [Feature("peak", "", "all")]
 def test_what_came_after_the_infusion_does_not_count():
     table = meg_table(rows("ses-p1d0", "ses-p1d7", "ses-p2d0", "ses-p2d0"), PEAK)
     assert table.values["meg_peak_all"].to_dict() == {("sub-1", 1): 1.0, ("sub-1", 2): 3.5}
+
+
+def test_sessions_named_by_their_arm_lie_where_it_was_given():
+    named, given = rows("ses-d0", "ses-p0", "ses-d1"), {"sub-1": "control-active"}
+    table = meg_table(named, PEAK, visits=ARMS, sequences=given)
+    assert table.values["meg_peak_all"].to_dict() == {("sub-1", 1): 2.0, ("sub-1", 2): 1.0}
+    shared = meg_table(rows("ses-b3", "ses-d2"), PEAK, visits=ARMS, sequences=given)
+    assert shared.at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
+    nobody_knows = meg_table(named, PEAK, visits=ARMS)
+    assert nobody_knows.values.empty
 
 
 def test_one_recording_counts_for_both_periods():

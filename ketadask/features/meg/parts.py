@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,12 @@ def part_name(found: Found) -> str:
 
 
 def read_recordings(
-    found: Sequence[Found], parts: Parts, settings: MegSettings, *, visits: str = PERIODS
+    found: Sequence[Found],
+    parts: Parts,
+    settings: MegSettings,
+    *,
+    visits: str = PERIODS,
+    sequences: Mapping[str, str] | None = None,
 ) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, str]]]:
     """Return features by participant and period, a quality row per recording, and the failures."""
     import pandas as pd
@@ -69,7 +74,8 @@ def read_recordings(
     wanted = (*features(settings.features), *parcels.values())
     columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
     frame = pd.DataFrame(values, columns=columns)
-    return meg_table(frame, wanted, visits=visits), pd.DataFrame(quality), failures
+    table = meg_table(frame, wanted, visits=visits, sequences=sequences)
+    return table, pd.DataFrame(quality), failures
 
 
 def read_spectra(found: Sequence[Found], parts: Parts) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
@@ -11,16 +11,21 @@ from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.registry import Feature, features
 from ketadask.schema import InputError
-from ketadask.sources.visits import PERIODS, VisitPattern
+from ketadask.sources.visits import PERIODS, SHARED, UNPLACED, VisitPattern, placed
 
 
 def meg_table(
-    values: pd.DataFrame, wanted: Sequence[Feature], *, visits: str = PERIODS
+    values: pd.DataFrame,
+    wanted: Sequence[Feature],
+    *,
+    visits: str = PERIODS,
+    sequences: Mapping[str, str] | None = None,
 ) -> FeatureTable:
     """Return MEG features by participant and period.
 
-    Only recordings made before an infusion count: what came after it must not foretell. Several
-    recordings before the same infusion are averaged.
+    Only recordings made before an infusion count, on day 0 or earlier or of a shared baseline:
+    what came after it must not foretell. Several before the same infusion are averaged. One that
+    contradicts the sequence is used nowhere.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ def meg_table(
     visits
         Pattern of session names, as in ``read_phenotype``. A session it does not fit counts for
         both periods, if its participant has only one.
+    sequences
+        Arms in order of infusion per participant, needed where sessions are named by their arm.
 
     Examples
     --------
@@ -42,7 +49,7 @@ def meg_table(
     """
     names = [each.name for each in wanted]
     periods = [
-        _period(row.participant, row.session, values, visits)
+        _period(row.participant, row.session, values, visits, sequences or {})
         for row in values[[nm.PARTICIPANT, "session"]].itertuples(index=False)
     ]
     before = values.assign(period=periods).dropna(subset=["period"])
@@ -51,13 +58,16 @@ def meg_table(
     return FeatureTable(table, about(wanted))
 
 
-def dataset_table(opened: xr.Dataset, *, visits: str = PERIODS) -> FeatureTable:
+def dataset_table(
+    opened: xr.Dataset, *, visits: str = PERIODS, sequences: Mapping[str, str] | None = None
+) -> FeatureTable:
     """Return what ``band_power`` returns as a table; this computes it."""
     opened = opened.compute()
     values = pd.DataFrame(opened["value"].values, columns=opened[nm.FEATURE].values.tolist())
     values.insert(0, nm.PARTICIPANT, opened[nm.PARTICIPANT].values.tolist())
     values.insert(1, "session", opened["session"].values.tolist())
-    return meg_table(values, features(opened.attrs["set"]), visits=visits)
+    wanted = features(opened.attrs["set"])
+    return meg_table(values, wanted, visits=visits, sequences=sequences)
 
 
 def unmeasured(wanted: Sequence[Feature]) -> FeatureTable:
@@ -82,7 +92,13 @@ def about(wanted: Sequence[Feature]) -> pd.DataFrame:
     )
 
 
-def _period(participant: str, session: str, values: pd.DataFrame, visits: str) -> int | None:
+def _period(
+    participant: str,
+    session: str,
+    values: pd.DataFrame,
+    visits: str,
+    sequences: Mapping[str, str],
+) -> int | None:
     """Return the period of a recording, 0 for both, None where it came after an infusion."""
     if not session:
         return 0
@@ -93,4 +109,6 @@ def _period(participant: str, session: str, values: pd.DataFrame, visits: str) -
         if len(sessions) > 1:
             raise
         return 0
-    return visit.period if visit.day == 0 else None
+    period = placed(sequences.get(participant, ""), *visit)
+    before = visit.day <= 0 or visit.arm == SHARED
+    return period if before and period != UNPLACED else None
