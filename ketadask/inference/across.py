@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEVEL, DIFFERENT = 0.95, 0.05
 IN_ALL, IN_MOST = "in all trials", "in most trials"
-IN_ONE, UNSETTLED = "in a single trial only", "not settled"
+IN_ONE, MAINLY, UNSETTLED = "in a single trial only", "mainly in a single trial", "not settled"
 
 
 def trial_effects(
@@ -159,8 +159,10 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
 
     ``in all trials``: every trial shows it by itself (`clear`); or all effects point its way,
     their mean is above chance, and they do not differ more than chance lets them (Cochran's Q,
-    p >= 0.05). ``in a single trial only``: one trial shows it by itself, no other does, the mean
-    of the others is not above chance, and the trials differ (p < 0.05). ``in most trials``: the
+    p >= 0.05). ``in a single trial only``: the trials differ (p < 0.05), one trial shows it by
+    itself, no other does, and the mean of the others is not above chance. ``mainly in a single
+    trial``: the mean of the others is above chance, which the search that chose the persona may
+    have seen to, and its whole interval lies below that of the one trial. ``in most trials``: the
     mean is above chance and more than half of the trials point its way. Anything else is ``not
     settled``. Trials too small to tell count as trials that do not show it.
 
@@ -172,25 +174,28 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     if len(mine) < 2:
         return UNSETTLED, ""
     sign = float(_signs(mine["polarity"])[0])
-    together, toward = _pooled(mine), sign * mine["effect"] > 0
-    beyond = _beyond(mine, sign)
-    differ = together.q_p < DIFFERENT
-    shown = mine["clear"].all() or (toward.all() and beyond and not differ)
+    toward, clear = sign * mine["effect"] > 0, mine["clear"]
+    beyond, differ = _bounds(mine, sign)[0] > 0, _pooled(mine).q_p < DIFFERENT
+    shown = clear.all() or (toward.all() and beyond and not differ)
     if shown and len(mine) == trials:
         return IN_ALL, ""
-    if differ and mine["clear"].sum() == 1 and not _beyond(mine[~mine["clear"]], sign):
-        return IN_ONE, str(mine.loc[mine["clear"], "trial"].iloc[0])
+    if differ and clear.sum() == 1:
+        name, others = str(mine.loc[clear, "trial"].iloc[0]), _bounds(mine[~clear], sign)
+        if not others[0] > 0:
+            return IN_ONE, name
+        if _bounds(mine[clear], sign)[0] > others[1]:
+            return MAINLY, name
     return (IN_MOST, "") if beyond and toward.sum() > trials / 2 else (UNSETTLED, "")
 
 
-def _beyond(rows: pd.DataFrame, sign: float) -> bool:
-    """Whether the mean effect of some trials lies beyond chance on the persona's side."""
+def _bounds(rows: pd.DataFrame, sign: float) -> tuple[float, float]:
+    """Return the interval of the mean effect of some trials, turned to the persona's side."""
     if len(rows) == 1:
-        bounds = rows.iloc[0][["low", "high"]].to_numpy(dtype=np.float64)
+        low, high = rows["low"].iloc[0], rows["high"].iloc[0]
     else:
         made = _pooled(rows)
-        bounds = np.array([made.low, made.high])
-    return bool((sign * bounds).min() > 0)
+        low, high = made.low, made.high
+    return (low, high) if sign > 0 else (-high, -low)
 
 
 def left_out(problem: Problem, names: Sequence[str], hits: pd.DataFrame) -> pd.DataFrame:

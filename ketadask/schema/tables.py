@@ -204,7 +204,7 @@ SUMMARIES = TableContract(
         "agreeing": _whole("trials whose effect points the persona's way"),
         "clear": _whole("trials that show it by themselves"),
         "found": _whole("trials without which the search still finds it"),
-        "where": _text("in all trials, in most trials, in a single trial only, not settled"),
+        "where": _text("in which trials it holds, in words"),
         "only": _text("the single trial, or nothing"),
     },
 )

@@ -23,7 +23,7 @@ search: {max_literals: 3, keep: 30}
 splits: {count: 8}
 null: {relabellings: 19, studies: 0}
 """
-FILES = ("trials.parquet", "trial_summaries.parquet", "left_out.parquet", "summary.json")
+FILES = ("trials.parquet", "trial_summaries.parquet", "trials_left_out.parquet", "summary.json")
 
 
 def several(folder, *, held=4, people=240, effect=2.1):
