@@ -95,6 +95,25 @@ def test_fif_has_the_values_of_mne_exactly(tmp_path, split):
     np.testing.assert_allclose(compensated, expected, rtol=1e-6, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("sub-01_meg.ds", "sub-01_meg.ds/BadChannels"),
+        ("sub-01_split-01_meg.fif", "sub-01_split-02_meg.fif"),
+        ("sub-01_meg.fif", "sub-01_meg-1.fif"),
+    ],
+)
+def test_a_recording_is_another_once_any_of_its_files_is(tmp_path, name, beside):
+    (tmp_path / name).mkdir() if name.endswith(".ds") else (tmp_path / name).touch()
+    (tmp_path / beside).write_bytes(b"MLC11\n")
+    (tmp_path / "sub-02_meg.fif").touch()
+    first = Recording.at(tmp_path / name)
+    (tmp_path / "sub-02_meg.fif").write_bytes(b"of another")
+    assert Recording.at(tmp_path / name) == first
+    (tmp_path / beside).write_bytes(b"MLC11\nMLC12\n")
+    assert Recording.at(tmp_path / name) != first
+
+
 @pytest.mark.parametrize("source", ["ctf", "fif"])
 def test_windows_read_at_once_equal_serial_reads(source, request):
     path, raw = request.getfixturevalue(source)

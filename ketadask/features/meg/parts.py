@@ -74,8 +74,8 @@ def read_recordings(
     wanted = (*features(settings.features), *parcels.values())
     columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
     frame = pd.DataFrame(values, columns=columns)
-    table = meg_table(frame, wanted, visits=visits, sequences=sequences)
-    return table, pd.DataFrame(quality), failures
+    made = meg_table(frame, wanted, visits=visits, sequences=sequences)
+    return made, pd.DataFrame(quality), failures
 
 
 def read_spectra(found: Sequence[Found], parts: Parts) -> pd.DataFrame:

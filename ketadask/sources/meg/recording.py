@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +34,7 @@ class Recording:
 
     @classmethod
     def at(cls, path: Path | str) -> Recording:
-        """Return the recording at a path, with the size and the time of what lies there."""
+        """Return the recording at a path, with the size and the time of all its files."""
         path = Path(path)
         if not is_recording(path):
             raise InputError(
@@ -40,10 +42,7 @@ class Recording:
             )
         if not path.exists():
             raise InputError("no such recording", file=path, remedy="check the path")
-        files = (
-            [path] if path.is_file() else sorted(path.glob("*meg4")) + sorted(path.glob("*res4"))
-        )
-        found = [file.stat() for file in files]
+        found = [file.stat() for file in _files(path)]
         newest = max((each.st_mtime_ns for each in found), default=0)
         return cls(str(path), (sum(each.st_size for each in found), newest))
 
@@ -106,6 +105,15 @@ def is_recording(path: Path) -> bool:
     (True, True, False)
     """
     return path.name.endswith(ENDINGS)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return what a recording is read from: bad channels are a file too, and further splits."""
+    if path.is_dir():
+        return [file for file in path.iterdir() if file.is_file() and file.name[0] != "."]
+    stem, ending, rest = glob.escape(path.name).rpartition(".fif")
+    patterns = re.sub(r"_split-\d+", "_split-*", stem), f"{stem}-[0-9]*"
+    return sorted({file for each in patterns for file in path.parent.glob(each + ending + rest)})
 
 
 # A header holds matrices of some hundred kB: a worker keeps those it is working on.
