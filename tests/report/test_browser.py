@@ -12,6 +12,7 @@ from tests.report.browser import Browser
 from tests.report.made_findings import make_findings
 from tests.report.test_across import several
 from tests.report.test_privacy import LONG, SCRIPT, renamed
+from tests.report.test_recordings import make_recordings
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
@@ -44,14 +45,21 @@ def pages(tmp_path_factory):
     made = make_findings(rows=30)
     hostile = replace(renamed(made, SCRIPT), title=LONG)
     long = replace(renamed(made, LONG), title=f"A study called {SCRIPT}")
-    told = {"usual": made, "hostile": hostile, "long": long, "begun": Findings("Only begun")}
+    recorded = replace(made, recordings=make_recordings(20, failures=2))
+    told = {
+        "usual": made,
+        "recorded": recorded,
+        "hostile": hostile,
+        "long": long,
+        "begun": Findings("Only begun"),
+    }
     told["several"] = several()
     return {name: write_report(f, folder / f"{name}.html") for name, f in told.items()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "hostile", "long", "begun", "several"])
+@pytest.mark.parametrize("name", ["usual", "recorded", "hostile", "long", "begun", "several"])
 def test_quiet_alone_and_within_the_window(browser, pages, name, width, scheme):
     browser.look(width, scheme=scheme)
     browser.console(), browser.requests()
@@ -148,7 +156,7 @@ def test_dark_and_light_differ_and_text_has_contrast(browser, pages):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "begun", "several"])
+@pytest.mark.parametrize("name", ["usual", "recorded", "begun", "several"])
 def test_no_serious_accessibility_violation(browser, pages, name, width, scheme):
     browser.look(width, scheme=scheme)
     browser.open(pages[name])
