@@ -19,7 +19,9 @@ _NDA = ("nda/*.txt",)
 _SIDECARS = (
     *("*_meg.json", "sub-*/**/*_meg.json"),
     *("*_channels.tsv", "sub-*/**/*_channels.tsv"),
+    "derivatives/*/sub-*/**/*_parcels.tsv",
 )
+_LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*_fwd.fif")
 
 
 def data_folder(settings: Settings, out: Path) -> Path:
@@ -84,7 +86,7 @@ def plain_files(settings: Settings) -> list[str]:
 
 
 def _recordings(settings: Settings, folder: Path) -> dict[str, str]:
-    """Return size and time of recordings: to read all of them would take longer than to use them.
+    """Return size and time of recordings and forward solutions: to read all takes too long.
 
     Their sidecars are small, so those count by content, inherited ones too.
     """
@@ -94,7 +96,7 @@ def _recordings(settings: Settings, folder: Path) -> dict[str, str]:
 
     sidecars = {path for pattern in _SIDECARS for path in folder.glob(pattern)}
     found = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
-    for path in sorted(folder.glob("sub-*/**/meg/*")):
+    for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
         if is_recording(path):
             size, time = Recording.at(path).stamp
             found[path.relative_to(folder).as_posix()] = f"{size} bytes of {time}"

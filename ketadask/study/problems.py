@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ketadask.study.work import Work
 
 COHORT, LITERALS, SPLITS = "cohort.zarr", "literals.parquet", "splits.zarr"
-_MOST_CELLS = 200_000_000
+_MANY_CELLS, _MOST_CELLS = 5_000_000, 200_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,8 @@ def _write_splits(work: Work, units: xr.Dataset, splitter: HoldoutSplit) -> None
         return
     if work.run.has(SPLITS) and work.run.read_dataset(SPLITS).sizes[nm.SPLIT] == count:
         return
+    if count * size > _MANY_CELLS:
+        work.progress.say(f"splits: listing {count:,} train sides")
     who, stratum, trial = (
         np.asarray(units[name]) for name in (nm.PARTICIPANT, "split_stratum", "trial")
     )

@@ -73,10 +73,14 @@ def test_volumes_count_whatever_their_tables_are_called(place, ending):
     assert identity(settings, place) != before
 
 
-def test_sidecars_count_that_recordings_inherit(place):
+def test_what_recordings_are_read_with_counts(place):
     settings = asked(place, families="[meg]")
-    for path in ("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"):
+    anatomy = "derivatives/mne/sub-K00001/meg/sub-K00001_"
+    for path in (
+        *("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"),
+        *(f"{anatomy}fwd.fif", f"{anatomy}parcels.tsv"),
+    ):
         before = identity(settings, place)
-        (place / "study" / path).parent.mkdir(exist_ok=True)
+        (place / "study" / path).parent.mkdir(exist_ok=True, parents=True)
         (place / "study" / path).write_text(json.dumps({"PowerLineFrequency": 50}))
         assert identity(settings, place) != before
