@@ -8,6 +8,7 @@ from scipy import signal
 
 from ketadask.features.meg import registry
 from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.quality import judge
 from ketadask.features.meg.registry import AREAS, FAMILIES, Feature, features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import decimated
@@ -129,6 +130,15 @@ def test_planted_flaws_are_found_and_nothing_else(tmp_path, sensors):
     assert row["bad"] == f"{head.names[3]} (noisy), {head.names[-5]} (flat)"
     # Bursts lie in the segments from 10 s and from 30 s.
     assert (row["bad_segments"], row["clean_seconds"]) == (2, 36.0)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.01, 100.0])
+def test_seconds_without_signal_are_as_bad_as_those_with_too_much(factor):
+    field = np.random.default_rng(0).normal(size=(6, 18000)).astype(np.float32)
+    field[:, 3000:4200] *= factor
+    about = {"groups": ["frontal"] * 6, "named": np.zeros(6, dtype=bool), "mains": 60.0}
+    quality = judge(field, 300.0, np.full(6, 100.0), settings=MegSettings(), **about)
+    assert np.flatnonzero(~quality.clean).tolist() == [5, 6]
 
 
 def test_flaws_hardly_move_the_features(tmp_path):

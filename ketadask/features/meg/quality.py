@@ -44,8 +44,10 @@ class Quality:
 
     def starts(self, segments: int) -> np.ndarray:
         """Return first time points of all windows of so many clean segments in a row."""
+        if self.clean.size < segments:
+            return np.empty(0, dtype=np.int64)
         runs = np.convolve(self.clean, np.ones(segments), "valid") >= segments - 0.5
-        return np.flatnonzero(runs) * self.length if self.clean.size >= segments else runs[:0] * 1
+        return np.flatnonzero(runs) * self.length
 
     def apart(self, segments: int) -> np.ndarray:
         """Return first time points of clean windows that do not overlap, from the left."""
@@ -74,7 +76,8 @@ def judge(
 
     A sensor is flat where it moves by less than 10 fT, noisy or weak where its log power departs
     from that of the others. A segment is bad where, in any group of sensors, the log power from
-    1 to 45 Hz or from 110 to 140 Hz stands out from that of the other segments.
+    1 to 45 Hz or from 110 to 140 Hz stands out from that of the other segments, up or down: where
+    a recording was stopped, zeros may follow.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def judge(
         if members.any():
             for band in power:
                 course = np.log(np.maximum(band[members], 1e-12)).mean(axis=0) / 2
-                worst = np.maximum(worst, robust_z(course))
+                worst = np.maximum(worst, np.abs(robust_z(course)))
     return Quality(reasons, worst <= settings.bad_segment, length)
 
 

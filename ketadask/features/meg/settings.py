@@ -36,7 +36,7 @@ class MegSettings:
     parcels
         Whether band power of brain parcels is added where a recording has anatomy.
     least_seconds
-        Clean seconds below which a recording is not used.
+        Clean seconds below which a recording is not used; of a short one, half must be clean.
     most_bad
         Share of bad sensors above which a recording is not used.
     """
