@@ -136,7 +136,7 @@ def cancel(study: Study, *, patience: float = 60.0) -> list[str]:
 
 
 def situation(study: Study) -> list[str]:
-    """Return what the run folder tells of jobs and workers; asks nobody."""
+    """Return what the run folder tells of who writes, of jobs and workers; asks nobody."""
     from ketadask.store import RunFolder
 
     run, lines = RunFolder(study.place.path), []
@@ -148,4 +148,7 @@ def situation(study: Study) -> list[str]:
         lines.append(f"cluster: {told['line']} (at {told['updated']})")
     if lines:
         lines.append(f"logs of the workers: {run.path / 'logs'}")
+    owner = run.owner
+    if owner is not None:
+        lines.append(f"being written by {owner}")
     return lines

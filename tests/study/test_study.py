@@ -20,6 +20,7 @@ from ketadask.store import RunFolder
 from ketadask.study import Study
 from ketadask.study.progress import Progress
 from ketadask.study.stages import StudyFailed
+from ketadask.study.submit import situation
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -191,8 +192,11 @@ def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     one = study(tmp_path)
-    with one._writing(), pytest.raises(InputError, match="being written by"):
-        study(tmp_path).run()
+    with one._writing():
+        assert situation(one)[0].startswith(f"being written by process {os.getpid()} on ")
+        with pytest.raises(InputError, match="being written by"):
+            study(tmp_path).run()
+    assert situation(one) == []
     assert study(tmp_path).search().folder.is_dir()
 
 
