@@ -24,6 +24,7 @@ from ketadask.inference.across import (
 )
 from ketadask.inference.relabelled import IDS, null_block
 from ketadask.inference.verdicts import judge
+from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.random_effects import random_effects
 from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
 from ketadask.search.block import search_block
@@ -160,6 +161,37 @@ def test_what_is_found_without_a_trial_is_measured_in_it(made):
         assert set(table[table["polarity"] == nm.FAVOURABLE]["text"]) == {"x0 <= 0"}
     else:
         assert good["low"] < 0
+
+
+def marked(problem, level):
+    """The problem with a feature x3 that nearly tells the trials apart, which differ in benefit."""
+    trial, literals = problem.trial, problem.literals
+    rng = np.random.default_rng([9, len(trial.score)])
+    value = np.where(rng.random(trial.trial.size) < 0.9, 2 * (trial.trial >= 2), 1)
+    holds = literals.holds.copy()
+    for k in np.flatnonzero(literals.feature == 3):
+        holds[k] = (value > literals.low[k]) & (value <= literals.high[k])
+    score = trial_scores(
+        trial.design, trial.outcome, stratum=trial.stratum, active_first=trial.active_first,
+        trial=trial.trial, level=level,
+    )  # fmt: skip
+    return replace(
+        problem,
+        literals=replace(literals, rows=PackedRows.of(holds)),
+        trial=replace(trial, score=score),
+    )
+
+
+def test_a_feature_that_tells_the_trials_apart_does_not_hide_the_persona():
+    first = {True: [], False: []}
+    for seed in range(12):
+        problem = several(4, each=30, planted=1.5, seed=seed)
+        for level, texts in first.items():
+            made = marked(problem, level)
+            found = Complete(keep=1).solve(made, polarity=nm.FAVOURABLE)
+            texts.append(made.literals.sentence(found.ids[0]))
+    assert sum("x0 <= 0" in text for text in first[True]) >= 9
+    assert sum("x3" in text for text in first[False]) >= 11
 
 
 def test_intervals_in_trials_left_out_are_honest():
