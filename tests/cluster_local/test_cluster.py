@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -128,35 +129,20 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     assert "memory_limit" in str(results[0])
 
 
-def settle_once(mark: str) -> int:
-    """Give a result once; whoever asks for it again dies of it."""
-    if Path(mark).exists():
-        os.kill(os.getpid(), signal.SIGKILL)
-    Path(mark).write_text("made")
+def settle_once(folder: str) -> int:
+    """Give a result once, and die when told to; whoever computes it again dies at once."""
+    marks = {name: Path(folder) / name for name in ("go", "made", "die")}
+    if marks["made"].exists():
+        kill_always()
+    wait_until(marks["go"].exists)
+    marks["made"].touch()
+
+    def end():
+        wait_until(marks["die"].exists)
+        kill_always()
+
+    threading.Thread(target=end, daemon=True).start()
     return 7
-
-
-def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
-    profile = Profile(
-        kind="local", workers=1, memory_limit="400MiB", dashboard=False, worker_deaths=0
-    )
-    with connect(profile) as executor:
-        names = ("first", "settled", "killer", "last")
-        works = (
-            delayed(square)(2, dask_key_name=names[0]),
-            delayed(settle_once)(str(tmp_path / "made"), dask_key_name=names[1]),
-            delayed(kill_once)(str(tmp_path / "killed"), dask_key_name=names[2]),
-            delayed(square)(5, dask_key_name=names[3]),
-        )
-        results = {}
-        for index, result in executor.compute(works):
-            if not results:  # fetch nothing more before the worker has died
-                wait_until(lambda: len(executor.events) >= 2)
-            results[index] = result
-    assert results[0] == 4
-    assert results[2] == 7
-    assert results[3] == 25
-    assert "died 1 times" in str(results[1])
 
 
 def wait_until(what, seconds: float = 60.0) -> None:
@@ -164,6 +150,50 @@ def wait_until(what, seconds: float = 60.0) -> None:
     while not what():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
+    profile = Profile(
+        kind="local",
+        workers=1,
+        threads_per_worker=2,
+        memory_limit="400MiB",
+        dashboard=False,
+        worker_deaths=0,
+    )
+    with connect(profile) as executor:
+        tasks = [
+            delayed(square)(2, dask_key_name="first"),
+            delayed(settle_once)(str(tmp_path), dask_key_name="settled"),
+        ]
+        results = {}
+        for index, result in executor.compute(tasks):
+            results[index] = result
+            if index == 0:  # fetch nothing more before the worker has died of the other task
+                (tmp_path / "go").touch()
+                wait_until(lambda: executor._client.who_has().get("settled"))
+                (tmp_path / "die").touch()
+                wait_until(lambda: len(executor.events) >= 2)
+    assert results[0] == 4
+    assert "died 1 times" in str(results[1])
+
+
+def test_a_result_that_is_lost_while_it_is_fetched_is_a_failure():
+    """Between a look at the state of a task and its result the worker that holds it may die."""
+    from distributed import KilledWorker
+
+    from ketadask.cluster.scheduled import _result
+
+    class Late:
+        status = "finished"
+
+        def result(self):
+            raise KilledWorker("settled", "tcp://127.0.0.1:1", 0)
+
+    failed = _result(Late(), delayed(square)(2, dask_key_name="settled"))
+    assert isinstance(failed, TaskFailure)
+    assert isinstance(failed.error, KilledWorker)
+    assert failed.task == "settled"
 
 
 @pytest.mark.slow
