@@ -247,6 +247,17 @@ def test_split_strata_are_those_of_whole_participants():
         assert np.unique(trial.active_first[own]).size == 1
 
 
+@pytest.mark.parametrize(
+    ("design", "names"),
+    [("parallel", ["trial", "site"]), ("crossover", ["trial", "sequence"])],
+)
+def test_features_may_be_exchanged_within_what_the_design_names(design, names):
+    made = parallel_cohort if design == "parallel" else crossover_cohort
+    table = units(made(40, trials=2), design=design)[[*names, "stratum"]].to_dataframe()
+    assert table.groupby(names)["stratum"].nunique().tolist() == [1] * 4
+    assert table["stratum"].nunique() == 4
+
+
 def test_trials_are_scored_each_by_itself():
     cohort = crossover_cohort(20, seed=4, trials=2)
     both = units(cohort)

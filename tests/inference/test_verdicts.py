@@ -117,11 +117,12 @@ def test_what_a_true_persona_explains_is_not_another_finding():
     assert claims["family_size"].iloc[0] > 5
 
 
-def test_two_planted_personas_are_two_findings():
+@pytest.mark.parametrize("suggestive", [0.2, 0.99])
+def test_two_planted_personas_are_two_findings(suggestive):
     problem = make_problem(n=80, features=4, seed=4, planted=0.0)
     one, two = problem.literals.holds[0], problem.literals.holds[4]
     trial = replace(problem.trial, score=problem.trial.score + 4.0 * one + 3.0 * two)
-    table = judged(replace(problem, trial=trial), BruteSearch())
+    table = judged(replace(problem, trial=trial), BruteSearch(), suggestive=suggestive)
     claims = table[table["verdict"] == nm.SUPPORTED]
     # The best holds for both alike; the next has to add something to it.
     assert len(claims) >= 2

@@ -57,6 +57,19 @@ def test_hits_pass_the_gates_they_say_they_pass(study):
     assert (inside.sum(axis=1) == hits.support_train + hits.support_holdout).all()
 
 
+@pytest.mark.parametrize("keep", [4, 10_000])
+def test_searches_say_how_good_the_first_and_the_last_were(study, keep):
+    _, problem, splitter = study
+    search = PersonaSearch(max_literals=2, keep=keep, cuts=3)
+    tables = search_block(problem, search, splitter, 0, 2, gates=Gates())[0]
+    q = tables["hits"].groupby(["split", "polarity"])["q"].agg(["max", "min", "size"])
+    told = tables["searches"].set_index(["split", "polarity"])
+    full = q["size"] == keep
+    assert full.all() == (keep == 4)
+    assert (told["q_best"] == q["max"]).all()
+    assert (told["q_last"] == q["min"].where(full, -np.inf)).all()
+
+
 def test_nothing_is_computed_before_it_is_asked_for(study, tmp_path):
     def refuse(graph, keys, **kwargs):
         raise AssertionError("computed")
