@@ -1,21 +1,28 @@
-"""Tasks that repeat a simulation: each makes a range of numbers and writes its own part.
+"""Tasks that are measured: repeated simulations, single searches in pieces, tasks that do nothing.
 
-Strategy: numbers are independent and address their own randomness, so a task is a range of them,
-nothing is shared, and only the receipt travels back.
+Strategy: repeated simulations are independent and address their own randomness, so a task is a
+range of them, nothing is shared, and only the receipt travels back. A single search is the tree a
+study would make of it. Tasks that do nothing, or sleep, show what a scheduler costs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
 from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
+from ketadask.search.graph import split_search
+from ketadask.search.pieces import solve_piece
 from ketadask.store import Parts, Range, Receipt, range_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import Problem
 
 
 def repeats(
@@ -29,6 +36,27 @@ def repeats(
         )
         for numbers in ranges
     ]
+
+
+def searched_in_pieces(problem: Problem, search: PersonaSearch, pieces: int, turn: str) -> Delayed:
+    """One search of all units, in one task or in a tree of pieces: gives a `Piece`."""
+    shared = delayed(problem, traverse=False, name=f"problem-{tokenize(problem)}")
+    name, polarity = f"{turn}-{pieces}", search.polarities[0]
+    if pieces == 1:
+        return delayed(solve_piece)(
+            shared, search, whole, [], polarity=polarity, dask_key_name=f"whole-{name}"
+        )
+    return split_search(shared, search, whole, pieces, name=name, polarity=polarity)
+
+
+def whole(problem: Problem) -> tuple[Problem, dict[str, Any]]:
+    """Return the problem as it is, all units searched."""
+    return problem, {}
+
+
+def naps(count: int, seconds: float, turn: str) -> list[Delayed]:
+    """Tasks that do nothing for so long."""
+    return [delayed(sleep)(seconds, dask_key_name=f"nap-{turn}-{i}") for i in range(count)]
 
 
 def _write(parts: Parts, numbers: Range, make: Callable[[Range], pd.DataFrame]) -> Receipt:

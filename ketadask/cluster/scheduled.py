@@ -12,7 +12,7 @@ from distributed import Client, KilledWorker, as_completed
 
 from ketadask.cluster.executor import TaskFailure, failure
 
-WINDOW = 512
+WINDOW, PER_WORKER = 512, 4
 _REMEDY = "raise memory_limit or job.memory in the cluster profile, or lower execution.block"
 
 
@@ -34,6 +34,7 @@ class Scheduled:
         self._client = client
         self._tries = tries
         self.workers = workers
+        self.window = max(WINDOW, PER_WORKER * workers)
         self.dashboard = dashboard
         self.events: list[str] = []
         self.trouble: Callable[[], Exception | None] = lambda: None
@@ -89,7 +90,7 @@ class Scheduled:
         ended = as_completed([], loop=self._client.loop, raise_errors=False)
         try:
             while waiting or flying:
-                if len(flying) <= WINDOW // 2 and waiting and not self.draining:
+                if len(flying) <= self.window // 2 and waiting and not self.draining:
                     self._send(tasks, waiting, flying, ended)
                 future = self._next(ended, flying)
                 index = flying.pop(future, None)
@@ -130,7 +131,7 @@ class Scheduled:
         flying: dict[Any, int],
         ended: as_completed,
     ) -> None:
-        indices = [waiting.pop() for _ in range(min(WINDOW - len(flying), len(waiting)))]
+        indices = [waiting.pop() for _ in range(min(self.window - len(flying), len(waiting)))]
         futures = self._client.compute(
             [tasks[i] for i in indices],
             optimize_graph=False,

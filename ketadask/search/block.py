@@ -33,7 +33,7 @@ def search_block(
     *,
     gates: Gates,
     found: Mapping[tuple[int, str], Found] | None = None,
-) -> tuple[dict[str, pd.DataFrame], float]:
+) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     """Search the splits ``first`` .. ``last``, both included.
 
     Parameters
@@ -44,21 +44,24 @@ def search_block(
     Returns
     -------
     Tables ``hits`` (a row per split, polarity and rank) and ``searches`` (a row per split and
-    polarity), and the seconds spent in the search itself.
+    polarity), and what the searches themselves took: ``search_seconds``, ``nodes`` expanded and
+    conjunctions ``screened``, which may differ where the same is done in other pieces.
     """
     trial = problem.trial
     hits: list[_Columns] = []
     searches: list[_Columns] = []
-    spent = 0.0
+    spent = {"search_seconds": 0.0, "nodes": 0.0, "screened": 0.0}
     for split in range(first, last + 1):
         train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
         for polarity in search.polarities:
             if found is None:
                 started = time.perf_counter()
                 best = _solve(problem, search, split, polarity, train)
-                spent += time.perf_counter() - started
+                spent["search_seconds"] += time.perf_counter() - started
             else:
                 best = found[split, polarity]
+            spent["nodes"] += best.nodes
+            spent["screened"] += best.screened
             searches.append(_summary(split, polarity, train, best, search.keep))
             hits.append(_hits(problem, split, polarity, train, best, gates))
     return {

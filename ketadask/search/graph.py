@@ -12,6 +12,7 @@ one keeps the K best of all.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -162,8 +163,9 @@ def _write(
     gates: Gates,
     pieces: Mapping[tuple[int, str], Piece] | None = None,
 ) -> Receipt:
+    begun = time.thread_time()
     found = None if pieces is None else {key: piece.found for key, piece in pieces.items()}
-    tables, seconds = search_block(problem, search, splitter, *numbers, gates=gates, found=found)
-    seconds += sum(piece.seconds for piece in (pieces or {}).values())
-    facts = {"search_seconds": seconds, "peak_memory": peak_memory()}
+    tables, spent = search_block(problem, search, splitter, *numbers, gates=gates, found=found)
+    spent["search_seconds"] += sum(piece.seconds for piece in (pieces or {}).values())
+    facts = {**spent, "cpu_seconds": time.thread_time() - begun, "peak_memory": peak_memory()}
     return parts.write(range_name(*numbers), tables, facts=facts)

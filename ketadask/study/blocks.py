@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import Executor, TaskFailure
+from ketadask.cluster.planning import block_size, pieces_of
 from ketadask.schema import InputError
 from ketadask.store import Parts, Range, blocks
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _TIMED = 4
-MOST_TASKS = 15_000
-MOST_PIECES = 64
 
 
 @dataclass
@@ -108,34 +107,6 @@ def finish(
             work.wave(missing, ended.block, None)
     ended.seconds = stage.seconds
     return ended
-
-
-def block_size(each: float, left: int, workers: int, task_seconds: float) -> int:
-    """Return how many numbers a task gets when one takes ``each`` seconds.
-
-    Examples
-    --------
-    >>> block_size(0.05, left=10_000, workers=2, task_seconds=10), block_size(0.05, 100, 2, 10)
-    (200, 13)
-    """
-    wanted = task_seconds / max(each, 1e-6)
-    fair = -(-left // (4 * workers))
-    return max(1, round(min(wanted, fair)), -(-left // MOST_TASKS))
-
-
-def pieces_of(each: float, left: int, searches: int, task_seconds: float) -> int:
-    """Return over how many tasks each of the searches is split that one number is made of.
-
-    Examples
-    --------
-    >>> pieces_of(9.0, 1000, 2, 10), pieces_of(240.0, 1000, 2, 10), pieces_of(240.0, 9000, 2, 10)
-    (1, 12, 1)
-    """
-    if not searches or each <= 2 * task_seconds:
-        return 1
-    wanted = -(-each // (searches * task_seconds))
-    affordable = MOST_TASKS // (max(left, 1) * searches)
-    return max(1, min(int(wanted), MOST_PIECES, affordable))
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,10 @@ from dask import delayed
 from rich.console import Console
 
 from ketadask.cluster import Profile, connect
+from ketadask.cluster.planning import MOST_TASKS, block_size, pieces_of
 from ketadask.schema import InputError
 from ketadask.store import Parts, range_name
-from ketadask.study.blocks import block_size, finish
+from ketadask.study.blocks import finish
 from ketadask.study.progress import Progress
 
 
@@ -116,6 +118,46 @@ def test_timed_blocks_keep_every_worker_busy():
     assert block_size(0.001, left=1000, workers=2, task_seconds=10) == 125
     assert block_size(1.0, left=1000, workers=2, task_seconds=10) == 10
     assert block_size(100.0, left=1000, workers=2, task_seconds=10) == 1
+
+
+@pytest.mark.parametrize("each", [0.001, 1.0, 60.0, 3600.0])
+@pytest.mark.parametrize("workers", [1, 200, 100_000])
+def test_no_study_is_cut_into_more_tasks_than_a_scheduler_bears(each, workers):
+    tasks = -(-100_000 // block_size(each, left=100_000, workers=workers, task_seconds=10))
+    assert tasks <= MOST_TASKS < 20_000
+    pieces = pieces_of(each, 100_000, 2, task_seconds=10)
+    assert pieces == 1
+
+
+def test_searches_longer_than_a_task_are_split():
+    assert pieces_of(15.0, left=200, searches=2, task_seconds=10) == 1
+    assert pieces_of(60.0, left=200, searches=2, task_seconds=10) == 3
+    assert pieces_of(60.0, left=200, searches=0, task_seconds=10) == 1
+    assert pieces_of(1e6, left=20, searches=1, task_seconds=10) == 64
+    assert pieces_of(1e6, left=2000, searches=2, task_seconds=10) == 3
+
+
+def test_a_slow_stage_is_asked_for_pieces_and_a_quick_one_is_not(tmp_path):
+    for seconds, wanted in ((0.06, {3}), (0.0, set())):
+        parts, asked = Parts(tmp_path / str(seconds), "key"), []
+
+        def graph(ranges, pieces=1, parts=parts, seconds=seconds, asked=asked):
+            asked.append(pieces)
+            return [delayed(_slowly)(parts, a, b, seconds / pieces) for a, b in ranges]
+
+        with connect(Profile(kind="threads", workers=2)) as executor:
+            ended = finish(
+                "count", "numbers", total=8, parts=parts, graph=graph, executor=lambda: executor,
+                progress=quiet(), task_seconds=0.02, searches=1,
+            )  # fmt: skip
+        assert ended.complete
+        assert asked[:2] == [1, 1]
+        assert bool(set(asked[2:]) - {1}) == bool(wanted)
+
+
+def _slowly(parts, first, last, seconds):
+    time.sleep(seconds)
+    return write_numbers(parts, first, last)
 
 
 def test_plain_lines_where_there_is_no_terminal(tmp_path: Path):

@@ -1,0 +1,96 @@
+"""How long a study takes on W workers: a model of a few measured numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What tasks cost besides the work in them, in seconds.
+
+    Attributes
+    ----------
+    task
+        Of the scheduler and the driver, one task after the other.
+    latency
+        On the worker, from the end of one task to the beginning of the next.
+    part
+        To write the part of a task: on the worker.
+    check
+        To verify a finished part: on the driver, one part after the other.
+    begin
+        Until the first task runs.
+    """
+
+    task: float
+    latency: float
+    part: float
+    check: float
+    begin: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A study on W workers: how it is cut, how long it takes, and what that is limited by."""
+
+    workers: int
+    tasks: int
+    block: int
+    seconds: float
+    efficiency: float
+    limit: str
+
+
+def predict(
+    machine: Machine, *, splits: int, each: float, workers: int, task_seconds: float = 10.0
+) -> Predicted:
+    """Predict a study of ``splits`` searches of ``each`` seconds.
+
+    Tasks are cut as a study cuts them. Workers go through them in rounds while one scheduler, and
+    one driver, serve them one after the other: the slower of the two decides, and what the
+    driver does alone in the end is added. ``efficiency`` is the work over the workers' time.
+
+    Examples
+    --------
+    >>> quick = Machine(task=0.001, latency=0.01, part=0.02, check=0.001, begin=2.0)
+    >>> predict(quick, splits=100_000, each=0.5, workers=100).limit
+    'work'
+    """
+    from ketadask.cluster.planning import block_size
+
+    block = block_size(each, splits, workers, task_seconds)
+    tasks = -(-splits // block)
+    one = block * each + machine.part + machine.latency
+    rounds = -(-tasks // workers)
+    work, served = rounds * one, tasks * machine.task
+    alone = machine.begin + tasks * machine.check
+    seconds = max(work, served) + alone
+    ideal = splits * each / workers
+    losses = {
+        "scheduler": max(0.0, served - work),
+        "one after the other": alone,
+        "last round": rounds * one - tasks / workers * one,
+        "overhead of tasks": tasks / workers * (machine.part + machine.latency),
+    }
+    worst = max(losses, key=lambda name: losses[name])
+    limit = "work" if losses[worst] < 0.05 * seconds else worst
+    return Predicted(workers, tasks, block, seconds, ideal / seconds, limit)
+
+
+def table(
+    machine: Machine, work: Mapping[str, float], *, splits: int, workers: tuple[int, ...]
+) -> list[dict[str, Any]]:
+    """Return a row per kind of search (name -> seconds of one) and number of workers."""
+    return [
+        {
+            "search": name,
+            "each": each,
+            "splits": splits,
+            **vars(predict(machine, splits=splits, each=each, workers=count)),
+        }
+        for name, each in work.items()
+        for count in workers
+    ]
