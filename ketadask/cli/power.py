@@ -91,6 +91,7 @@ def tell_outlook(study: Study, checked: Checked) -> None:
     features = int(checked.families["features"].sum())
     if people < 8 or features < 1:
         return
+    study.progress.say("outlook: simulating some studies of this size")
     out = console()
     for line in outlook_lines(quick_look(study.settings, people, features)):
         out.print(line, soft_wrap=True)

@@ -101,7 +101,9 @@ def test_the_commands(asked, tmp_path, capsys):
     profile.write_text("kind: synchronous\n")
     words = [str(tmp_path / "study.yaml"), "--out", str(tmp_path / "runs")]
     assert run(["check", *words]) == 0
-    assert "Outlook: " in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Outlook: " in said.out
+    assert "simulating some studies" in said.err
     sizes = ["--participants", "30", "--effect", "3", "--simulations", "20"]
     assert run(["power", *words, "--cluster", str(profile), *sizes]) == 0
     said = capsys.readouterr().out.splitlines()
