@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ketadask.search import Problem
 
 LEVEL, DIFFERENT = 0.95, 0.05
+AMONG = 10
+"""A search finds a persona again where it lists it among its first so many."""
 IN_ALL, IN_MOST = "in all trials", "in most trials"
 IN_ONE, MAINLY, UNSETTLED = "in a single trial only", "mainly in a single trial", "not settled"
 
@@ -141,7 +143,7 @@ def summaries(trials: pd.DataFrame) -> pd.DataFrame:
                 **_summed(_pooled(mine)),
                 "agreeing": int((sign * mine["effect"] > 0).sum()),
                 "clear": int(mine["clear"].sum()),
-                "found": int((mine["found_rank"] > 0).sum()),
+                "found": int(mine["found_rank"].between(1, AMONG).sum()),
                 "where": where,
                 "only": only,
             }

@@ -116,8 +116,8 @@ def _of_trials(told: Mapping[str, Any], holdout: str | None) -> dict[str, str]:
     best = told.get("best")
     if best:
         made["similar"] = (
-            f"best persona: {best['where']} ({best['agreeing']} of {best['measured']} effects point "
-            "its way)"
+            f"best persona: {best['where']}; {best['agreeing']} of {best['measured']} effects "
+            "point its way"
         )
         if best.get("i2") is not None and best["i2"] == best["i2"]:
             made["similar"] += f"; I2 {best['i2']:.0%}, Q p = {best['q_p']:.3f}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ketadask.inference.across import AMONG
 from ketadask.report.canvas import ACTIVE, INK, LINE, MUTED, PAPER, Drawing, Surface, draw
 from ketadask.report.cards import LEAST_ROWS, foremost
 from ketadask.report.downloads import as_download
@@ -44,6 +45,7 @@ def across_view(findings: Findings) -> dict[str, Any] | None:
         "word": unit_word(findings, 2),
         "per": unit.per,
         "places": unit.places,
+        "among": AMONG,
         "left_out": [
             {
                 "words": words,
@@ -106,7 +108,7 @@ def _paint(surface: Surface, trials: list[_Row], told: _Row, unit: Endpoint) -> 
             continue
         _whisker(surface, axes, row, at, (low, high))
         size = _SMALLEST + (_LARGEST - _SMALLEST) * np.sqrt(row["weight"] / heaviest)
-        found = row["found_rank"] > 0
+        found = 1 <= row["found_rank"] <= AMONG
         (square,) = axes.plot(
             [row["effect"]], [at], "s", markersize=size, markeredgewidth=1.8, zorder=3,
             markeredgecolor=ACTIVE, markerfacecolor=ACTIVE if found else PAPER,

@@ -179,7 +179,7 @@ TRIALS = TableContract(
         **_EFFECT,
         "clear": _flag("the interval, widened for the number of trials, excludes zero"),
         "weight": _real("share of the trial in the mean of all"),
-        "found_rank": _whole("rank at which the search without this trial finds it, 0 if not"),
+        "found_rank": _whole("rank at which the search without this trial lists it, 0 if not"),
     },
 )
 
@@ -203,7 +203,7 @@ SUMMARIES = TableContract(
         "i2": _real("share of the variance between the effects that is not chance"),
         "agreeing": _whole("trials whose effect points the persona's way"),
         "clear": _whole("trials that show it by themselves"),
-        "found": _whole("trials without which the search still finds it"),
+        "found": _whole("trials without which the search finds it among its first ten"),
         "where": _text("in which trials it holds, in words"),
         "only": _text("the single trial, or nothing"),
     },
