@@ -85,7 +85,8 @@ def simulate(
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
     recordings
-        Seconds of resting MEG before each infusion, with 30 sensors; 0 makes none.
+        Seconds of resting MEG before each infusion, with 30 sensors, one in three with a flaw; 0
+        makes none.
     overwrite
         Replace an earlier simulated study; any other folder that is not empty is left alone.
 
@@ -138,7 +139,7 @@ def simulate(
         if recordings:
             from ketadask.simulate.meg.folder import write_recordings
 
-            write_recordings(folder, everybody, seconds=recordings, seed=seed)
+            write_recordings(folder, everybody, seconds=recordings, seed=seed, flaws=True)
         counts = {
             "participants": participants,
             "members": len(members),

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from ketadask.features.meg.extraction import extract
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.folder import draw_person, write_recordings
+from ketadask.simulate.meg.folder import draw_flaws, draw_person, write_recordings
 from ketadask.simulate.meg.sensors import helmet
 from ketadask.simulate.meg.signals import Planted, draw_sources, simulated_field
 from ketadask.simulate.trial import generator
 from ketadask.sources.meg.channels import place_of
+from ketadask.sources.meg.collection import find_recordings
 
 RATE = 600.0
 
@@ -133,3 +135,26 @@ def test_people_differ_within_what_is_plausible():
     alpha = np.array([person.alpha for person in people])
     assert (alpha.min() >= 8.2, alpha.max() <= 12.2, alpha.std() > 0.6) == (True, True, True)
     assert 0.1 < np.std([person.exponent for person in people]) < 0.2
+
+
+def test_flaws_of_a_study_are_addressed_and_found(tmp_path):
+    """Broken sensors and mains of a simulated study are what the quality of each recording says."""
+    people = [f"sub-{k:02d}" for k in range(14)]
+    paths = write_recordings(
+        tmp_path / "all", people, ["ses-p1d0"], seconds=8, sensors=30, rate=300, seed=7, flaws=True
+    )
+    alone = write_recordings(
+        tmp_path / "alone", people[:2], ["ses-p1d0"], seconds=8, rate=300, seed=7, flaws=True
+    )
+    assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in paths[:2]]
+    head = helmet(30, references=6)
+    kinds = set()
+    for number, each in enumerate(find_recordings(tmp_path / "all")):
+        flaws = draw_flaws(generator(7, number, 3, 0, 1), head, 8.0)
+        made = extract(each)
+        bad = made.channels.set_index("channel")["bad"]
+        expected = {n: kind for kind in ("noisy", "flat") for n in flaws.get(kind, ())}
+        assert bad[bad != ""].to_dict() == expected, each.name
+        assert (made.quality["flags"].item() == "mains") == ("mains_left" in flaws), each.name
+        kinds |= set(flaws)
+    assert len(kinds) >= 3

@@ -14,9 +14,9 @@ from ketadask.features.meg.settings import ICA, KEEP, PROJECT
 from ketadask.features.meg.stream import Decimated
 from ketadask.schema import InputError, nearest
 
-# What is looked at to learn the heart's pattern: two minutes hold a hundred beats, and bound what
+# What is looked at to learn the heart's pattern: one minute holds sixty beats, and bounds what
 # mne holds in float64.
-FITTED = 120.0
+FITTED = 60.0
 _SHORTEST = 12.0
 _SLOWEST, _FASTEST = 40.0, 120.0
 # Intervals of a heart at rest hardly differ; those of crests of alpha do, and what belongs to
@@ -60,7 +60,7 @@ def without_heart(made: Decimated, quality: Quality, names: Sequence[str], how: 
 
     There is no electrocardiogram: beats are looked for in the mean of all sensors (``project``) or
     in independent components (``ica``), and believed only where they are regular. The pattern is
-    learnt from at most two minutes, and taken off everything in windows by one matrix product.
+    learnt from at most one minute, and taken off everything in windows by one matrix product.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def regular_pulse(beats: np.ndarray) -> float:
 
 
 def _stretch(made: Decimated, quality: Quality) -> np.ndarray:
-    """Return the good sensors over the cleanest two minutes; bad segments are straight lines."""
+    """Return the good sensors over the cleanest minute; bad segments are straight lines."""
     most = max(1, round(FITTED * made.rate / quality.length))
     clean = np.convolve(quality.clean, np.ones(min(most, quality.clean.size)), "valid")
     first = int(np.argmax(clean))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ketadask.simulate.meg.sensors import Helmet, helmet
 from ketadask.simulate.meg.signals import Planted
 from ketadask.simulate.trial import generator
 
-_PERSON = 3
+_PERSON, _FLAWS = 3, 1
 TASK = "rest"
 
 
@@ -27,6 +28,7 @@ def write_recordings(
     sensors: int = 30,
     rate: float = 300.0,
     seed: int = 0,
+    flaws: bool = False,
 ) -> list[Path]:
     """Write one resting recording per participant and session, with sidecars.
 
@@ -42,6 +44,8 @@ def write_recordings(
         Names with their prefixes.
     seconds, sensors, rate
         Length, number of sensors (273 are a whole helmet) and time points per second.
+    flaws
+        Whether some recordings have a broken sensor, a burst of muscle activity, or mains.
     """
     try:
         from ketadask.simulate.meg.fif import write_recording
@@ -60,7 +64,11 @@ def write_recordings(
             place = folder / participant / session / "meg"
             address = int(generator(seed, number, _PERSON, visit).integers(2**31))
             path = place / f"{stem}_meg.fif"
-            write_recording(path, head, planted, seconds=seconds, rate=rate, seed=address)
+            made = planted
+            if flaws:
+                rng = generator(seed, number, _PERSON, visit, _FLAWS)
+                made = replace(planted, **draw_flaws(rng, head, seconds))
+            write_recording(path, head, made, seconds=seconds, rate=rate, seed=address)
             write_sidecars(place, stem, head, seconds=seconds, rate=rate, mains=planted.mains)
             written.append(path)
     return written
@@ -75,6 +83,25 @@ def draw_person(rng: np.random.Generator) -> Planted:
         alpha=float(np.clip(rng.normal(10.0, 0.9), 8.2, 12.2)),
         alpha_power=tuple(float(power * height) for power in Planted().alpha_power),
     )
+
+
+def draw_flaws(rng: np.random.Generator, head: Helmet, seconds: float) -> dict[str, Any]:
+    """Draw what is wrong with a recording: nothing in two of three.
+
+    Examples
+    --------
+    >>> from ketadask.simulate.meg.sensors import helmet
+    >>> draw_flaws(np.random.default_rng(3), helmet(10), 60.0)
+    {'noisy': ('MLF11',)}
+    """
+    chance, which, when = rng.random(), int(rng.integers(len(head.names))), rng.random()
+    if chance < 0.12:
+        return {"noisy": (head.names[which],)}
+    if chance < 0.2:
+        return {"flat": (head.names[which],)}
+    if chance < 0.3:
+        return {"bursts": ((float(when * max(seconds - 1.0, 0.0)), 1.0),)}
+    return {"mains_left": 60.0} if chance < 0.33 else {}
 
 
 def write_sidecars(
