@@ -281,6 +281,13 @@ def test_a_trial_that_works_better_overall_moves_no_score(design):
     assert two - one == pytest.approx((two - one)[0])
     trial = units(cohort, design=design)["trial"].values
     assert one[trial == "t0"].mean() == pytest.approx(one[trial == "t1"].mean())
+    of = trial_of(units(better, design=design))
+    own = trial_scores(
+        design, of.outcome, stratum=of.stratum, active_first=of.active_first, trial=of.trial,
+        level=False,
+    )  # fmt: skip
+    assert two.mean() == pytest.approx(own.mean())
+    assert not np.allclose(two, own)
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
