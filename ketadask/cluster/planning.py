@@ -24,7 +24,7 @@ def pieces_of(each: float, left: int, searches: int, task_seconds: float) -> int
 
     Examples
     --------
-    >>> pieces_of(9.0, 1000, 2, 10), pieces_of(240.0, 1000, 2, 10), pieces_of(240.0, 9000, 2, 10)
+    >>> pieces_of(9.0, 1000, 2, 10), pieces_of(240.0, 500, 2, 10), pieces_of(240.0, 9000, 2, 10)
     (1, 12, 1)
     """
     if not searches or each <= 2 * task_seconds:
