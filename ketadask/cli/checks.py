@@ -29,6 +29,15 @@ def show_check(checked: Checked) -> bool:
     told = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in checked.response.items())
     out.print(f"response      {told} ({checked.outcome})")
     out.print(f"units         {checked.units:,} in the {checked.design} design")
+    if len(checked.trials) > 1:
+        told = ", ".join(f"{name} {count:,}" for name, count in checked.trials.items())
+        out.print(f"trials        {len(checked.trials):,}, units in each: {told}", soft_wrap=True)
+    if checked.scanners > 1:
+        out.print(
+            f"sites         {checked.scanners:,}, volumes as each measured them; "
+            "features.harmonise: site brings them to one mean and spread",
+            soft_wrap=True,
+        )
     table = Table(title="Features", title_justify="left")
     for name in ("family", "kind", "features", "missing", "most missing"):
         table.add_column(name, justify="left" if name in ("family", "kind") else "right")

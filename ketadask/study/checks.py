@@ -12,6 +12,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.config import Settings
 from ketadask.schema import InputError
+from ketadask.sources.names_order import natural
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
 from ketadask.study.trial import exclusions_of, read_cohort, units_of
@@ -34,6 +35,8 @@ class Checked:
     response: dict[str, tuple[int, int]]
     outcome: str
     units: int
+    trials: dict[str, int]
+    scanners: int
     design: str
     families: pd.DataFrame
     dropped: dict[str, str]
@@ -68,6 +71,8 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
         response={arm: _responders(cohort, arm) for arm in nm.ARMS},
         outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {cohort.attrs['day']}",
         units=units.sizes[nm.UNIT],
+        trials=_trials(units),
+        scanners=_scanners(settings, units),
         design=settings.design.kind,
         families=_families(cohort),
         dropped=json.loads(cohort.attrs.get("dropped", "{}")),
@@ -86,6 +91,21 @@ def _lenient_cohort(settings: Settings, folder: Path) -> xr.Dataset:
         if settings.data.bad_cells == "stop":
             read_cohort(settings, folder)  # the first wrong cell says more than what follows of it
         raise
+
+
+def _trials(units: xr.Dataset) -> dict[str, int]:
+    """Return how many units each trial gives, in the order a reader expects."""
+    names, counts = np.unique(units["trial"].to_numpy().astype(str), return_counts=True)
+    told = zip(names.tolist(), counts.tolist(), strict=True)
+    return dict(sorted(told, key=lambda entry: natural(entry[0])))
+
+
+def _scanners(settings: Settings, units: xr.Dataset) -> int:
+    """Return how many sites gave volumes that are compared as they were measured."""
+    if settings.features.harmonise != "none" or nm.VOLUME not in units["family"].to_numpy():
+        return 1
+    trial, site = (units[name].to_numpy().astype(str).tolist() for name in ("trial", "site"))
+    return len(set(zip(trial, site, strict=True)))
 
 
 def _responders(cohort: xr.Dataset, arm: str) -> tuple[int, int]:

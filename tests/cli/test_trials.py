@@ -43,6 +43,15 @@ def test_the_study_of_several_trials_can_be_read():
     assert load(STUDY, ["data.simulate.persona_trials=1"]).data.simulate.persona_trials == 1
 
 
+def test_check_names_the_trials(tmp_path, capsys):
+    changes = ["features.harmonise=none", "data.simulate.participants=176"]
+    words = [word for change in changes for word in ("--set", change)]
+    assert run(["check", str(STUDY), *words, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "trials        8, units in each: trial-1 " in said
+    assert "features.harmonise: site" in said
+
+
 @pytest.mark.slow
 def test_five_thousand_participants_of_eight_trials(tmp_path):
     words = ["--trials", "8", "--participants", "5000"]

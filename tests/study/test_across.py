@@ -84,6 +84,15 @@ def test_status_names_the_trials_left_out(in_all):
     assert "leave out" in stages
 
 
+def test_check_counts_the_units_of_each_trial(in_all):
+    folder = in_all.folder.parents[1]
+    checked = study(folder).check()
+    assert list(checked.trials) == ["trial-1", "trial-2", "trial-3", "trial-4"]
+    assert sum(checked.trials.values()) == checked.units
+    assert checked.scanners == 1
+    assert study(folder, "features.harmonise=none").check().scanners == 4
+
+
 def test_one_trial_has_no_such_section(tmp_path):
     ending = study(tmp_path, "splits.count=4").run()
     assert "trials" not in json.loads((ending.folder / "summary.json").read_text())
