@@ -66,6 +66,22 @@ class Found:
         return f"<Found: {self.q.size} personas, {best}, {word}>"
 
 
+def nothing() -> Found:
+    """Return the result of a search in which no persona is admissible."""
+    none = np.zeros(0)
+    return Found(
+        ids=np.zeros((0, MAX), dtype=np.int32),
+        n_literals=none.astype(np.int8),
+        q=none,
+        support=none.astype(np.int32),
+        upper=-math.inf,
+        root=math.nan,
+        nodes=0,
+        screened=0,
+        proven=True,
+    )
+
+
 def report(best: tuple, counts: np.ndarray, upper: float, root: float, proven: bool) -> Found:
     """Return the list of the best as a result."""
     q, sizes, ids, covers = in_order(best)

@@ -18,6 +18,10 @@ EFFECT = "effect"
 OBJECTIVES = (HETEROGENEITY, EFFECT)
 
 
+class EqualScoresError(ValueError):
+    """Scores that do not differ: nothing can be searched."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Centred scores and the denominators of Q.
@@ -65,7 +69,7 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
     sigma = math.sqrt(math.fsum((score - mean) ** 2) / (n - 1))
     if sigma <= 1e-12:
         value = np.ldexp(score[0], size)
-        raise ValueError(
+        raise EqualScoresError(
             f"all {n} scores are equal ({value:g}): no persona can differ from the rest"
         )
     shifted = score - mean if objective == HETEROGENEITY else score

@@ -11,8 +11,8 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.exact import DISTINCT, STRATEGIES, WHOLE, Found, search_rows
-from ketadask.kernels.found import merge
-from ketadask.kernels.scoring import OBJECTIVES
+from ketadask.kernels.found import merge, nothing
+from ketadask.kernels.scoring import OBJECTIVES, EqualScoresError
 from ketadask.schema import COHORT, InputError, nearest
 from ketadask.search.criteria import Gates, support_floor
 
@@ -200,7 +200,8 @@ class PersonaSearch:
         Parameters
         ----------
         train
-            bool (unit,): search these units only.
+            bool (unit,): search these units only; nothing is found where all their scores are
+            equal.
         rows
             Permutation of the units: unit u gets the features of unit ``rows[u]``.
         keep, strategy
@@ -234,6 +235,10 @@ class PersonaSearch:
                 part=part,
                 start=start,
             )
+        except EqualScoresError:
+            if train is None:
+                raise
+            return nothing()  # a side on which all benefit alike names nobody: no hit there
         except MemoryError as error:
             raise InputError(
                 str(error) or "the search does not fit in memory",

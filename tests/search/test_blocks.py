@@ -1,5 +1,7 @@
 """Blocks of splits: the same tables whatever the blocks, the scheduler or the interruptions."""
 
+from dataclasses import replace
+
 import dask
 import numpy as np
 import pandas as pd
@@ -79,6 +81,26 @@ def test_nothing_is_computed_before_it_is_asked_for(study, tmp_path):
         tasks = hit_blocks(problem, search, splitter, [(0, 11)], Parts(tmp_path, "k"), Gates())
     assert len(tasks) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_train_side_on_which_all_benefit_alike_has_no_hits(tmp_path, pieces):
+    """Few responders may all lie on the other side; the other splits must not be lost for it."""
+    search = PersonaSearch(2, keep=5, cuts=2)
+    problem = search.problem(small_units("crossover"))
+    score = np.zeros(len(problem.trial.score))
+    score[:2] = 1.0
+    problem = replace(problem, trial=replace(problem.trial, score=score))
+    splitter, parts = HoldoutSplit(12, seed=1, stratify=False), Parts(tmp_path, "key")
+    tasks = hit_blocks(problem, search, splitter, [(0, 11)], parts, Gates(), pieces)
+    dask.compute(*tasks, scheduler="synchronous")
+    trial, told = problem.trial, parts.read_all("searches")
+    flat = [not score[splitter.mask(i, trial.participant)].any() for i in range(12)]
+    assert 0 < sum(flat) < 12
+    assert (told.groupby("split")["q_best"].max() == -np.inf).tolist() == flat
+    assert set(parts.read_all("hits")["split"]) == {i for i in range(12) if not flat[i]}
+    with pytest.raises(ValueError, match="all 40 scores are equal"):
+        search.solve(replace(problem, trial=replace(trial, score=0 * score)))
 
 
 def test_a_failing_split_is_named(study):
