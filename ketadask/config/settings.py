@@ -35,7 +35,7 @@ _COHORT: dict[str, Any] = {
 }
 _PROBLEM = _COHORT | {"literals": True, "search": True, "seed": True}
 _SPLITS = {"splits": {"share", "keep", "scheme", "stratify"}, "gates": True}
-# What other cohorts hold is hashed beside it, as the study's own folder is.
+# What is learnt does not depend on other cohorts; they are read and foretold anew each time.
 _PREDICTED = set(Predict.model_fields) - {"permutations", "baselines", "absent", "external"}
 _SCIENCE: dict[str, dict[str, Any]] = {
     "data": {"data": {"simulate"}},
