@@ -84,6 +84,20 @@ def test_same_bytes_on_every_executor_and_block(tmp_path, reference, kind, worke
     assert ending.report.stat().st_size > 10_000
 
 
+def test_same_bytes_with_searches_split_and_literals_in_a_file(tmp_path, reference, monkeypatch):
+    monkeypatch.setattr("ketadask.search.persona_search.LITERALS_SHARE", 1e-9)
+    profile = Profile(kind="threads", workers=2)
+    changes = ["execution.task_seconds=0.001", "execution.memory=400MB"]
+    ending = study(tmp_path, *changes, profile=profile).run()
+    assert ending.folder.name == reference.name
+    assert results(ending.folder) == results(reference)
+    assert (ending.folder / "literals.bits").is_file()
+    stages = json.loads((ending.folder / "provenance.json").read_text())["runs"][-1]["stages"]
+    pieces = {stage["stage"]: stage["pieces"] for stage in stages}
+    assert min(pieces["search"], pieces["null"]) > 1
+    assert pieces["evaluate"] == 1
+
+
 def test_the_run_folder_holds_what_a_reader_needs(reference):
     for name in (*RESULTS, "provenance.json", "report.html", "study.log"):
         assert (reference / name).is_file(), name
