@@ -145,8 +145,11 @@ def _who(findings: Findings, table: pd.DataFrame, inside: np.ndarray) -> np.ndar
 
 
 def _points(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return means with intervals; the score of a single person is not for everybody."""
     points = []
     for (day, within, arm), rows in table.groupby(["day", "inside", nm.ARM], sort=True):
+        if rows[nm.PARTICIPANT].nunique() < 2:
+            continue
         mean, low, high = t_interval(rows["score"].to_numpy())
         where = _INSIDE if within else _OUTSIDE
         ends = {"mean": mean, "low": low, "high": high}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +26,7 @@ from ketadask.report.prediction import prediction_view
 from ketadask.report.recordings import recordings_view
 from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
 from ketadask.schema import InputError
+from ketadask.store.disk import write_whole
 
 if TYPE_CHECKING:
     import jinja2
@@ -77,7 +76,7 @@ def write_report(findings: Findings, path: str | Path, *, identifiers: bool | No
     if identifiers is None:
         identifiers = bool(lookup(findings.settings, "report.identifiers", False))
     text = render(findings, identifiers=identifiers)
-    return _write_whole(Path(path), text)
+    return write_whole(Path(path), text.encode("utf-8"))
 
 
 def report(cohort: xr.Dataset, verdicts: pd.DataFrame, path: str | Path, **parts: Any) -> Path:
@@ -175,27 +174,3 @@ def _environment() -> jinja2.Environment:
 
 def _asset(name: str) -> str:
     return (resources.files("ketadask.report") / "templates" / name).read_text("utf-8")
-
-
-def _write_whole(path: Path, text: str) -> Path:
-    """Write ``text`` beside ``path`` and move it there once it is on disk."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(
-            f"the report cannot be written: {error.strerror}",
-            file=path,
-            remedy="give a path in a folder that exists, may be written to and has room",
-        ) from error
-    return path

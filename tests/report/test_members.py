@@ -51,6 +51,17 @@ def test_days_on_which_few_were_seen_are_left_out(findings):
     assert {p["day"] for p in courses(findings)[0]["points"]} == {0, 1, 3, 7}
 
 
+def test_the_score_of_a_single_person_is_not_shown(findings):
+    who = findings.units["participant"].values[planted(findings.units)][1:]
+    table = findings.courses
+    hidden = table["participant"].isin(who) & (table["day"] == 3) & (table["arm"] == "active")
+    points = courses(replace(findings, courses=table[~hidden]))[0]["points"]
+    assert {(3, "inside", "control"), (3, "outside", "active")} <= (
+        shown := {(p["day"], p["where"], p["arm"]) for p in points}
+    )
+    assert (3, "inside", "active") not in shown
+
+
 def test_the_people_of_a_pooled_study_are_told_by_case(findings):
     units = findings.units.assign_attrs(design="pooled")
     kept = courses(replace(findings, units=units))[0]["points"]

@@ -158,7 +158,7 @@ def test_kd_report_works_from_cohort_and_verdicts_alone(findings, tmp_path):
 
 def test_unwritable_path_is_one_line(findings, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="the report cannot be written"):
+    with pytest.raises(InputError, match="cannot write, a file stands where a folder is needed"):
         kd.report(findings.cohort, findings.verdicts, tmp_path / "file" / "r.html")
 
 
