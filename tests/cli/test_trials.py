@@ -43,6 +43,7 @@ def test_the_study_of_several_trials_can_be_read():
     assert load(STUDY, ["data.simulate.persona_trials=1"]).data.simulate.persona_trials == 1
 
 
+@pytest.mark.slow
 def test_check_names_the_trials(tmp_path, capsys):
     changes = ["features.harmonise=none", "data.simulate.participants=176"]
     words = [word for change in changes for word in ("--set", change)]

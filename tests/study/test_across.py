@@ -26,7 +26,7 @@ null: {relabellings: 19, studies: 0}
 FILES = ("trials.parquet", "trial_summaries.parquet", "trials_left_out.parquet", "summary.json")
 
 
-def several(folder, *, held=4, people=240, effect=2.1):
+def several(folder, *, held=4, people=180, effect=2.1):
     text = SEVERAL.replace("PEOPLE", str(people)).replace("HELD", str(held))
     (folder / "study.yaml").write_text(text.replace("EFFECT", str(effect)))
     return folder
@@ -93,6 +93,7 @@ def test_check_counts_the_units_of_each_trial(in_all):
     assert study(folder, "features.harmonise=none").check().scanners == 4
 
 
+@pytest.mark.slow
 def test_one_trial_has_no_such_section(tmp_path):
     ending = study(tmp_path, "splits.count=4").run()
     assert "trials" not in json.loads((ending.folder / "summary.json").read_text())
