@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# How long an example takes says how busy the machine is, not whether it is right.
+hypothesis.settings.register_profile("ketadask", deadline=None)
+hypothesis.settings.load_profile("ketadask")
 
 
 @pytest.fixture(scope="session")
