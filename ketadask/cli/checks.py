@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -42,13 +43,11 @@ def show_check(checked: Checked) -> bool:
     for name in ("family", "kind", "features", "missing", "most missing"):
         table.add_column(name, justify="left" if name in ("family", "kind") else "right")
     for row in checked.families.to_dict("records"):
-        table.add_row(
-            row["family"],
-            row["kind"],
-            f"{row['features']:,}",
-            f"{row['missing']:.1%}",
-            f"{row['most_missing']:.1%}",
-        )
+        shares = [
+            "not yet measured" if isnan(row[share]) else f"{row[share]:.1%}"
+            for share in ("missing", "most_missing")
+        ]
+        table.add_row(row["family"], row["kind"], f"{row['features']:,}", *shares)
     out.print(table)
     _list(out, "Features left out", checked.dropped)
     _list(out, "Exclusions (participant periods)", checked.reasons)

@@ -15,7 +15,7 @@ from ketadask.schema import InputError
 from ketadask.sources.names_order import natural
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
-from ketadask.study.trial import exclusions_of, read_cohort, units_of
+from ketadask.study.trial import awaited, exclusions_of, read_cohort, units_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
     wrong = json.loads(cohort.attrs.get("findings", "[]"))
+    dropped, later = json.loads(cohort.attrs.get("dropped", "{}")), awaited(settings, cohort)
     threshold = settings.outcome.response_threshold
     return Checked(
         folder=folder,
@@ -74,8 +75,8 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
         trials=_trials(units),
         scanners=_scanners(settings, units),
         design=settings.design.kind,
-        families=_families(cohort),
-        dropped=json.loads(cohort.attrs.get("dropped", "{}")),
+        families=_families(cohort, len(later)),
+        dropped={k: v for k, v in dropped.items() if k not in later},
         exclusions=exclusions_of(units),
         wrong=wrong,
         stops=bool(wrong) and settings.data.bad_cells == "stop",
@@ -113,13 +114,17 @@ def _responders(cohort: xr.Dataset, arm: str) -> tuple[int, int]:
     return int(given.sum()), int(given.size)
 
 
-def _families(cohort: xr.Dataset) -> pd.DataFrame:
+def _families(cohort: xr.Dataset, later: int) -> pd.DataFrame:
+    """Return a row per family and kind; of ``later`` MEG features nothing is known yet."""
     import pandas as pd
 
     missing = np.isnan(cohort["value"].to_numpy()).mean(axis=0)
     table = pd.DataFrame(
         {"family": cohort["family"].to_numpy(), "kind": cohort["kind"].to_numpy(), "m": missing}
     )
-    return table.groupby(["family", "kind"], as_index=False, sort=False).agg(
+    counted = table.groupby(["family", "kind"], as_index=False, sort=False).agg(
         features=("m", "size"), missing=("m", "mean"), most_missing=("m", "max")
     )
+    if later:
+        counted.loc[len(counted)] = [nm.MEG, nm.CONTINUOUS, later, np.nan, np.nan]
+    return counted

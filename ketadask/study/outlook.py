@@ -57,13 +57,13 @@ def size_of(study: Study) -> tuple[int, int]:
     """Return participants and features as the study's tables have them."""
     from ketadask import names as nm
     from ketadask.study.inputs import make_data
-    from ketadask.study.trial import read_cohort, units_of
+    from ketadask.study.trial import awaited, read_cohort, units_of
 
     settings = study.settings
-    units = units_of(
-        settings, read_cohort(settings, make_data(settings, study.out, study.progress))
-    )
-    return len(set(units[nm.PARTICIPANT].to_numpy().tolist())), units.sizes[nm.FEATURE]
+    cohort = read_cohort(settings, make_data(settings, study.out, study.progress))
+    units = units_of(settings, cohort)
+    features = units.sizes[nm.FEATURE] + len(awaited(settings, cohort))
+    return len(set(units[nm.PARTICIPANT].to_numpy().tolist())), features
 
 
 def plan(

@@ -65,6 +65,16 @@ def _unmeasured(which: str) -> FeatureTable:
     return unmeasured(features(which))
 
 
+def awaited(settings: Settings, cohort: xr.Dataset) -> list[str]:
+    """Return the MEG features of a study that was only looked at: its run measures them."""
+    if "meg" not in settings.features.families:
+        return []
+    from ketadask.features.meg.registry import features
+
+    known = {each.name for each in features(settings.features.meg)}
+    return [name for name in json.loads(cohort.attrs.get("dropped", "{}")) if name in known]
+
+
 def _has_volumes(settings: Settings, folder: Path) -> bool:
     place = volumes_folder(settings, folder)
     if place.is_dir():

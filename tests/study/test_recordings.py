@@ -12,6 +12,7 @@ from ketadask.schema import InputError
 from ketadask.simulate import simulate
 from ketadask.store import RunFolder
 from ketadask.study import Study
+from ketadask.study.outlook import size_of
 from ketadask.study.problems import pose
 from ketadask.study.progress import Progress
 from ketadask.study.recordings import quality_tables
@@ -74,9 +75,14 @@ def test_a_broken_recording_is_told_and_the_others_are_used(study):
     assert len(told["quality"]) == 7
 
 
-def test_check_reads_no_recording(study):
-    found = Study.read(study / "study.yaml", out=study / "runs").check()
+def test_check_reads_no_recording_and_counts_what_will_be_measured(study):
+    asked = Study.read(study / "study.yaml", out=study / "runs")
+    found = asked.check()
     assert found.files > 8
+    counted = found.families.set_index("family")["features"]
+    assert counted.to_dict() == {"demographic": 1, "meg": 36}
+    assert found.dropped == {}
+    assert size_of(asked) == (found.units, 37)
     assert not (study / "runs" / "recordings").exists()
 
 
