@@ -49,7 +49,8 @@ def placed(sequence: str, period: int, arm: str, day: int) -> int:
 
     A visit named by its arm belongs to the period in which that arm was given. A visit contradicts
     the sequence when its arm was never given, or in another period, or when it follows an infusion
-    that was not given. With an unknown sequence nothing can be contradicted.
+    that was not given. With an unknown sequence nothing can be contradicted, but a visit named by
+    its arm alone has no place either.
 
     Examples
     --------
