@@ -21,7 +21,8 @@ def coupling(analytic: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Three symmetric float64 (channel, channel) with a zero diagonal.
 
     - correlation, without its sign, of the envelope of one channel with the envelope of what is
-      orthogonal to it in the other, averaged over both directions (Hipp et al. 2012, Nat Neurosci 15:884);
+      orthogonal to it in the other, averaged over both directions (Hipp et al.
+      2012, Nat Neurosci 15:884);
     - ``|sum d| / sum |d|`` of the imaginary cross products d over time (Vinck et al. 2011,
       NeuroImage 55:1548);
     - ``|sum d| / sqrt(sum |x|^2 sum |y|^2)`` (Nolte et al. 2004, Clin Neurophysiol 115:2292).
