@@ -62,6 +62,8 @@ def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp
     assert set(table.about["family"]) == {"meg"}
     receipt = parts.finished()[part_name(found[0])]
     assert receipt.facts["quality"]["clean_seconds"] == 6.0
+    assert receipt.facts["quality"]["pulse"] is None
+    assert "NaN" not in (parts.folder / f"{receipt.name}.json").read_text()
     assert set(receipt.rows) == {"features", "quality", "channels", "spectrum"}
 
 

@@ -35,6 +35,8 @@ def make_recordings(count=63, failures=1, seed=0):
             "mains": 60.0,
             "line_ratio": line,
             "grade": 3,
+            "heart_removed": np.arange(count) % 2,
+            "pulse": np.where(np.arange(count) % 2, 62.5, np.nan),
             "flags": ["mains" if each > 10 else "" for each in line],
         }
     )
@@ -96,6 +98,11 @@ def test_flagged_recordings_come_first(html, told):
     assert "sub-KX0062" in first
     assert '<strong class="flag">mains</strong>' in first
     assert "31.7" in first
+
+
+def test_a_sheet_says_where_the_heart_was_taken_off(html):
+    assert html.count("Heart taken off, ") == 31
+    assert html.count('<data value="62.5">62.5</data> beats per minute') == 31
 
 
 def test_bad_sensors_are_named_and_text_is_text(html):
