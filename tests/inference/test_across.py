@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.api import OLS, add_constant
+from statsmodels.stats.meta_analysis import combine_effects
 
 from ketadask import names as nm
 from ketadask.cohort import HoldoutSplit
@@ -180,6 +182,28 @@ def marked(problem, level):
         literals=replace(literals, rows=PackedRows.of(holds)),
         trial=replace(trial, score=score),
     )
+
+
+def test_trials_left_out_are_as_statsmodels_has_them(made):
+    """Each by least squares with HC2 standard errors, all of them by Paule-Mandel and HKSJ."""
+    _, problem, _, hits, names, _ = made
+    table, trial = left_out(problem, names, hits), problem.trial
+    first = hits[hits["rank"] == 1].set_index(["polarity", "split"])
+    for row in table[np.isfinite(table["se"])].to_dict("records"):
+        code = names.index(row["trial"])
+        ids = first.loc[(row["polarity"], code), list(IDS)].to_numpy(dtype=int)
+        own = trial.trial == code
+        inside = problem.literals.conjunction(ids[None, :])[0][own]
+        fitted = OLS(trial.score[own], add_constant(inside.astype(float))).fit(cov_type="HC2")
+        assert (row["effect"], row["se"]) == pytest.approx((fitted.params[1], fitted.bse[1]))
+    for polarity, told in left_out_summary(table).items():
+        mine = table[(table["polarity"] == polarity) & np.isfinite(table["se"])]
+        effect, se = mine["effect"].to_numpy(), mine["se"].to_numpy()
+        whole = combine_effects(effect, se**2, method_re="iterated", use_t=True, atol=1e-12)
+        assert told["effect"] == pytest.approx(whole.mean_effect_re)
+        assert told["tau"] ** 2 == pytest.approx(whole.tau2, abs=1e-8)
+        if whole.tau2 > 0:  # else the interval is not shortened
+            assert (told["low"], told["high"]) == pytest.approx(whole.conf_int()[3], rel=1e-6)
 
 
 def test_a_feature_that_tells_the_trials_apart_does_not_hide_the_persona():
