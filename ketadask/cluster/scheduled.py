@@ -42,6 +42,8 @@ class Scheduled:
         self.unfinished = 0
         self._deaths: dict[str, list[tuple[bool, str]]] = {}
         self._flying: dict[Any, int] = {}
+        # By the key of a task inside: the one that was asked for; None where several share it.
+        self._asked_by: dict[str, str | None] = {}
 
     def compute(self, tasks: Sequence[Delayed]) -> Iterator[tuple[int, Any]]:
         """Yield (position, result or failure) as the tasks end.
@@ -71,7 +73,7 @@ class Scheduled:
         A task that was alone on its worker each time is the cause; one that had company gets
         another chance, alone, when the others are done.
         """
-        held = list(keys)
+        held = [self._asked_by.get(key) or key for key in keys]
         for key in held:
             deaths = self._deaths.setdefault(key, [])
             deaths.append((len(held) == 1, why))
@@ -137,6 +139,11 @@ class Scheduled:
             optimize_graph=False,
             retries=0 if self._tries is None else self._tries - 1,
         )
+        for i, future in zip(indices, futures, strict=True):
+            for key in map(str, tasks[i].__dask_graph__()):
+                asked = self._asked_by.setdefault(key, str(future.key))
+                if asked != str(future.key):
+                    self._asked_by[key] = None
         flying.update(zip(futures, indices, strict=True))
         ended.update(futures)
 

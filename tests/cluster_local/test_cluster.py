@@ -129,6 +129,27 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     assert "memory_limit" in str(results[0])
 
 
+def test_the_death_of_a_piece_is_held_against_the_task_it_belongs_to():
+    shared = delayed(square)(2)
+    pieces = [delayed(wait_long)(shared, i) for i in range(2)]
+    tasks = [delayed(sum)(pieces), delayed(square)(shared)]
+    with connect(PROFILES[2]) as executor:
+        executor._tries = 3
+        running = executor.compute(tasks)
+        assert next(running) == (1, 16)
+        for _ in range(3):
+            executor.blame([str(pieces[0].key)], "out of memory")
+            executor.blame([str(shared.key)], "in everybody's way")
+        ((index, failure),) = running
+    assert index == 0
+    assert isinstance(failure.error, MemoryError)
+    assert "died 3 times: out of memory" in str(failure)
+
+
+def wait_long(x, i):
+    time.sleep(600)
+
+
 def settle_once(folder: str) -> int:
     """Give a result once, and die when told to; whoever computes it again dies at once."""
     marks = {name: Path(folder) / name for name in ("go", "made", "die")}
