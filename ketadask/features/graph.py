@@ -1,7 +1,9 @@
 """How recordings become features: one task per recording, one part per recording.
 
 A task gets a path and settings, streams the recording in one thread and writes its features, its
-quality and its spectrum as one part; only the receipt comes back. A part that exists is never
+quality and its spectrum as one part; only the receipt comes back. A recording is not cut into tasks
+of some time each: which sensors and seconds are bad is known when all of it was read, and a whole
+helmet of five minutes takes five seconds. A part that exists is never
 computed again, whatever was killed in between. A recording that cannot be used becomes a part that
 says why, so the study goes on and asks again only when the file, its sidecar or the settings have
 changed: all of them are in the name or the key of the part. `band_power` is the same work as a lazy
