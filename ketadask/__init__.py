@@ -12,6 +12,7 @@ _WHERE = {
     "HoldoutSplit": "ketadask.cohort.splits",
     "InputError": "ketadask.schema",
     "PersonaSearch": "ketadask.search",
+    "across_trials": "ketadask.inference",
     "assemble": "ketadask.cohort.assemble",
     "band_power": "ketadask.features.graph",
     "judge": "ketadask.inference",

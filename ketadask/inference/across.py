@@ -16,17 +16,65 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.inference.relabelled import IDS
+from ketadask.inference.verdicts import JACCARD
 from ketadask.kernels.random_effects import RandomEffects, difference, random_effects
-from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
+from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS, InputError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ketadask.search import Problem
+    from ketadask.search.resampled import Resampled
 
 LEVEL, DIFFERENT = 0.95, 0.05
 AMONG = 10
 """A search finds a persona again where it lists it among its first so many."""
 IN_ALL, IN_MOST = "in all trials", "in most trials"
 IN_ONE, MAINLY, UNSETTLED = "in a single trial only", "mainly in a single trial", "not settled"
+
+
+def across_trials(
+    without: Resampled, verdicts: pd.DataFrame, cohort: xr.Dataset, *, jaccard: float = JACCARD
+) -> dict[str, pd.DataFrame]:
+    """Return what several trials say of each verdict, and of what is found without each of them.
+
+    Parameters
+    ----------
+    without
+        What `PersonaSearch.run` returned for ``HoldoutSplit(scheme="leave-trial-out")``.
+    verdicts
+        What `judge` returned for the same search and cohort.
+    cohort
+        The cohort, or the search matrix, that was searched.
+    jaccard
+        Overlap of covers from which a persona found counts as the judged one.
+
+    Returns
+    -------
+    Tables ``trials``, ``summaries`` and ``left_out``, which keep the contracts of these names:
+    see `trial_effects`, `summaries` and `left_out`.
+    """
+    names = [str(name) for name in np.unique(cohort["trial"].to_numpy())]
+    scheme, found = without.splitter.scheme, len(np.unique(without.problem.trial.trial))
+    if scheme != "leave-trial-out" or found < 2:
+        raise InputError(
+            "trials are compared by searches that leave each of them out",
+            value=f"scheme {scheme} on {found} trials",
+            remedy='search with HoldoutSplit(scheme="leave-trial-out") on several trials',
+        )
+    if len(names) != found:
+        raise InputError(
+            f"{found} trials were searched",
+            value=f"{len(names)} trials",
+            remedy="give the search matrix, as kd.units returns it",
+        )
+    hits = without.hits
+    effects = trial_effects(without.problem, verdicts, names, hits, jaccard=jaccard)
+    return {
+        "trials": effects,
+        "summaries": summaries(effects),
+        "left_out": left_out(without.problem, names, hits),
+    }
 
 
 def trial_effects(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from statsmodels.api import OLS, add_constant
 from statsmodels.stats.meta_analysis import combine_effects
 
+import ketadask as kd
 from ketadask import names as nm
 from ketadask.cohort import HoldoutSplit
 from ketadask.cohort.designs import trial_scores
@@ -28,10 +30,12 @@ from ketadask.inference.relabelled import IDS, null_block
 from ketadask.inference.verdicts import judge
 from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.random_effects import random_effects
-from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
+from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS, InputError
+from ketadask.search import PersonaSearch
 from ketadask.search.block import search_block
 from ketadask.search.criteria import Gates
 from tests.inference.small_problems import BruteSearch, make_problem
+from tests.inference.test_notebook import search_matrix
 
 
 def several(holds_in, trials=4, each=40, planted=3.0, design="crossover", seed=3):
@@ -235,10 +239,15 @@ def test_intervals_in_trials_left_out_are_honest():
 def test_a_trial_left_out_has_no_say_in_what_is_measured_in_it():
     problem, search = several(4), Complete()
     names = [f"T{k}" for k in range(4)]
-    changed = problem.trial.score.copy()
-    own = problem.trial.trial == 2
-    changed[own] = np.random.default_rng(0).permutation(changed[own]) + 1.0
-    other = replace(problem, trial=replace(problem.trial, score=changed))
+    trial, outcome = problem.trial, problem.trial.outcome.copy()
+    own = trial.trial == 2
+    outcome[own] = np.random.default_rng(0).permutation(outcome[own])
+    outcome[own, 0] += 1.0
+    score = trial_scores(
+        trial.design, outcome, stratum=trial.stratum, active_first=trial.active_first,
+        trial=trial.trial,
+    )  # fmt: skip
+    other = replace(problem, trial=replace(trial, outcome=outcome, score=score))
     one, two = (
         left_out(p, names, without_each(p, search)).set_index("trial") for p in (problem, other)
     )
@@ -320,3 +329,22 @@ def test_trials_of_cases_count_participants_once():
     )
     assert single["effect"].tolist() == double["effect"].tolist()
     assert single["se"].tolist() != double["se"].tolist()
+
+
+def test_in_a_notebook(tmp_path):
+    matrix = search_matrix(n=90, effect=3.0)
+    matrix["trial"] = ("unit", np.repeat(["b", "a", "c"], 30))
+    search = PersonaSearch(1, cuts=3, keep=10)
+    with dask.config.set(scheduler="synchronous"):
+        found = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)
+        verdicts = kd.judge(found, kd.null(search, matrix, relabellings=19, seed=7))
+        without = search.run(matrix, kd.HoldoutSplit(scheme="leave-trial-out"), store=tmp_path)
+    tables = kd.across_trials(without, verdicts, matrix)
+    assert list(tables) == ["trials", "summaries", "left_out"]
+    assert sorted(set(tables["trials"]["trial"])) == ["a", "b", "c"]
+    first = tables["summaries"].iloc[0]
+    assert (first["where"], first["found"]) == (IN_ALL, 3)
+    with pytest.raises(InputError, match="scheme holdout on 3 trials"):
+        kd.across_trials(found, verdicts, matrix)
+    with pytest.raises(InputError, match="3 trials were searched, found 2 trials"):
+        kd.across_trials(without, verdicts, matrix.isel(unit=slice(60)))
