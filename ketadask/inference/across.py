@@ -59,13 +59,14 @@ def across_trials(
     if scheme != "leave-trial-out" or found < 2:
         raise InputError(
             "trials are compared by searches that leave each of them out",
-            value=f"scheme {scheme} on {found} trials",
+            where=f"scheme {scheme}, trials",
+            value=found,
             remedy='search with HoldoutSplit(scheme="leave-trial-out") on several trials',
         )
     if len(names) != found:
         raise InputError(
-            f"{found} trials were searched",
-            value=f"{len(names)} trials",
+            f"{found} trials were searched, other than are here",
+            value=len(names),
             remedy="give the search matrix, as kd.units returns it",
         )
     hits = without.hits
