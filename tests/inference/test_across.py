@@ -344,7 +344,7 @@ def test_in_a_notebook(tmp_path):
     assert sorted(set(tables["trials"]["trial"])) == ["a", "b", "c"]
     first = tables["summaries"].iloc[0]
     assert (first["where"], first["found"]) == (IN_ALL, 3)
-    with pytest.raises(InputError, match="scheme holdout, trials: .*found 3"):
+    with pytest.raises(InputError, match=r"scheme holdout, trials: .*found 3"):
         kd.across_trials(found, verdicts, matrix)
-    with pytest.raises(InputError, match="3 trials were searched.*found 2"):
+    with pytest.raises(InputError, match=r"3 trials were searched.*found 2"):
         kd.across_trials(without, verdicts, matrix.isel(unit=slice(60)))
