@@ -5,9 +5,9 @@ searches its range of splits, writes the hits as one part and returns only the r
 gathered; a part that exists is never computed again. Splits are addressed by number, so the
 ranges, the workers and the order of the tasks cannot change a bit of what is found.
 
-A single search that is longer than a task becomes a small tree: a beam finds a first list of the
-best, tasks that share the first literals out between them go on from it in two rounds, and a last
-one keeps the K best of all.
+A single search that is longer than a task becomes a small tree: tasks share its first literals out
+between them, in two rounds; the second goes on from the K best of the first, and a last task keeps
+the K best of all.
 """
 
 from __future__ import annotations
@@ -104,21 +104,18 @@ def split_search(
 ) -> Delayed:
     """One exact search in ``pieces`` parts: gives a `Piece` with what the whole search finds.
 
-    Thresholds are shared by handing on what has been found: the beam's list to the first round,
-    what that found to the second. They spare work and cannot change the result.
+    What the first parts found, each beginning with a beam of its own, is handed on to the others:
+    a threshold that spares them work and cannot change the result.
     """
     asked = {"polarity": polarity, "keep": keep}
-    ended = delayed(solve_piece)(
-        shared, search, pose, [], **asked, strategy="beam", dask_key_name=f"begin-{name}"
-    )
-    first = min(pieces, max(2, pieces // FIRST_ROUND))
+    first, before = min(pieces, max(2, pieces // FIRST_ROUND)), list[Delayed]()
     for numbers in (range(first), range(first, pieces)):
         tasks = [
             delayed(solve_piece)(
                 shared,
                 search,
                 pose,
-                [ended],
+                before,
                 **asked,
                 part=(i, pieces),
                 dask_key_name=f"piece-{name}-{i}",
@@ -126,15 +123,16 @@ def split_search(
             for i in numbers
         ]
         if tasks:
-            ended = delayed(merge_pieces)(
+            merged = delayed(merge_pieces)(
                 shared,
                 search,
                 pose,
-                [ended, *tasks],
+                [*before, *tasks],
                 keep=keep,
                 dask_key_name=f"merge-{name}-{numbers[-1]}",
             )
-    return ended
+            before = [merged]
+    return merged
 
 
 def run_splits(

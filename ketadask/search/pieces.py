@@ -22,11 +22,10 @@ Pose = Callable[..., tuple[Any, Mapping[str, Any]]]
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What a part of a search found, what it took, and whether it is of the exact search."""
+    """What a part of a search found, and how many seconds it took."""
 
     found: Found
     seconds: float
-    exact: bool = True
 
 
 def solve_piece(
@@ -34,16 +33,14 @@ def solve_piece(
     search: PersonaSearch,
     pose: Pose,
     before: Sequence[Piece],
-    *,
-    strategy: str | None = None,
     **asked: Any,
 ) -> Piece:
     """Search a part, starting from what was found ``before``."""
     started = time.perf_counter()
     problem, how = pose(problem)
     start = before[0].found.ids if before else None
-    found = search.solve(problem, **how, **asked, strategy=strategy, start=start)
-    return Piece(found, time.perf_counter() - started, exact=strategy != "beam")
+    found = search.solve(problem, **how, **asked, start=start)
+    return Piece(found, time.perf_counter() - started)
 
 
 def merge_pieces(
@@ -54,10 +51,9 @@ def merge_pieces(
     *,
     keep: int | None = None,
 ) -> Piece:
-    """Keep the K best of all parts; the beam they began with proves nothing and is in each."""
+    """Keep the K best of all parts."""
     problem, how = pose(problem)
-    found = [piece.found for piece in pieces if piece.exact]
-    merged = search.merge(problem, found, **how, keep=keep)
+    merged = search.merge(problem, [piece.found for piece in pieces], **how, keep=keep)
     return Piece(merged, sum(piece.seconds for piece in pieces))
 
 

@@ -101,7 +101,7 @@ def measured():
     return {
         "machine": {"cores": 2},
         "rows": cohorts.cohort(300, 40, splits=4, workers=2, kind="threads"),
-        "split": [cohorts.one_search(300, 40, workers=2, pieces=3, kind="threads")],
+        "split": [cohorts.one_search(300, 20, 3, workers=2, pieces=3, kind="threads")],
     }
 
 
@@ -135,3 +135,5 @@ def test_cohorts_prints_tables_and_json(measured, monkeypatch, capsys):
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 4
     with pytest.raises(InputError, match=r"--sizes.*write 5000x2000"):
         measure("cohorts", ["--sizes", "300"])
+    with pytest.raises(InputError, match=r"--long.*300x20.*write 1000x360x3"):
+        measure("cohorts", ["--long", "300x20"])
