@@ -87,8 +87,8 @@ def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFr
     over hits alone that published personas report; ``p_twice_mean``, ``p_twice_median``,
     ``p_quantile``, in which every split without a hit, or with an effect of the wrong direction
     on holdout, counts as p = 1; ``train_share`` and ``holdout_share``, ``train_count`` and
-    ``holdout_count``, mean shares and numbers of the units inside. p is that of the published gate where it is the gate in use, and otherwise that of
-    the interaction.
+    ``holdout_count``, mean shares and numbers of the units inside. p is that of the published
+    gate where it is the gate in use, and otherwise that of the interaction.
     """
     table = table.sort_values(["persona", "split"], ignore_index=True)
     numbers, starts = np.unique(table["persona"].to_numpy(), return_index=True)
