@@ -71,7 +71,7 @@ class Trial:
     score
         (unit,) mean over a set estimates its treatment benefit.
     prediction
-        (unit, 2) expected outcomes behind an adjusted ``parallel`` score.
+        (unit, 2) expected outcomes behind an adjusted ``parallel`` score, cross-fitted on all.
     within_arm
         Whether a relabelling exchanges features between participants of the same arm only.
     """
@@ -99,6 +99,47 @@ class Trial:
         if self.paired:
             return np.full(self.outcome.shape[0], -1, dtype=np.int8)
         return np.isfinite(self.outcome[:, 0]).astype(np.int8)
+
+    def scores(self, side: np.ndarray | None = None, *, level: bool = True) -> np.ndarray:
+        """Return the scores of the units of a side, made as if there were no others.
+
+        Means, shares of the arms, period effects and the level of the trials are those of the
+        side alone, so that neither side of a split carries outcomes of the other. Only expected
+        outcomes of an adjusted score stay as they were cross-fitted on all units, the unit's own
+        fold left out.
+
+        Parameters
+        ----------
+        side
+            bool (unit,): units on this side; all by default, which gives ``score``.
+        level
+            As in `trial_scores`.
+
+        Returns
+        -------
+        (unit,) scores; NaN off the side, and where the side lacks an arm of the unit's trial.
+
+        Examples
+        --------
+        >>> y = np.array([[9.0, 2.0], [4.0, 3.0], [8.0, 1.0]])
+        >>> same = np.zeros(3, dtype=np.int64)
+        >>> trial = Trial("crossover", y, np.arange(3), same, same, same + 1,
+        ...               np.array([True, True, False]), same, np.array([6.0, 0.0, 8.0]))
+        >>> trial.scores(np.array([True, False, True]))
+        array([ 7., nan,  7.])
+        """
+        own = np.arange(len(self.outcome)) if side is None else np.flatnonzero(side)
+        made = np.full(len(self.outcome), np.nan)
+        made[own] = trial_scores(
+            self.design,
+            self.outcome[own],
+            stratum=self.stratum[own],
+            active_first=self.active_first[own],
+            trial=self.trial[own],
+            prediction=None if self.prediction is None else self.prediction[own],
+            level=level,
+        )
+        return made
 
     def __repr__(self) -> str:
         """Say what kind of trial, and how large."""
@@ -144,7 +185,7 @@ def trial_scores(
 
     Returns
     -------
-    (unit,) scores.
+    (unit,) scores, NaN where a trial lacks an arm.
 
     Examples
     --------
@@ -165,10 +206,14 @@ def trial_scores(
         else:
             expected = None if prediction is None else prediction[own]
             score[own] = parallel_score(seen, active, stratum[own], expected)
-    return _levelled(score, codes(trial)) if level else score
+    if level:
+        made = np.isfinite(score)
+        score[made] = _levelled(score[made], trial[made])
+    return score
 
 
 def _levelled(score: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    trial = np.unique(trial, return_inverse=True)[1]
     size = np.bincount(trial)
     if size.size < 2:
         return score

@@ -8,7 +8,7 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.cohort.cases import codes
-from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial, trial_scores
+from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial
 from ketadask.kernels.designs import period_effect
 from ketadask.schema import InputError, nearest
 
@@ -76,7 +76,7 @@ def relabel(
 def overall_effect(trial: Trial) -> np.ndarray:
     """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
     own = codes(trial.trial)
-    score = _scores(trial, level=False)
+    score = trial.scores(level=False)
     return (np.bincount(own, weights=score) / np.bincount(own))[own]
 
 
@@ -150,16 +150,4 @@ def _share(trial: Trial) -> np.ndarray:
 
 def _rescored(trial: Trial, outcome: np.ndarray) -> Trial:
     moved = replace(trial, outcome=outcome)
-    return replace(moved, score=_scores(moved))
-
-
-def _scores(trial: Trial, *, level: bool = True) -> np.ndarray:
-    return trial_scores(
-        trial.design,
-        trial.outcome,
-        stratum=trial.stratum,
-        active_first=trial.active_first,
-        trial=trial.trial,
-        prediction=trial.prediction,
-        level=level,
-    )
+    return replace(moved, score=moved.scores())

@@ -260,7 +260,9 @@ def left_out(problem: Problem, names: Sequence[str], hits: pd.DataFrame) -> pd.D
     Returns
     -------
     Table that keeps ``schema.LEFT_OUT``: a row per trial and polarity in which something was
-    found. Nothing of the trial had a say in the choice, so its interval is an honest one.
+    found. The search had scores made of the others alone, and the trial has scores of its own:
+    nothing of the trial had a say in the choice, so its interval is an honest one. (Expected
+    outcomes of an adjusted score were cross-fitted on all trials.)
     """
     trial, rows = problem.trial, []
     first = hits[hits["rank"] == 1].sort_values(["polarity", "split"])
@@ -268,7 +270,7 @@ def left_out(problem: Problem, names: Sequence[str], hits: pd.DataFrame) -> pd.D
         ids = np.array([row[name] for name in IDS], dtype=np.int64)
         own = trial.trial == row["split"]
         inside = problem.literals.conjunction(ids)[0][own]
-        made = difference(trial.score[own], inside, trial.participant[own], LEVEL)
+        made = difference(trial.scores(own)[own], inside, trial.participant[own], LEVEL)
         rows.append(
             {
                 "trial": names[row["split"]],

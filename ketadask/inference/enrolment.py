@@ -23,13 +23,15 @@ def enrolled_block(
     """Enrol the holdout units inside the best favourable train persona of each split.
 
     Splits ``numbers``, both ends included; the best persona of a split is the one of rank 1,
-    gates or not: an enrolment has to name one.
+    gates or not: an enrolment has to name one. What it gains is measured by scores made of the
+    holdout alone: those of the whole trial would carry outcomes of the train side, which chose
+    the persona.
 
     Returns
     -------
     One row per split: ``n_train``, ``n_holdout``, ``enrolled`` (holdout units inside),
-    ``benefit`` (mean score of the whole holdout), ``benefit_enrolled`` (of those inside, NaN
-    where nobody is).
+    ``benefit`` (mean score of the whole holdout), ``benefit_enrolled`` (of those inside), both
+    NaN where nobody has a score.
     """
     trial = problem.trial
     best = hits[(hits["polarity"] == nm.FAVOURABLE) & (hits["rank"] == 1)]
@@ -40,13 +42,15 @@ def enrolled_block(
         inside = np.zeros(len(train), dtype=bool)
         if i in ids:
             inside = problem.literals.conjunction(ids[i][None, :])[0] & ~train
-        held, chosen = trial.score[~train], trial.score[inside]
+        score = trial.scores(~train)
+        seen = np.isfinite(score)
+        held, chosen = score[seen], score[seen & inside]
         rows.append(
             {
                 "split": i,
                 "n_train": int(train.sum()),
-                "n_holdout": len(held),
-                "enrolled": len(chosen),
+                "n_holdout": int((~train).sum()),
+                "enrolled": int(inside.sum()),
                 "benefit": held.mean() if len(held) else np.nan,
                 "benefit_enrolled": chosen.mean() if len(chosen) else np.nan,
             }

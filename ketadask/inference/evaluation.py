@@ -100,31 +100,34 @@ def evaluate_block(
     One row per split and persona, splits first, personas in their order: ``kept`` (among the K
     best on train: admissible there, and Q not below ``q_last``; of equal covers, and of personas
     on the same features, each counts),
-    the two gates' verdicts, p and d on both sides, supports and sizes of the sides.
+    the two gates' verdicts, p and d on both sides, supports and sizes of the sides. The train
+    side is what was searched: those who have a score when only train is known.
     """
     trial, splits = problem.trial, np.arange(numbers[0], numbers[1] + 1)
     cover = problem.literals.conjunction(personas.ids)
-    train = np.stack(
-        [splitter.mask(int(i), trial.participant, trial.split_stratum, trial.trial) for i in splits]
-    )
-    q, support = persona_q(cover, train, trial.score, search.objective)
+    drawn = [
+        splitter.mask(int(i), trial.participant, trial.split_stratum, trial.trial) for i in splits
+    ]
+    score, holdout = np.stack([trial.scores(each) for each in drawn]), ~np.stack(drawn)
+    train = np.isfinite(score)
+    q, support = persona_q(cover, train, score, search.objective)
     q = q * personas.sign[:, None]
     kept = admissible(problem, search, cover, train)
     for polarity in np.unique(personas.polarity):
         mine = personas.polarity == polarity
         kept[mine] &= q[mine] >= _last_q(searches, polarity, splits)
-    n_train = train.sum(axis=1)
+    held_out = cover.astype(np.float64) @ holdout.T.astype(np.float64)
     columns: dict[str, np.ndarray] = {
         "split": np.repeat(splits, len(personas)),
         "persona": np.tile(np.arange(len(personas), dtype=np.int32), len(splits)),
         "kept": kept.T.ravel(),
         "q": q.T.ravel(),
-        "n_train": np.repeat(n_train, len(personas)),
-        "n_holdout": np.repeat(train.shape[1] - n_train, len(personas)),
+        "n_train": np.repeat(train.sum(axis=1), len(personas)),
+        "n_holdout": np.repeat(holdout.sum(axis=1), len(personas)),
         "support_train": support.T.ravel(),
-        "support_holdout": (cover.sum(axis=1)[:, None] - support).T.ravel(),
+        "support_holdout": np.rint(held_out).astype(np.int64).T.ravel(),
     }
-    for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, ~train)):
+    for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, holdout)):
         made = [_side(cover, trial, personas.sign, each, gates) for each in units]
         for name in _KEPT:
             columns[f"{name}_{side}"] = np.concatenate([each[name] for each in made])

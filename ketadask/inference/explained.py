@@ -106,7 +106,8 @@ def risk_coverage(votes: Votes, score: np.ndarray) -> pd.DataFrame:
     A unit benefits when its score lies above the mean score (below it, it does not). A vote is
     accurate when it says so. With one score per unit this is exact in paired designs and a noisy
     but unbiased stand-in elsewhere: what matters is the distance to the same curve on relabelled
-    trials (`explained_against_null`).
+    trials (`explained_against_null`). Scores are those of the whole trial: a unit's votes come
+    from many splits, so that there is no one holdout to make them of.
 
     Returns
     -------

@@ -24,7 +24,8 @@ def persona_q(
     train
         bool (S, U), units on the train side of each split.
     score
-        float64 (U,), all finite. For the unfavourable polarity Q changes its sign, exactly.
+        float64 (U,), or (S, U) where every train side has scores of its own; finite on train.
+        For the unfavourable polarity Q changes its sign, exactly.
     objective
         ``heterogeneity`` or ``effect``.
 
@@ -44,10 +45,10 @@ def persona_q(
     n_splits = len(train)
     q = np.full((len(cover), n_splits), np.nan)
     support = np.zeros((len(cover), n_splits), dtype=np.int64)
-    inside = cover.astype(np.float64)
+    inside, score = cover.astype(np.float64), np.broadcast_to(score, train.shape)
     for part in _slices(n_splits, train.shape[1]):
         support[:, part] = np.rint(inside @ train[part].T.astype(np.float64)).astype(np.int64)
-        centred, denominators = _centred(train[part], score, objective)
+        centred, denominators = _centred(train[part], score[part], objective)
         total = inside @ centred.T
         for column, denominator in enumerate(denominators):
             if denominator is not None:
@@ -62,9 +63,9 @@ def _centred(
     """Return centred scores (S, U), 0 off the train side, and the denominators by support."""
     centred = np.zeros(train.shape)
     denominators: list[np.ndarray | None] = []
-    for row, mask in zip(centred, train, strict=True):
+    for row, mask, own in zip(centred, train, score, strict=True):
         try:
-            scores = centre(score[mask], objective)
+            scores = centre(own[mask], objective)
         except ValueError:
             denominators.append(None)
             continue

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ketadask.search.problem import Problem
 
 _Columns = dict[str, Any]
+_Sides = dict[str, np.ndarray]
 
 
 def search_block(
@@ -53,6 +54,7 @@ def search_block(
     spent = {"search_seconds": 0.0, "nodes": 0.0, "screened": 0.0}
     for split in range(first, last + 1):
         train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
+        sides = {nm.TRAIN: np.isfinite(trial.scores(train)), nm.HOLDOUT: ~train}
         for polarity in search.polarities:
             if found is None:
                 started = time.perf_counter()
@@ -62,8 +64,8 @@ def search_block(
                 best = found[split, polarity]
             spent["nodes"] += best.nodes
             spent["screened"] += best.screened
-            searches.append(_summary(split, polarity, train, best, search.keep))
-            hits.append(_hits(problem, split, polarity, train, best, gates))
+            searches.append(_summary(split, polarity, sides, best, search.keep))
+            hits.append(_hits(problem, split, polarity, sides, best, gates))
     return {
         "hits": HITS.check(_frame(hits)),
         "searches": SEARCHES.check(_frame(searches)),
@@ -95,12 +97,11 @@ def _frame(blocks: list[_Columns]) -> pd.DataFrame:
     )
 
 
-def _summary(split: int, polarity: str, train: np.ndarray, found: Found, keep: int) -> _Columns:
+def _summary(split: int, polarity: str, sides: _Sides, found: Found, keep: int) -> _Columns:
     return {
         "split": split,
         "polarity": polarity,
-        "n_train": int(train.sum()),
-        "n_holdout": int((~train).sum()),
+        **{f"n_{side}": int(units.sum()) for side, units in sides.items()},
         "q_best": found.q[0] if found.q.size else -np.inf,
         "q_last": found.q[-1] if found.q.size == keep else -np.inf,
         "saturation": found.saturation,
@@ -110,7 +111,7 @@ def _summary(split: int, polarity: str, train: np.ndarray, found: Found, keep: i
 
 
 def _hits(
-    problem: Problem, split: int, polarity: str, train: np.ndarray, found: Found, gates: Gates
+    problem: Problem, split: int, polarity: str, sides: _Sides, found: Found, gates: Gates
 ) -> _Columns:
     count = len(found.q)
     inside = problem.literals.conjunction(found.ids)
@@ -122,11 +123,11 @@ def _hits(
         **{f"literal_{k + 1}": found.ids[:, k] for k in range(nm.MAX_LITERALS)},
         "q": found.q,
         "support_train": found.support,
-        "support_holdout": inside[:, ~train].sum(axis=1),
+        "support_holdout": inside[:, sides[nm.HOLDOUT]].sum(axis=1),
     }
     sign = -1.0 if polarity == nm.UNFAVOURABLE else 1.0
     trial = problem.trial
-    for side, units in ((nm.TRAIN, train), (nm.HOLDOUT, ~train)):
+    for side, units in sides.items():
         made = compare(
             inside[:, units], trial.outcome[units], trial.participant[units], trial.paired
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ketadask.cohort.designs import Trial
     from ketadask.search.problem import Problem
     from ketadask.search.resampled import Resampled
 
@@ -200,8 +201,9 @@ class PersonaSearch:
         Parameters
         ----------
         train
-            bool (unit,): search these units only; nothing is found where all their scores are
-            equal.
+            bool (unit,): search these units only, by scores made of them alone (`Trial.scores`);
+            those whose trial lacks an arm there have none and are not searched. Nothing is found
+            where fewer than two are left, or all scores are equal.
         rows
             Permutation of the units: unit u gets the features of unit ``rows[u]``.
         keep, strategy
@@ -210,8 +212,9 @@ class PersonaSearch:
             One of m parts of the search, and what is known before (see `exact.search_rows`).
         """
         literals, trial = problem.literals, problem.trial
-        units = _units(problem, train)
-        score = trial.score[units]
+        units, score = _searched(trial, train)
+        if train is not None and units.size < 2 <= train.sum():
+            return nothing()  # the side lacks an arm
         try:
             return search_rows(
                 literals.rows,
@@ -257,7 +260,7 @@ class PersonaSearch:
         keep: int | None = None,
     ) -> Found:
         """Make one result of the parts of a search; settings as these were given."""
-        units = _units(problem, train)
+        units, _ = _searched(problem.trial, train)
         return merge(
             found,
             problem.literals.rows,
@@ -327,6 +330,10 @@ class PersonaSearch:
             )  # fmt: skip
 
 
-def _units(problem: Problem, train: np.ndarray | None) -> np.ndarray:
-    """Return the numbers of the units searched."""
-    return np.arange(len(problem.trial.score)) if train is None else np.flatnonzero(train)
+def _searched(trial: Trial, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the units searched, and their scores."""
+    if train is None:
+        return np.arange(len(trial.score)), trial.score
+    score = trial.scores(train)
+    units = np.flatnonzero(np.isfinite(score))
+    return units, score[units]

@@ -93,7 +93,7 @@ class BruteSearch:
         if rows is not None:
             cover = cover[:, rows]
         train = np.ones(cover.shape[1], bool) if train is None else train
-        score = trial.score
+        score = trial.score if train.all() else trial.scores(train)
         cover = cover[:, train]
         sign = 1.0 if polarity == "favourable" else -1.0
         scores = centre(sign * score[train], self.objective)

@@ -88,19 +88,20 @@ def test_a_train_side_on_which_all_benefit_alike_has_no_hits(tmp_path, pieces):
     """Few responders may all lie on the other side; the other splits must not be lost for it."""
     search = PersonaSearch(2, keep=5, cuts=2)
     problem = search.problem(small_units("crossover"))
-    score = np.zeros(len(problem.trial.score))
-    score[:2] = 1.0
-    problem = replace(problem, trial=replace(problem.trial, score=score))
+    outcome = np.zeros((len(problem.trial.score), 2))
+    outcome[:2, 0] = 1.0
+    trial = replace(problem.trial, outcome=outcome)
+    problem = replace(problem, trial=replace(trial, score=trial.scores()))
     splitter, parts = HoldoutSplit(12, seed=1, stratify=False), Parts(tmp_path, "key")
     tasks = hit_blocks(problem, search, splitter, [(0, 11)], parts, Gates(), pieces)
     dask.compute(*tasks, scheduler="synchronous")
     trial, told = problem.trial, parts.read_all("searches")
-    flat = [not score[splitter.mask(i, trial.participant)].any() for i in range(12)]
+    flat = [not outcome[splitter.mask(i, trial.participant)].any() for i in range(12)]
     assert 0 < sum(flat) < 12
     assert (told.groupby("split")["q_best"].max() == -np.inf).tolist() == flat
     assert set(parts.read_all("hits")["split"]) == {i for i in range(12) if not flat[i]}
     with pytest.raises(ValueError, match="all 40 scores are equal"):
-        search.solve(replace(problem, trial=replace(trial, score=0 * score)))
+        search.solve(replace(problem, trial=replace(trial, score=0 * trial.score)))
 
 
 def test_a_failing_split_is_named(study):
