@@ -112,6 +112,7 @@ def _streamed(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> _Step
     quality = judge(
         made.field, made.rate, made.extent, groups=channels.region[rows].tolist(),
         named=channels.bad[rows], mains=60.0, settings=settings,
+        breaks=made.breaks, bad_spans=recording.header.bad_spans,
     )  # fmt: skip
     yield "quality", None
     density = spectrum(made, quality)

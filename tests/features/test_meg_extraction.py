@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mne
 import numpy as np
 import pytest
 from scipy import signal
@@ -189,6 +190,53 @@ def test_the_real_recording_is_measured(real_data):
     values = values_of(extracted)
     assert values[[n for n in values.index if "peak" not in n]].notna().all()
     assert 0 < values["meg_power_alpha_all"] < 5
+
+
+def test_a_jump_costs_its_segment_and_changes_no_power(tmp_path):
+    one, two = (recorded(tmp_path / word, seconds=20.0) for word in ("calm", "jumps"))
+    raw = mne.io.read_raw_fif(two.path, preload=True, verbose="error")
+    raw.apply_function(
+        lambda field: np.r_[field[: 11 * 600], field[11 * 600 :] + 1e-9], picks="mag"
+    )
+    raw.set_annotations(mne.Annotations([11.0], [0.0], ["EDGE boundary"]))
+    raw.save(two.path, overwrite=True, verbose="error")
+    calm, jumps = (extract(found, MegSettings(features="full")) for found in (one, two))
+    assert (calm.quality["bad_segments"].item(), jumps.quality["bad_segments"].item()) == (0, 1)
+    difference = values_of(jumps) - values_of(calm)
+    chosen = [name for name in difference.index if name.startswith(("meg_power", "meg_activity"))]
+    assert difference[chosen].abs().max() < 0.15
+
+
+@pytest.mark.parametrize("word", ["BAD_blink", "bad", "blink"])
+def test_annotations_of_what_is_bad_are_believed(tmp_path, word):
+    found = recorded(tmp_path, seconds=20.0)
+    raw = mne.io.read_raw_fif(found.path, verbose="error").crop(2.0).load_data()
+    raw.set_annotations(mne.Annotations([3.0, 9.0], [2.0, 0.0], word))
+    raw.save(found.path, overwrite=True, verbose="error")
+    expected = {(3.0, 5.0), (9.0, 9.0)} if word.lower().startswith("bad") else set()
+    spans = Recording.at(found.path).header.bad_spans
+    assert {(round(a, 3), round(b, 3)) for a, b in spans} == expected
+    assert extract(found).quality["bad_segments"].item() == (3 if expected else 0)
+
+
+def test_bad_segments_of_ctf_are_believed(tmp_path, real_data):
+    place = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
+    path = tmp_path / place.name
+    path.mkdir()
+    for file in place.iterdir():
+        (path / file.name).write_bytes(file.read_bytes())
+    found = Found(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
+    before = extract(found).quality.iloc[0]
+    (path / "bad.segments").write_text("1\t2.1\t2.2\n")
+    after = extract(found).quality.iloc[0]
+    assert after["bad_segments"] == before["bad_segments"] + 1
+    (path / "bad.segments").write_text("2 2.5 2.75\n")
+    # A trial of this recording begins two seconds after its trigger, and has 1201 time points.
+    ((first, last),) = Recording.at(path).header.bad_spans
+    assert (first, last) == pytest.approx((1201 / 1200 + 0.5, 1201 / 1200 + 0.75))
+    (path / "bad.segments").write_text("2 0.5\n")
+    with pytest.raises(InputError, match=r"bad.segments: line 1: .*found '2 0.5'.*number of the"):
+        extract(found)
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,44 @@ def test_without_references_the_grade_stays(tmp_path):
     path = write_recording(tmp_path / "a_meg.fif", helmet(10, references=0), seconds=2, rate=300)
     made = decimated(Recording.at(path))
     assert (made.grade, made.field.shape) == (0, (10, 600))
+
+
+def split_in_two(folder, head, planted, *, jump, seconds, rate):
+    """Write two recordings one after the other, the second ``jump`` fT away; return its path."""
+    paths = [
+        write_recording(folder / f"{k}_meg.fif", head, planted, seconds=s, rate=rate, seed=k)
+        for k, s in enumerate(seconds)
+    ]
+    raws = [mne.io.read_raw_fif(path, preload=True, verbose="error") for path in paths]
+    raws[1].apply_function(lambda values: values + jump * 1e-15, picks="mag")
+    both = mne.concatenate_raws(raws, verbose="error")
+    both.save(folder / "both_meg.fif", verbose="error")
+    return paths, folder / "both_meg.fif"
+
+
+def test_a_jump_between_trials_does_not_ring(tmp_path):
+    head = helmet(20, references=0)
+    made = {"seconds": (6.1, 7.0), "rate": 1200.0}
+    alone, both = split_in_two(tmp_path, head, Planted(), jump=1e6, **made)
+    whole = decimated(Recording.at(both))
+    (edge,) = whole.breaks
+    assert edge == 1830
+    for path, part in zip(alone, (whole.field[:, :edge], whole.field[:, edge:]), strict=True):
+        expected = decimated(Recording.at(path)).field
+        level = (part - expected).mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(part - level, expected, atol=0.5)
+
+
+def test_trials_that_follow_each_other_are_one_piece(path):
+    recording = Recording.at(path)
+    header = recording.header
+    object.__setattr__(header, "edges", tuple(range(0, header.length, 1200)))
+    try:
+        assert decimated(recording).breaks == ()
+    finally:
+        object.__setattr__(header, "edges", (0,))
+
+
+def test_the_real_recording_was_stopped_once(real_data):
+    place = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
+    assert decimated(Recording.at(place)).breaks == (301,)

@@ -72,6 +72,8 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
         named=channels.bad[made.rows],
         mains=mains,
         settings=settings,
+        breaks=made.breaks,
+        bad_spans=header.bad_spans,
     )
     check_usable(found.path, made, quality, settings)
     names = [channels.names[row] for row in made.rows]

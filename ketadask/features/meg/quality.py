@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,13 +72,17 @@ def judge(
     named: np.ndarray,
     mains: float,
     settings: MegSettings,
+    breaks: Sequence[int] = (),
+    bad_spans: Sequence[tuple[float, float]] = (),
 ) -> Quality:
     """Find bad sensors and bad segments.
 
     A sensor is flat where it moves by less than 10 fT, noisy or weak where its log power departs
     from that of the others. A segment is bad where, in any group of sensors, the log power from
     1 to 45 Hz or from 110 to 140 Hz stands out from that of the other segments, up or down: where
-    a recording was stopped, zeros may follow.
+    a recording was stopped, zeros may follow. Bad is also the segment in which something else
+    begins, and any that somebody has called bad. Where a recording was stopped again and again,
+    segments are at most half as long as its pieces.
 
     Parameters
     ----------
@@ -89,8 +94,15 @@ def judge(
         (sensor,) bool, bad by what others have said.
     mains
         Hz, not looked at.
+    breaks
+        Time points at which something else begins.
+    bad_spans
+        First second and last of what is called bad.
     """
     length = min(round(settings.segment * rate), field.shape[1])
+    if breaks:
+        pieces = np.diff([0, *breaks, field.shape[1]])
+        length = max(1, min(length, int(np.median(pieces)) // 2))
     lines = mains * np.arange(1, 6)
     power = segment_power(field, rate, length, (_BROAD, _MUSCLE), lines)
     flat = extent < FLAT_EXTENT
@@ -110,7 +122,28 @@ def judge(
             for band in power:
                 course = np.log(np.maximum(band[members], 1e-12)).mean(axis=0) / 2
                 worst = np.maximum(worst, np.abs(robust_z(course)))
-    return Quality(reasons, worst <= settings.bad_segment, length)
+    clean = worst <= settings.bad_segment
+    return Quality(
+        reasons, clean & ~_called_bad(clean.size, length, rate, breaks, bad_spans), length
+    )
+
+
+def _called_bad(
+    segments: int,
+    length: int,
+    rate: float,
+    breaks: Sequence[int],
+    bad_spans: Sequence[tuple[float, float]],
+) -> np.ndarray:
+    """Return which segments hold a break or touch a span that is called bad."""
+    made = np.zeros(segments, dtype=bool)
+    for place in breaks:
+        made[place // length : place // length + 1] = True
+    for first, last in bad_spans:
+        start = max(0, math.floor(first * rate / length))
+        # A span of no length is a moment.
+        made[start : max(math.ceil(last * rate / length), start + 1)] = True
+    return made
 
 
 def segment_power(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from ketadask.sources.meg.compensation import Compensator, compensator
 from ketadask.sources.meg.recording import Recording
 
 WINDOW = 5.0
+# Time points looked at on either side of a trial's beginning, and how much larger a jump is.
+_BESIDE, _JUMP = 100, 1.5
 _RATE_TOLERANCE = 1e-6
 
 
@@ -24,7 +28,7 @@ class Decimated:
     Attributes
     ----------
     field
-        float32 (sensor, time) in fT, freed of the mean of the first window.
+        float32 (sensor, time) in fT, every piece freed of the mean of its first window.
     rate
         Values per second.
     rows
@@ -33,6 +37,8 @@ class Decimated:
         (sensor,) largest minus smallest value as recorded, at the full rate.
     grade
         Gradient compensation of the field.
+    breaks
+        Time points at which something else begins: the recording was stopped before.
     """
 
     field: np.ndarray
@@ -40,6 +46,7 @@ class Decimated:
     rows: np.ndarray
     extent: np.ndarray
     grade: int
+    breaks: tuple[int, ...] = ()
 
 
 def decimated(
@@ -47,8 +54,9 @@ def decimated(
 ) -> Decimated:
     """Read a recording in windows, compensate it and keep every k-th value of the low-passed field.
 
-    The windows overlap by the filter, so that their length changes nothing. Beyond its ends the
-    recording is continued by its first and last value.
+    The windows overlap by the filter, so that their length changes nothing. Where the recording was
+    stopped and begun again it is filtered piece by piece, each freed of its own mean. Beyond its
+    ends a piece is continued by its first and last value.
     """
     settings = settings or MegSettings()
     header = recording.header
@@ -63,15 +71,19 @@ def decimated(
     taps = low_pass(header.rate, factor)
     half, kept = taps.size // 2, header.length // factor
     step = max(1, round(window * settings.rate))
-    beginning = recording.read(0, min(header.length, round(WINDOW * header.rate)), rows=needed)
-    offset = beginning.mean(axis=1, dtype=np.float64)
     field = np.empty((len(rows), kept), dtype=np.float32)
     low = np.full(len(rows), np.inf, dtype=np.float32)
     high = -low
-    for first in range(0, kept, step):
-        last = min(first + step, kept)
+    pieces = [0, *jumps(recording, rows), header.length]
+    kept_from = [min(-(-place // factor), kept) for place in pieces[:-1]] + [kept]
+    for first, last, begins, ends in _windows(kept_from, pieces, step):
+        if first in kept_from:
+            beginning = recording.read(
+                begins, min(ends, begins + round(WINDOW * header.rate)), rows=needed
+            )
+            offset = beginning.mean(axis=1, dtype=np.float64)
         start, stop = first * factor - half, (last - 1) * factor + half + 1
-        inside = max(start, 0), min(stop, header.length)
+        inside = max(start, begins), min(stop, ends)
         raw = recording.read(*inside, rows=needed, offset=offset)
         np.minimum(low, raw[own].min(axis=1), out=low)
         np.maximum(high, raw[own].max(axis=1), out=high)
@@ -79,7 +91,37 @@ def decimated(
         if inside != (start, stop):
             made = np.pad(made, ((0, 0), (inside[0] - start, stop - inside[1])), mode="edge")
         decimate(made, taps, factor, field[:, first:last])
-    return Decimated(field, header.rate / factor, rows, high - low, grade)
+    breaks = tuple(place for place in kept_from[1:-1] if place < kept)
+    return Decimated(field, header.rate / factor, rows, high - low, grade, breaks)
+
+
+def jumps(recording: Recording, rows: np.ndarray) -> list[int]:
+    """Return the trials' first time points at which the field jumps.
+
+    Trials may follow each other without a gap. Where there is one, the step from the last time
+    point to the next is, over all sensors, larger than any step beside it.
+    """
+    header = recording.header
+    found = []
+    for edge in header.edges:
+        first, last = max(edge - _BESIDE, 0), min(edge + _BESIDE, header.length)
+        if not 0 < edge < header.length - 1:
+            continue
+        near = recording.read(first, last, rows=rows).astype(np.float64)
+        size = np.sqrt((np.diff(near, axis=1) ** 2).mean(axis=0))
+        at = edge - 1 - first
+        if size[at] > _JUMP * np.delete(size, at).max():
+            found.append(edge)
+    return found
+
+
+def _windows(
+    kept_from: list[int], pieces: list[int], step: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield windows of kept values, and the time points at which their piece begins and ends."""
+    for piece, (start, stop) in enumerate(pairwise(kept_from)):
+        for first in range(start, stop, step):
+            yield first, min(first + step, stop), pieces[piece], pieces[piece + 1]
 
 
 def sensor_rows(channels: Channels) -> np.ndarray:

@@ -8,6 +8,7 @@ map a window costs what it holds.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ketadask.schema import InputError
 
 _HEADER, _WORD = 8, 4
 _TRIAL_LENGTH_AT = 1288  # bytes into .res4: int32 time points per trial, int16 channels
+_BEFORE_TRIGGER_AT = 1316  # int32 time points of a trial before its trigger
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,53 @@ def ctf_files(
     return CtfFiles(tuple(paths), tuple(trials), length, width, picks, scale, edges)
 
 
+def bad_segments(folder: Path) -> list[tuple[int, float, float]]:
+    """Return what ``bad.segments`` of a folder calls bad: trial, from 1, and two times in it.
+
+    Times are seconds from the trigger of the trial.
+    """
+    path = folder / "bad.segments"
+    found = []
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            trial, first, last = map(float, line.split())
+            whole = trial >= 1 and trial.is_integer() and first <= last
+        except ValueError:
+            whole = False
+        if not whole:
+            raise InputError(
+                "not a bad segment",
+                file=path,
+                where=f"line {number}",
+                value=line.strip(),
+                remedy="write the number of the trial, the first second and the last",
+            )
+        found.append((int(trial), first, last))
+    return found
+
+
+def from_beginning(
+    folder: Path, segments: Sequence[tuple[int, float, float]], rate: float
+) -> tuple[tuple[float, float], ...]:
+    """Return first and last second of segments, counted from the beginning of the recording."""
+    length, _ = _shape(folder)
+    (before,) = _stored(folder, _BEFORE_TRIGGER_AT, ">i")
+    starts = [((trial - 1) * length + before) / rate for trial, _, _ in segments]
+    return tuple(
+        (start + first, start + last)
+        for start, (_, first, last) in zip(starts, segments, strict=True)
+    )
+
+
 def _shape(folder: Path) -> tuple[int, int]:
     """Return time points per trial and channels, as the header says."""
+    length, width = _stored(folder, _TRIAL_LENGTH_AT, ">ih")
+    return length, width
+
+
+def _stored(folder: Path, place: int, form: str) -> tuple[int, ...]:
     path = next(iter(sorted(folder.glob("*.res4"))))
     with path.open("rb") as file:
-        file.seek(_TRIAL_LENGTH_AT)
-        length, width = struct.unpack(">ih", file.read(6))
-    return length, width
+        file.seek(place)
+        return struct.unpack(form, file.read(struct.calcsize(form)))

@@ -14,10 +14,11 @@ import numpy as np
 from ketadask.schema import InputError
 from ketadask.sources.meg.channels import Channels, bare_name, kind_of_coil, place_of
 from ketadask.sources.meg.compensation import compensation_matrices
-from ketadask.sources.meg.ctf_files import ctf_files
+from ketadask.sources.meg.ctf_files import bad_segments, ctf_files, from_beginning
 
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
+_BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
 _MEASURES = {"planar": "fT/m"}
 
 
@@ -45,6 +46,8 @@ class Header:
         When, in UTC, or None.
     edges
         First time points of the trials: the field may jump there.
+    bad_spans
+        First second and last of what the recording itself calls bad.
     """
 
     rate: float
@@ -54,6 +57,7 @@ class Header:
     channels: Channels
     measured: Any
     edges: tuple[int, ...]
+    bad_spans: tuple[tuple[float, float], ...]
     source: Source
 
 
@@ -82,6 +86,7 @@ def read_header(path: Path) -> Header:
     ctf = path.name.endswith(".ds")
     if ctf:
         _check_ctf(path)
+    called_bad = bad_segments(path) if ctf else []
     raw = _opened(path, ctf)
     found = _kinds(raw)
     picks = np.array(sorted(found), dtype=int)
@@ -95,8 +100,9 @@ def read_header(path: Path) -> Header:
         files = ctf_files(path, [Path(f) for f in raw.filenames], raw.n_times, picks, scale)
         source: Source = files
         edges = files.edges
+        spans = from_beginning(path, called_bad, float(raw.info["sfreq"]))
     else:
-        source, edges = MneSource(raw, picks), (0,)
+        source, (edges, spans) = MneSource(raw, picks), _annotated(raw)
     return Header(
         rate=float(raw.info["sfreq"]),
         length=int(raw.n_times),
@@ -105,6 +111,7 @@ def read_header(path: Path) -> Header:
         channels=channels,
         measured=raw.info["meas_date"],
         edges=edges,
+        bad_spans=spans,
         source=source,
     )
 
@@ -134,6 +141,19 @@ def _opened(path: Path, ctf: bool) -> Any:
     if any(str(each.message).startswith("Invalid tag") for each in caught):
         raise InputError("the recording is cut off", file=path, remedy="copy it again")
     return raw
+
+
+def _annotated(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]]:
+    """Return where trials begin and what is bad, as the annotations of mne say."""
+    edges, spans = {0}, []
+    for each in raw.annotations:
+        word = str(each["description"]).lower()
+        first = float(each["onset"]) - raw.first_time
+        if word.startswith(_EDGE) or word == _BOUNDARY:
+            edges.add(round(first * float(raw.info["sfreq"])))
+        if word.startswith(_BAD):
+            spans.append((first, first + float(each["duration"])))
+    return tuple(sorted(edges)), tuple(spans)
 
 
 def _kinds(raw: Any) -> dict[int, str]:
