@@ -30,6 +30,12 @@ def show_check(checked: Checked) -> bool:
     told = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in checked.response.items())
     out.print(f"response      {told} ({checked.outcome})")
     out.print(f"units         {checked.units:,} in the {checked.design} design")
+    if checked.alone:
+        out.print(
+            f"alone         {checked.alone:,} of these units have nobody to exchange with "
+            "and are the same in every relabelled trial",
+            soft_wrap=True,
+        )
     if len(checked.trials) > 1:
         told = ", ".join(f"{name} {count:,}" for name, count in checked.trials.items())
         out.print(f"trials        {len(checked.trials):,}, units in each: {told}", soft_wrap=True)

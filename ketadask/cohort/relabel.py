@@ -80,17 +80,81 @@ def overall_effect(trial: Trial) -> np.ndarray:
     return (np.bincount(own, weights=score) / np.bincount(own))[own]
 
 
+def alone(trial: Trial, how: str = "features") -> np.ndarray:
+    """Return bool (unit,): units with nobody to exchange with, the same in every relabelling.
+
+    Examples
+    --------
+    >>> same = np.zeros(3, dtype=np.int64)
+    >>> trial = Trial("crossover", np.ones((3, 2)), np.arange(3), np.array([0, 0, 1]), same,
+    ...               same + 1, same == 0, same, np.ones(3))
+    >>> alone(trial), alone(trial, "arms")
+    (array([False, False,  True]), array([False, False, False]))
+    """
+    if how == "features":
+        who = codes(trial.participant)
+        order = np.lexsort((trial.period, who))
+        block = _blocks(trial, order, np.bincount(who))
+        return (np.bincount(block)[block] == 1)[who]
+    if trial.design == CROSSOVER:
+        return np.zeros(trial.score.shape[0], dtype=bool)
+    single, place = _places(trial)
+    active = np.bincount(place, weights=trial.arm[single] == 1)
+    told = np.zeros(trial.score.shape[0], dtype=bool)
+    told[single] = ((active == 0) | (active == np.bincount(place)))[place]
+    return told
+
+
+def need_exchange(trial: Trial, how: str, *, where: str = "how") -> int:
+    """Return how many units are `alone`; an error where all are, and every p would be 1.
+
+    ``where`` names the key that chose ``how``.
+    """
+    told = alone(trial, how)
+    if not told.all():
+        return int(told.sum())
+    remedy = "give small sites one name in the column site"
+    if how != "features":
+        remedy = "exchange features instead (features)"
+    elif trial.design != PARALLEL:
+        remedy = "draw the arms anew instead (arms)"
+    elif trial.within_arm:
+        remedy = f"exchange across arms (design.within_arm: false), or {remedy}"
+    raise InputError(
+        "nobody has anyone to exchange with: every relabelled trial would be the trial itself",
+        where=where,
+        value=how,
+        remedy=f"{len(np.unique(trial.stratum))} strata for {len(np.unique(trial.participant))} "
+        f"participants; {remedy}",
+    )
+
+
+def _blocks(trial: Trial, order: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(participant,) who may exchange features with whom; ``order`` sorts units by participant."""
+    first = order[np.cumsum(size) - size]
+    keys = [trial.stratum[first], size]
+    if trial.within_arm:
+        keys.append(trial.arm[first])
+    return codes(*keys)
+
+
+def _places(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Return the units of participants seen on one arm, and among which their arms are permuted."""
+    was, who = trial.arm == 1, codes(trial.participant)
+    both = np.bincount(who, weights=was)[who] * np.bincount(who, weights=~was)[who] > 0
+    single = np.flatnonzero(~both)
+    if trial.design == PARALLEL:
+        return single, codes(trial.stratum[single])
+    return single, codes(trial.trial[single], trial.period[single])
+
+
 def _exchanged_blocks(trial: Trial, rng: np.random.Generator) -> np.ndarray:
     """Permute participants within stratum; the k-th period of one goes to the k-th of another."""
     who = codes(trial.participant)
     order = np.lexsort((trial.period, who))
     size = np.bincount(who)
     start = np.cumsum(size) - size
-    first = order[start]
-    keys = [trial.stratum[first], size]
-    if trial.within_arm:
-        keys.append(trial.arm[first])
-    block = codes(*keys)
+    block = _blocks(trial, order, size)
     people = size.shape[0]
     source = np.empty(people, dtype=np.int64)
     source[np.lexsort((np.arange(people), block))] = np.lexsort((rng.random(people), block))
@@ -118,14 +182,11 @@ def _randomised(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> T
     """Give arms anew: exchanged within pairs, permuted among single cases."""
     was = trial.arm == 1
     who = codes(trial.participant)
-    both = np.bincount(who, weights=was)[who] * np.bincount(who, weights=~was)[who] > 0
+    single, place = _places(trial)
+    both = np.ones(was.size, dtype=bool)
+    both[single] = False
     swap = (rng.random(int(who.max()) + 1) < 0.5)[who]
     now = np.where(both & swap, ~was, was)
-    single = np.flatnonzero(~both)
-    if trial.design == PARALLEL:
-        place = trial.stratum[single]
-    else:
-        place = codes(trial.trial, trial.period)[single]
     now[single[np.lexsort((np.arange(single.size), place))]] = was[
         single[np.lexsort((rng.random(single.size), place))]
     ]

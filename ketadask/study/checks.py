@@ -35,6 +35,7 @@ class Checked:
     response: dict[str, tuple[int, int]]
     outcome: str
     units: int
+    alone: int
     trials: dict[str, int]
     scanners: int
     design: str
@@ -59,6 +60,9 @@ class Checked:
 
 def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
     """Read the tables of a study and count what is in them; every wrong cell is collected."""
+    from ketadask.cohort import trial_of
+    from ketadask.cohort.relabel import need_exchange
+
     folder = make_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
@@ -72,6 +76,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
         response={arm: _responders(cohort, arm) for arm in nm.ARMS},
         outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {cohort.attrs['day']}",
         units=units.sizes[nm.UNIT],
+        alone=need_exchange(trial_of(units), settings.null.how, where="null.how"),
         trials=_trials(units),
         scanners=_scanners(settings, units),
         design=settings.design.kind,

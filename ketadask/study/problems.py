@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.cohort.relabel import need_exchange
 from ketadask.study.recordings import measure_recordings
 from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
 
@@ -42,10 +43,16 @@ def pose(work: Work) -> Asked:
     search = search_of(settings)
     problem = search.problem(units, memory=settings.execution.memory_bytes, folder=run.path)
     splitter = splitter_of(settings, units)
+    alone = need_exchange(problem.trial, settings.null.how, where="null.how")
     if not run.has(LITERALS):
         run.write_table(LITERALS, problem.literals.table())
     _write_splits(work, units, splitter)
     say(work, cohort, units, problem)
+    if alone:
+        work.progress.say(
+            f"null: {alone:,} of {units.sizes[nm.UNIT]:,} units have nobody to exchange with "
+            "and are the same in every relabelled trial"
+        )
     return Asked(cohort, units, problem, search, splitter)
 
 

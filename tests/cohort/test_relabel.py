@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.cohort.designs import trial_of, trial_scores, units
-from ketadask.cohort.relabel import overall_effect, relabel
+from ketadask.cohort.relabel import alone, need_exchange, overall_effect, relabel
 from ketadask.schema import InputError
 from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
@@ -202,3 +202,35 @@ def test_a_search_over_features_is_calibrated_when_benefit_does_not_depend_on_th
         null = [best(*relabel(trial, seed=number, index=i, how=how)) for i in range(39)]
         rejected += (1 + np.sum(np.array(null) >= observed)) / 40 <= 0.2
     assert 20 - 16 <= rejected <= 20 + 16
+
+
+@pytest.mark.parametrize("how", ["features", "arms"])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_who_is_alone_is_the_same_in_every_relabelling_and_nobody_else_is(design, how):
+    # In a small trial the one participant of a sequence may lie on its mean, which flips to itself.
+    trials = 1 if (design, how) == ("crossover", "arms") else 3
+    trial = trial_for(design, participants=14, trials=trials, within_arm=True)
+    moved = np.zeros(trial.score.size, dtype=bool)
+    for index in range(200):
+        rows, new = relabel(trial, seed=1, index=index, how=how)
+        moved |= trial.participant[rows] != trial.participant
+        moved |= ~np.isclose(new.outcome, trial.outcome, equal_nan=True).all(axis=1)
+    assert (alone(trial, how) == ~moved).all()
+    assert need_exchange(trial, how) == (~moved).sum()
+    assert how != "features" or 0 < (~moved).sum() < moved.size
+
+
+def test_a_trial_in_which_every_relabelling_is_the_trial_is_refused():
+    trial = trial_for("parallel", participants=12, trials=3)
+    each_its_own = replace(trial, stratum=np.arange(trial.score.size))
+    assert need_exchange(trial, "features") == 0
+    with pytest.raises(InputError, match=r"null.how: nobody has anyone.*found 'features'; 12 "
+                       "strata for 12 participants; give small sites one name"):  # fmt: skip
+        need_exchange(each_its_own, "features", where="null.how")
+    with pytest.raises(InputError, match=r"found 'arms'.*exchange features instead"):
+        need_exchange(each_its_own, "arms")
+    paired = trial_for("crossover")
+    paired = replace(paired, stratum=np.arange(paired.score.size))
+    with pytest.raises(InputError, match="draw the arms anew instead"):
+        need_exchange(paired, "features")
+    assert need_exchange(paired, "arms") == 0

@@ -116,3 +116,42 @@ design: {kind: pooled}
     assert found.response == {"active": (8, 27), "control": (1, 26)}
     assert found.flow["analysed"]["both_arms"] == 24
     assert found.files == 2
+
+
+SITES = """
+name: sites
+data: {simulate: {participants: 24, seed: 7}}
+design: {kind: parallel}
+features: {families: [demographic]}
+"""
+
+
+@pytest.mark.parametrize(("sites", "alone"), [(24, 24), (6, 0), (None, 2)])
+def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
+    tmp_path, capsys, sites, alone
+):
+    """Where everybody is alone, every relabelled trial is the trial and every p would be 1."""
+    import pandas as pd
+
+    study = tmp_path / "study.yaml"
+    study.write_text(SITES)
+    folder = checked(load(study), tmp_path / "runs", Progress()).folder
+    people = pd.read_csv(folder / "participants.tsv", sep="\t")
+    number = pd.Series(range(len(people)))
+    site = number % sites if sites else number.where(number < 2, 2)
+    people["site"] = "s" + site.astype(str)
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    people.to_csv(mine / "participants.tsv", sep="\t", index=False, na_rep="n/a")
+    study.write_text(SITES.replace("simulate: {participants: 24, seed: 7}", f"folder: {mine}"))
+    words = ["check", str(study), "--out", str(tmp_path / "runs")]
+    capsys.readouterr()
+    assert run(words) == (2 if alone == 24 else 0)
+    out, wrong = capsys.readouterr()
+    if alone == 24:
+        assert "null.how: nobody has anyone to exchange with" in wrong
+        assert "give small sites one name in the column site" in wrong
+    elif alone:
+        assert "alone         2 of these units have nobody to exchange with" in out
+    else:
+        assert "alone" not in out
