@@ -127,7 +127,7 @@ def shared_axis(values: Any, most_ticks: int = 5) -> Axis:
     seen = np.asarray(list(values), float)
     seen = np.append(seen[np.isfinite(seen)], 0.0)
     low, high = float(seen.min()), float(seen.max())
-    if low == high:
+    if high - low < 1e-300:
         high = low + 1.0
     rough = (high - low) / (most_ticks - 1)
     power = 10.0 ** math.floor(math.log10(rough))

@@ -23,11 +23,20 @@ def methods(findings: Findings, mask: Mask) -> dict[str, Any] | None:
         "units": None if units is None else units.sizes["unit"],
         "unit_word": unit_word(findings, 2),
         "features": None if findings.features is None else findings.features.sizes["feature"],
+        "alone": lookup(findings.summary, "units_alone", 0),
+        "carry_over": _carry_over(findings.summary, mask),
         "seed": lookup(findings.settings, "seed"),
         "version": lookup(findings.provenance, "ketadask"),
         "value": _Setting(findings),
         "settings": _masked_pairs(findings.settings, mask),
     }
+
+
+def _carry_over(summary: Mapping[str, Any], mask: Mask) -> list[tuple[str, float]]:
+    """Return (trial, p) of the tests of carry-over; one without a name where there is one trial."""
+    told = lookup(summary, "carry_over") or {}
+    by_trial = {"": told} if "p" in told else {mask(name): each for name, each in told.items()}
+    return [(name, each["p"]) for name, each in by_trial.items()]
 
 
 class _Setting:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.cohort import HoldoutSplit
+    from ketadask.cohort.designs import Trial
     from ketadask.inference.digest import Digest
     from ketadask.study.problems import Asked
     from ketadask.study.work import Work
@@ -28,6 +29,7 @@ def headline(
     digest: Digest,
 ) -> dict[str, Any]:
     """Return the numbers a reader looks for first; the same study gives the same bytes."""
+    from ketadask.cohort.relabel import alone
     from ketadask.inference.enrolment import enrichment, outcome_sigma
 
     settings, trial = work.settings, asked.problem.trial
@@ -44,6 +46,7 @@ def headline(
         **_sizes(asked),
         "splits": asked.splitter.n_splits,
         "relabellings": len(maxima),
+        "units_alone": int(alone(trial, settings.null.how).sum()),
         "personas_judged": int(verdicts["family_size"].sum()),
         "findings": len(verdicts),
         "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
@@ -57,20 +60,32 @@ def headline(
         "gates": gate_counts(work, asked.splitter.n_splits),
         "selection": _selection(digest, tuple(found), asked.splitter),
         "enrichment": enrichment(digest.enrolled, sigma, paired=trial.paired),
-        **({"carry_over": _carry_over(asked)} if trial.paired else {}),
+        **_carry_over(trial, asked.units["trial"].to_numpy().astype(str)),
     }
 
 
-def _carry_over(asked: Asked) -> dict[str, Any]:
-    """Return the test of carry-over, by trial where there are several; nothing rests on it."""
+def _carry_over(trial: Trial, names: np.ndarray) -> dict[str, Any]:
+    """Return the test of carry-over, by trial where there are several; nothing rests on it.
+
+    Those seen on both arms are compared; nothing is said of a trial with fewer than two of them in
+    either sequence.
+    """
     from ketadask.kernels.gates import carry_over
 
-    trial, names = asked.problem.trial, asked.units["trial"].to_numpy().astype(str)
-    told = {
-        str(name): carry_over(trial.outcome[names == name], trial.active_first[names == name])
-        for name in np.unique(names)
-    }
-    return told if len(told) > 1 else next(iter(told.values()))
+    first, who = np.unique(trial.participant, return_index=True, return_inverse=True)[1:]
+    seen = np.isfinite(trial.outcome)
+    cases = np.stack([np.bincount(who, arm) for arm in seen.T], axis=1)
+    total = [np.bincount(who, arm) for arm in np.where(seen, trial.outcome, 0.0).T]
+    outcome, both = np.stack(total, axis=1) / np.maximum(cases, 1), cases.all(axis=1)
+    names, active_first = names[first], trial.active_first[first]
+    told = {}
+    for name in np.unique(names):
+        own = both & (names == name)
+        if min(active_first[own].sum(), (~active_first[own]).sum()) >= 2:
+            told[str(name)] = carry_over(outcome[own], active_first[own])
+    if len(np.unique(names)) == 1:
+        told = next(iter(told.values()), {})
+    return {"carry_over": told} if told else {}
 
 
 def critical_value(maxima: np.ndarray, alpha: float) -> float | None:

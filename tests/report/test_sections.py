@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import escape
 
@@ -77,6 +77,7 @@ def test_range_bar_is_whole_and_takes_what_the_persona_takes(values, one, other)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+@example([5e-324])
 def test_axis_holds_every_value(values):
     axis = shared_axis(values)
     little = 1e-6 * (axis.high - axis.low)
@@ -240,3 +241,13 @@ def test_explained_cases_stand_beside_those_of_relabelled_trials(findings):
     assert "61 % relabelled trials 49 %, p 0.150" in " ".join(told.split())
     short = {k: v for k, v in findings.explained.items() if k != "accuracy_null"}
     assert "accuracy p" in render(replace(findings, explained=short))
+
+
+def test_methods_say_carry_over_and_who_had_nobody_to_exchange_with(findings, page):
+    assert "carries over" not in page
+    assert "nobody to exchange with" not in page
+    told = {"alpha": {"p": 0.25, "t": 1.0}, "beta": {"p": 0.5, "t": 0.1}}
+    summary = {**findings.summary, "carry_over": told, "units_alone": 1}
+    text = re.sub(r"<[^>]*>", "", render(replace(findings, summary=summary)))
+    assert "(Welch’s test, alpha: p = 0.250, beta: p = 0.500); nobody was left out" in text
+    assert "1 participant had nobody to exchange with" in text

@@ -14,9 +14,11 @@ from scipy import stats
 
 from ketadask import names as nm
 from ketadask.cluster import Profile
+from ketadask.cohort.designs import Trial
 from ketadask.report.numerals import flattened, is_number
 from ketadask.study import Study
 from ketadask.study.progress import Progress
+from ketadask.study.summaries import _carry_over
 
 STUDY = """
 name: small
@@ -63,9 +65,32 @@ def test_carry_over_and_false_selections_are_reported(folder):
     total = both.groupby(["sequence", "participant"])["improvement"].sum()
     test = stats.ttest_ind(total["active-control"], total["control-active"], equal_var=False)
     assert summary["carry_over"]["p"] == pytest.approx(test.pvalue)
+    methods = section(folder, "methods")
+    assert summary["carry_over"]["p"] in printed(methods)
+    assert "nobody was left out and no analysis was chosen on it" in methods
     for told in summary["selection"].values():
         bound = told["features_per_split"] ** 2 / (0.8 * summary["features"])
         assert told["false_selections"]["meinshausen_buhlmann"] == pytest.approx(bound)
+
+
+@pytest.mark.parametrize("trials", [1, 2])
+def test_carry_over_of_cases_is_that_of_their_participants(trials):
+    """Cases of those seen once say nothing of it; few of one sequence cannot be compared."""
+    rng = np.random.default_rng(3)
+    who = np.repeat(np.arange(12), 2)[:-1]
+    first = who % 2 == 0
+    active = first == (np.arange(23) % 2 == 0)
+    value = rng.normal(size=23)
+    outcome = np.where(active[:, None] == [True, False], value[:, None], np.nan)
+    same = np.zeros(23, dtype=np.int64)
+    name = np.where(who < 9, "a", "b") if trials == 2 else np.full(23, "a")
+    trial = Trial("pooled", outcome, who, same, same, same + 1, first, same, value)
+    told = _carry_over(trial, name)["carry_over"]
+    total = np.bincount(who, value)[:9] if trials == 2 else np.bincount(who, value)[:11]
+    test = stats.ttest_ind(total[::2], total[1::2], equal_var=False)
+    assert (told["a"] if trials == 2 else told)["p"] == pytest.approx(test.pvalue)
+    assert "b" not in told
+    assert _carry_over(replace(trial, active_first=same == 0), name) == {}
 
 
 def test_every_row_of_the_verdicts_is_printed_exactly(folder):
