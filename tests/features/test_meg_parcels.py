@@ -22,7 +22,7 @@ from ketadask.kernels.covariance import band_covariance
 from ketadask.kernels.spectra import welch
 from ketadask.schema import InputError
 from ketadask.simulate.meg.sensors import helmet
-from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
+from ketadask.sources.meg.anatomy import Anatomy, find_anatomy, read_parcels, write_parcels
 from ketadask.sources.meg.collection import find_recordings
 
 RATE = 300.0
@@ -230,3 +230,38 @@ def test_what_is_wrong_with_anatomy_is_said(forward, anatomy, tmp_path):
     with pytest.raises(InputError, match=r"has no parcels beside it; add sub-1_parcels\.tsv"):
         find_anatomy(tmp_path, "sub-1", "")
     assert find_anatomy(tmp_path, "sub-2", "ses-1") is None
+
+
+def test_the_anatomy_of_a_session_comes_before_that_of_the_person(tmp_path):
+    home = tmp_path / "derivatives" / "mne" / "sub-1"
+    home.mkdir(parents=True)
+    for stem in ("sub-1", "sub-1_ses-2_task-rest", "sub-10"):
+        (home / f"{stem}-fwd.fif").write_bytes(b"")
+        (home / f"{stem}_parcels.tsv").write_text("")
+    chosen = {s: find_anatomy(tmp_path, "sub-1", s) for s in ("", "ses-1", "ses-2")}
+    names = {session: found and found.forward for session, found in chosen.items()}
+    assert names == {
+        "": str(home / "sub-1-fwd.fif"),
+        "ses-1": str(home / "sub-1-fwd.fif"),
+        "ses-2": str(home / "sub-1_ses-2_task-rest-fwd.fif"),
+    }
+
+
+def test_labels_of_mne_become_parcels(forward, anatomy, tmp_path):
+    """Any source space is ordered by its vertices; here they are a volume's."""
+    path = tmp_path / "sub-1_task-rest_fwd.fif"
+    shutil.copy(anatomy.forward, path)
+    vertices = forward["src"][0]["vertno"]
+    labels = [
+        mne.Label(vertices[10:20], hemi="lh", name="one-lh", verbose="error"),
+        mne.Label(vertices[15:30], hemi="lh", name="two-lh", verbose="error"),
+        mne.Label(vertices[:5], hemi="rh", name="other-rh", verbose="error"),
+    ]
+    table = write_parcels(path, labels)
+    parcels = read_parcels(replace(anatomy, parcels=str(table)), len(vertices))
+    assert {name: rows.tolist() for name, rows in parcels.items()} == {
+        "one-lh": list(range(10, 20)),
+        "two-lh": list(range(20, 30)),
+    }
+    with pytest.raises(InputError, match=r"let it end with _fwd\.fif"):
+        write_parcels(tmp_path / "forward.fif", labels)

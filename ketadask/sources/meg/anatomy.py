@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ketadask.schema import InputError
 
-_FORWARD, _PARCELS = "_fwd.fif", "_parcels.tsv"
+_FORWARD, _PARCELS = re.compile(r"[-_]fwd\.fif$"), "_parcels.tsv"
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ class Anatomy:
 def find_anatomy(root: Path, participant: str, session: str) -> Anatomy | None:
     """Return the anatomy of a person in ``derivatives/``: that of the session, or of all.
 
-    ``derivatives/*/<participant>/**/<participant>[_<session>][_...]_fwd.fif`` as mne-bids-pipeline
-    writes it, with ``..._parcels.tsv`` beside it: columns source (row of the forward solution,
-    from 0) and parcel.
+    ``derivatives/*/<participant>/**/<participant>[_<session>][_...]_fwd.fif`` (or ``-fwd.fif``), as
+    mne-bids-pipeline writes it, with ``..._parcels.tsv`` beside it: columns source (row of the
+    forward solution, from 0) and parcel. `write_parcels` makes it from labels.
     """
-    found = sorted((root / "derivatives").glob(f"*/{participant}/**/{participant}*{_FORWARD}"))
+    named = sorted((root / "derivatives").glob(f"*/{participant}/**/{participant}[-_]*fwd.fif"))
+    found = [path for path in named if _FORWARD.search(path.name)]
     mine = [path for path in found if session and f"_{session}_" in path.name]
     mine = mine or [path for path in found if not re.search(r"_ses-[^_]+_", path.name)]
     if not mine:
         return None
     forward = mine[0]
-    parcels = forward.with_name(forward.name.removesuffix(_FORWARD) + _PARCELS)
+    parcels = _beside(forward)
     if not parcels.is_file():
         raise InputError(
             "a forward solution has no parcels beside it",
@@ -48,6 +50,60 @@ def find_anatomy(root: Path, participant: str, session: str) -> Anatomy | None:
         )
     stamp = [n for p in (forward, parcels) for n in (p.stat().st_size, p.stat().st_mtime_ns)]
     return Anatomy(str(forward), str(parcels), tuple(stamp))
+
+
+def write_parcels(forward: Path | str, labels: Sequence[Any]) -> Path:
+    """Write ``*_parcels.tsv`` beside a forward solution on the surface, from labels of mne.
+
+    Parameters
+    ----------
+    forward
+        ``*_fwd.fif``.
+    labels
+        As ``mne.read_labels_from_annot`` returns them: each has name, hemi (lh or rh) and vertices.
+        A source in several labels goes to the first; one in none is left out.
+
+    Returns
+    -------
+    The path of the table.
+    """
+    import pandas as pd
+
+    path = Path(forward)
+    if not _FORWARD.search(path.name):
+        raise InputError(
+            "not the name of a forward solution", file=path, remedy="let it end with _fwd.fif"
+        )
+    parcels = surface_parcels(read_forward(Anatomy(str(path), "", ()))["src"], labels)
+    table = pd.DataFrame({"source": np.arange(len(parcels)), "parcel": parcels})
+    table.dropna().to_csv(_beside(path), sep="\t", index=False)
+    return _beside(path)
+
+
+def _beside(forward: Path) -> Path:
+    return forward.with_name(_FORWARD.sub(_PARCELS, forward.name))
+
+
+def surface_parcels(spaces: Sequence[Any], labels: Sequence[Any]) -> list[str | None]:
+    """Return the parcel of every source, left hemisphere first, as a forward solution orders them.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Label
+    >>> labels = [Label(name="cuneus-lh", hemi="lh", vertices=np.array([4, 5, 6])),
+    ...           Label(name="cuneus-rh", hemi="rh", vertices=np.array([5]))]
+    >>> surface_parcels([{"vertno": np.array([2, 5])}, {"vertno": np.array([5, 9])}], labels)
+    [None, 'cuneus-lh', 'cuneus-rh', None]
+    """
+    made: list[str | None] = []
+    for hemisphere, space in zip(("lh", "rh"), spaces, strict=False):
+        known: dict[int, str] = {}
+        for label in labels:
+            if label.hemi == hemisphere:
+                for vertex in label.vertices.tolist():
+                    known.setdefault(vertex, label.name)
+        made += [known.get(vertex) for vertex in space["vertno"].tolist()]
+    return made
 
 
 def read_forward(anatomy: Anatomy) -> Any:
