@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def recordings_view(
         return view
     table = worst_first(part["quality"])
     curves = spectra(part["spectra"], table[nm.RECORDING].tolist())
-    given = table[nm.RECORDING].tolist()
+    given = without_task(table[nm.RECORDING].tolist())
     labels = given if identifiers else [f"Recording {k}" for k in range(1, len(table) + 1)]
     frame, sheets = _sheets(table, curves, labels)
     told = table.drop(columns=[nm.PARTICIPANT]).assign(recording=labels)
@@ -116,6 +117,20 @@ def few(bad: str) -> str:
     if len(named) <= _MOST_BAD:
         return bad
     return f"{', '.join(named[:_MOST_BAD])} and {len(named) - _MOST_BAD} more"
+
+
+def without_task(names: list[str]) -> list[str]:
+    """Return names of recordings without the task, where all have the same.
+
+    Examples
+    --------
+    >>> without_task(["sub-1_ses-1_task-rest", "sub-2_task-rest"]), without_task(["sub-1_task-a_b"])
+    (['sub-1_ses-1', 'sub-2'], ['sub-1_task-a_b'])
+    """
+    endings = {re.sub(r"^.*(?=_task-[^_]*$)", "", name) for name in names}
+    if len(endings) == 1 and (ending := endings.pop()).startswith("_task-"):
+        return [name.removesuffix(ending) for name in names]
+    return names
 
 
 def worst_first(quality: pd.DataFrame) -> pd.DataFrame:
@@ -154,9 +169,13 @@ def thinned(frequency: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.
         return frequency, density
     sizes = np.diff(first, append=step.size)
     mean = np.add.reduceat(density, first) / sizes
-    most = np.maximum.reduceat(density, first)
     middle = np.add.reduceat(frequency, first) / sizes
-    return middle, np.sqrt(np.where(most > 2 * mean, most, mean))
+    highest = np.array([a + density[a : a + n].argmax() for a, n in zip(first, sizes, strict=True)])
+    line = density[highest] > 2 * mean
+    return (
+        np.where(line, frequency[highest], middle),
+        np.sqrt(np.where(line, density[highest], mean)),
+    )
 
 
 def _sheets(
