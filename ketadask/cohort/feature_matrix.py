@@ -52,6 +52,13 @@ def feature_matrix(
             remedy="rename one, or name the scales to be read",
         )
     for where, patterns in (("include", include or ()), ("exclude", exclude)):
+        if isinstance(patterns, str):
+            raise InputError(
+                "a list of names is needed, not a text",
+                where=where,
+                value=patterns,
+                remedy=f"write {where}=[{patterns!r}]",
+            )
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in (*names, *dropped)):
                 raise InputError(

@@ -156,6 +156,11 @@ def _wanted(
         ("exclude", exclude, named),
         ("priority", priority, ("family", set(families))),
     ):
+        if isinstance(listed, str):
+            raise InputError(
+                "a list of names is needed, not a text", where=key, value=listed,
+                remedy=f"write {key}=[{listed!r}]",
+            )  # fmt: skip
         for word in listed or ():
             if word not in known:
                 raise InputError(

@@ -86,6 +86,9 @@ def test_include_exclude_and_priority():
     [
         ({"include": ["agee"]}, "did you mean 'age'"),
         ({"exclude": ["x"]}, "no such feature or family"),
+        ({"include": "age"}, "include: a list of names is needed.*found 'age'; write include="),
+        ({"exclude": "age"}, "exclude: a list of names is needed"),
+        ({"priority": ""}, "priority: a list of names is needed"),
         ({"priority": ["age"], "families": ["a", "b"]}, "priority: no such family, found 'age'"),
         ({"explicit": {"aeg": [1]}}, "did you mean 'age'"),
         ({"names": ["age", "age"]}, "named twice"),
