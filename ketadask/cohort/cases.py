@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.kernels.designs import percent_improvement
 from ketadask.schema import InputError
 
 if TYPE_CHECKING:
@@ -164,9 +165,7 @@ def _endpoint(cohort: xr.Dataset, endpoint: str) -> np.ndarray:
         response = cohort["response"].values.astype(np.float64)
         return np.where(np.isfinite(improvement), response, np.nan)
     if endpoint == "percent":
-        baseline = cohort["baseline"].values.astype(np.float64)
-        there = np.isfinite(baseline) & (baseline != 0.0)
-        return np.where(there, 100.0 * improvement / np.where(there, baseline, 1.0), np.nan)
+        return percent_improvement(improvement, cohort["baseline"].values.astype(np.float64))
     return improvement
 
 

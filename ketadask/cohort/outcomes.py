@@ -7,6 +7,7 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.features.scales import baseline_visits
+from ketadask.kernels.designs import percent_improvement
 from ketadask.schema import InputError, nearest
 from ketadask.sources.instruments import INSTRUMENTS
 from ketadask.sources.names_order import natural
@@ -176,8 +177,8 @@ def improvement(
     """Return improvement, percent improvement and response per case.
 
     Improvement is baseline minus follow-up, positive is better; percent is of the baseline, NaN
-    where that is 0; response is 1 where improvement is positive and reaches ``threshold`` of the
-    baseline.
+    where that is not above 0; response is 1 where improvement is positive and reaches
+    ``threshold`` of the baseline.
 
     Examples
     --------
@@ -187,5 +188,5 @@ def improvement(
     better = baseline - followup
     # 0.56 * 25 is 14.000000000000002 in floating point, and 14 of 25 points reach it.
     reached = better >= threshold * baseline - 1e-9
-    percent = 100.0 * better / np.where(baseline > 0, baseline, np.nan)
+    percent = percent_improvement(better, baseline)
     return better, percent, (reached & (better > 0)).astype(np.float64)

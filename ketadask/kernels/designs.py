@@ -5,6 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 
+def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Return improvements in percent of their baselines, NaN where there is none above 0.
+
+    Examples
+    --------
+    >>> percent_improvement(np.array([12.0, 3.0]), np.array([30.0, 0.0]))
+    array([40., nan])
+    """
+    there = np.where(np.asarray(baseline) > 0, baseline, np.nan)
+    return np.asarray(100.0 * np.asarray(improvement) / there)
+
+
 def pooled_score(outcome: np.ndarray, active: np.ndarray) -> np.ndarray:
     """Score cases one by one: ``(a - q) / (q (1 - q)) (y - mean y)``, q the share on active.
 

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from ketadask.cohort import assemble
+from ketadask.cohort import assemble, units
 from ketadask.features import FeatureTable
 from ketadask.features.feature_table import ABOUT
 from ketadask.schema import COHORT, InputError
@@ -128,6 +129,26 @@ def test_a_baseline_of_zero_gives_no_response(tmp_path):
     assert np.isnan(cohort["percent"].values).all()
 
 
+def test_percent_is_one_number_wherever_it_is_asked_for(tmp_path):
+    """Of a baseline of zero or below there is no percent, in the cohort or as an endpoint."""
+    scores = [30, 18, 30, 24, 0, -2, -4, -8, 20, 10, 20, 22]
+    sessions = [f"ses-p{p}d{d}" for p in (1, 2) for d in (0, 7)]
+    rows = [
+        f"{who}\t{session}\t{score}"
+        for (who, session), score in zip(product("abc", sessions), scores, strict=True)
+    ]
+    text = "\n".join(["participant_id\tsession_id\tmood", *rows]) + "\n"
+    people = "participant_id\tinfusion_1\tinfusion_2\na\td\tp\nb\tp\td\nc\tp\td\n"
+    folder = write(tmp_path, mood=text, people=people)
+    people = read_participants(folder)
+    cohort = assemble(read_phenotype(folder), participants=people, outcome="mood")
+    made = units(cohort, design="pooled", endpoint="percent")
+    seen = np.nanmax(made["outcome"].to_numpy(), axis=1)
+    percent = cohort["percent"].to_numpy()
+    assert np.isnan(percent).tolist() == [False, False, True, True, False, False]
+    assert seen.tolist() == percent[np.isfinite(percent)].tolist() == [40.0, 20.0, 50.0, -10.0]
+
+
 VOLUMES = "Measure:volume\tCSF\tBrain-Stem\tEstimatedTotalIntraCranialVol\n"
 
 
@@ -183,6 +204,12 @@ def test_families_include_and_exclude(tmp_path):
     assert names(include=["madrs_*", "age"], exclude=["*_total"]) == ["age", "madrs_10"]
     with pytest.raises(InputError, match="include: no such feature, found 'bdi_1O'; did you mean"):
         names(include=["bdi_1O"])
+    with pytest.raises(
+        InputError, match=r"include: a list of .*'madrs_\*'; write include=\['madrs"
+    ):
+        names(include="madrs_*")
+    with pytest.raises(InputError, match="exclude: a list of names is needed, not a text"):
+        names(exclude="age")
     with pytest.raises(InputError, match="families: not known, found 'scales'; did you mean 'sca"):
         names(families=["scales"])
     with pytest.raises(InputError, match="groups: not known, found 'mdd'"):
