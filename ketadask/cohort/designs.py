@@ -221,9 +221,12 @@ def _levelled(score: np.ndarray, trial: np.ndarray) -> np.ndarray:
 
 
 def trial_of(units: xr.Dataset) -> Trial:
-    """Return the arrays of a units dataset that splits, gates and relabellings need."""
+    """Return the arrays of a units dataset that splits, gates and relabellings need.
+
+    Scores must be those of the design: sides and relabelled trials have theirs made anew.
+    """
     UNITS.check(units)
-    return Trial(
+    trial = Trial(
         design=str(units.attrs["design"]),
         outcome=np.ascontiguousarray(units["outcome"].values, dtype=np.float64),
         participant=codes(units[nm.PARTICIPANT].values),
@@ -236,6 +239,18 @@ def trial_of(units: xr.Dataset) -> Trial:
         prediction=units["prediction"].values if "prediction" in units else None,
         within_arm=bool(units.attrs.get("within_arm", 0)),
     )
+    made = trial.scores()
+    off = ~np.isclose(made, trial.score, rtol=1e-9, atol=1e-9 * np.abs(made).max(initial=0.0))
+    if off.any():
+        raise InputError(
+            f"score of {off.sum()} units is not what their outcomes give by the {trial.design} "
+            "design",
+            where="score",
+            value=float(trial.score[off][0]),
+            remedy=f"{float(made[off][0]):.6g} it would be; make the matrix by kd.units, or search "
+            "scores of your own with kd.top_personas",
+        )
+    return trial
 
 
 def units(

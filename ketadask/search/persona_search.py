@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,17 +161,17 @@ class PersonaSearch:
         Parameters
         ----------
         memory
-            Bytes that a process searching it may take; 2 GB by default.
+            Bytes that a process searching it may take; no limit by default.
         folder
             Where literals that take more than a quarter of that are kept, in a file; in memory
             if not given.
         """
         from ketadask.cohort.designs import trial_of
         from ketadask.search.encoding import encode
-        from ketadask.search.problem import MEMORY, Problem
+        from ketadask.search.problem import Problem
 
         self._check()
-        memory = MEMORY if memory is None else memory
+        memory = math.inf if memory is None else memory
         literals = encode(
             units,
             cuts=self.cuts,
@@ -245,8 +246,8 @@ class PersonaSearch:
         except MemoryError as error:
             raise InputError(
                 str(error) or "the search does not fit in memory",
-                where="execution.memory",
-                value=f"{problem.memory / 1e9:.3g}GB",
+                where="memory (execution.memory of a study)",
+                value=f"{problem.memory / 1e9:.3g}GB" if math.isfinite(problem.memory) else None,
                 remedy="give a search more memory, or set search.strategy to beam",
             ) from error
 
@@ -270,15 +271,23 @@ class PersonaSearch:
             distinct=self.distinct,
         )
 
-    def fit(self, X: xr.Dataset, y: object = None, *, design: str = "crossover") -> PersonaSearch:
+    def fit(
+        self,
+        X: xr.Dataset,
+        y: object = None,
+        *,
+        design: str = "crossover",
+        memory: float | None = None,
+    ) -> PersonaSearch:
         """Search a cohort (its ``design`` makes the scores) or a search matrix.
 
-        Sets ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
+        ``memory`` is how many bytes a process may take; no limit by default. Sets
+        ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
         """
         from ketadask.cohort.designs import units as make_units
 
         matrix = make_units(X, design=design) if set(COHORT.variables) <= set(X.data_vars) else X
-        self.problem_ = self.problem(matrix)
+        self.problem_ = self.problem(matrix, memory=memory)
         self.found_ = {each: self.solve(self.problem_, polarity=each) for each in self.polarities}
         self.personas_ = self._table()
         return self
@@ -304,15 +313,17 @@ class PersonaSearch:
         store: str = "runs",
         gates: Gates | None = None,
         block: int = 50,
+        memory: float | None = None,
     ) -> Resampled:
         """Search the whole cohort, and the train side of every split that has not been yet.
 
         Runs on dask's current scheduler: processes of a ``Client`` where there is one. Parts are
         written into the folder ``store`` and used again by a later call that asks the same.
+        ``memory`` is how many bytes each process may take; no limit by default.
         """
         from ketadask.search.graph import run_splits
 
-        fitted = self.fit(cohort, design=design)
+        fitted = self.fit(cohort, design=design, memory=memory)
         return run_splits(fitted, splits, store, gates or Gates(), block)
 
     def _check(self) -> None:

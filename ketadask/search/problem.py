@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ketadask.cohort.designs import Trial
 from ketadask.search.literals import Literals
-
-MEMORY = 2e9
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Literals and trial of one study: the one shared node of every search graph.
 
-    ``memory`` is how many bytes a process that searches them may take, its own modules included.
-    It decides what is done in blocks, changes no result, and is no part of what is asked.
+    ``memory`` is how many bytes a process that searches them may take, its own modules included;
+    no limit by default. It decides what is done in blocks, changes no result, and is no part of
+    what is asked.
     """
 
     literals: Literals
     trial: Trial
-    memory: float = MEMORY
+    memory: float = math.inf
 
     def __repr__(self) -> str:
         """Say what is searched."""

@@ -334,6 +334,11 @@ def test_trials_of_cases_count_participants_once():
 def test_in_a_notebook(tmp_path):
     matrix = search_matrix(n=90, effect=3.0)
     matrix["trial"] = ("unit", np.repeat(["b", "a", "c"], 30))
+    first, same = np.ones(90, dtype=bool), np.zeros(90, dtype=np.int64)
+    matrix["score"] = ("unit", trial_scores(
+        "crossover", matrix["outcome"].to_numpy(), stratum=same, active_first=first,
+        trial=matrix["trial"].to_numpy(),
+    ))  # fmt: skip
     search = PersonaSearch(1, cuts=3, keep=10)
     with dask.config.set(scheduler="synchronous"):
         found = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)

@@ -14,7 +14,7 @@ from ketadask.search import Gates, PersonaSearch, graph
 from ketadask.search.block import search_block
 from ketadask.search.graph import hit_blocks
 from ketadask.store import Parts
-from tests.search.small_studies import small_units
+from tests.search.small_studies import small_cohort, small_units
 
 
 @pytest.fixture(scope="module", params=["crossover", "pooled"])
@@ -132,10 +132,10 @@ def test_a_run_continues_where_it_stopped(tmp_path):
 
 
 def test_a_run_leaves_each_trial_out_once(tmp_path):
-    units = small_units("crossover").copy()
-    units["trial"] = ("unit", np.resize(["a", "b", "c"], units.sizes["unit"]))
+    cohort = small_cohort()
+    cohort["trial"] = ("case", np.repeat(np.resize(["a", "b", "c"], 40), 2))
     splits = HoldoutSplit(scheme="leave-trial-out")
-    made = PersonaSearch(1, keep=3, cuts=2).run(units, splits, store=str(tmp_path))
+    made = PersonaSearch(1, keep=3, cuts=2).run(cohort, splits, store=str(tmp_path))
     assert made.splitter.n_splits == 3
     assert sorted(set(made.searches["split"])) == [0, 1, 2]
 
@@ -175,10 +175,29 @@ def test_fit_takes_a_search_matrix_and_ends_in_underscores():
         PersonaSearch(objective="best").fit(small_units("crossover"))
 
 
+def test_memory_has_a_limit_only_where_one_is_given(tmp_path):
+    """In a notebook nothing says how much a search may take: it takes what it needs."""
+    units, search = small_units("crossover"), PersonaSearch(2, keep=3)
+    assert search.problem(units).memory == np.inf
+    assert search.fit(units).problem_.memory == np.inf
+    assert len(search.fit(units, memory=1e9).personas_) == 6
+    with pytest.raises(InputError, match=r"^memory \(execution\.memory of a study\): .*1e-06GB"):
+        search.fit(units, memory=1e3)
+    with pytest.raises(InputError, match=r"^memory "):
+        search.run(units, HoldoutSplit(2), store=tmp_path, memory=1e3)
+
+
+def test_scores_of_ones_own_are_refused():
+    """Sides of a split would have others: those that the design makes of their outcomes."""
+    units = small_units("crossover")
+    with pytest.raises(InputError, match=r"score of 1 units is not what .* the crossover design"):
+        PersonaSearch().problem(units.assign(score=units.score + 0.1 * (np.arange(40) == 3)))
+
+
 def test_outcomes_move_no_cut():
     """The leak test: other outcomes give the same literals."""
     search, units = PersonaSearch(), small_units("crossover")
-    other = units.assign(score=units.score[::-1].variable, outcome=units.outcome * -3)
+    other = units.assign(score=units.score * -3, outcome=units.outcome * -3)
     one, two = search.problem(units).literals, search.problem(other).literals
     assert one.__dask_tokenize__() == two.__dask_tokenize__()
 
