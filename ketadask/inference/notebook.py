@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def null(
     seed: int = 7,
     how: str = "features",
     design: str = "crossover",
+    memory: float | None = None,
 ) -> Null:
     """Repeat a search on relabelled trials, with Dask's current scheduler.
 
@@ -74,7 +76,10 @@ def null(
         How many; the smallest adjusted p is 1 / (relabellings + 1).
     how
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
+    memory
+        Bytes that a process searching may take; no limit by default.
     """
+    from ketadask.cohort.relabel import need_exchange
     from ketadask.inference.graph import null_table
 
     matrix = cohort
@@ -82,9 +87,10 @@ def null(
         from ketadask.cohort import units
 
         matrix = units(cohort, design=design)
-    problem = search.problem(matrix)
+    problem = search.problem(matrix, memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
+    need_exchange(problem.trial, how)
     table = null_table(problem, search, relabellings, seed=seed, how=how)
     return Null(table, _asked(search, problem), seed, how)
 
@@ -106,7 +112,7 @@ def judge(
         What `PersonaSearch.run` returned. What its personas are worth on every split is computed
         with Dask's current scheduler, and kept beside its parts.
     null
-        Relabelled trials of the same search and cohort.
+        Relabelled trials of the same search and cohort, enough for a p of ``alpha``.
     use
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     """
@@ -121,6 +127,7 @@ def judge(
             "the relabelled trials belong to another search or cohort",
             remedy="make them with null(search, cohort) of the search and cohort that were run",
         )
+    _need_enough(null.relabellings, alpha)
     personas, count = Personas.of(hits.found), hits.splitter.n_splits
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
     parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
@@ -130,6 +137,20 @@ def judge(
         hits.problem, hits.search, hits.found, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
     )  # fmt: skip
+
+
+def _need_enough(relabellings: int, alpha: float) -> None:
+    """Refuse a level that no p from so few relabelled trials can reach."""
+    from ketadask.kernels.maxt import may_reach
+
+    if may_reach(alpha, relabellings) < 0:
+        raise InputError(
+            f"so few relabelled trials cannot give an adjusted p below {1 / (relabellings + 1):.3g}"
+            f", above alpha {alpha:g}",
+            where="null",
+            value=f"{relabellings} relabelled trials",
+            remedy=f"make {math.ceil(1 / alpha - 1e-9) - 1} or more, or raise alpha",
+        )
 
 
 def _asked(search: PersonaSearch, problem: Problem) -> str:

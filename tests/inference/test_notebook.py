@@ -92,3 +92,20 @@ def test_relabelled_trials_of_another_search_are_refused(study):
         kd.judge(hits, other)
     with pytest.raises(InputError, match="at least one relabelling"):
         kd.null(hits.search, matrix, relabellings=0)
+
+
+def test_too_few_relabelled_trials_for_the_level_are_refused(study):
+    """As in the settings of a study: no p could be small enough, whatever there is to find."""
+    matrix, search, hits, _ = study
+    few = kd.null(search, matrix, relabellings=9)
+    with pytest.raises(InputError, match=r"below 0\.1, above alpha 0\.05, found '9 relabelled.*19"):
+        kd.judge(hits, few)
+    assert kd.judge(hits, few, alpha=0.1)["p_adjusted"][0] == 0.1
+
+
+def test_nobody_to_exchange_with_is_said(study):
+    matrix, search, _, _ = study
+    alone = matrix.assign_coords(stratum=("unit", np.arange(40)))
+    with pytest.raises(InputError, match=r"how: nobody has anyone to exchange with.*arms anew"):
+        kd.null(search, alone, relabellings=19)
+    assert kd.null(search, alone, relabellings=19, how="arms").relabellings == 19
