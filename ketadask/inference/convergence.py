@@ -14,8 +14,11 @@ from ketadask.inference.stability import passes
 from ketadask.kernels.resampling import wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from ketadask.kernels.exact import Found
     from ketadask.search import PersonaSearch, Problem
     from ketadask.search.criteria import Gates
     from ketadask.store import Range
@@ -70,11 +73,19 @@ class Convergence:
 
     @classmethod
     def of_best(
-        cls, problem: Problem, search: PersonaSearch, splitter: Any, gates: Gates, use: str
+        cls,
+        found: Mapping[str, Found],
+        problem: Problem,
+        search: PersonaSearch,
+        splitter: Any,
+        gates: Gates,
+        use: str,
     ) -> Convergence:
-        """Follow the best persona of each polarity on all data."""
-        found = {p: search.solve(problem, polarity=p, keep=1) for p in search.polarities}
-        return cls(problem, search, splitter, gates, use, Personas.of(found))
+        """Follow the best persona of each polarity, of what was ``found`` on all data."""
+        every = Personas.of(found)
+        first = np.unique(every.polarity, return_index=True)[1]
+        best = Personas(every.ids[np.sort(first)], every.polarity[np.sort(first)])
+        return cls(problem, search, splitter, gates, use, best)
 
     def add(self, searches: pd.DataFrame, numbers: Range) -> None:
         """Count the splits ``numbers``, both ends included, that have not been counted yet."""

@@ -33,10 +33,7 @@ def judge_study(work: Work, asked: Asked) -> None:
 
     run, count, relabelled = work.run, asked.splitter.n_splits, relabellings(work)
     searches, nulls = _searches(work, count), _nulls(work, relabelled)
-    found = {
-        polarity: asked.search.solve(asked.problem, polarity=polarity)
-        for polarity in asked.search.polarities
-    }
+    found = asked.found(work.progress)
     personas = Personas.of(found)
     parts = evaluate(work, asked, personas, searches)
     work.progress.say(

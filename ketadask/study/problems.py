@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketadask.cohort import HoldoutSplit
+    from ketadask.kernels.exact import Found
     from ketadask.search import PersonaSearch, Problem
+    from ketadask.study.progress import Progress
     from ketadask.study.work import Work
 
 COHORT, LITERALS, SPLITS = "cohort.zarr", "literals.parquet", "splits.zarr"
@@ -26,13 +28,28 @@ _MANY_CELLS, _MOST_CELLS = 5_000_000, 200_000_000
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What is searched: the cohort, its units, the literals and scores, and how."""
+    """What is searched: the cohort, its units, the literals and scores, and how.
+
+    ``searched`` is what the search of all units has found, per polarity, once it was asked for;
+    what is asked of more or fewer splits shares it.
+    """
 
     cohort: xr.Dataset
     units: xr.Dataset
     problem: Problem
     search: PersonaSearch
     splitter: HoldoutSplit
+    searched: dict[str, Found] = field(default_factory=dict)
+
+    def found(self, progress: Progress) -> dict[str, Found]:
+        """Search all units, once per polarity; says every now and then that it goes on."""
+        wanted = self.search.polarities
+        for number, polarity in enumerate(wanted, start=1):
+            if polarity not in self.searched:
+                what = f"search of all {self.units.sizes[nm.UNIT]:,} units"
+                with progress.waiting(f"{what}: {polarity}, {number} of {len(wanted)}"):
+                    self.searched[polarity] = self.search.solve(self.problem, polarity=polarity)
+        return self.searched
 
 
 def pose(work: Work) -> Asked:

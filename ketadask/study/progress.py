@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Thread
 
 from rich.console import Console
 from rich.progress import (
@@ -98,6 +99,23 @@ class Progress:
             stage.tell = self._lines(name, unit, stage)
             yield stage
         self.say(f"{name}: {stage.made:,} {unit} made in {span(stage.seconds)}")
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Say every so often that a step that cannot be counted is still going on."""
+        begun, ended = self.clock(), Event()
+
+        def tell() -> None:
+            while not ended.wait(max(self.every, 0.01)):
+                self.say(f"{what}, {span(self.clock() - begun)} so far")
+
+        teller = Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            teller.join()
 
     def _bars(self) -> Bars:
         return Bars(

@@ -75,8 +75,9 @@ def _first(asked: Asked, count: int) -> Asked:
 def _convergence(work: Work, asked: Asked) -> Convergence:
     from ketadask.inference.convergence import Convergence
 
+    use, found = work.settings.gates.use, asked.found(work.progress)
     return Convergence.of_best(
-        asked.problem, asked.search, asked.splitter, gates_of(work), work.settings.gates.use
+        found, asked.problem, asked.search, asked.splitter, gates_of(work), use
     )
 
 
@@ -117,10 +118,8 @@ def _until_noise(work: Work, asked: Asked) -> Ended:
     from ketadask.kernels.maxt import TIE
 
     wanted, planned = work.settings.verdict, work.settings.null.relabellings
-    found = [
-        asked.search.solve(asked.problem, polarity=p, keep=1).q for p in asked.search.polarities
-    ]
-    best = max((float(q[0]) for q in found if len(q)), default=-np.inf)
+    found = asked.found(work.progress).values()
+    best = max((float(each.q[0]) for each in found if len(each.q)), default=-np.inf)
     threshold = best - TIE * abs(best) if np.isfinite(best) else np.inf
     ended = None
     for count in looks(planned):

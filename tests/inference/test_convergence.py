@@ -25,7 +25,10 @@ def searched():
 
 def followed(searched, *ranges):
     problem, splitter, searches = searched
-    made = Convergence.of_best(problem, SEARCH, splitter, GATES, "heterogeneity")
+    found = {p: PersonaSearch(1, cuts=1, keep=9, min_support=4).solve(problem, polarity=p)
+             for p in SEARCH.polarities}  # fmt: skip
+    made = Convergence.of_best(found, problem, SEARCH, splitter, GATES, "heterogeneity")
+    assert made.personas.ids.tolist() == [each.ids[0].tolist() for each in found.values()]
     for numbers in ranges:
         made.add(searches, numbers)
     return made

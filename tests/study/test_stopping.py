@@ -1,12 +1,14 @@
 """A study may end early where no word can change, and holds votes against relabelled studies."""
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ketadask.inference.convergence import REACH
+from ketadask.search import PersonaSearch
 from ketadask.study import stopping
 from ketadask.study.calibrating import CURVE, RECURRENCE
 from ketadask.study.stopping import STOPPED
@@ -42,6 +44,26 @@ def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path
     provenance = json.loads((ending.folder / "provenance.json").read_text())
     assert provenance["stopped"]["relabellings"] == record
     assert all(state.missing == 0 for state in settled.status())
+
+
+@pytest.mark.parametrize("stop", ["never", "settled"])
+def test_all_units_are_searched_once_per_polarity(tmp_path, early, monkeypatch, stop):
+    """Large cohorts take minutes for it: what stops a study and what is judged share the result."""
+    solve, seen = PersonaSearch.solve, []
+
+    def counted(self, problem, *, polarity="favourable", train=None, rows=None, **asked):
+        if train is None and rows is None:
+            seen.append(polarity)
+            time.sleep(0.2)
+        return solve(self, problem, polarity=polarity, train=train, rows=rows, **asked)
+
+    monkeypatch.setattr(PersonaSearch, "solve", counted)
+    asked = study(tmp_path, f"splits.stop={stop}", f"null.stop={stop}", "splits.count=12")
+    asked.progress.every = 0.03
+    asked.run()
+    assert sorted(seen) == ["favourable", "unfavourable"]
+    assert "search of all 40 units: favourable, 1 of 2, 0 s so far" in said(asked)
+    assert "search of all 40 units: unfavourable, 2 of 2, 0 s so far" in said(asked)
 
 
 def test_relabellings_go_on_where_something_may_be_supported(tmp_path, early):
