@@ -77,7 +77,7 @@ def _make() -> tuple[bytes, bytes]:
         raise InputError(
             "encryption needs a library that is not installed",
             value="cryptography",
-            remedy="pip install 'ketadask[slurm]'",
+            remedy="pip install cryptography",
         ) from None
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ketadask")])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ketadask.cluster.executor import Executor, Synchronous, Threads
 from ketadask.cluster.profile import QUEUES, Profile
@@ -83,17 +84,26 @@ def _local(
     import dask
     from distributed import Client, LocalCluster
 
+    from ketadask.cluster.certificates import temporary
     from ketadask.cluster.logs import OwnInterrupts, WorkerLog, driver_log, watch_workers
     from ketadask.cluster.scheduled import Scheduled
 
     workers = profile.workers or cores()
-    with dask.config.set({**_settings(profile), **NEVER_GIVEN_UP}), driver_log(logs):
+    with (
+        TemporaryDirectory(prefix="ketadask-") as private,
+        temporary(Path(private) / "tls") as security,
+        dask.config.set({**_settings(profile), **NEVER_GIVEN_UP}),
+        driver_log(logs),
+    ):
         try:
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=profile.threads_per_worker,
                 processes=True,
                 host="127.0.0.1",
+                # Whoever else works on this machine can reach the port: without certificates they
+                # could run code as you.
+                security=security,
                 memory_limit=profile.memory_limit,
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": profile.dashboard},

@@ -100,7 +100,7 @@ def _tls(profile: Profile) -> Finding:
     try:
         import cryptography
     except ImportError as error:
-        remedy = "pip install 'ketadask[slurm]'"
+        remedy = "pip install cryptography"
         return Finding("encryption", False, f"no certificates can be made ({error})", remedy)
     return Finding("encryption", True, f"certificates by cryptography {cryptography.__version__}")
 

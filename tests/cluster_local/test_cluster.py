@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -77,6 +79,29 @@ def test_no_tasks_no_results(profile):
         assert list(executor.compute([])) == []
 
 
+def ask_as_a_stranger(port: int) -> None:
+    """Listen to a server of this machine without a certificate it knows."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw) as wrapped,
+    ):
+        # It says no once bytes are asked for.
+        if not wrapped.recv(1):
+            raise ConnectionError("closed")
+
+
+def test_nobody_else_on_the_machine_can_run_code_on_local_workers():
+    with connect(PROFILES[2]) as executor:
+        address = executor._client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        assert all(worker.startswith("tls://127.0.0.1:") for worker in executor._client.nthreads())
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            ask_as_a_stranger(int(address.rpartition(":")[2]))
+        assert dict(executor.compute([delayed(square)(5)])) == {0: 25}
+
+
 def test_more_tasks_than_the_window(monkeypatch):
     from ketadask.cluster import scheduled
 
@@ -133,7 +158,11 @@ def test_the_death_of_a_piece_is_held_against_the_task_it_belongs_to():
     shared = delayed(square)(2)
     pieces = [delayed(wait_long)(shared, i) for i in range(2)]
     tasks = [delayed(sum)(pieces), delayed(square)(shared)]
-    with connect(PROFILES[2]) as executor:
+    # Room for one task more than there are pieces, whichever is begun first.
+    profile = Profile(
+        kind="local", workers=1, threads_per_worker=3, memory_limit="400MiB", dashboard=False
+    )
+    with connect(profile) as executor:
         executor._tries = 3
         running = executor.compute(tasks)
         assert next(running) == (1, 16)
