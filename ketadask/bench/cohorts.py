@@ -56,7 +56,7 @@ def main(words: Sequence[str]) -> int:
     """Measure and print; see ``ketadask bench cohorts --help``."""
     parser = argparse.ArgumentParser(prog="ketadask bench cohorts", description=__doc__)
     parser.add_argument(
-        "--sizes", nargs="+", default=SIZES, metavar="UxF",
+        "--sizes", nargs="*", default=SIZES, metavar="UxF",
         help="units x features, by default 5000x2000 and 50000x500",
     )  # fmt: skip
     parser.add_argument("--splits", type=int, default=SPLITS, metavar="N")

@@ -21,14 +21,17 @@ class Machine:
         To write the part of a task: on the worker.
     check
         To verify a finished part: on the driver, one part after the other.
+    build
+        To make a task of the graph: on the driver, one after the other.
     begin
-        Until the first task runs.
+        Until there is a worker.
     """
 
     task: float
     latency: float
     part: float
     check: float
+    build: float
     begin: float
 
 
@@ -55,7 +58,7 @@ def predict(
 
     Examples
     --------
-    >>> quick = Machine(task=0.001, latency=0.01, part=0.02, check=0.001, begin=2.0)
+    >>> quick = Machine(task=0.001, latency=0.01, part=0.02, check=0.001, build=0.0, begin=2.0)
     >>> predict(quick, splits=100_000, each=0.5, workers=100).limit
     'work'
     """
@@ -66,7 +69,7 @@ def predict(
     one = block * each + machine.part + machine.latency
     rounds = -(-tasks // workers)
     work, served = rounds * one, tasks * machine.task
-    alone = machine.begin + tasks * machine.check
+    alone = machine.begin + tasks * (machine.build + machine.check)
     seconds = max(work, served) + alone
     ideal = splits * each / workers
     losses = {

@@ -94,18 +94,24 @@ class Scheduled:
             while waiting or flying:
                 if len(flying) <= self.window // 2 and waiting and not self.draining:
                     self._send(tasks, waiting, flying, ended)
-                future = self._next(ended, flying)
-                index = flying.pop(future, None)
-                if index is not None:
-                    yield index, self._result(future, tasks[index])
+                futures = self._next(ended, flying)
+                fetched = self._fetched(futures)
+                for future in futures:
+                    index = flying.pop(future, None)
+                    if index is None:
+                        continue
+                    if future in fetched:
+                        yield index, fetched.pop(future)
+                    else:
+                        yield index, self._result(future, tasks[index])
                     future.release()
         finally:
             self.computing = False
             if flying:
                 self._client.cancel(list(flying), force=True)
 
-    def _next(self, ended: as_completed, flying: dict[Any, int]) -> Any:
-        """Wait for the next future; look at the jobs and for interrupts meanwhile."""
+    def _next(self, ended: as_completed, flying: dict[Any, int]) -> list[Any]:
+        """Wait until some have ended; look at the jobs and for interrupts meanwhile."""
         while not ended.has_ready():
             trouble = self.trouble()
             if trouble is not None:
@@ -114,7 +120,18 @@ class Scheduled:
                 raise KeyboardInterrupt
             with ended.thread_condition:
                 ended.thread_condition.wait(timeout=0.1)
-        return next(ended)
+        return [next(ended), *ended.next_batch(block=False)]
+
+    def _fetched(self, futures: list[Any]) -> dict[Any, Any]:
+        """Fetch the results of all that have ended at once: workers need not be asked in turn.
+
+        Where one was lost, none is: they are fetched one by one, and that one is told of.
+        """
+        finished = [future for future in futures if future.status == "finished"]
+        try:
+            return dict(zip(finished, self._client.gather(finished), strict=True))
+        except Exception:
+            return {}
 
     def _being_computed(self, flying: dict[Any, int]) -> bool:
         """Call back what no worker has begun; tell whether something is still computed."""

@@ -12,8 +12,8 @@ from ketadask.bench.scaling import Machine, predict
 from ketadask.cli.benches import measure
 from ketadask.schema import InputError
 
-QUICK = Machine(task=0.002, latency=0.005, part=0.01, check=0.001, begin=2.0)
-FREE = Machine(task=0.0, latency=0.0, part=0.0, check=0.0, begin=0.0)
+QUICK = Machine(task=0.002, latency=0.005, part=0.01, check=0.001, build=0.0002, begin=2.0)
+FREE = Machine(task=0.0, latency=0.0, part=0.0, check=0.0, build=0.0, begin=0.0)
 
 
 def test_work_alone_scales_without_loss():
@@ -24,7 +24,7 @@ def test_work_alone_scales_without_loss():
     assert one.seconds == pytest.approx(64 * many.seconds)
 
 
-@pytest.mark.parametrize("name", ["task", "latency", "part", "check", "begin"])
+@pytest.mark.parametrize("name", ["task", "latency", "part", "check", "build", "begin"])
 def test_whatever_costs_more_takes_longer(name):
     for workers in (1, 100, 1000):
         asked = {"splits": 100_000, "each": 0.05, "workers": workers}
