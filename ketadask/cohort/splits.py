@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ketadask.schema import InputError, nearest
 
+LEAST = 2
 KEEPS = ("participant", "case")
 SCHEMES = ("holdout", "complementary", "bootstrap", "leave-trial-out")
 
@@ -124,6 +126,37 @@ class HoldoutSplit:
             return _drawn_with_replacement(strata, rng)[drawn]
         train = _stratified_share(strata, self.share, rng)[drawn]
         return ~train if self.scheme == "complementary" and i % 2 else train
+
+    def need_two_sides(self, participant: Any, *, where: str = "share") -> None:
+        """Refuse a share that leaves fewer than two on a side; ``where`` names its key.
+
+        Participants are counted, or cases where ``keep`` is ``case``; sides of other schemes than
+        ``holdout`` and ``complementary`` do not follow the share.
+
+        Examples
+        --------
+        >>> HoldoutSplit(share=0.1).need_two_sides(range(20))
+        >>> HoldoutSplit(share=0.1).need_two_sides(range(19), where="splits.share")
+        Traceback (most recent call last):
+        ...
+        ketadask.schema.errors.InputError: splits.share: ...
+        """
+        if self.scheme not in ("holdout", "complementary"):
+            return
+        participant = np.asarray(participant)
+        count = int((participant if self.keep == "case" else np.unique(participant)).shape[0])
+        train = round(self.share * count, 9)  # 0.29 * 100 is 28.999...
+        fewest = math.floor(train), count - math.ceil(train)
+        if min(fewest) < LEAST:
+            low = math.ceil(1000 * LEAST / max(count, 1)) / 1000
+            remedy = f"choose a share of {low:.3g} to {1 - low:.3g}"
+            raise InputError(
+                f"of {count} {self.keep}s a split would have {fewest[0]} on train or "
+                f"{fewest[1]} on holdout, and each side needs {LEAST} or more",
+                where=where,
+                value=self.share,
+                remedy=remedy if count >= 2 * LEAST else "more of them are needed",
+            )
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None

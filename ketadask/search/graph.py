@@ -22,6 +22,7 @@ from typing import Any
 from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
+from ketadask.cohort.splits import HoldoutSplit
 from ketadask.search.block import search_block, train_side
 from ketadask.search.criteria import Gates
 from ketadask.search.persona_search import PersonaSearch
@@ -139,7 +140,10 @@ def run_splits(
     search: PersonaSearch, splitter: Any, store: str, gates: Gates, block: int
 ) -> Resampled:
     """Search what is missing of every split of a fitted search, on dask's current scheduler."""
-    count = splitter.get_n_splits(groups=search.problem_.trial.trial)
+    trial = search.problem_.trial
+    if isinstance(splitter, HoldoutSplit):
+        splitter.need_two_sides(trial.participant)
+    count = splitter.get_n_splits(groups=trial.trial)
     splitter = replace(splitter, n_splits=count)
     # More splits add parts and invalidate none; other code invalidates all.
     asked = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)

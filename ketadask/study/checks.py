@@ -15,7 +15,7 @@ from ketadask.schema import InputError
 from ketadask.sources.names_order import natural
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
-from ketadask.study.trial import awaited, exclusions_of, read_cohort, units_of
+from ketadask.study.trial import awaited, exclusions_of, read_cohort, splitter_of, units_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
     folder = make_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
+    splitter_of(settings, units)  # says what is wrong with the splits
     wrong = json.loads(cohort.attrs.get("findings", "[]"))
     dropped, later = json.loads(cohort.attrs.get("dropped", "{}")), awaited(settings, cohort)
     threshold = settings.outcome.response_threshold

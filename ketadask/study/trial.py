@@ -178,6 +178,7 @@ def splitter_of(settings: Settings, units: xr.Dataset) -> HoldoutSplit:
         scheme=asked.scheme,
         stratify=asked.stratify,
     )
+    splitter.need_two_sides(units["participant"].to_numpy(), where="splits.share")
     count = splitter.get_n_splits(units)
     if count == asked.count:
         return splitter

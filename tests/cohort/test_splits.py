@@ -226,3 +226,35 @@ def test_impossible_splits_are_refused():
         HoldoutSplit(scheme="leave-trial-out").mask(0, np.zeros(4), None, np.arange(4) // 2)
     with pytest.raises(InputError, match="0 or more, found -1"):
         HoldoutSplit().mask(-1, np.arange(4))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    count=st.integers(1, 60),
+    share=st.floats(0.01, 0.99),
+    classes=st.integers(1, 4),
+    keep=st.sampled_from(("participant", "case")),
+)
+def test_a_share_is_refused_exactly_where_a_side_may_lack_two(count, share, classes, keep):
+    splits, who = HoldoutSplit(1, share=share, keep=keep), np.arange(count)
+    who = np.repeat(who, 2) if keep == "participant" else who // 2
+    on_train = round(share * count, 9)
+    lacks = min(np.floor(on_train), count - np.ceil(on_train)) < 2
+    if lacks:
+        with pytest.raises(InputError, match=f"^share: of {count} {keep}s a split would") as told:
+            splits.need_two_sides(who)
+        if count >= 4:
+            for word in told.value.remedy.split()[-3::2]:
+                HoldoutSplit(1, share=float(word), keep=keep).need_two_sides(who)
+        return
+    splits.need_two_sides(who)
+    for i in range(5):
+        train = splits.mask(i, who, who % classes)
+        assert min(train.sum(), (~train).sum()) >= 2
+
+
+def test_shares_of_other_schemes_say_nothing_about_their_sides():
+    for scheme in ("bootstrap", "leave-trial-out"):
+        HoldoutSplit(3, share=0.01, scheme=scheme).need_two_sides(np.arange(5))
+    with pytest.raises(InputError, match=r"of 3 participants .*more of them are needed"):
+        HoldoutSplit(3, scheme="complementary").need_two_sides(np.arange(3))

@@ -187,6 +187,13 @@ def test_memory_has_a_limit_only_where_one_is_given(tmp_path):
         search.run(units, HoldoutSplit(2), store=tmp_path, memory=1e3)
 
 
+def test_a_share_that_leaves_a_side_without_people_is_refused_before_any_search(tmp_path):
+    splits = HoldoutSplit(5, share=0.02)
+    with pytest.raises(InputError, match=r"^share: of 40 participants a split would have 0 on"):
+        PersonaSearch(1).run(small_units("crossover"), splits, store=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_scores_of_ones_own_are_refused():
     """Sides of a split would have others: those that the design makes of their outcomes."""
     units = small_units("crossover")

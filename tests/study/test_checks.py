@@ -155,3 +155,15 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
         assert "alone         2 of these units have nobody to exchange with" in out
     else:
         assert "alone" not in out
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, capsys, verb):
+    study = tmp_path / "study.yaml"
+    study.write_text(SITES)
+    words = [verb, str(study), "--out", str(tmp_path / "runs"), "--set", "splits.share=0.05"]
+    assert run(words) == 2
+    wrong = capsys.readouterr().err
+    assert "splits.share: of 24 participants a split would have 1 on train or 22 on" in wrong
+    assert "found 0.05; choose a share of 0.084 to 0.916" in wrong
+    assert "search:" not in wrong
