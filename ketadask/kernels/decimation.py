@@ -30,7 +30,8 @@ def low_pass(rate: float, factor: int, *, attenuation: float = 80.0) -> np.ndarr
     return (taps / taps.sum()).astype(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+# No fastmath: sums in another order on another processor would be other numbers.
+@njit(cache=True, nogil=True)
 def decimate(field: np.ndarray, taps: np.ndarray, factor: int, made: np.ndarray) -> None:
     """Filter and decimate: ``made[c, k] = sum_i taps[i] * field[c, k * factor + i]``.
 

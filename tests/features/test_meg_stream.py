@@ -33,6 +33,15 @@ def test_decimation_is_the_filter_followed_by_taking_every_fourth():
     np.testing.assert_allclose(made, whole[:, : 1000 * 4 : 4], atol=2e-6)
 
 
+def test_sums_are_taken_in_order_whatever_the_processor():
+    field = np.random.default_rng(1).standard_normal((2, 500)).astype(np.float32)
+    taps = low_pass(1200.0, 4)
+    made = np.empty((2, 90), dtype=np.float32)
+    decimate(field, taps, 4, made)
+    products = np.stack([taps * field[:, 4 * k : 4 * k + taps.size] for k in range(90)], axis=1)
+    np.testing.assert_array_equal(made, np.cumsum(products, axis=2, dtype=np.float32)[:, :, -1])
+
+
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_the_filter_passes_the_bands_and_stops_what_would_fold_into_them(factor):
     taps = low_pass(300.0 * factor, factor)
