@@ -20,7 +20,8 @@ from ketadask.schema import InputError
 
 _BLOCK_BYTES = 1 << 20
 
-# Floors whose source decides the numbers of parts; `study` and `report` sum up and show them.
+# Floors whose source decides the numbers of parts, and the file that hands them their settings;
+# the rest of `study`, and `report`, sum up and show them.
 NUMERIC_FLOORS = (
     "names.py",
     "kernels",
@@ -32,6 +33,7 @@ NUMERIC_FLOORS = (
     "search",
     "inference",
     "predict",
+    "study/trial.py",
 )
 
 

@@ -236,6 +236,15 @@ def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
             assert (code_version() != original) == counts
             assert code_version("report") != with_report
         version = code_version()
+        summing_up = code_version("study", "report")
+        # What is judged is judged anew; where settings become a cohort and a search, all is.
+        for file in ("summaries", "stopping", "calibrating", "trial"):
+            (package / "study" / f"{file}.py").write_text('"""Changed."""\n')
+            fingerprints.code_version.cache_clear()
+            assert code_version("study", "report") != summing_up
+            assert (code_version() != version) == (file == "trial")
+            summing_up = code_version("study", "report")
+        version = code_version()
         (package / "simulate" / "extra.tsv").write_text("numbers live in tables, too\n")
         fingerprints.code_version.cache_clear()
         assert code_version() != version
