@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,6 +30,7 @@ _REMEDIES = {
     errno.EEXIST: ("a file stands where a folder is needed", f"move it {_ELSEWHERE}"),
     errno.EISDIR: ("a folder stands where a file is needed", f"move it {_ELSEWHERE}"),
 }
+_FRESH = 3600.0
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[^/]+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
 
 
@@ -110,9 +112,23 @@ def is_temporary(path: Path) -> bool:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether the process named in a temporary name lives on this machine."""
+    """Whether the process named in a temporary name lives here, or may live on another machine.
+
+    Of other machines nothing is known: what they wrote within the last hour may be theirs still.
+    """
     found = _TEMPORARY.match(path.name)
-    return found is not None and is_alive(found["host"], int(found["pid"]))
+    if found is None:
+        return False
+    if found["host"] == socket.gethostname():
+        return is_alive(found["host"], int(found["pid"]))
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime < _FRESH
+    return False
+
+
+def is_named_for(path: Path, temporary: Path) -> bool:
+    """Whether a temporary name is one that will become ``path``."""
+    return is_temporary(temporary) and temporary.name.startswith(f".{path.name}.")
 
 
 def is_alive(host: str, pid: int) -> bool:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ketadask.schema import InputError
 from ketadask.store.disk import (
     is_being_written,
+    is_named_for,
     is_temporary,
     set_aside,
     write_together,
@@ -118,14 +119,14 @@ class Parts:
     def finished(self) -> dict[str, Receipt]:
         """Verify all parts; return the finished ones and set aside what is damaged or half-written.
 
-        Call it while nobody else writes here, as a stage does before it hands out work.
+        What others are writing here at the same time, as tasks of an array may, is left alone.
         """
         found = {name: self._inspect(name) for name in self._names()}
         for name, result in found.items():
             if isinstance(result, str):
                 self._clear(name, result)
         whole = {name: result for name, result in found.items() if isinstance(result, Receipt)}
-        self._clear_leftovers(whole.values())
+        self._clear_leftovers(whole)
         return {name: receipt for name, receipt in whole.items() if receipt.key == self.key}
 
     def covered(self, n: int | None = None) -> list[Range]:
@@ -190,11 +191,25 @@ class Parts:
         for file in (self._receipt_file(name), *tables):
             set_aside(file, self.folder / place)
 
-    def _clear_leftovers(self, whole: Iterable[Receipt]) -> None:
-        owned = {self._table_file(each.name, table) for each in whole for table in each.checksums}
-        for file in _listing(self.folder):
-            dead = is_temporary(file) and not is_being_written(file)
-            if dead or (_part_of(file) is not None and file not in owned):
+    def _clear_leftovers(self, whole: Mapping[str, Receipt]) -> None:
+        """Move away what a killed process left.
+
+        A part has a receipt, or one under a temporary name, from before its first table has its
+        name: whatever is finished while this goes on is seen by one of them.
+        """
+        files = _listing(self.folder)
+        written = [file for file in files if is_temporary(file) and is_being_written(file)]
+        for file in files:
+            name = _part_of(file)
+            if name is None:
+                left = is_temporary(file) and file not in written and file.exists()
+            elif name in whole:
+                left = file not in [self._table_file(name, t) for t in whole[name].checksums]
+            else:
+                receipt = self._receipt_file(name)
+                started = any(is_named_for(receipt, each) for each in written)
+                left = not started and not receipt.exists() and file.exists()
+            if left:
                 _log.warning("%s set aside in damaged: half-written", file)
                 set_aside(file, self.folder / "damaged")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +15,7 @@ from dask.base import tokenize
 
 from ketadask.schema import InputError
 from ketadask.store import Parts, Receipt, range_name
+from ketadask.store import parts as parts_module
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -134,11 +136,36 @@ def test_temporary_files_of_dead_writers_are_set_aside_and_of_living_ones_are_no
     dead = parts.folder / f".x.json.{socket.gethostname()}-{2**22 + 1}-00000000.tmp"
     foreign = parts.folder / ".x.json.far.away-1-00000000.tmp"
     living = parts.folder / f".x.json.{socket.gethostname()}-{os.getpid()}-00000000.tmp"
-    for file in (dead, foreign, living):
+    recent = parts.folder / ".y.json.far.away-1-00000000.tmp"
+    for file in (dead, foreign, living, recent):
         file.write_bytes(b"half")
+    os.utime(foreign, (time.time() - 7200,) * 2)
     parts.finished()
     assert living.exists()
+    assert recent.exists()
     assert sorted(parts.damaged) == sorted([dead.name, foreign.name])
+
+
+def test_a_part_that_another_machine_finishes_meanwhile_is_left_alone(parts, monkeypatch):
+    """As tasks of a job array do beside a run that counts what is there."""
+    write(parts, 0, 9)
+    receipt, table = "000010-000019.json", "000010-000019.hits.parquet"
+    whole = write(parts, 10, 19)
+    temporary = parts.folder / f".{receipt}.far.away-1-00000000.tmp"
+    (parts.folder / receipt).rename(temporary)
+    assert list(parts.finished()) == ["000000-000009"]
+    assert (parts.folder / table).exists()
+    looked = parts_module.file_hash
+
+    def slow_look(path):
+        if temporary.exists():
+            temporary.rename(parts.folder / receipt)
+        return looked(path)
+
+    monkeypatch.setattr(parts_module, "file_hash", slow_look)
+    assert list(parts.finished()) == ["000000-000009"]
+    assert parts.finished()["000010-000019"] == whole
+    assert parts.damaged == []
 
 
 def test_status_moves_nothing(parts):
