@@ -2,7 +2,8 @@
 
 The head job continues where the last one stopped. Shortly before its walltime ends SLURM sends a
 signal; the head then finishes and stores what its workers compute, puts itself back on the queue
-and goes on from there. `status` and `cancel` need nothing but the run folder and the queue.
+and goes on from there. `status` and `cancel` find the run folder by the study and its data; they
+ask the queue, and no worker.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ketadask.store import RunFolder
     from ketadask.study.study import Ending, Study
 
+_PAUSE = 5.0
 HEAD, SCRIPT, QUEUE = "head.json", "head.sbatch", "cluster.json"
 
 
@@ -95,11 +97,11 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
 
 def head(study: Study) -> Ending:
     """Do the study inside its head job; near the end of the walltime, requeue and leave."""
-    near_end = False
+    near_end, end = False, 0.0
 
     def before_walltime(number: int, frame: FrameType | None) -> None:
-        nonlocal near_end
-        near_end = True
+        nonlocal near_end, end
+        near_end, end = True, time.monotonic() + study.profile.head.lead
         study.progress.say("the walltime of the head job ends soon; storing, then requeueing")
         signal.alarm(max(5, study.profile.head.lead // 2))
         os.kill(os.getpid(), signal.SIGINT)
@@ -112,8 +114,22 @@ def head(study: Study) -> Ending:
         return study.run()
     except KeyboardInterrupt:
         if near_end:
-            slurm.call("scontrol", "requeue", os.environ["SLURM_JOB_ID"])
+            signal.alarm(0)
+            requeue(os.environ["SLURM_JOB_ID"], end, study.progress.say)
         raise
+
+
+def requeue(job: str, end: float, say: Callable[[str], None]) -> None:
+    """Put a job back on the queue, trying until ``end`` where the controller does not answer."""
+    while True:
+        try:
+            slurm.call("scontrol", "requeue", job)
+            return
+        except InputError as error:
+            if time.monotonic() + _PAUSE > end:
+                raise
+            say(f"not back on the queue yet, trying again: {error.problem}")
+        time.sleep(_PAUSE)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
