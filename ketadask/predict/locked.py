@@ -160,7 +160,8 @@ def read_locked(path: Path | str) -> LockedModel:
     """Read a locked model; nothing in the file is executed."""
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
             if header["format"] != FORMAT:
                 raise InputError(

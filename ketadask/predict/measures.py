@@ -179,8 +179,16 @@ def _bootstrap(
         chosen = np.concatenate([rows[k] for k in rng.integers(len(people), size=len(people))])
         made = points(label[chosen], predicted[chosen], score[chosen], site[chosen])
         drawn.append(list(made.values()))
-    edges = np.nanquantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {name: edges[:, j].tolist() for j, name in enumerate(_POINTS)}
+    return {
+        name: _edges(column, level) for name, column in zip(_POINTS, np.array(drawn).T, strict=True)
+    }
+
+
+def _edges(drawn: np.ndarray, level: float) -> list[float]:
+    """Return the quantiles of what is known; NaN where nothing is, as of cases of one label."""
+    if np.isnan(drawn).all():
+        return [math.nan, math.nan]
+    return np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
 
 
 _POINTS = ("sensitivity", "specificity", "bac", "auc")

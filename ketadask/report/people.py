@@ -65,11 +65,13 @@ def _arms(arm: np.ndarray) -> list[tuple[str, int]]:
 
 
 def missingness(findings: Findings) -> dict[str, Any] | None:
-    """Return per family of features how much is missing, and where most."""
+    """Return per family of features how much is missing, and where most; None of nobody."""
     dataset = findings.features
     if dataset is None:
         return None
     absent = np.isnan(np.asarray(dataset["value"].values, float))
+    if not len(absent):
+        return None
     family = np.asarray(dataset["family"].values).astype(str)
     label = np.asarray(dataset["label"].values).astype(str)
     families = []

@@ -45,6 +45,27 @@ def input_hashes(settings: Settings, folder: Path) -> dict[str, str]:
     return hashes | _recordings(settings, folder)
 
 
+def elsewhere(settings: Settings, folder: Path) -> Settings:
+    """Return the settings that read another folder the same way, and drop no region there."""
+    data = settings.data.model_copy(
+        update={"folder": folder, "simulate": None, "freesurfer": None, "groups": None}
+    )
+    features = settings.features.model_copy(update={"max_missing": 1.0})
+    return settings.model_copy(update={"data": data, "features": features})
+
+
+def external_hashes(settings: Settings) -> dict[str, str]:
+    """Return what `input_hashes` says of the other folders that are foretold, by their names."""
+    found = {}
+    for name, folder in (settings.predict.external if settings.predict else {}).items():
+        try:
+            hashes = input_hashes(elsewhere(settings, folder), folder)
+        except InputError as error:
+            hashes = {".": str(error)}
+        found.update({f"{name}: {file}": value for file, value in hashes.items()})
+    return found
+
+
 def _files(settings: Settings, folder: Path) -> dict[str, Path]:
     _readable(folder, "data.folder")
     files = {

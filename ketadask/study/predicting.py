@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
 from ketadask.config import Predict, Settings
 from ketadask.schema import InputError, nearest
 from ketadask.store import Parts
+from ketadask.store.disk import set_aside
+from ketadask.study.inputs import elsewhere
 from ketadask.study.judging import FINISHED, finished, forget
 from ketadask.study.problems import cohort_of
 from ketadask.study.stages import require
@@ -234,9 +235,13 @@ def _locked(work: Work, cases: Cases, nested: Nested) -> LockedModel:
 
     path, key = work.run.path / MODEL, work.place.key("predict", "locked")
     if path.is_file():
-        model = read_locked(path)
-        if model.about.get("key") == key:
-            return model
+        try:
+            model = read_locked(path)
+            if model.about.get("key") == key:
+                return model
+        except InputError as error:
+            work.progress.say(f"predict: the locked model is set aside and made anew: {error}")
+            set_aside(path, work.run.path / "damaged")
     if nested.learner.name == FOREST:
         nested = nested_of(work.settings, INSTEAD)
         work.progress.say(f"predict: a {FOREST} cannot be locked, {INSTEAD} is locked instead")
@@ -257,6 +262,8 @@ def _control(control: Cases, made: Prediction, model: LockedModel) -> pd.DataFra
 
     said = made.cases.set_index(nm.PARTICIPANT)
     inside = pd.Series(control.participant).isin(said.index).to_numpy()
+    # A participant with two active cases was scored twice, by the same models and regions.
+    said = said[~said.index.duplicated()]
     rows = said.loc[control.participant[inside]].reset_index()
     rows = rows.assign(label=control.label[inside].astype(int))
     if inside.all():
@@ -274,7 +281,7 @@ def _others(
     cohorts: dict[str, Any] = {name: (cohort, [name]) for name in wanted.external_trials}
     for name, folder in wanted.external.items():
         work.progress.say(f"predict: reading {name} from {folder}")
-        cohorts[name] = (read_cohort(_elsewhere(work.settings, folder), folder), None)
+        cohorts[name] = (read_cohort(elsewhere(work.settings, folder), folder), None)
     tables, notes = {}, []
     for name, (one, trials) in cohorts.items():
         cases = cases_of(
@@ -291,15 +298,6 @@ def _others(
         tables[name] = model.apply(cases, absent=wanted.absent)
         notes += [f"{name}: {note}" for note in tables[name].attrs["notes"]]
     return tables, notes
-
-
-def _elsewhere(settings: Settings, folder: Path) -> Settings:
-    """Return the settings that read another folder the same way, and drop no region there."""
-    data = settings.data.model_copy(
-        update={"folder": folder, "simulate": None, "freesurfer": None, "groups": None}
-    )
-    features = settings.features.model_copy(update={"max_missing": 1.0})
-    return settings.model_copy(update={"data": data, "features": features})
 
 
 def _measures(table: pd.DataFrame) -> dict[str, float]:

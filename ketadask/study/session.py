@@ -12,7 +12,7 @@ from ketadask.cluster import Executor, Profile, connect
 from ketadask.schema import InputError
 from ketadask.store import RunFolder
 from ketadask.study.blocks import Ended
-from ketadask.study.inputs import input_hashes, make_data
+from ketadask.study.inputs import external_hashes, input_hashes, make_data
 from ketadask.study.progress import Progress
 from ketadask.study.records import commit, log_file, machine, now, versions
 from ketadask.study.stopping import stopped
@@ -123,7 +123,7 @@ class _Session:
                 "study": settings.seed,
                 "simulated": None if simulated is None else simulated.seed,
             },
-            "inputs": input_hashes(settings, work.place.data),
+            "inputs": input_hashes(settings, work.place.data) | external_hashes(settings),
             "stopped": stopped(work),
             "settings": settings.model_dump(mode="json"),
             "runs": [*self._earlier, this][-_KEPT_RUNS:],

@@ -28,6 +28,14 @@ def test_auc_and_balanced_accuracy_are_scikit_learns(label, seed):
         assert 0 <= made[f"{name}_low"] <= made[name] <= made[f"{name}_high"] <= 1
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_one_label_the_area_is_unknown_and_nothing_warns():
+    who = np.repeat(np.arange(6), 2)
+    made = measured(np.ones(12, int), np.arange(12) // 2 % 2, np.arange(12.0), who)
+    assert made["sensitivity_low"] < made["sensitivity"] == 0.5
+    assert np.isnan([made["auc"], made["auc_low"], made["auc_high"], made["specificity_low"]]).all()
+
+
 def test_delong_is_the_variance_of_its_structural_components():
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 60)

@@ -46,6 +46,12 @@ def test_exclusions_come_from_the_datasets_where_no_table_is_given(findings):
     assert len(replace(bare, units=listed).excluded()) == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_nobody_nothing_is_missing(findings):
+    nobody = findings.units.isel({nm.UNIT: []})
+    assert missingness(replace(findings, units=nobody)) is None
+
+
 def test_missingness_is_that_of_the_units(findings):
     view = missingness(findings)
     values = findings.units["value"].to_pandas()

@@ -1,13 +1,19 @@
 """The stage that foretells response: from tables to the report, resumed, and with other cohorts."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from ketadask.predict.cases import cases
+from ketadask.predict.locked import read_locked
 from ketadask.schema import InputError
 from ketadask.simulate import simulate
-from ketadask.store import RunFolder
+from ketadask.store import RunFolder, file_hash
 from ketadask.study import Study
+from ketadask.study.predicting import _control
 
 YAML = """
 name: foretold
@@ -94,6 +100,28 @@ def test_another_folder_is_read_the_same_way(place, ending):
     data = next((place / "runs" / "data").iterdir())
     told = study(place, f"predict.external={{elsewhere: {data}}}").predict().predicted
     assert told["cohorts"]["elsewhere"]["n"] > told["cohorts"]["trial-2"]["n"]
+    run = RunFolder.open(ending.folder)
+    inputs = run.read_json("provenance.json")["inputs"]
+    assert inputs["elsewhere: participants.tsv"] == file_hash(data / "participants.tsv")
+
+
+def test_a_damaged_model_is_set_aside_and_locked_again(place, ending):
+    model = ending.folder / "locked_model.npz"
+    whole = read_locked(model)
+    model.write_bytes(model.read_bytes()[:100])
+    again = study(place).predict()
+    assert (ending.folder / "damaged" / model.name).stat().st_size == 100
+    assert read_locked(model).about == whole.about
+    assert again.predicted["cohorts"] == ending.predicted["cohorts"]
+
+
+def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
+    control = cases(np.zeros((3, 2)), np.array([0, 1, 1]), participant=["b", "a", "c"])
+    told = {"site": "1", "votes": 1.0, "decision": 0.5, "probability": 0.6, "predicted": 1}
+    made = pd.DataFrame({"participant": ["a", "a", "b", "c"], "label": [1, 0, 1, 1], **told})
+    rows = _control(control, SimpleNamespace(cases=made), None)
+    assert rows["participant"].tolist() == ["b", "a", "c"]
+    assert rows["label"].tolist() == [0, 1, 1]
 
 
 def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp_path):
