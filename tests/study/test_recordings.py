@@ -32,7 +32,7 @@ null: {relabellings: 19}
 @pytest.fixture
 def study(tmp_path):
     """Return a study file beside a simulated study with recordings."""
-    simulate(tmp_path / "study", participants=4, recordings=4.0)
+    simulate(tmp_path / "study", participants=6, recordings=4.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     return tmp_path
 
@@ -52,11 +52,11 @@ def posed(folder, *changes):
 def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     cohort, (ended,) = posed(study)
     assert (cohort["family"].values == "meg").sum() == 36
-    assert (ended.total, ended.made, ended.reused) == (8, 8, 0)
+    assert (ended.total, ended.made, ended.reused) == (12, 12, 0)
     (quality,) = (study / "runs").glob("meg-*/recordings.csv")
-    assert len(quality.read_text().splitlines()) == 1 + 8
+    assert len(quality.read_text().splitlines()) == 1 + 12
     _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
-    assert (again.made, again.reused) == (0, 8)
+    assert (again.made, again.reused) == (0, 12)
 
 
 def test_a_broken_recording_is_told_and_the_others_are_used(study):
@@ -72,7 +72,7 @@ def test_a_broken_recording_is_told_and_the_others_are_used(study):
     told = quality_tables(RunFolder(run))
     assert told["failures"]["reason"].item().startswith(f"{path.name}: ")
     assert set(told["spectra"]["recording"]) == set(told["quality"]["recording"])
-    assert len(told["quality"]) == 7
+    assert len(told["quality"]) == 11
 
 
 def test_check_reads_no_recording_and_counts_what_will_be_measured(study):
