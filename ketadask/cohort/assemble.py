@@ -33,6 +33,7 @@ from ketadask.features.meg.table import dataset_table
 from ketadask.features.scales import demographic_features, place_visits, scale_features
 from ketadask.features.volumes import RAW, volume_features
 from ketadask.schema import COHORT, EXCLUSIONS, InputError, nearest
+from ketadask.sources.visits import PERIODS
 
 
 def assemble(
@@ -60,7 +61,7 @@ def assemble(
     ----------
     sources
         What ``read_phenotype``, ``open_volumes`` and ``band_power`` return, and any
-        ``FeatureTable``.
+        ``FeatureTable``. Sessions of recordings are named as those of the scales.
     participants
         What ``read_participants`` returns; read beside the phenotype folder if None.
     outcome, day, window
@@ -95,7 +96,8 @@ def assemble(
     """
     phenotype, images, more, recordings = _by_kind(sources)
     people = _people(participants, phenotype)
-    more += [dataset_table(each, sequences=_sequences(people)) for each in recordings]
+    named = phenotype.attrs.get("visits", PERIODS)
+    more += [dataset_table(r, visits=named, sequences=_sequences(people)) for r in recordings]
     if families is not None:
         _check_words("families", families, FAMILIES)
     chosen, left_out = _study_group(people, groups)

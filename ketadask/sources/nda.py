@@ -71,6 +71,7 @@ def read_nda(
         _note_ages(cells, findings, ages)
     table = join_scales(tables, folder, findings, roster)
     table.attrs["ages"] = ages
+    table.attrs["visits"] = visits
     table.attrs["findings"] = findings.records()
     return table
 

@@ -48,13 +48,16 @@ def read_phenotype(
     -------
     Columns participant, session, period (0: said by the arm, or shared by both periods), arm
     (active, control, shared or empty), day, then ``<scale>_<n>`` and ``<scale>_total`` in natural
-    order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings.
+    order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings,
+    visits.
     """
     folder, findings = _phenotype_folder(Path(root)), Findings(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
     reader = VisitReader(VisitPattern(visits), roster, findings)
     tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
-    return join_scales(tables, folder, findings, roster)
+    table = join_scales(tables, folder, findings, roster)
+    table.attrs["visits"] = visits
+    return table
 
 
 def _phenotype_folder(root: Path) -> Path:

@@ -99,7 +99,9 @@ def read_tables(
     folder, findings = Path(folder), Findings(bad_cells)
     roster = roster_of((folder,), participants)
     reader = VisitReader(VisitPattern(visits), roster, findings)
-    return join_scales([_read(folder, t, reader) for t in tables], folder, findings, roster)
+    table = join_scales([_read(folder, t, reader) for t in tables], folder, findings, roster)
+    table.attrs["visits"] = visits
+    return table
 
 
 def _read(folder: Path, table: PlainTable, reader: VisitReader) -> pd.DataFrame:

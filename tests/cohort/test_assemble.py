@@ -12,6 +12,7 @@ import xarray as xr
 from ketadask.cohort import assemble, units
 from ketadask.features import FeatureTable
 from ketadask.features.feature_table import ABOUT
+from ketadask.features.meg.registry import features
 from ketadask.schema import COHORT, InputError
 from ketadask.simulate import simulate
 from ketadask.sources import open_volumes, read_nda, read_participants, read_phenotype
@@ -183,6 +184,28 @@ def test_wrong_cells_that_were_let_pass_are_kept_with_the_cohort(tmp_path):
         ("row 2, column madrs_total", "90"),
     ]
     assert ("a", 1, "no madrs before the infusion") in reasons(cohort)
+
+
+def test_recordings_are_placed_by_the_names_of_the_scales(tmp_path):
+    rows = MADRS.replace("ses-p1d0", "ses-b0").replace("ses-p1d7", "ses-d7")
+    scales = rows.replace("ses-p2d7", "ses-p7").replace("ses-p1d6", "ses-p7")
+    scales = "".join(line for line in scales.splitlines(True) if "ses-p2d0" not in line)
+    scales = scales.replace("b\tses-p7\t10", "b\tses-d7\t10")
+    wanted = features("power")
+    power = xr.Dataset(
+        {"value": (("recording", "feature"), np.arange(2.0)[:, None] + np.zeros(len(wanted)))},
+        {
+            "recording": ["a", "b"],
+            "participant": ("recording", ["a", "b"]),
+            "session": ("recording", ["ses-b0", "ses-b0"]),
+            "feature": [each.name for each in wanted],
+        },
+        {"set": "power"},
+    )
+    read = read_phenotype(write(tmp_path, madrs=scales), visits=ARMS)
+    cohort = assemble(read, power, families=["meg"], max_missing=0.9, max_missing_case=1.0)
+    value = cohort["value"].isel(feature=0).to_series().groupby(cohort["participant"].values)
+    assert value.first().dropna().to_dict() == {"a": 0.0, "b": 1.0}
 
 
 def test_features_are_dropped_by_missingness_and_when_constant(tmp_path):
