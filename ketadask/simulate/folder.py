@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from ketadask.schema import InputError
+from ketadask.store.disk import is_alive
 
 
 class Table:
@@ -100,6 +101,7 @@ def whole_folder(out: Path, *, overwrite: bool, mark: str) -> Iterator[Path]:
     nothing remains.
     """
     out = out.absolute()
+    _put_back(out)
     if out.exists() and not out.is_dir():
         raise InputError("not a folder", file=out, remedy="name a new folder")
     if out.is_dir() and any(out.iterdir()):
@@ -150,22 +152,28 @@ def _sibling(out: Path, what: str, pid: int | str | None = None) -> Path:
     return out.parent / f".{out.name}.{what}-{socket.gethostname()}-{pid or os.getpid()}"
 
 
+def _put_back(out: Path) -> None:
+    """Give ``out`` its name again where a process was killed between taking and giving it."""
+    for left in _left(out, "replaced"):
+        if not out.exists():
+            os.replace(left, out)
+
+
 def _sweep(out: Path) -> None:
     """Remove what a process of this machine left here when it was killed."""
-    pattern = _sibling(out, "partial", "*").name
-    for left in out.parent.glob(glob.escape(pattern).replace("[*]", "*")):
-        if not _alive_elsewhere(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in (*_left(out, "partial"), *_left(out, "replaced")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _left(out: Path, what: str) -> list[Path]:
+    """Return the folders of this kind whose process, of this machine, has ended."""
+    pattern = glob.escape(_sibling(out, what, "*").name).replace("[*]", "*")
+    found = sorted(out.parent.glob(pattern))
+    return [each for each in found if not _alive_elsewhere(each.name.rpartition("-")[2])]
 
 
 def _alive_elsewhere(pid: str) -> bool:
     # Our own number can be left from a killed process too: containers count from 1 again.
     if not pid.isdigit() or int(pid) == os.getpid():
         return False
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return is_alive(socket.gethostname(), int(pid))

@@ -94,3 +94,23 @@ def test_what_killed_processes_left_is_swept(tmp_path):
     with whole_folder(tmp_path / "study", overwrite=False, mark="truth.json") as new:
         (new / "truth.json").write_text("{}")
     assert names(tmp_path) == sorted([busy.name, elsewhere.name, "study"])
+
+
+def test_a_folder_that_was_being_replaced_when_a_process_was_killed_is_put_back(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    out = tmp_path / "study"
+    left = tmp_path / f".study.replaced-{socket.gethostname()}-{gone.pid}"
+    left.mkdir()
+    (left / "truth.json").write_text("{}")
+    with (
+        pytest.raises(InputError, match="not empty"),
+        whole_folder(out, overwrite=False, mark="truth.json"),
+    ):
+        pass
+    assert (out / "truth.json").is_file()
+    left.mkdir()
+    with whole_folder(out, overwrite=True, mark="truth.json") as new:
+        (new / "truth.json").write_text("new")
+    assert (out / "truth.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
