@@ -30,7 +30,7 @@ WORKERS = (1, 10, 100, 1000, 10_000)
 TASKS = 3000
 NAPS = ((200, 5.0, 3), (200, 2.0, 5), (50, 0.5, 12))
 LATENCY_TASKS = 200
-WORK = {"63 x 360, depth 3": 0.0203, "5,000 x 2,000, pairs": 2.9, "a minute each": 60.0}
+WORK = (0.02, 3.0, 60.0)
 _AT_MOST = {"tasks": 20_000, "memory": 1000.0, "seconds": 30.0}
 _CROWD = {
     "workers": "workers", "tasks": "tasks", "each": "CPU ms per task", "per_second": "tasks/s",
@@ -41,7 +41,7 @@ _NAPS = {
     "measured": "efficiency", "foretold": "foretold",
 }  # fmt: skip
 _FORETOLD = {
-    "search": "searches of", "each": "s each", "workers": "workers", "tasks": "tasks",
+    "each": "s per split", "workers": "workers", "tasks": "tasks",
     "block": "splits per task", "seconds": "wall s", "share": "efficiency", "limit": "limited by",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,16 +84,15 @@ def predict(
 
 
 def table(
-    machine: Machine, work: Mapping[str, float], *, splits: int, workers: tuple[int, ...]
+    machine: Machine, work: Sequence[float], *, splits: int, workers: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Return a row per kind of search (name -> seconds of one) and number of workers."""
+    """Return a row per length of a split, in seconds, and number of workers."""
     return [
         {
-            "search": name,
             "each": each,
             "splits": splits,
             **vars(predict(machine, splits=splits, each=each, workers=count)),
         }
-        for name, each in work.items()
+        for each in work
         for count in workers
     ]

@@ -96,5 +96,6 @@ async def _work(address: str, count: int) -> None:
 if __name__ == "__main__":
     import dask
 
+    logging.disable(logging.CRITICAL)
     with dask.config.set(_QUIET):
         asyncio.run(_work(sys.argv[1], int(sys.argv[2])))

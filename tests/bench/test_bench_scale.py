@@ -111,7 +111,7 @@ def test_a_cohort_is_searched_in_blocks_and_parts_alike(measured):
         assert row["same"]
         assert row["splits"] == 4
         assert row["ratio"] == pytest.approx(row["rate"] / row["one_rate"])
-        assert row["memory"] >= row["first_memory"] > 50
+        assert row["memory"] >= 0.95 * row["first_memory"] > 50
     (split,) = measured["split"]
     assert split["same"]
     assert split["speedup"] == pytest.approx(split["unsplit"] / split["split"])

@@ -121,6 +121,8 @@ def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, word
         ("splits.count=[", ["splits.count", "YAML"]),
         ("splits.count=x", ["splits.count", "whole number"]),
         ("nonsense.at.all=1", ["nonsense.at.all", "unknown key"]),
+        ("execution.memory=much", ["execution.memory", "'much'", "write for example 2GB"]),
+        ("execution.memory=20MB", ["execution.memory", "20MB", "at least 300MB"]),
     ],
 )
 def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
@@ -173,7 +175,8 @@ def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
     for stage in ("data", "cohort", "search", "null", "evaluate"):
         assert first.science(stage) == more.science(stage)
     assert first.science("judge") != more.science("judge")
-    faster = load(path, ["execution.block=3"])
+    faster = load(path, ["execution.block=3", "execution.memory=1.5GiB"])
+    assert faster.execution.memory_bytes == 3 * 2**29
     assert first.science("report") == faster.science("report")
 
 
