@@ -111,6 +111,9 @@ class Data(Section):
     scales: tuple[str, ...] | None = Field(
         default=None, description="names of the phenotype tables read; all there are if not given"
     )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="columns of phenotype/ or nda/ left aside"
+    )
     tables: tuple[ScoreTable, ...] | None = Field(
         default=None,
         min_length=1,
@@ -145,6 +148,8 @@ class Data(Section):
             raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
         if self.tables is not None and self.scales is not None:
             raise ValueError("scales choose among phenotype/ files; leave them out with tables")
+        if self.tables is not None and self.ignore:
+            raise ValueError("data.ignore is for phenotype/ and nda/; write ignore into the tables")
         return self
 
 

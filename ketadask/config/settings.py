@@ -28,7 +28,7 @@ from ketadask.config.sections import (
 )
 
 _COHORT: dict[str, Any] = {
-    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants", "task"},
+    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants", "task", "ignore"},
     "outcome": True,
     "features": True,
     "design": True,

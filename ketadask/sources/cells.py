@@ -21,6 +21,8 @@ from ketadask.sources.codes import MISSING_CODES, as_number, is_blank, is_missin
 from ketadask.sources.delimited import read_text, text_rows
 from ketadask.sources.findings import Findings
 
+_NO_NUMBER = "not a number"
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -112,8 +114,12 @@ class Cells:
         *,
         low: float = -math.inf,
         high: float = math.inf,
+        or_else: str = "",
     ) -> np.ndarray:
-        """Return a column as float64 (row,), NaN where missing; wrong cells go to ``findings``."""
+        """Return a column as float64 (row,), NaN where missing; wrong cells go to ``findings``.
+
+        ``or_else`` is what else may be done about a cell that holds no number.
+        """
         known: dict[str, float] = {}
         values = np.empty(len(self), dtype=np.float64)
         for row, cell in enumerate(self.columns[column]):
@@ -121,6 +127,8 @@ class Cells:
             if value is None:
                 value, problem = _number(cell, low, high, self.missing)
                 if problem:
+                    if problem[0] == _NO_NUMBER:
+                        problem = problem[0], problem[1] + or_else
                     self._complain(findings, row, column, cell, problem)
                 else:
                     known[cell] = value
@@ -149,7 +157,7 @@ def _number(
         remedy = "write a number, or n/a where it is missing"
         if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
             remedy = "write decimals with a point"
-        return math.nan, ("not a number", remedy)
+        return math.nan, (_NO_NUMBER, remedy)
     if math.isnan(value) or value in missing:
         return math.nan, None
     if not low <= value <= high:

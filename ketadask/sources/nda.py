@@ -15,7 +15,7 @@ from ketadask.sources.findings import Findings
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.phenotype import files_in
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
-from ketadask.sources.visit_tables import VisitReader, join_scales
+from ketadask.sources.visit_tables import VisitReader, check_ignored, join_scales
 from ketadask.sources.visits import PERIODS, VisitPattern
 
 # What every structure of the archive carries besides its scores.
@@ -38,6 +38,7 @@ def read_nda(
     visits: str = PERIODS,
     participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
+    ignore: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read ``<structure>.txt`` files, for example ``madrs01.txt``, into one row per visit.
 
@@ -52,7 +53,7 @@ def read_nda(
         Folder with the files (or with a folder ``nda``), or one file.
     scales
         Names such as ``madrs`` or ``madrs01``, or of a known scale; all files if None.
-    visits, participants, bad_cells
+    visits, participants, bad_cells, ignore
         As in ``read_phenotype``.
 
     Returns
@@ -62,7 +63,9 @@ def read_nda(
     folder, files = _files(Path(root))
     findings = Findings(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(visits), roster, findings, who="src_subject_id", when="visit")
+    reader = VisitReader(
+        VisitPattern(visits), roster, findings, "src_subject_id", "visit", ignore=frozenset(ignore)
+    )
     tables: list[pd.DataFrame] = []
     ages: dict[str, float] = {}
     for path in _wanted(folder, files, scales):
@@ -72,6 +75,7 @@ def read_nda(
     table = join_scales(tables, folder, findings, roster)
     table.attrs["ages"] = ages
     table.attrs["visits"] = visits
+    check_ignored(table, ignore)
     table.attrs["findings"] = findings.records()
     return table
 

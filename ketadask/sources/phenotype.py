@@ -14,7 +14,7 @@ from ketadask.sources.delimited import unreadable
 from ketadask.sources.findings import Findings
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
-from ketadask.sources.visit_tables import VisitReader, join_scales
+from ketadask.sources.visit_tables import VisitReader, check_ignored, join_scales
 from ketadask.sources.visits import PERIODS, VisitPattern
 
 
@@ -25,6 +25,7 @@ def read_phenotype(
     visits: str = PERIODS,
     participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
+    ignore: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read the rating scales of a BIDS study folder into one row per participant and visit.
 
@@ -43,6 +44,8 @@ def read_phenotype(
         that contradicts the infusions. Those of ``participants.tsv`` if None and there is one.
     bad_cells
         ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+    ignore
+        Columns left aside.
 
     Returns
     -------
@@ -53,10 +56,11 @@ def read_phenotype(
     """
     folder, findings = _phenotype_folder(Path(root)), Findings(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(visits), roster, findings)
+    reader = VisitReader(VisitPattern(visits), roster, findings, ignore=frozenset(ignore))
     tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
     table = join_scales(tables, folder, findings, roster)
     table.attrs["visits"] = visits
+    check_ignored(table, ignore)
     return table
 
 

@@ -14,6 +14,8 @@ from ketadask.sources.cells import Cells, read_cells
 from ketadask.sources.delimited import check_header
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
+_WITH_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 ENDINGS = (*_TEXT, ".xlsx", ".parquet")
 
 
@@ -32,7 +34,7 @@ def read_table(
     delimiter
         What separates the cells of a text; comma for ``.csv`` and tab for the others if None.
     decimal
-        ``,`` where numbers are written with a comma.
+        ``,`` where numbers are written with a comma; points may then part thousands, ``1.234,5``.
     """
     ending = path.suffix.lower()
     if ending in _TEXT:
@@ -52,11 +54,28 @@ def read_table(
 
 
 def _with_points(cells: Cells) -> Cells:
-    columns = {
-        name: [re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", cell) for cell in column]
-        for name, column in cells.columns.items()
-    }
+    columns = {name: _column_with_points(cells, name) for name in cells.columns}
     return Cells(cells.file, columns, cells.lines, cells.second_header)
+
+
+def _column_with_points(cells: Cells, name: str) -> list[str]:
+    made = []
+    for cell in cells.columns[name]:
+        plain = cell.replace(".", "") if _WITH_THOUSANDS.fullmatch(cell) else cell
+        made.append(re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", plain))
+    if made == cells.columns[name]:
+        return made
+    for row, cell in enumerate(cells.columns[name]):
+        # Between decimal commas, 1.234 is a thousand and more, or a number from elsewhere.
+        if _THOUSANDS.fullmatch(cell):
+            raise InputError(
+                "a point among numbers written with a comma may part thousands or be a decimal",
+                file=cells.file,
+                where=cells.where(row, name),
+                value=cell,
+                remedy=f"write {cell.replace('.', '')} or {cell.replace('.', ',')}",
+            )
+    return made
 
 
 def _sheet_rows(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:

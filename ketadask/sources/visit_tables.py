@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ketadask.sources.scale_columns import KEYS, ScaleColumn, check_totals
 from ketadask.sources.visit_dates import COLUMNS, misdated
 from ketadask.sources.visits import ONCE, UNPLACED, Visit, VisitPattern, placed
 
+_ASIDE = "; or leave the column aside (ignore)"
+
 
 @dataclass(frozen=True)
 class VisitReader:
@@ -27,7 +29,7 @@ class VisitReader:
 
     ``who`` and ``when`` name the columns that say so, ``roster`` the participants of the study
     (None: anybody). Without a column ``when`` everything was measured once, or at the visit
-    ``always``.
+    ``always``. Columns ``ignore`` hold no scores.
     """
 
     pattern: VisitPattern
@@ -36,16 +38,18 @@ class VisitReader:
     who: str = "participant_id"
     when: str = "session_id"
     always: tuple[str, Visit] = ("", ONCE)
+    ignore: frozenset[str] = frozenset()
 
     def keys(self, cells: Cells) -> frozenset[str]:
-        """Return the columns of a file that say who and when."""
+        """Return the columns of a file that hold no scores: those who say who and when first."""
         found = (cells.find(self.who), cells.find(self.when), cells.find(*COLUMNS))
-        return frozenset(column for column in found if column)
+        return frozenset(column for column in found if column) | self.ignore
 
     def table(self, cells: Cells, columns: list[ScaleColumn]) -> pd.DataFrame:
         """Return participant, session, period, arm, day and the scores, wrong rows left out."""
         values = {
-            c.name: cells.numbers(c.header, self.findings, low=c.low, high=c.high) for c in columns
+            c.name: cells.numbers(c.header, self.findings, low=c.low, high=c.high, or_else=_ASIDE)
+            for c in columns
         }
         check_totals(cells, columns, values, self.findings)
         empty = np.logical_and.reduce([np.isnan(column) for column in values.values()])
@@ -53,7 +57,7 @@ class VisitReader:
         table = pd.DataFrame(visits, columns=list(KEYS))
         scores = pd.DataFrame({name: column[rows] for name, column in values.items()})
         table = pd.concat([table, scores], axis=1)
-        used = {c.header for c in columns} | self.keys(cells)
+        used = {c.header for c in columns} | (self.keys(cells) - self.ignore)
         table.attrs.update(
             file=str(cells.file),
             labels={c.name: c.label for c in columns},
@@ -133,6 +137,19 @@ class VisitReader:
         except InputError as error:
             self._say(cells, row, column, error.problem, session, str(error.remedy))
             return None
+
+
+def check_ignored(table: pd.DataFrame, ignore: Iterable[str]) -> None:
+    """Say so where a column to be left aside is in none of the files."""
+    for name in ignore:
+        if name not in table.attrs["ignored"]:
+            raise InputError(
+                "no such column in any file",
+                file=table.attrs["folder"],
+                where="ignore",
+                value=name,
+                remedy=nearest(name, [*table.attrs["labels"], *table.attrs["ignored"]]),
+            )
 
 
 def join_scales(

@@ -123,7 +123,8 @@ def read_scales(settings: Settings, folder: Path, people: pd.DataFrame) -> pd.Da
         tables = [PlainTable(**table.model_dump()) for table in data.tables]
         return read_tables(folder, tables, **how)
     bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
-    return (read_phenotype if bids else read_nda)(folder, data.scales, **how)
+    read = read_phenotype if bids else read_nda
+    return read(folder, data.scales, ignore=data.ignore, **how)
 
 
 def units_of(settings: Settings, cohort: xr.Dataset) -> xr.Dataset:

@@ -198,3 +198,24 @@ def test_the_real_bdi_with_alias_headers(real_data):
     assert items.isna().sum().sum() == 9
     assert items.min().min() == 0
     assert items.max().max() <= 3
+
+
+def test_a_column_of_words_and_numbers_stops_with_a_remedy_that_helps(tmp_path):
+    (tmp_path / "phenotype").mkdir()
+    (tmp_path / "participants.tsv").write_text("participant_id\na\nb\nc\n")
+    rows = "participant_id\tmadrs_total\tdose\na\t30\t10\nb\t20\t20\nc\t10\t10, PRN\n"
+    (tmp_path / "phenotype" / "madrs.tsv").write_text(rows)
+    with pytest.raises(InputError) as told:
+        read_phenotype(tmp_path)
+    for words in (
+        "madrs.tsv",
+        "row 4, column dose",
+        "'10, PRN'",
+        "leave the column aside (ignore)",
+    ):
+        assert words in str(told.value)
+    table = read_phenotype(tmp_path, ignore=["dose"])
+    assert "dose" not in table
+    assert table.attrs["ignored"] == ["dose"]
+    with pytest.raises(InputError, match=r"ignore: no such column in any file, found 'dos'"):
+        read_phenotype(tmp_path, ignore=["dos", "dose"])

@@ -216,3 +216,15 @@ def test_the_real_trial_is_the_same_as_a_plain_table(real_data):
     from ketadask.sources import read_phenotype
 
     pd.testing.assert_frame_equal(table, read_phenotype(folder, visits=ARMS))
+
+
+def test_points_may_part_thousands_where_decimals_have_commas(tmp_path):
+    labs = tmp_path / "labs.csv"
+    labs.write_text("id;crp\na;1.234,5\nb;0,5\nc;-1.234.567,25\n")
+    cells = read_table(labs, delimiter=";", decimal=",")
+    assert cells.columns["crp"] == ["1234.5", "0.5", "-1234567.25"]
+    labs.write_text("id;crp\na;1.234\nb;0,5\n")
+    with pytest.raises(InputError, match=r"row 2, column crp.*'1.234'.*write 1234 or 1,234"):
+        read_table(labs, delimiter=";", decimal=",")
+    labs.write_text("id;crp\n1.234;1\n1.235;0,5\n")
+    assert read_table(labs, delimiter=";", decimal=",").columns["id"] == ["1.234", "1.235"]
