@@ -4,7 +4,8 @@ It gives branch and bound its first threshold, and is the documented fallback fo
 that bounds no longer prune. Of each size the ``width`` best are kept, and every literal is tried
 on each of them; the result is the K best of everything that was looked at. So
 
-* all single literals are looked at, and with as many places as literals all pairs;
+* all single literals are looked at, and with as many places as literals all pairs of different
+  covers;
 * what is found with more literals is never worse than with fewer, place by place;
 * neither the order of the literals nor the blocks they come in change the result, because lists
   are ranked completely and thresholds only leave out what would have found no place.
