@@ -25,17 +25,24 @@ LIBRARIES = (
     *("numpy", "pandas", "xarray", "scipy", "numba", "dask", "distributed"),
     *("zarr", "pyarrow", "pydantic", "dask-jobqueue", "cryptography"),
 )
+ABSENT = "not installed"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of what the workers import."""
+def versions(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of Python and of libraries, those that the workers import if none given.
+
+    Examples
+    --------
+    >>> versions(("no-such-library",))["no-such-library"] == ABSENT
+    True
+    """
     found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
+            found[name] = ABSENT
     return found
 
 

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from ketadask.cluster import probe
+from ketadask.cluster.probe import ABSENT
 
 _LIBRARIES = (
     "ketadask",
@@ -44,13 +46,7 @@ def versions() -> dict[str, str]:
     >>> sorted(versions())[:2]
     ['dask', 'distributed']
     """
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return {name: found for name, found in probe.versions(_LIBRARIES).items() if found != ABSENT}
 
 
 def commit() -> str | None:
