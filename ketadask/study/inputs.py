@@ -21,7 +21,7 @@ _SIDECARS = (
     *("*_channels.tsv", "sub-*/**/*_channels.tsv"),
     "derivatives/*/sub-*/**/*_parcels.tsv",
 )
-_LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*_fwd.fif")
+_LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*[-_]fwd.fif")
 
 
 def data_folder(settings: Settings, out: Path) -> Path:

@@ -235,16 +235,19 @@ def test_what_is_wrong_with_anatomy_is_said(forward, anatomy, tmp_path):
 def test_the_anatomy_of_a_session_comes_before_that_of_the_person(tmp_path):
     home = tmp_path / "derivatives" / "mne" / "sub-1"
     home.mkdir(parents=True)
-    for stem in ("sub-1", "sub-1_ses-2_task-rest", "sub-10"):
+    for stem in ("sub-1", "sub-1_ses-2_task-rest", "sub-1_ses-3", "sub-10"):
         (home / f"{stem}-fwd.fif").write_bytes(b"")
         (home / f"{stem}_parcels.tsv").write_text("")
-    chosen = {s: find_anatomy(tmp_path, "sub-1", s) for s in ("", "ses-1", "ses-2")}
+    chosen = {s: find_anatomy(tmp_path, "sub-1", s) for s in ("", "ses-1", "ses-2", "ses-3")}
     names = {session: found and found.forward for session, found in chosen.items()}
     assert names == {
         "": str(home / "sub-1-fwd.fif"),
         "ses-1": str(home / "sub-1-fwd.fif"),
         "ses-2": str(home / "sub-1_ses-2_task-rest-fwd.fif"),
+        "ses-3": str(home / "sub-1_ses-3-fwd.fif"),
     }
+    (home / "sub-1-fwd.fif").unlink()
+    assert find_anatomy(tmp_path, "sub-1", "ses-1") is None
 
 
 def test_labels_of_mne_become_parcels(forward, anatomy, tmp_path):

@@ -78,7 +78,7 @@ def test_what_recordings_are_read_with_counts(place):
     anatomy = "derivatives/mne/sub-K00001/meg/sub-K00001_"
     for path in (
         *("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"),
-        *(f"{anatomy}fwd.fif", f"{anatomy}parcels.tsv"),
+        *(f"{anatomy}fwd.fif", f"{anatomy[:-1]}-fwd.fif", f"{anatomy}parcels.tsv"),
     ):
         before = identity(settings, place)
         (place / "study" / path).parent.mkdir(exist_ok=True, parents=True)

@@ -13,6 +13,7 @@ import numpy as np
 from ketadask.schema import InputError
 
 _FORWARD, _PARCELS = re.compile(r"[-_]fwd\.fif$"), "_parcels.tsv"
+_SESSION = re.compile(r"_(ses-[^_-]+)[_-]")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def find_anatomy(root: Path, participant: str, session: str) -> Anatomy | None:
     forward solution, from 0) and parcel. `write_parcels` makes it from labels.
     """
     named = sorted((root / "derivatives").glob(f"*/{participant}/**/{participant}[-_]*fwd.fif"))
-    found = [path for path in named if _FORWARD.search(path.name)]
-    mine = [path for path in found if session and f"_{session}_" in path.name]
-    mine = mine or [path for path in found if not re.search(r"_ses-[^_]+_", path.name)]
+    found = [(p, _SESSION.search(p.name)) for p in named if _FORWARD.search(p.name)]
+    mine = [path for path, said in found if said and said[1] == session]
+    mine = mine or [path for path, said in found if not said]
     if not mine:
         return None
     forward = mine[0]
