@@ -1,6 +1,6 @@
 """Many workers in one process: what a scheduler bears can be measured without a cluster.
 
-Run as a program, ``python -m ketadask.cluster.crowd ADDRESS COUNT`` is such a process.
+Run as a program, ``python -m ketadask.cluster.crowd ADDRESS COUNT CERTIFICATES`` is such a process.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dask.delayed import Delayed
 
+from ketadask.cluster import certificates
 from ketadask.cluster.scheduled import Scheduled
 
 # Hundreds of workers that look at themselves many times a second would measure nothing but that.
@@ -29,20 +32,25 @@ _QUIET = {
 
 
 @contextmanager
-def _scheduler() -> Iterator[tuple[Any, Any]]:
-    """Yield a scheduler without workers in this process, on loopback, and its client."""
+def _scheduler() -> Iterator[tuple[Any, Any, Path]]:
+    """Yield a scheduler without workers in this process, its client, and their certificates.
+
+    It listens on loopback, which whoever else works on this machine can reach.
+    """
     import dask
     from distributed import Client, LocalCluster
 
     with (
+        TemporaryDirectory(prefix="ketadask-") as private,
+        certificates.temporary(Path(private) / "tls") as security,
         dask.config.set(_QUIET),
         LocalCluster(
-            n_workers=0, processes=False, protocol="tcp://", host="127.0.0.1",
+            n_workers=0, processes=False, protocol="tls://", host="127.0.0.1", security=security,
             dashboard_address=None, silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
-        yield cluster.scheduler, client
+        yield cluster.scheduler, client, Path(private) / "tls"
 
 
 @contextmanager
@@ -52,9 +60,9 @@ def crowd(workers: int) -> Iterator[Scheduled]:
     This process holds scheduler and driver and nothing else, so that its processor time is what
     tasks cost these two.
     """
-    with _scheduler() as (scheduler, client):
-        command = [sys.executable, "-m", "ketadask.cluster.crowd", scheduler.address, str(workers)]
-        others = subprocess.Popen(command)
+    with _scheduler() as (scheduler, client, folder):
+        asked = [scheduler.address, str(workers), str(folder)]
+        others = subprocess.Popen([sys.executable, "-m", "ketadask.cluster.crowd", *asked])
         try:
             client.wait_for_workers(workers, timeout=300)
             yield Scheduled(client, workers=workers)
@@ -68,7 +76,7 @@ def hand_over(tasks: Sequence[Delayed]) -> float:
 
     A study never does this: it hands over a window at a time.
     """
-    with _scheduler() as (scheduler, client):
+    with _scheduler() as (scheduler, client, _):
         started = time.perf_counter()
         futures = client.compute(list(tasks), optimize_graph=False)
         while len(scheduler.tasks) < len(tasks):
@@ -78,14 +86,15 @@ def hand_over(tasks: Sequence[Delayed]) -> float:
         return seconds
 
 
-async def _work(address: str, count: int) -> None:
+async def _work(address: str, count: int, folder: Path) -> None:
     from distributed import Worker
 
+    security = certificates.security(folder)
     workers = await asyncio.gather(
         *(
             Worker(
                 address, nthreads=1, memory_limit=0, host="127.0.0.1", dashboard=False,
-                heartbeat_interval="5s", silence_logs=logging.CRITICAL,
+                heartbeat_interval="5s", silence_logs=logging.CRITICAL, security=security,
             )
             for _ in range(count)
         )
@@ -98,4 +107,4 @@ if __name__ == "__main__":
 
     logging.disable(logging.CRITICAL)
     with dask.config.set(_QUIET):
-        asyncio.run(_work(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(_work(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))

@@ -10,6 +10,7 @@ import pytest
 from ketadask.bench import cohorts, scale
 from ketadask.bench.scaling import Machine, predict
 from ketadask.cli.benches import measure
+from ketadask.cluster.crowd import crowd
 from ketadask.schema import InputError
 
 QUICK = Machine(task=0.002, latency=0.005, part=0.01, check=0.001, build=0.0002, begin=2.0)
@@ -82,6 +83,14 @@ def test_crowds_run_every_task(found):
     assert nap["seconds"] >= 0.1
     assert nap["efficiency"] == pytest.approx(0.1 / nap["seconds"])
     assert 0 < nap["foretold"] <= 1
+
+
+def test_a_crowd_is_reached_with_certificates_only():
+    with crowd(2) as executor:
+        told = executor._client.scheduler_info()
+    addresses = [told["address"], *told["workers"]]
+    assert len(addresses) == 3
+    assert all(each.startswith("tls://127.0.0.1:") for each in addresses)
 
 
 def test_scale_prints_tables_and_json(found, monkeypatch, capsys):
