@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from ketadask.schema import InputError
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+
+# Files of a person in BIDS and in FreeSurfer's folder, who may have no part in the study.
+_FILE_OF = re.compile(r"(?:^|[/ ])(sub-[A-Za-z0-9]+)(?=[/_])|freesurfer/([^/]+)/stats/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +126,8 @@ class Findings:
             known.update(map(str, excluded["participant"]))
         for table in (self.recordings or {}).values():
             known.update(map(str, table.get(nm.PARTICIPANT, ())))
+        for file in self.provenance.get("inputs") or ():
+            known.update(who for pair in _FILE_OF.findall(str(file)) for who in pair if who)
         return frozenset(known)
 
 

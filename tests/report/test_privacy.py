@@ -84,6 +84,22 @@ def test_identifiers_in_free_text_are_masked(findings):
     assert "[participant] dropped out" in text
 
 
+def test_people_are_masked_of_whom_only_a_file_is_known(findings):
+    """A folder of FreeSurfer may hold more people than the trial, and those of another cohort."""
+    files = (
+        "freesurfer/sub-KX7001/stats/aseg.stats",
+        "other: freesurfer/KX7002/stats/lh.aparc.stats",
+        "sub-KX7003/ses-p1d0/meg/sub-KX7003_ses-p1d0_task-rest_meg.ds",
+        "other: sub-KX7004/meg/sub-KX7004_task-rest_meg.json",
+        "derivatives/mne/sub-KX7005/sub-KX7005-fwd.fif",
+    )
+    told = replace(findings, provenance={"inputs": dict.fromkeys(files, "5b6e")})
+    text = everything(render(told))
+    assert not re.search(r"KX\d", text)
+    assert text.count("[participant]/stats/") == 2
+    assert "KX7002" in render(told, identifiers=True)
+
+
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
