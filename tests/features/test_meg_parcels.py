@@ -145,6 +145,15 @@ def test_power_is_that_of_the_course_of_the_parcel(forward, anatomy):
         assert np.linalg.norm(weight) == pytest.approx(1.0)
 
 
+def test_a_band_without_a_frequency_has_no_power(forward, anatomy):
+    """Where a recording was stopped again and again, segments may be as short as a fifth second."""
+    made, quality = cleaned(field_of(forward, "left_back", seconds=6.0))
+    short = replace(quality, clean=np.ones(30, dtype=bool), length=60)
+    found = parcel_power(made, short, HEAD.names, anatomy, 60.0)
+    assert set(found.loc[found["value"].isna(), "band"]) == {"delta"}
+    assert found["value"].notna().sum() == len(PARCELS) * (len(registry.BANDS) - 1)
+
+
 def test_weights_are_the_first_component_of_the_beamformer_of_mne(forward, anatomy):
     field = field_of(forward, "right_front")
     _, quality = cleaned(field)

@@ -32,7 +32,8 @@ def parcel_power(
 ) -> pd.DataFrame:
     """Return the power of every parcel in every band: columns parcel, band, value.
 
-    Values are log10 of the power over what sensors of 1 fT2/Hz of independent noise would give.
+    Values are log10 of the power over what sensors of 1 fT2/Hz of independent noise would give; NaN
+    where the segments are too short for a band.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def parcel_power(
     covariance = _covariances(made, quality, good, mains)
     weights = parcel_weights(anatomy, covariance[0], [names[row] for row in good])
     rows = [
-        (parcel, band, float(np.log10(max(weight @ each @ weight, 1e-30))))
+        (parcel, band, float(np.log10(power)) if (power := weight @ each @ weight) > 0 else np.nan)
         for parcel, weight in weights.items()
         for band, each in zip(registry.BANDS, covariance[1:], strict=True)
     ]
