@@ -214,8 +214,8 @@ class PersonaSearch:
         """
         literals, trial = problem.literals, problem.trial
         units, score = _searched(trial, train)
-        if train is not None and units.size < 2 <= train.sum():
-            return nothing()  # the side lacks an arm
+        if train is not None and units.size < 2 and train.any():
+            return nothing()  # the side lacks an arm, or is a single unit
         try:
             return search_rows(
                 literals.rows,

@@ -108,6 +108,17 @@ def test_a_train_side_of_one_arm_has_no_hits(design):
 
 
 @pytest.mark.parametrize("design", DESIGNS)
+def test_a_trial_of_one_unit_is_left_out_and_alone_like_any_other(design):
+    """Without the others nothing can be searched in it, which must not end the study."""
+    search, problem = problem_of(design, 1)
+    train = np.arange(len(problem.trial.score)) == 4
+    for side, hits in ((train, 0), (~train, 20)):
+        tables = search_block(problem, search, Drawn(side), 0, 0, gates=GATES)[0]
+        assert len(tables["hits"]) == hits
+        assert len(tables["searches"]) == 2
+
+
+@pytest.mark.parametrize("design", DESIGNS)
 def test_of_a_train_side_a_trial_without_both_arms_is_not_searched(design):
     search, problem = problem_of(design, 3)
     trial = problem.trial
