@@ -157,3 +157,17 @@ def test_downloads_hold_the_tables(across):
 def test_the_same_findings_give_the_same_figures():
     one, two = (across_view(several(trials=3))["shown"][0]["figure"] for _ in range(2))
     assert one == two
+
+
+@pytest.mark.parametrize(("known", "said"), [(0, None), (1, "1 trial left out"), (2, "2 trials")])
+def test_a_mean_over_no_trial_is_not_told(known, said):
+    made = several(trials=3)
+    table = made.trials["left_out"].copy()
+    table.loc[table.groupby("polarity").cumcount() >= known, ["effect", "se", "low", "high"]] = None
+    told = {"trials": {"count": 3, "left_out": left_out_summary(table)}}
+    tables = {**made.trials, "left_out": table}
+    page = render(replace(made, trials=tables, summary={**made.summary, **told}))
+    text = re.sub(r"<[^>]+>", "", section(page, "across"))
+    assert ("on average over" in text) == bool(known)
+    assert said is None or f"on average over {said}" in text
+    assert text.count("too few to tell") >= 2 * (3 - known)
