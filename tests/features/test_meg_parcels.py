@@ -230,6 +230,10 @@ def test_what_is_wrong_with_anatomy_is_said(forward, anatomy, tmp_path):
     wrong = replace(anatomy, parcels=str(table))
     with pytest.raises(InputError, match=r"p\.tsv: source: .*found 99999; number sources as"):
         parcel_weights(wrong, np.eye(100), HEAD.names)
+    for source in ("1.5", "", "x"):
+        table.write_text(f"source\tparcel\n3\ty\n{source}\tx\n")
+        with pytest.raises(InputError, match=r"p\.tsv: the parcels cannot be read"):
+            read_parcels(wrong, 100)
     broken = Anatomy(str(table), str(table), (0, 0))
     with pytest.raises(InputError, match="the forward solution cannot be read"):
         parcel_weights(broken, np.eye(100), HEAD.names)

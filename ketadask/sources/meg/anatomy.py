@@ -113,7 +113,7 @@ def read_forward(anatomy: Anatomy) -> Any:
 
     try:
         return mne.read_forward_solution(anatomy.forward, verbose="error")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"the forward solution cannot be read ({error})",
             file=anatomy.forward,
@@ -126,9 +126,9 @@ def read_parcels(anatomy: Anatomy, sources: int) -> dict[str, np.ndarray]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(anatomy.parcels, sep="\t", dtype={"parcel": str})
-        rows, parcels = table["source"].to_numpy(np.int64), table["parcel"]
-    except (OSError, ValueError, KeyError) as error:
+        table = pd.read_csv(anatomy.parcels, sep="\t", dtype={"source": np.int64, "parcel": str})
+        rows, parcels = table["source"].to_numpy(), table["parcel"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"the parcels cannot be read ({error})",
             file=anatomy.parcels,
