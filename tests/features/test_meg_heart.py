@@ -13,7 +13,7 @@ from ketadask.features.meg.extraction import extract
 from ketadask.features.meg.heart import apply, regular_pulse, without, without_heart
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
-from ketadask.features.meg.stream import decimated
+from ketadask.features.meg.stream import Decimated, decimated
 from ketadask.schema import InputError
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.sensors import helmet
@@ -141,6 +141,15 @@ def test_windows_change_nothing():
 )
 def test_only_regular_beats_are_a_heart(beats, pulse):
     np.testing.assert_equal(regular_pulse(beats), pulse)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_of_two_sensors_nothing_is_taken_off(how):
+    field = np.random.default_rng(2).normal(size=(2, 4500)).astype(np.float32)
+    made = Decimated(field.copy(), 300.0, np.arange(2), np.ptp(field, axis=1), 0)
+    quality = Quality(("", ""), np.ones(7, dtype=bool), 600)
+    assert without_heart(made, quality, ["A", "B"], how).removed == 0
+    np.testing.assert_array_equal(made.field, field)
 
 
 def test_an_unknown_way_is_named(found):

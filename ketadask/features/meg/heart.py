@@ -23,6 +23,7 @@ _SLOWEST, _FASTEST = 40.0, 120.0
 # alpha must not be taken off.
 _MOST_SPREAD = 0.15
 _FEWEST_BEATS = 8
+_FEWEST_SENSORS = 3
 _COMPONENTS = 20
 # Components are learnt from every third value, without a low-pass: what mixes instantly is not
 # harmed by aliasing, and a filter that has never seen the noise of gamma would amplify it.
@@ -81,7 +82,7 @@ def without_heart(made: Decimated, quality: Quality, names: Sequence[str], how: 
         )  # fmt: skip
     good = np.flatnonzero(quality.good)
     stretch = _stretch(made, quality)
-    if stretch.shape[1] < _SHORTEST * made.rate or len(good) < 2:
+    if stretch.shape[1] < _SHORTEST * made.rate or len(good) < _FEWEST_SENSORS:
         return NOTHING
     cleaning = learn(stretch, made.rate, [names[row] for row in good])
     if cleaning.matrix is not None:
