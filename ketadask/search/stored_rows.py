@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,11 @@ class Packing:
             self._flush(self._folder)
             target = self._folder / FILE
             with disk_errors(self._folder):
-                self._file.replace(target)
+                # Others may be reading it: on a network disk they would lose the file under them.
+                if target.is_file() and filecmp.cmp(self._file, target, shallow=False):
+                    self._file.unlink()
+                else:
+                    self._file.replace(target)
             return StoredRows(target, self._count, self._units)
         words = words_for(self._units)
         bits = np.array(self._held, dtype=np.uint64).reshape(self._count, words)

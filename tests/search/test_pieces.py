@@ -49,6 +49,17 @@ def test_literals_in_a_file_are_those_in_memory(values, stored, tmp_path):
     assert len(pickle.dumps(stored.rows)) < 500
 
 
+def test_a_file_that_others_read_is_replaced_only_by_another(values, stored, tmp_path):
+    file = tmp_path / "literals.bits"
+    before = file.stat().st_ino
+    again = encode_values(values, memory=4000, folder=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+    assert file.stat().st_ino == before
+    np.testing.assert_array_equal(again.holds, stored.holds)
+    other = encode_values(-values, memory=4000, folder=tmp_path)
+    np.testing.assert_array_equal(other.holds, encode_values(-values).holds)
+
+
 def test_literals_hold_what_their_text_says(values, stored):
     for i in (0, 17, len(stored) - 1):
         column = values[:, stored.feature[i]]
