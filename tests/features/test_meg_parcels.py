@@ -14,7 +14,7 @@ from scipy import signal
 from ketadask.features.graph import extract_recordings
 from ketadask.features.meg import registry
 from ketadask.features.meg.parcels import parcel_power, parcel_weights
-from ketadask.features.meg.parts import read_recordings
+from ketadask.features.meg.parts import part_name, read_recordings
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import Decimated
@@ -215,6 +215,10 @@ def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path
     assert table.about.loc["meg_parcel_alpha_left_front", "label"] == (
         "MEG alpha parcel power, left_front"
     )
+    (home / "sub-1_task-rest_fwd.fif").touch()
+    (one, two), (later, *_) = found, find_recordings(study, anatomy=True)
+    assert part_name(later) != part_name(one)
+    assert part_name(two) in parts.finished()
     plain = MegSettings(features="power")
     other = find_recordings(study)
     again = extract_recordings(other, tmp_path / "runs", plain)

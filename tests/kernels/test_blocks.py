@@ -9,7 +9,7 @@ import pytest
 
 from ketadask.kernels.blocks import LEAST, Columns, PackedRows
 from ketadask.kernels.exact import search, search_rows
-from ketadask.kernels.found import merge
+from ketadask.kernels.found import Found, merge
 from ketadask.kernels.popcount import pack
 from ketadask.kernels.screens import LANES
 
@@ -85,6 +85,19 @@ def test_parts_merge_into_the_whole(problem, limits, depth, pieces):
     ]
     settings = {"keep": limits["keep"], "distinct": limits.get("distinct", "covers")}
     assert_same(whole, merge(parts, PackedRows.of(holds), feature, **settings))
+
+
+def test_of_equal_q_fewer_literals_come_first_and_units_left_out_make_no_difference():
+    holds = np.array([[1, 1, 0, 0, 1], [1, 1, 1, 0, 1], [0, 1, 0, 1, 1]], dtype=bool)
+    parts = [
+        Found(np.array([ids], dtype=np.int32), np.array([size], dtype=np.int8), np.array([2.0]),
+              np.array([2], dtype=np.int32), 2.0, 3.0, 1, 1, True)
+        for ids, size in (([0, 2, -1, -1], 2), ([1, -1, -1, -1], 1), ([0, -1, -1, -1], 1),
+                          ([2, -1, -1, -1], 1))
+    ]  # fmt: skip
+    merged = merge(parts, PackedRows.of(holds), np.arange(3), units=np.array([0, 1, 3]))
+    assert merged.ids[:, :2].tolist() == [[0, -1], [2, -1], [0, 2]]
+    assert merged.n_literals.tolist() == [1, 1, 2]
 
 
 def test_parts_without_a_start_and_in_blocks_merge_too(problem):

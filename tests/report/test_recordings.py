@@ -100,6 +100,12 @@ def test_flagged_recordings_come_first(html, told):
     assert "31.7" in first
 
 
+def test_of_recordings_without_a_flag_the_shortest_and_then_the_noisiest_come_first():
+    rows = [("a", "", 90, 1.0), ("b", "", 50, 1.0), ("c", "", 50, 3.0), ("d", "mains", 99, 20.0)]
+    table = pd.DataFrame(rows, columns=["recording", "flags", "clean_seconds", "line_ratio"])
+    assert worst_first(table.assign(seconds=100.0))["recording"].tolist() == ["d", "c", "b", "a"]
+
+
 def test_a_sheet_says_where_the_heart_was_taken_off(html):
     assert html.count("Heart taken off, ") == 31
     assert html.count('<data value="62.5">62.5</data> beats per minute') == 31
