@@ -180,27 +180,12 @@ def splitter_of(settings: Settings, units: xr.Dataset) -> HoldoutSplit:
         stratify=asked.stratify,
     )
     splitter.need_two_sides(units["participant"].to_numpy(), where="splits.share")
-    _need_room(settings, len(next(splitter.split(units))[0]))
     count = splitter.get_n_splits(units)
     if count == asked.count:
         return splitter
     from dataclasses import replace
 
     return replace(splitter, n_splits=count)
-
-
-def _need_room(settings: Settings, train: int) -> None:
-    """Refuse train sides that are too small for the smallest persona."""
-    from ketadask.search.criteria import support_floor
-
-    least = support_floor(train, settings.search.min_support)
-    if least >= train:
-        raise InputError(
-            f"a train side of {train} units has no room for a persona of {least} and others",
-            where="search.min_support",
-            value=settings.search.min_support,
-            remedy=f"give less than {train}, or raise splits.share",
-        )
 
 
 def exclusions_of(dataset: xr.Dataset) -> pd.DataFrame:

@@ -167,13 +167,3 @@ def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, 
     assert "splits.share: of 24 participants a split would have 1 on train or 22 on" in wrong
     assert "found 0.05; choose a share of 0.084 to 0.916" in wrong
     assert "search:" not in wrong
-
-
-def test_a_persona_needs_room_on_the_train_side(tmp_path, capsys):
-    study = tmp_path / "study.yaml"
-    study.write_text(SITES)
-    words = ["check", str(study), "--out", str(tmp_path / "runs"), "--set", "search.min_support=12"]
-    assert run(words) == 2
-    wrong = capsys.readouterr().err
-    assert "search.min_support: a train side of 12 units has no room for a persona of 12" in wrong
-    assert "give less than 12, or raise splits.share" in wrong
