@@ -22,7 +22,7 @@ from numba import njit
 from ketadask.kernels.branch import record
 from ketadask.kernels.covers import clashes, cover_sum, hopeless
 from ketadask.kernels.keep import MAX, ascending, empty_list, new_list, offer, threshold
-from ketadask.kernels.screens import LANES, next_hopeful, screen_rows
+from ketadask.kernels.screens import LANES, cached_rows, next_hopeful, screen_rows
 
 Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 
@@ -114,33 +114,40 @@ def grow(
     prefix = np.empty(width, dtype=np.uint64)
     _, slots, _, all_ids, all_covers, filled = current
     last = size == depth
-    for b in range(filled[0]):
-        slot = slots[b]
-        ids[:] = all_ids[slot]
-        prefix[:] = all_covers[slot]
-        q = threshold(best) if last else min(threshold(best), threshold(following))
-        screen_rows(prefix, covers, zero, zero, rows, planes, numbers, q, support, total, margin)
-        counts[1] += rows
-        t = next_hopeful(margin, 0, rows)
-        while t < rows:
-            at = t
-            t = next_hopeful(margin, t + 1, rows)
-            if width > 1 and support[at] < min_support:
-                continue
-            if clashes(ids, size - 1, order[at], feature):
-                continue
-            for w in range(width):
-                cover[w] = prefix[w] & covers[0, w, at]
-            if width > 1 and hopeless(cover, fine, step, base, denominator, q):
-                continue
-            exact, k = cover_sum(cover, sums)
-            value = exact / denominator[k]
-            if k < min_support or value < q:
-                continue
-            ids[size - 1] = order[at]
-            if not last and value >= threshold(following):
-                ascending(ids, size, ordered)
-                offer(following, value, size, ordered, cover, feature, False)
-            if value >= threshold(best):
-                record(best, cover, exact, k, ids, size, problem, limits)
+    # Tiles of literals stay in the cache while all prefixes meet them.
+    tile = cached_rows(width)
+    for start in range(0, rows, tile):
+        count = min(rows - start, tile)
+        for b in range(filled[0]):
+            slot = slots[b]
+            ids[:] = all_ids[slot]
+            prefix[:] = all_covers[slot]
             q = threshold(best) if last else min(threshold(best), threshold(following))
+            found = screen_rows(
+                prefix, covers, zero, start, start + count, planes, numbers, q,
+                support, total, margin,
+            )  # fmt: skip
+            counts[1] += count
+            j = next_hopeful(margin, 0, count) if found else count
+            while j < count:
+                at, t = start + j, j
+                j = next_hopeful(margin, j + 1, count)
+                if width > 1 and support[t] < min_support:
+                    continue
+                if clashes(ids, size - 1, order[at], feature):
+                    continue
+                for w in range(width):
+                    cover[w] = prefix[w] & covers[0, w, at]
+                if width > 1 and hopeless(cover, fine, step, base, denominator, q):
+                    continue
+                exact, k = cover_sum(cover, sums)
+                value = exact / denominator[k]
+                if k < min_support or value < q:
+                    continue
+                ids[size - 1] = order[at]
+                if not last and value >= threshold(following):
+                    ascending(ids, size, ordered)
+                    offer(following, value, size, ordered, cover, feature, False)
+                if value >= threshold(best):
+                    record(best, cover, exact, k, ids, size, problem, limits)
+                q = threshold(best) if last else min(threshold(best), threshold(following))

@@ -127,8 +127,11 @@ class Columns:
     def beside(self, first: int) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
         """Yield blocks from the one that begins at ``first`` on, as `__call__` does, and positions.
 
-        They lie in memory of their own, so that a block of `__call__` may be held meanwhile.
+        Blocks lie in memory of their own, so that one of `__call__` may be held meanwhile.
         """
+        if self.whole:
+            yield self._covers[:1], self.order, 0
+            return
         if self._second is None:
             self._second = np.empty_like(self._covers)
         for start in range(first, self.order.size, self.size):

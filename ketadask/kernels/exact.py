@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ STRATEGIES = ("exact", "beam")
 DISTINCT = ("covers", "features")
 WHOLE = (0, 1)
 _TICK = 0.05
+
+Span = tuple[int, int, int]
+"""Positions in the search order: the first, the one after the last, and the step."""
 
 
 def search(holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings: Any) -> Found:
@@ -155,7 +159,7 @@ def search_rows(
     stopped = 0
     if strategy == "exact" and max_literals > 1:
         budget = (np.iinfo(np.int64).max if nodes is None else int(nodes), seconds)
-        walk = _branch if blocks.whole else _pairs
+        walk = _pairs if max_literals == 2 else _branch
         stopped = walk(blocks, bounds, problem, screen, limits, best, counts, budget, part)
     proven = stopped >= len(order) or max_literals == 1
     upper = -math.inf if proven else float(bounds[stopped:].max())
@@ -188,27 +192,20 @@ def _branch(
     budget: tuple,
     part: tuple[int, int],
 ) -> int:
-    """Run branch and bound over the roots, in slices of roots where a clock has to be watched."""
+    """Run branch and bound over the roots."""
     order, (most, seconds) = blocks.order, budget
-    rows = len(order)
-    if rows == 0:
-        return rows
+    if order.size == 0:
+        return 0
     covers = blocks.one()
-    prices = price_screen(covers[0], rows, problem, limits, float(threshold(best)))
-    end = math.inf if seconds is None else time.monotonic() + seconds
-    (first, step), length = part, rows if seconds is None else part[1]
-    while first < rows and time.monotonic() < end:
-        last, started = min(rows, first + length), time.monotonic()
-        span = (first, last, step)
-        stopped = branch(
+    prices = price_screen(covers[0], order.size, problem, limits, float(threshold(best)))
+
+    def search(span: Span) -> int:
+        return branch(
             covers, order, bounds, span, problem, screen, prices, limits, best, most, counts
         )
-        if stopped < last:
-            return stopped
-        first += -(-(last - first) // step) * step
-        double = time.monotonic() - started < _TICK
-        length = length * 2 if double else max(step, length // 2 // step * step)
-    return first
+
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    return _in_slices((part[0], order.size, part[1]), end, search)
 
 
 def _pairs(
@@ -222,17 +219,45 @@ def _pairs(
     budget: tuple,
     part: tuple[int, int],
 ) -> int:
-    """Hold blocks of literals against each other; a budget is looked at between the blocks."""
+    """Hold every literal against those behind it; all of a block, where they come in blocks."""
     most, seconds = budget
     end = math.inf if seconds is None else time.monotonic() + seconds
     first = 0
     for covers, order in blocks():
-        if counts[0] >= most or time.monotonic() >= end:
-            return first
         roots = (covers, order, first, bounds[first : first + order.size])
-        for partners in blocks.beside(first):
-            pairs(roots, partners, part, problem, screen, limits, best, counts)
-        first += order.size
+
+        def search(span: Span, roots: tuple = roots) -> int:
+            for partners in blocks.beside(roots[2]):
+                until = pairs(roots, partners, span, problem, screen, limits, best, most, counts)
+                span = (span[0], until, span[2])
+            return span[1]
+
+        last = first + order.size
+        span = (first + (part[0] - first) % part[1], last, part[1])
+        stopped = _in_slices(span, end, search, fine=blocks.whole)
+        if stopped < last:
+            return stopped
+        first = last
+    return first
+
+
+def _in_slices(span: Span, end: float, search: Callable[[Span], int], *, fine: bool = True) -> int:
+    """Search a span of roots; in slices of some hundredths of a second where a clock is watched.
+
+    Slices that are not to be ``fine`` are as long as the span.
+
+    Returns the position of the root at which a budget ended the search.
+    """
+    first, last, step = span
+    length = step if fine and math.isfinite(end) else max(step, last - first)
+    while first < last and time.monotonic() < end:
+        until, started = min(last, first + length), time.monotonic()
+        stopped = search((first, until, step))
+        if stopped < until:
+            return stopped
+        first += -(-(until - first) // step) * step
+        double = time.monotonic() - started < _TICK
+        length = length * 2 if double else max(step, length // 2 // step * step)
     return first
 
 

@@ -14,10 +14,17 @@ from numba import njit
 from ketadask.kernels.popcount import popcount
 
 TILE = 1024
+CACHED = 3 << 18
 LANES = 8
 STRIDE = 64
 SLACK = 1e-9
 LOWEST = -1e100
+
+
+@njit(nogil=True, cache=True)
+def cached_rows(width: int) -> int:
+    """Return how many rows of so many words a core's own cache holds, a few at least."""
+    return max(STRIDE, CACHED // (8 * width) // LANES * LANES)
 
 
 @njit(nogil=True, cache=True)

@@ -34,14 +34,9 @@ def score_screen(scores: Scores, centred: np.ndarray) -> tuple:
 
 
 def price_screen(words: np.ndarray, rows: int, problem: tuple, limits: tuple, q: float) -> tuple:
-    """Choose the price that prunes most of a fixed selection of pairs; round weights up.
-
-    Two literals need no price: all pairs are screened by score.
-    """
+    """Choose the price that prunes most of a fixed selection of pairs; round weights up."""
     centred, denominator = problem[4], problem[6]
     units, min_support = limits[5], limits[1]
-    if limits[0] == 2:
-        return bit_planes(np.zeros(units)), 1.0, 0.0
     pairs = max(64, min(2048, 400_000 // units))
     steps = np.arange(pairs)
     left = steps * 7919 % rows

@@ -11,7 +11,8 @@ from ketadask.kernels.blocks import LEAST, Columns, PackedRows
 from ketadask.kernels.exact import search, search_rows
 from ketadask.kernels.found import Found, merge
 from ketadask.kernels.popcount import pack
-from ketadask.kernels.screens import LANES
+from ketadask.kernels.scoring import centre
+from ketadask.kernels.screens import LANES, cached_rows
 
 UNITS, LITERALS = 150, 300
 
@@ -60,6 +61,42 @@ def test_pairs_in_blocks_are_those_of_the_whole(problem, limits, block):
     blocked = given(problem, max_literals=2, memory=memory_for(block), **limits)
     assert whole.proven
     assert_same(whole, blocked)
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 40, 150])
+def test_a_budget_ends_pairs_in_blocks_where_it_ends_the_whole(problem, nodes):
+    asked = {"max_literals": 2, "keep": 5}
+    nodes += given(problem, strategy="beam", **asked).nodes
+    whole = given(problem, nodes=nodes, **asked)
+    blocked = given(problem, nodes=nodes, memory=memory_for(70), **asked)
+    assert whole.nodes == blocked.nodes == nodes
+    assert not whole.proven
+    assert whole.gap > 0
+    assert_same(whole, blocked)
+
+
+@pytest.mark.parametrize("block", [None, LEAST])
+def test_pairs_of_covers_too_many_for_a_cache_are_all_pairs(problem, block):
+    """Tiles of partners and groups of roots, with lists of all lengths before and behind them."""
+    feature = problem[2]
+    rng = np.random.default_rng(8)
+    units = 50_000
+    assert cached_rows(units // 64) < LITERALS / 2
+    many = rng.random((LITERALS, units)) < rng.uniform(0.3, 0.7, (LITERALS, 1))
+    score = np.round(rng.normal(size=units), 1)
+    memory = np.inf if block is None else memory_for(block, units)
+    found = search(many, score, feature, max_literals=2, keep=30, min_support=10, memory=memory)
+    scores = centre(score)
+    inside = many.astype(np.float64)
+    q = (inside * scores.centred) @ inside.T
+    q /= scores.denominator[(inside @ inside.T).astype(int)]
+    one, two = np.triu_indices(LITERALS)
+    admitted = (one == two) | (feature[one] != feature[two])
+    one, two = one[admitted], two[admitted]
+    best = np.lexsort((two, one, one != two, -q[one, two]))[:30]
+    np.testing.assert_array_equal(found.q, q[one, two][best])
+    wanted = [(i,) if i == j else (i, j) for i, j in zip(one[best], two[best], strict=True)]
+    assert [tuple(i for i in ids if i >= 0) for ids in found.ids.tolist()] == wanted
 
 
 @pytest.mark.parametrize("limits", LIMITS)
