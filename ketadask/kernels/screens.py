@@ -178,6 +178,7 @@ def margins_one(
     count: int,
     planes: np.ndarray,
     base: float,
+    more: float,
     need: float,
     fall: float,
     out: np.ndarray,
@@ -204,7 +205,7 @@ def margins_one(
             + (popcount(v & p6) << 6)
             + (popcount(v & p7) << 7)
         )
-        largest = total + base * k
+        largest = (total + more) + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
         hopeful |= margin >= 0.0
@@ -217,6 +218,7 @@ def margins_many(
     total: np.ndarray,
     count: int,
     base: float,
+    more: float,
     need: float,
     fall: float,
     out: np.ndarray,
@@ -225,7 +227,7 @@ def margins_many(
     hopeful = False
     for t in range(np.uint64(count)):
         k = float(support[t])
-        largest = total[t] + base * k
+        largest = (total[t] + more) + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
         hopeful |= margin >= 0.0
@@ -249,22 +251,24 @@ def screen_rows(
     """Say whether any of ``prefix & covers[level, :, first:last]`` may reach ``q``.
 
     Fills ``out`` with margins: below zero means that the cover surely does not reach ``q``. In
-    steps of the rounded scores, the largest possible sum is ``total + base * support``, where
-    ``base`` holds the worst rounding error; the comparison with
+    steps of the rounded scores, the largest possible sum is ``total + more + base * support``,
+    where ``more`` and ``base`` hold the rounding errors; the comparison with
     ``q * sigma * sqrt(k (n - slope k) / n)`` is made without division or root, by signed squares:
-    ``need k - fall k^2`` is the square of what is asked. ``numbers`` holds base, sigma^2 / n,
-    slope and n.
+    ``need k - fall k^2`` is the square of what is asked. ``numbers`` holds base, more,
+    sigma^2 / n, slope and n.
     """
-    base, unit, slope, n = numbers
+    base, more, unit, slope, n = numbers
     q = max(q, LOWEST)
     squared = q * abs(q) * (1.0 - np.sign(q) * SLACK) * unit
     need, fall = squared * n, squared * slope
     count = last - first
     if prefix.size == 1:
-        hopeful = margins_one(prefix[0], covers, level, first, count, planes, base, need, fall, out)
+        hopeful = margins_one(
+            prefix[0], covers, level, first, count, planes, base, more, need, fall, out
+        )
     else:
         weigh(prefix, covers, level, first, last, planes, support, total)
-        hopeful = margins_many(support, total, count, base, need, fall, out)
+        hopeful = margins_many(support, total, count, base, more, need, fall, out)
     return hopeful
 
 

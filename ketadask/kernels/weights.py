@@ -11,18 +11,26 @@ from ketadask.kernels.scoring import Scores
 _LEVELS = 255
 _FINE = 65535
 _PRICES = 8
+_FREE = 0.75
 
 
 def score_screen(scores: Scores, centred: np.ndarray) -> tuple:
-    """Quantise the scores to eight planes; ``base`` lifts each by the worst rounding error.
+    """Quantise the scores to eight planes, and bound what rounding takes from a sum.
 
-    Where covers have many words, a finer quantisation decides about those that pass.
+    With any ``fee``, the rounding errors of k units sum to at most ``k fee`` and the sum of what
+    all errors exceed the fee by; that is well below k times the worst error. Where covers have
+    many words, a finer quantisation decides about those that pass.
     """
     low, high = float(centred[-1]), float(centred[0])
     step = (high - low) / _LEVELS
-    planes = bit_planes(np.rint((centred - low) / step).clip(0, _LEVELS))
+    exact = (centred - low) / step
+    weights = np.rint(exact).clip(0, _LEVELS)
+    planes = bit_planes(weights)
+    errors = exact - weights
+    fee = float(np.quantile(errors, _FREE))
     numbers = (
-        low / step + 0.5 + 1e-9,
+        low / step + fee + 1e-9,
+        float((errors - fee).clip(min=0.0).sum()) + 1e-9 * centred.size,
         scores.sigma**2 / centred.size / step**2,
         scores.slope,
         float(centred.size),

@@ -44,15 +44,15 @@ def test_weigh_counts_as_numpy_does(words, first, last):
 @pytest.mark.parametrize("q", [-3.0, 0.0, 2.5, 9.0])
 def test_margins_compare_with_what_q_asks(words, slope, q):
     covers, prefix, planes = made(words, 300)
-    n, base, unit, first, last = 64.0 * words, -65.0, 1250.0, 7, 290
-    numbers = (base, unit, slope, n)
+    n, base, more, unit, first, last = 64.0 * words, -65.0, 31.5, 1250.0, 7, 290
+    numbers = (base, more, unit, slope, n)
     support, total = np.zeros((2, 300), dtype=np.int64)
     margin = np.full(300 + LANES, np.nan)
     any_hope = screen_rows(
         prefix, covers, 0, first, last, planes, numbers, q, support, total, margin
     )
     k, weight = counted(covers[0, :, first:last], prefix, planes)
-    largest = weight + base * k
+    largest = weight + more + base * k
     asked = q * np.sqrt(unit * k * (n - slope * k))
     hopeful = margin[: last - first] >= 0
     clear = np.abs(largest - asked) > 1e-6
@@ -65,15 +65,15 @@ def test_what_ties_with_q_is_hopeful():
     """Rounding must not throw away a cover whose Q equals the one asked for."""
     covers, prefix, planes = made(1, 512)
     k, weight = counted(covers[0, :, :512], prefix, planes)
-    base, unit, n = -65.0, 1250.0, 64.0
+    base, more, unit, n = -65.0, 31.5, 1250.0, 64.0
     for row in range(512):
-        largest = weight[row] + base * k[row]
+        largest = weight[row] + more + base * k[row]
         if 0 < k[row] < 64:
             q = largest / np.sqrt(unit * k[row] * (n - k[row]))
             support, total = np.zeros((2, 1), dtype=np.int64)
             margin = np.empty(2 * LANES)
             assert screen_rows(
-                prefix, covers, 0, row, row + 1, planes, (base, unit, 1.0, n), q,
+                prefix, covers, 0, row, row + 1, planes, (base, more, unit, 1.0, n), q,
                 support, total, margin,
             ), row  # fmt: skip
             assert margin[0] >= 0, row
@@ -82,8 +82,8 @@ def test_what_ties_with_q_is_hopeful():
 def test_one_word_margins_tell_whether_any_is_hopeful():
     covers, prefix, planes = made(1, 64)
     margin = np.empty(64 + LANES)
-    hopeful = margins_one(prefix[0], covers, 0, 0, 64, planes, -65.0, 25000.0, 0.0, margin)
+    hopeful = margins_one(prefix[0], covers, 0, 0, 64, planes, -65.0, 0.0, 25000.0, 0.0, margin)
     assert hopeful
     assert (margin[:64] >= 0).any()
-    assert not margins_one(prefix[0], covers, 0, 0, 64, planes, -65.0, 1e12, 0.0, margin)
+    assert not margins_one(prefix[0], covers, 0, 0, 64, planes, -65.0, 0.0, 1e12, 0.0, margin)
     assert (margin[:64] < 0).all()
