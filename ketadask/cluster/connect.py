@@ -20,6 +20,13 @@ ONE_THREAD = {
 # nothing. They go on, and their nanny ends them at the limit, which is told and counted.
 NEVER_PAUSED = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
 
+# A task goes to where its problem is, and nobody knows yet how long it takes. An idle worker that
+# fetches the problem and begins is what a task of seconds needs; it should not wait a second.
+LONG_TASKS = {
+    "distributed.scheduler.unknown-task-duration": "10s",
+    "distributed.scheduler.work-stealing-interval": "100ms",
+}
+
 
 @contextmanager
 def connect(
@@ -67,6 +74,7 @@ def _settings(profile: Profile) -> dict[str, object]:
         "distributed.scheduler.allowed-failures": profile.worker_deaths,
         "distributed.admin.large-graph-warning-threshold": "2GiB",
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        **LONG_TASKS,
         **NEVER_PAUSED,
     }
 

@@ -6,10 +6,11 @@ import numpy as np
 from numba import njit
 
 from ketadask.kernels.popcount import lowest_bit, popcount
-from ketadask.kernels.screens import SLACK
+from ketadask.kernels.screens import LANES, SLACK
 
 ONE = np.uint64(1)
 LOW = np.uint64(15)
+FEW = 512
 
 
 @njit(nogil=True, cache=True)
@@ -30,17 +31,64 @@ def cover_bound(
 
 @njit(nogil=True, cache=True)
 def single_bounds(
-    words: np.ndarray, count: int, centred: np.ndarray, inverse: np.ndarray, min_support: int
+    words: np.ndarray,
+    count: int,
+    centred: np.ndarray,
+    inverse: np.ndarray,
+    min_support: int,
+    sums: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the first ``count`` literals, and whether they hold enough units to be of use."""
+    """Bounds of the first ``count`` literals, and whether they hold enough units to be of use.
+
+    A bound is that of `cover_bound` as long as few units are inside, and at most that of a word of
+    units more where they are many.
+    """
     bounds = np.empty(count)
     useful = np.zeros(count, dtype=np.bool_)
-    cover = np.empty(words.shape[0], dtype=np.uint64)
-    for t in range(count):
-        cover[:] = words[:, t]
-        bounds[t], _, support = cover_bound(cover, centred, inverse, min_support)
-        useful[t] = support >= min_support
+    covers = np.empty((LANES, words.shape[0]), dtype=np.uint64)
+    for first in range(0, count, LANES):
+        some = min(LANES, count - first)
+        for w in range(words.shape[0]):
+            for t in range(some):
+                covers[t, w] = words[w, first + t]
+        for t in range(some):
+            bound, support = _bound_by_words(covers[t], centred, inverse, min_support, sums)
+            bounds[first + t], useful[first + t] = bound, support >= min_support
     return bounds, useful
+
+
+@njit(nogil=True, cache=True)
+def _bound_by_words(
+    cover: np.ndarray, centred: np.ndarray, inverse: np.ndarray, min_support: int, sums: np.ndarray
+) -> tuple[float, int]:
+    """Return (bound on Q over all subsets, support) of a cover, a whole word at a time.
+
+    Within a word the sum of the k best rises and then falls, by what is above zero at most; and
+    ``inverse`` is convex below the number of units.
+    """
+    best, total, support = -np.inf, 0.0, 0
+    for w in range(cover.size):
+        word = cover[w]
+        held = popcount(word)
+        if held == 0:
+            continue
+        if support < FEW and support + held >= min_support:
+            while word != 0:
+                total += centred[64 * w + lowest_bit(word)]
+                word &= word - ONE
+                support += 1
+                best = max(best, total * inverse[support] if support >= min_support else -np.inf)
+            continue
+        after, reached = total + word_sum(word, w, sums), support + held
+        if reached >= min_support:
+            high, low = centred[64 * w], centred[min(64 * w + 63, centred.size - 1)]
+            top = max(total, after)
+            if high > 0.0 and low < 0.0:
+                top += held * (high - low)
+            largest = max(inverse[support + 1], inverse[reached], inverse[reached - 1])
+            best = max(best, max(top, 0.0) * largest)
+        total, support = after, reached
+    return best, support
 
 
 def sum_table(centred: np.ndarray, words: int) -> np.ndarray:
@@ -59,21 +107,28 @@ def sum_table(centred: np.ndarray, words: int) -> np.ndarray:
     return padded.reshape(-1, 4) @ subsets.astype(np.float64)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def word_sum(word: int, w: int, sums: np.ndarray) -> float:
+    """Return the sum of what word ``w`` of a cover holds; ``sums`` as `sum_table` makes them."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    row = np.uint64(16 * w)
+    for j in range(np.uint64(0), np.uint64(16), np.uint64(4)):
+        four = word >> (np.uint64(4) * j)
+        a += sums[row + j, four & LOW]
+        b += sums[row + j + ONE, (four >> np.uint64(4)) & LOW]
+        c += sums[row + j + np.uint64(2), (four >> np.uint64(8)) & LOW]
+        d += sums[row + j + np.uint64(3), (four >> np.uint64(12)) & LOW]
+    return (a + b) + (c + d)
+
+
 @njit(nogil=True, cache=True)
 def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
     """Return (sum, support) of a cover; ``sums`` as `sum_table` makes them."""
-    a, b, c, d, support = 0.0, 0.0, 0.0, 0.0, 0
+    total, support = 0.0, 0
     for w in range(cover.size):
-        word = cover[w]
-        support += popcount(word)
-        row = np.uint64(16 * w)
-        for j in range(np.uint64(0), np.uint64(16), np.uint64(4)):
-            four = word >> (np.uint64(4) * j)
-            a += sums[row + j, four & LOW]
-            b += sums[row + j + ONE, (four >> np.uint64(4)) & LOW]
-            c += sums[row + j + np.uint64(2), (four >> np.uint64(8)) & LOW]
-            d += sums[row + j + np.uint64(3), (four >> np.uint64(12)) & LOW]
-    return (a + b) + (c + d), support
+        support += popcount(cover[w])
+        total += word_sum(cover[w], w, sums)
+    return total, support
 
 
 @njit(nogil=True, cache=True)

@@ -124,7 +124,8 @@ def search_rows(
     if arm is not None and min_arm > 0:
         arms = pack(np.stack([arm[by_score] == 1, arm[by_score] == 0])).T.copy()
     family = np.zeros(len(rows), dtype=np.int32) if family is None else family
-    bounds, useful = _bounds(blocks, centred, inverse, min_support)
+    sums = sum_table(centred, blocks.words)
+    bounds, useful = _bounds(blocks, centred, inverse, min_support, sums)
     # Weakest literals first: their long lists of partners are cut short, and the strong ones, whose
     # lists are not, come when few partners are left. Under a budget the best come first.
     direction = 1 if nodes is None and seconds is None else -1
@@ -140,7 +141,7 @@ def search_rows(
         centred,
         inverse,
         scores.denominator,
-        sum_table(centred, blocks.words),
+        sums,
     )
     screen = score_screen(scores, centred)
     limits = (
@@ -169,11 +170,11 @@ def search_rows(
 
 
 def _bounds(
-    blocks: Columns, centred: np.ndarray, inverse: np.ndarray, min_support: int
+    blocks: Columns, centred: np.ndarray, inverse: np.ndarray, min_support: int, sums: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bound of every literal by number, and whether it holds enough units to be of use."""
     made = [
-        single_bounds(words, count, centred, inverse, min_support)
+        single_bounds(words, count, centred, inverse, min_support, sums)
         for words, count in blocks.unordered()
     ]
     none = np.zeros(0), np.zeros(0, dtype=bool)
