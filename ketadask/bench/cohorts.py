@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 SIZES = ("5000x2000", "50000x500")
 SPLITS = 200
 MEMORY = 2e9
-LONG = ("1000x360x3", "20000x2000x2")
-PIECES = 6
+LONG = ("1000x360x3", "20000x4000x2")
+PIECES = 4
 _BLOCKS = (3, 10, 40)
 _COLUMNS = {
     "units": "units", "features": "features", "literals": "literals", "search": "search",
@@ -174,7 +174,7 @@ def _study(
 
     count, workers = splitter.n_splits, executor.workers
     warm = [(count + i, count + i) for i in range(workers)]
-    block = max(1, count // (8 * workers))
+    block = max(1, count // (10 * workers))
     receipts: list[Any] = []
     for place, ranges in (("warm", warm), ("all", blocks([(0, count - 1)], block))):
         parts = Parts(folder / place, "bench")

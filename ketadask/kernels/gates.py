@@ -69,7 +69,7 @@ def gates(
     fresh[1:] = who[1:] != who[:-1]
     least = _rounding(y)
     made = np.zeros((inside.shape[0], 8))
-    _fill_cells(inside, unit, arm, y, fresh, least, made)
+    _fill_cells(np.ascontiguousarray(inside.T), unit, arm, y, fresh, least, made)
     answer, d, correction = _effect_sizes(made)
     if paired:
         both = order[np.isfinite(outcome[order]).all(axis=1)]
@@ -208,48 +208,58 @@ def _fill_cells(
     """Fill per persona: counts, means and sums of squares of active and control inside, the
     interaction and its clustered variance (0 where undefined).
 
-    Rows are single outcomes, those of a participant together, the first of them ``fresh``. With
+    ``inside`` is (unit, persona): all personas take a row at once, each in the same order. Rows are
+    single outcomes, those of a participant together, the first of them ``fresh``. With
     persona, arm and product the fit is saturated: coefficients are differences of the four cells'
     means, so a participant adds the sum of +-residual/cell size, squared, to the variance.
     """
-    rows = y.shape[0]
-    count = np.zeros(4)
-    mean = np.zeros(4)
-    square = np.zeros(4)
+    # Unsigned numbers: a signed index may count from the end, and nothing would be vectorised.
+    rows, personas = np.uint64(y.shape[0]), np.uint64(inside.shape[1])
+    # Cells of a persona: active and control inside, active and control outside.
+    count, mean = np.zeros((4, inside.shape[1])), np.zeros((4, inside.shape[1]))
+    square, meat = np.zeros((2, inside.shape[1])), np.zeros(inside.shape[1])
+    running = np.zeros(inside.shape[1])
     clusters = fresh.sum()
-    for k in range(inside.shape[0]):
-        count[:] = 0.0
-        mean[:] = 0.0
-        square[:] = 0.0
-        for r in range(rows):
-            cell = arm[r] if inside[k, unit[r]] else 2 + arm[r]
-            count[cell] += 1.0
-            mean[cell] += y[r]
-        for cell in range(4):
-            mean[cell] /= max(count[cell], 1.0)
-        meat = 0.0
-        running = 0.0
-        for r in range(rows):
-            cell = arm[r] if inside[k, unit[r]] else 2 + arm[r]
-            residual = y[r] - mean[cell]
-            square[cell] += residual * residual
-            if fresh[r]:
-                meat += running * running
-                running = 0.0
-            weight = 1.0 if cell in (0, 3) else -1.0
-            running += weight * residual / count[cell]
-        meat += running * running
+    for r in range(rows):
+        u, a, value = unit[r], arm[r], y[r]
+        here, counts, others = inside[u], count[a], count[2 + a]
+        sums, rest = mean[a], mean[2 + a]
+        for k in range(personas):
+            there = 1.0 if here[k] else 0.0
+            counts[k] += there
+            others[k] += 1.0 - there
+            sums[k] += there * value
+            rest[k] += (1.0 - there) * value
+    mean /= np.maximum(count, 1.0)
+    for r in range(rows):
+        u, a, value = unit[r], arm[r], y[r]
+        if fresh[r]:
+            for k in range(personas):
+                meat[k] += running[k] * running[k]
+                running[k] = 0.0
+        sign = 1.0 if a == 0 else -1.0
+        here, counts, others = inside[u], count[a], count[2 + a]
+        sums, rest, spread = mean[a], mean[2 + a], square[a]
+        for k in range(personas):
+            there = here[k]
+            residual = value - (sums[k] if there else rest[k])
+            spread[k] += residual * residual if there else 0.0
+            weighted = sign * (residual if there else -residual)
+            running[k] += weighted / (counts[k] if there else others[k])
+    for k in range(personas):
+        meat[k] += running[k] * running[k]
         for cell in range(2):
-            made[k, cell] = count[cell]
-            made[k, 2 + cell] = mean[cell]
-            made[k, 4 + cell] = square[cell] if square[cell] > count[cell] * least else 0.0
-        made[k, 6] = mean[0] - mean[1] - mean[2] + mean[3]
-        smallest = count.min()
+            made[k, cell] = count[cell, k]
+            made[k, 2 + cell] = mean[cell, k]
+            shown = square[cell, k] > count[cell, k] * least
+            made[k, 4 + cell] = square[cell, k] if shown else 0.0
+        made[k, 6] = mean[0, k] - mean[1, k] - mean[2, k] + mean[3, k]
+        smallest = count[:, k].min()
         # A cell of one outcome has residual zero and would pass for known without error.
-        if smallest >= 2 and clusters >= 2 and meat * smallest * smallest > clusters * least:
+        if smallest >= 2 and clusters >= 2 and meat[k] * smallest * smallest > clusters * least:
             # CR1: G / (G - 1) times (N - 1) / (N - 4), for four coefficients.
             scale = clusters / (clusters - 1.0) * (rows - 1.0) / (rows - 4.0)
-            made[k, 7] = scale * meat
+            made[k, 7] = scale * meat[k]
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from ketadask.kernels.branch import try_cover
 from ketadask.kernels.keep import MAX, threshold
 from ketadask.kernels.screens import LANES, SLACK, cached_rows, next_hopeful, screen_rows
 
-ROOTS = 16
+ROOTS = 64
 
 
 @njit(nogil=True, cache=True)

@@ -14,7 +14,7 @@ from numba import njit
 from ketadask.kernels.popcount import popcount
 
 TILE = 1024
-CACHED = 3 << 18
+CACHED = 1 << 20
 LANES = 8
 STRIDE = 64
 SLACK = 1e-9
