@@ -51,7 +51,7 @@ def gates(
     >>> [round(float(made[key][0]), 3) for key in ("t", "p", "d", "interaction_p")]
     [5.814, 0.055, 5.814, 1.0]
     """
-    inside = np.ascontiguousarray(inside, dtype=np.bool_)
+    inside = np.asarray(inside, dtype=np.bool_)
     outcome = np.asarray(outcome, dtype=np.float64)
     if inside.shape[1:] != outcome.shape[:1] or np.shape(participant) != outcome.shape[:1]:
         raise ValueError(
@@ -75,7 +75,7 @@ def gates(
         both = order[np.isfinite(outcome[order]).all(axis=1)]
         differences = outcome[both, 0] - outcome[both, 1]
         pairs = np.zeros((inside.shape[0], 3))
-        _fill_pairs(inside, both, differences, least, pairs)
+        _fill_pairs(np.ascontiguousarray(inside), both, differences, least, pairs)
         t, df, there, answer["d_z"] = _paired_t(pairs)
         correction = hedges_correction(pairs[:, 0] - 1.0)
     else:

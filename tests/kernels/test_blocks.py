@@ -80,7 +80,7 @@ def test_pairs_of_covers_too_many_for_a_cache_are_all_pairs(problem, block):
     """Tiles of partners and groups of roots, with lists of all lengths before and behind them."""
     feature = problem[2]
     rng = np.random.default_rng(8)
-    units = 50_000
+    units = 60_000
     assert cached_rows(units // 64) < LITERALS / 2
     many = rng.random((LITERALS, units)) < rng.uniform(0.3, 0.7, (LITERALS, 1))
     score = np.round(rng.normal(size=units), 1)
