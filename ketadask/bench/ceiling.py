@@ -51,7 +51,9 @@ def _margins(
     hopeful = 0
     for r in range(rounds):
         word = ~np.uint64(r)
-        hopeful += margins_one(word, covers, 0, r % 2, count - 1, planes, -100.0, 1.9e6, 3.0e4, out)
+        hopeful += margins_one(
+            word, covers, 0, r % 2, count - 1, planes, -100.0, 0.0, 1.9e6, 3.0e4, out
+        )
     return hopeful
 
 
