@@ -20,8 +20,8 @@ ONE_THREAD = {
 # nothing. They go on, and their nanny ends them at the limit, which is told and counted.
 NEVER_PAUSED = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
 
-# A task goes to where its problem is, and nobody knows yet how long it takes. An idle worker that
-# fetches the problem and begins is what a task of seconds needs; it should not wait a second.
+# A task first goes to the worker that holds its problem. Tasks take seconds: an idle worker should
+# fetch the problem and begin, and not wait the second after which dask looks for idle ones.
 LONG_TASKS = {
     "distributed.scheduler.unknown-task-duration": "10s",
     "distributed.scheduler.work-stealing-interval": "100ms",

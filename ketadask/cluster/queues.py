@@ -221,6 +221,8 @@ def queued(
     profile: Profile, *, logs: Path | None, say: Callable[[str], None] | None
 ) -> Iterator[Executor]:
     """Yield an executor whose workers are jobs; at the end no job is left."""
+    from ketadask.cluster.connect import LONG_TASKS
+
     folder = (logs or Path.cwd() / "ketadask-queue" / "logs").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if any(letter.isspace() for letter in str(folder)):
@@ -240,6 +242,7 @@ def queued(
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.admin.large-graph-warning-threshold": "2GiB",
         "distributed.comm.timeouts.connect": "30s",
+        **LONG_TASKS,
     }
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
