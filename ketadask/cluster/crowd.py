@@ -19,6 +19,7 @@ from typing import Any
 from dask.delayed import Delayed
 
 from ketadask.cluster import certificates
+from ketadask.cluster.connect import LONG_TASKS
 from ketadask.cluster.scheduled import Scheduled
 
 # Hundreds of workers that look at themselves many times a second would measure nothing but that.
@@ -28,6 +29,7 @@ _QUIET = {
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "120s",
     "distributed.admin.large-graph-warning-threshold": "2GiB",
+    **LONG_TASKS,
 }
 
 
