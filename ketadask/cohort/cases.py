@@ -177,17 +177,55 @@ def _text(values: Any) -> np.ndarray:
     return np.where(pd.isnull(raw), "", raw).astype(str)
 
 
-def need_both_arms(design: str, outcome: np.ndarray, trial: np.ndarray) -> None:
+def need_both_arms(
+    design: str, outcome: np.ndarray, trial: np.ndarray, *, remedy: str | None = None
+) -> None:
     """Say which trial lacks an arm, without which it has no scores."""
     for name in np.unique(trial):
         seen = np.isfinite(outcome[trial == name]).any(axis=0)
         if not seen.all():
+            there = [arm for arm, any_of in zip(nm.ARMS, seen, strict=True) if any_of]
+            lacking = " or ".join(arm for arm in nm.ARMS if arm not in there)
             raise InputError(
                 f"the {design} analysis needs both arms in every trial",
                 where=f"trial {name or 'without a name'}",
-                value=f"only {nm.ARMS[int(seen.argmax())]}",
-                remedy="leave this trial out, or check its column of arms",
+                value=f"{f'only {there[0]}, ' if there else ''}nobody on {lacking}",
+                remedy=remedy or "leave this trial out, or check its column of arms",
             )
+
+
+def need_outcomes(design: str, outcome: np.ndarray, name: np.ndarray, trial: np.ndarray) -> None:
+    """Say which unit of a search matrix lacks the outcomes its design needs, or has too many.
+
+    Parameters
+    ----------
+    design
+        ``pooled``, ``crossover`` or ``parallel``.
+    outcome
+        (unit, 2) endpoint on active, on control; NaN where not seen.
+    name, trial
+        (unit,) participant and trial.
+    """
+    need_both_arms(
+        design,
+        outcome,
+        trial,
+        remedy="leave the units of this trial out, or fill the outcomes of that arm",
+    )
+    wanted = 2 if design == "crossover" else 1
+    count = np.isfinite(outcome).sum(axis=1)
+    off = np.flatnonzero(count != wanted)
+    if off.size:
+        u = int(off[0])
+        raise InputError(
+            f"a unit of the {design} analysis has an outcome on "
+            + ("both arms" if wanted == 2 else "one arm"),
+            where=f"outcome of participant {name[u]}, trial {trial[u] or 'without a name'}",
+            value=[float(y) for y in outcome[u]],
+            remedy="leave this unit out, or fill its outcome"
+            if count[u] < wanted
+            else "write NaN where it was not seen, or choose the design crossover",
+        )
 
 
 def listed_exclusions(cohort: xr.Dataset, cases: Cases, unusable: dict[int, str]) -> str:

@@ -15,6 +15,7 @@ from ketadask.cohort.cases import (
     codes,
     listed_exclusions,
     need_both_arms,
+    need_outcomes,
     one_case_per_arm,
 )
 from ketadask.kernels.designs import (
@@ -226,9 +227,17 @@ def trial_of(units: xr.Dataset) -> Trial:
     Scores must be those of the design: sides and relabelled trials have theirs made anew.
     """
     UNITS.check(units)
+    design = str(units.attrs["design"])
+    if design not in DESIGNS:
+        raise InputError("unknown design", value=design, remedy=nearest(design, DESIGNS))
+    arms = tuple(str(arm) for arm in units[nm.ARM].values)
+    if arms != nm.ARMS:
+        raise InputError("unknown arms", where=nm.ARM, value=arms, remedy=f"use {nm.ARMS}")
+    outcome = np.ascontiguousarray(units["outcome"].values, dtype=np.float64)
+    need_outcomes(design, outcome, units[nm.PARTICIPANT].values, units["trial"].values)
     trial = Trial(
-        design=str(units.attrs["design"]),
-        outcome=np.ascontiguousarray(units["outcome"].values, dtype=np.float64),
+        design=design,
+        outcome=outcome,
         participant=codes(units[nm.PARTICIPANT].values),
         stratum=units["stratum"].values.astype(np.int64),
         split_stratum=units["split_stratum"].values.astype(np.int64),

@@ -386,6 +386,52 @@ def test_wrong_cohorts_and_options_are_refused(cases, options, message):
         units(cohort_of(cases), **options)
 
 
+@pytest.mark.parametrize("arm", ["active", "control"])
+@pytest.mark.parametrize("design", ["pooled", "crossover", "parallel"])
+def test_a_handmade_matrix_without_an_arm_of_a_trial_names_trial_arm_and_remedy(design, arm):
+    cohort = parallel_cohort(20) if design == "parallel" else crossover_cohort(20)
+    made, other = units(cohort, design=design), {"active": "control", "control": "active"}[arm]
+    later = np.isfinite(made["outcome"].sel(arm=other).values) & (np.arange(made.sizes["unit"]) > 9)
+    made = made.assign_coords(trial=("unit", np.where(later, "later", "early")))
+    made["outcome"].loc[{"unit": later, "arm": arm}] = np.nan
+    with pytest.raises(InputError) as caught:
+        trial_of(made)
+    assert str(caught.value) == (
+        f"trial later: the {design} analysis needs both arms in every trial, found "
+        f"'only {other}, nobody on {arm}'; leave the units of this trial out, or fill the outcomes "
+        "of that arm"
+    )
+
+
+@pytest.mark.parametrize(
+    ("design", "row", "message"),
+    [
+        (
+            "crossover",
+            [5.0, np.nan],
+            r"has an outcome on both arms, found \[5.0, nan\]; leave this",
+        ),
+        ("pooled", [5.0, 4.0], r"has an outcome on one arm, found \[5.0, 4.0\]; write NaN where"),
+        ("pooled", [np.nan, np.nan], r"has an outcome on one arm, found \[nan, nan\]; leave this"),
+    ],
+)
+def test_a_handmade_unit_without_its_outcomes_is_named(design, row, message):
+    made = units(crossover_cohort(20), design=design)
+    made["outcome"].values[3] = row
+    who = made["participant"].values[3]
+    with pytest.raises(InputError, match=rf"^outcome of participant {who}, trial \S+: .*{message}"):
+        trial_of(made)
+
+
+def test_a_handmade_matrix_of_other_arms_or_design_is_refused():
+    made = units(crossover_cohort(20))
+    with pytest.raises(InputError, match=r"^arm: unknown arms, found .'control', 'active'.; use"):
+        trial_of(made.isel(arm=[1, 0]))
+    made.attrs["design"] = "cross-over"
+    with pytest.raises(InputError, match="unknown design, found 'cross-over'; did you mean 'cro"):
+        trial_of(made)
+
+
 def test_the_real_crossover_trial(real_data):
     # OpenNeuro ds005917 (NCT00088699), MDD, MADRS two days after each infusion: 53 cases, 24
     # participants with both arms; the numbers are taken from its two files by hand.
