@@ -12,6 +12,7 @@ array for a notebook, one block per recording.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,4 +136,5 @@ def _found(opened: xr.Dataset) -> Found:
         recording.name.removesuffix("_meg"),
         bads,
         mains=about.get("mains"),
+        bad_spans=tuple((a, b) for a, b in json.loads(about.get("bad_spans", "[]"))),
     )

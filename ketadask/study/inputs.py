@@ -18,7 +18,7 @@ _PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenot
 _NDA = ("nda/*.txt",)
 _SIDECARS = (
     *("*_meg.json", "sub-*/**/*_meg.json"),
-    *("*_channels.tsv", "sub-*/**/*_channels.tsv"),
+    *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
     "derivatives/*/sub-*/**/*_parcels.tsv",
 )
 _LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*[-_]fwd.fif")

@@ -32,6 +32,7 @@ def make_recordings(count=63, failures=1, seed=0):
             "bad_sensors": rng.integers(0, 3, count),
             "bad": "",
             "bad_segments": 3,
+            "called_bad": np.arange(count) % 3,
             "mains": 60.0,
             "line_ratio": line,
             "grade": 3,
@@ -109,6 +110,11 @@ def test_of_recordings_without_a_flag_the_shortest_and_then_the_noisiest_come_fi
 def test_a_sheet_says_where_the_heart_was_taken_off(html):
     assert html.count("Heart taken off, ") == 31
     assert html.count('<data value="62.5">62.5</data> beats per minute') == 31
+
+
+def test_a_sheet_counts_what_somebody_called_bad(html):
+    assert html.count('<data value="1">1</data> stretch called bad by hand.') == 21
+    assert html.count('<data value="2">2</data> stretches called bad by hand.') == 21
 
 
 def test_bad_sensors_are_named_and_text_is_text(html):

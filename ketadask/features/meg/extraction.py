@@ -17,7 +17,8 @@ from ketadask.features.meg.stream import Decimated, decimated
 from ketadask.kernels.spectra import in_band
 from ketadask.schema import InputError
 from ketadask.sources.meg.channels import Channels
-from ketadask.sources.meg.collection import Found, check_rate
+from ketadask.sources.meg.collection import Found, check_rate, check_spans
+from ketadask.sources.meg.events import merged
 from ketadask.sources.meg.recording import Recording
 
 _SHOWN = 120.0
@@ -61,6 +62,9 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
     recording = Recording.at(found.path)
     header = recording.header
     check_rate(found, header.rate)
+    check_spans(found, header.length / header.rate)
+    # Who writes BIDS from annotations leaves them in both places.
+    spans = merged((*header.bad_spans, *found.bad_spans))
     channels = header.channels.with_bads(found.bads)
     mains = found.mains or settings.mains
     made = decimated(recording, settings)
@@ -73,7 +77,7 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
         mains=mains,
         settings=settings,
         breaks=made.breaks,
-        bad_spans=header.bad_spans,
+        bad_spans=spans,
     )
     check_usable(found.path, made, quality, settings)
     names = [channels.names[row] for row in made.rows]
@@ -84,7 +88,12 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
         features=pd.DataFrame(
             {"feature": [each.name for each in wanted], "value": [values[each] for each in wanted]}
         ),
-        quality=pd.DataFrame([quality_row(made, quality, density, channels, mains, cleaning)]),
+        quality=pd.DataFrame(
+            [
+                quality_row(made, quality, density, channels, mains, cleaning)
+                | {"called_bad": len(spans)}
+            ]
+        ),
         channels=pd.DataFrame(
             {
                 "channel": names,

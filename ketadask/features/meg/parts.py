@@ -31,12 +31,13 @@ def recording_parts(store: Path | str, settings: MegSettings) -> Parts:
 
 
 def part_name(found: Found) -> str:
-    """Return the name of a recording's part; it changes with the recording and its sidecar."""
+    """Return the name of a recording's part; it changes with the recording and its sidecars."""
     try:
         stamp: Any = Recording.at(found.path).stamp
     except InputError as error:
         stamp = str(error.problem)
-    said = (stamp, found.bads, found.rate, found.mains, found.problem, found.anatomy)
+    said: tuple[Any, ...] = (stamp, found.bads, found.rate, found.mains, found.problem)
+    said += (found.anatomy, found.bad_spans)
     return f"{found.name}-{fingerprint(said)[:12]}"
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import xarray as xr
 
+from ketadask import names as nm
 from ketadask.schema import InputError
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import MegBackend
+from ketadask.sources.meg.events import called_bad
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
@@ -29,7 +31,8 @@ class Found:
     """A recording of a study by its paths; what is said of it beside it.
 
     ``participant`` and ``session`` carry their prefixes, session is empty where there is none.
-    ``rate`` and ``mains`` are what the sidecar says, None where it is silent.
+    ``rate`` and ``mains`` are what the sidecar says, None where it is silent. ``bad_spans`` are
+    first second and last of what the events beside it call bad.
     """
 
     path: str
@@ -42,6 +45,7 @@ class Found:
     empty_room: str | None = None
     problem: str | None = None
     anatomy: Anatomy | None = None
+    bad_spans: tuple[tuple[float, float], ...] = ()
 
 
 def find_recordings(root: Path | str, task: str = "rest", *, anatomy: bool = False) -> list[Found]:
@@ -61,9 +65,17 @@ def find_recordings(root: Path | str, task: str = "rest", *, anatomy: bool = Fal
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", file=root, remedy="name the root of a BIDS study")
-    paths = find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
-    whole = [p for p in paths if is_recording(p.fpath) and p.split in (None, "01", "1")]
-    found = [_found(root, p, anatomy) for p in whole if p.subject != _EMPTY_ROOM]
+    paths = [
+        path
+        for path in find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
+        # What was made of recordings lies in derivatives/, and is another study.
+        if path.fpath.relative_to(root).parts[0].startswith("sub-")
+    ]
+    whole: dict[str, list[Any]] = {}
+    for path in paths:
+        if is_recording(path.fpath) and path.split in (None, "01", "1"):
+            whole.setdefault(_stem(path.fpath), []).append(path)
+    found = [_found(root, p, anatomy) for p in whole.values() if p[0].subject != _EMPTY_ROOM]
     stems = {each.name for each in found}
     lonely = [p for p in paths if p.extension == ".json" and _stem(p.fpath) not in stems]
     found += [_lonely(p) for p in lonely if p.subject != _EMPTY_ROOM]
@@ -97,8 +109,9 @@ def open_recordings(
     One node ``/<participant>/<session>/<recording>`` per recording, as the engine ``ketadask-meg``
     opens it: ``field`` (channel, time) in fT, bad channels of ``channels.tsv`` marked. Lengths
     differ, so nothing is padded. ``attrs`` of a node: participant, session, mains, empty_room (the
-    matched recording of the empty room, or ""). ``attrs["failures"]`` of the root lists, as JSON,
-    what cannot be opened and why.
+    matched recording of the empty room, or ""), bad_spans (JSON: first second and last of what
+    ``events.tsv`` calls bad). ``attrs["failures"]`` of the root lists, as JSON, what cannot be
+    opened and why.
     """
     nodes, failures = {}, []
     for each in find_recordings(root, task):
@@ -120,11 +133,13 @@ def open_found(found: Found, *, grade: int | None = None) -> xr.Dataset:
         raise InputError(found.problem, file=found.path)
     dataset = xr.open_dataset(found.path, engine=MegBackend, grade=grade, bads=found.bads)
     check_rate(found, dataset.attrs["rate"])
+    check_spans(found, dataset.sizes[nm.TIME] / dataset.attrs["rate"])
     about: dict[str, Any] = {
         "participant": found.participant,
         "session": found.session,
         "mains": found.mains,
         "empty_room": found.empty_room or "",
+        "bad_spans": json.dumps(found.bad_spans),
     }
     dataset.attrs.update(about)
     return dataset
@@ -140,11 +155,28 @@ def check_rate(found: Found, rate: float) -> None:
         )
 
 
-def _found(root: Path, bids_path: Any, anatomy: bool) -> Found:
+def check_spans(found: Found, seconds: float) -> None:
+    """Say so where events call something bad that begins after a recording has ended."""
+    late = [first for first, _ in found.bad_spans if first > seconds]
+    if late:
+        raise InputError(
+            f"its events call segments bad after its end at {seconds:g} seconds",
+            file=found.path,
+            where="onset",
+            value=late[0],
+            remedy="write onset and duration in seconds from its first value, or find the right "
+            "events",
+        )
+
+
+def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> Found:
+    bids_path, *others = sorted(of_one_name, key=lambda each: str(each.fpath))
     path = bids_path.fpath
     stem = _stem(path)
     about: dict[str, Any] = {}
     try:
+        if others:
+            _refuse(bids_path, others)
         if sidecar := _sidecar(bids_path, "meg", ".json"):
             said = read_sidecar(sidecar)
             rate = said.get("SamplingFrequency")
@@ -152,12 +184,25 @@ def _found(root: Path, bids_path: Any, anatomy: bool) -> Found:
             about["mains"] = mains_frequency(said)
         if table := _sidecar(bids_path, "channels", ".tsv"):
             about["bads"] = tuple(bad_channels(read_channels(table)))
+        # Only beside it: what is bad in one recording is not in another, so none is inherited.
+        if (events := path.with_name(f"{stem}_events.tsv")).exists():
+            about["bad_spans"] = called_bad(events)
         about["empty_room"] = _empty_room(root, bids_path)
         if anatomy:
             about["anatomy"] = find_anatomy(root, *_who(bids_path))
     except InputError as error:
         about["problem"] = str(error)
     return Found(str(path), *_who(bids_path), stem, **about)
+
+
+def _refuse(bids_path: Any, others: list[Any]) -> None:
+    """Say that BIDS gives a recording one file: of several nobody knows which is meant."""
+    paths = [str(other.fpath) for other in others]
+    raise InputError(
+        f"has the name of another recording, {' and '.join(paths)}",
+        remedy="keep one of them and move the others out of the study, or give each a run-, acq- "
+        "or proc- of its own in its name",
+    )
 
 
 def _lonely(bids_path: Any) -> Found:
