@@ -128,6 +128,12 @@ def draw(
     name: str, alt: str, heights: tuple[int, int], paint: Callable[[Surface], None]
 ) -> Drawing:
     """Paint a figure wide and narrow; ``heights`` are theirs in that order, in CSS pixels."""
+    return Drawing(name, alt, *_painted(name, alt, heights, paint))
+
+
+def _painted(
+    name: str, alt: str, heights: tuple[int, int], paint: Callable[[Surface], None]
+) -> tuple[Markup, Markup]:
     import matplotlib as mpl
 
     made = []
@@ -137,7 +143,7 @@ def draw(
             surface = Surface(width, height)
             paint(surface)
             made.append(surface.svg(f"{name}-{ending}", alt))
-    return Drawing(name, alt, *made)
+    return made[0], made[1]
 
 
 def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
     }
 
 
+@cache
 def _environment() -> jinja2.Environment:
     import jinja2
 
