@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from dask.delayed import Delayed
 
@@ -31,8 +31,12 @@ class TaskFailure:
 
 
 class Executor(Protocol):
-    """One way to run tasks; all of them give the same results."""
+    """One way to run tasks; all of them give the same results.
 
+    ``apart`` says whether several workers can compute what one task is made of.
+    """
+
+    apart: ClassVar[bool]
     workers: int
     dashboard: str | None
     events: list[str]
@@ -56,6 +60,7 @@ def failure(task: Delayed, error: BaseException) -> TaskFailure:
 class Synchronous:
     """Every task in this thread, one after the other: the plainest way, for tests and bugs."""
 
+    apart: ClassVar[bool] = False
     workers: int = 1
     dashboard: str | None = None
     events: list[str] = field(default_factory=list)
@@ -81,6 +86,7 @@ class Synchronous:
 class Threads:
     """Tasks in threads of this process; the kernels release Python's lock."""
 
+    apart: ClassVar[bool] = False
     workers: int
     dashboard: str | None = None
     events: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MOST_TASKS = 15_000
 MOST_PIECES = 64
+MOST_UNTIMED = 256
 
 
 def block_size(each: float, left: int, workers: int, task_seconds: float) -> int:
@@ -32,3 +33,20 @@ def pieces_of(each: float, left: int, searches: int, task_seconds: float) -> int
     wanted = -(-each // (searches * task_seconds))
     affordable = MOST_TASKS // (max(left, 1) * searches)
     return max(1, min(int(wanted), MOST_PIECES, affordable))
+
+
+def spread_of(left: int, workers: int, searches: int) -> int:
+    """Return over how many tasks each search is split where numbers are fewer than workers.
+
+    Nothing could be timed, so each worker gets two of them, but all together are so few that short
+    searches lose nothing to speak of.
+
+    Examples
+    --------
+    >>> spread_of(1, 8, 2), spread_of(5, 8, 2), spread_of(8, 8, 2), spread_of(200, 1000, 2)
+    (8, 2, 1, 1)
+    """
+    if not 0 < left < workers or not searches:
+        return 1
+    wanted = -(-2 * workers // (left * searches))
+    return max(1, min(wanted, MOST_PIECES, MOST_UNTIMED // (left * searches)))

@@ -266,6 +266,7 @@ def queued(
             dashboard=_way_in(dashboard),
             tries=profile.worker_deaths,
         )
+        executor.say = tell
         if profile.kind == "slurm":
             stack.enter_context(_fleet(profile, cluster, executor, name, folder, tell))
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from dask.delayed import Delayed
 from dask.graph_manipulation import clone
 from distributed import Client, KilledWorker, as_completed
 
+from ketadask.cluster.draining import Prospect, prospects, soon
 from ketadask.cluster.executor import TaskFailure, failure
 
 WINDOW, PER_WORKER = 512, 4
@@ -22,6 +23,8 @@ class Scheduled:
     Tasks are handed over in windows: one call sends what they share once, and the scheduler never
     holds more than a window of them, however many there are.
     """
+
+    apart: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -38,7 +41,8 @@ class Scheduled:
         self.dashboard = dashboard
         self.events: list[str] = []
         self.trouble: Callable[[], Exception | None] = lambda: None
-        self.draining = self.computing = False
+        self.say: Callable[[str], None] = lambda line: None
+        self.draining = self.computing = self._told = False
         self.unfinished = 0
         self._deaths: dict[str, list[tuple[bool, str]]] = {}
         self._flying: dict[Any, int] = {}
@@ -105,6 +109,8 @@ class Scheduled:
                     else:
                         yield index, self._result(future, tasks[index])
                     future.release()
+            if self.draining:  # what was called back has no result, and nobody may go on as if
+                raise KeyboardInterrupt
         finally:
             self.computing = False
             if flying:
@@ -134,14 +140,36 @@ class Scheduled:
             return {}
 
     def _being_computed(self, flying: dict[Any, int]) -> bool:
-        """Call back what no worker has begun; tell whether something is still computed."""
-        begun = {key for keys in self._client.processing().values() for key in keys}
-        idle = [future for future in flying if future.key not in begun and not future.done()]
+        """Call back what is not begun or would take long; tell whether something is computed."""
+        inside: dict[str, list[str]] = {str(each.key): [] for each in flying if not each.done()}
+        for key, asked in self._asked_by.items():
+            if asked in inside:
+                inside[asked].append(key)
+        begun = self._client.run_on_scheduler(prospects, inside) if inside else {}
+        kept = soon(begun, self.workers)
+        idle = [each for each in flying if str(each.key) in inside.keys() - kept.keys()]
         if idle:
             self._client.cancel(idle, force=True)
             for future in idle:
                 flying.pop(future)
+        self._tell(kept, [begun[key] for key in begun.keys() - kept.keys()])
         return bool(flying)
+
+    def _tell(self, kept: Mapping[str, Prospect], lost: Sequence[Prospect]) -> None:
+        """Say how long those in parts that are kept will take, and what is lost of the others."""
+        many = [each for each in kept.values() if each.parts > 1]
+        if many and not self._told:
+            self._told = True
+            wait = sum(each.seconds for each in many) / self.workers
+            self.say(f"{len(many):,} tasks in parts are finished too, in some {wait:.0f} s")
+        if lost:
+            parts, wait = sum(each.begun for each in lost), sum(each.seconds for each in lost)
+            line = (
+                f"{len(lost):,} tasks in parts are given up, and {parts:,} parts of them are lost: "
+                f"the rest would take {wait / self.workers:.0f} s"
+            )
+            self.events.append(line)
+            self.say(line)
 
     def _send(
         self,

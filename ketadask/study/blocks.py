@@ -4,8 +4,9 @@ Strategy: what is missing is asked of the disk. If no block size is fixed, one n
 warms up compilers and processes, a few more are timed, and the rest is cut so that a task takes
 about ten seconds while every worker still gets at least four tasks; never into more tasks than a
 scheduler is comfortable with. Which numbers lie in which block never changes a result, because
-every number draws its own randomness. Where one number takes longer than a task should, its
-searches are split over several, which changes no result either.
+every number draws its own randomness. Where one number takes longer than a task should, or fewer
+numbers are left than there are workers, searches are split over several tasks, which changes no
+result either.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import Executor, TaskFailure
-from ketadask.cluster.planning import block_size, pieces_of
+from ketadask.cluster.planning import block_size, pieces_of, spread_of
 from ketadask.schema import InputError
 from ketadask.store import Parts, Range, blocks
 
@@ -95,13 +96,17 @@ def finish(
     runner = executor()
     with progress.stage(name, unit, total=total, done=ended.reused) as stage:
         work = _Work(ended, graph, runner, stage, seen)
-        if block is None and left > (1 if searches else 8) * runner.workers:
+        open_ended, apart = block is None, runner.workers if runner.apart else 1
+        if open_ended and left > (1 if searches else 8) * runner.workers:
             missing, each = work.wave(missing, 1, runner.workers)
             few = each >= task_seconds or left <= 8 * runner.workers
-            missing, each = work.wave(missing, 1 if few else _TIMED, runner.workers)
+            if not searches or _size(missing) >= apart:
+                missing, each = work.wave(missing, 1 if few else _TIMED, runner.workers)
             left = _size(missing)
             block = block_size(each, left, runner.workers, task_seconds)
             ended.pieces = pieces_of(each, left, searches, task_seconds)
+        if open_ended:
+            ended.pieces = max(ended.pieces, spread_of(_size(missing), apart, searches))
         ended.block = block or 1
         if missing:
             work.wave(missing, ended.block, None)

@@ -12,6 +12,7 @@ from dask import delayed
 from rich.console import Console
 
 from ketadask.cluster import Profile, connect
+from ketadask.cluster.executor import Synchronous
 from ketadask.cluster.planning import MOST_TASKS, block_size, pieces_of
 from ketadask.schema import InputError
 from ketadask.store import Parts, range_name
@@ -153,6 +154,27 @@ def test_a_slow_stage_is_asked_for_pieces_and_a_quick_one_is_not(tmp_path):
         assert ended.complete
         assert asked[:2] == [1, 1]
         assert any(pieces > 1 for pieces in asked[2:]) == slow
+
+
+@pytest.mark.parametrize(
+    ("total", "asked"), [(1, [8]), (5, [2]), (8, [1]), (9, [1, 8]), (17, [1, 1, 8])]
+)
+def test_where_fewer_numbers_than_workers_are_left_they_are_split(tmp_path, total, asked):
+    parts, seen = Parts(tmp_path / "hits", "key"), []
+
+    def graph(ranges, pieces=1):
+        seen.append(pieces)
+        return [delayed(write_numbers)(parts, a, b) for a, b in ranges]
+
+    class Apart(Synchronous):
+        apart = True
+
+    how = {"parts": parts, "graph": graph, "progress": quiet(), "searches": 2}
+    executor = Apart(workers=8)
+    assert finish("count", "numbers", total=total, executor=lambda: executor, **how).complete
+    assert seen == asked
+    ended = finish("count", "numbers", total=total + 1, executor=lambda: executor, block=1, **how)
+    assert (ended.made, ended.pieces) == (1, 1)
 
 
 def _slowly(parts, first, last, seconds):

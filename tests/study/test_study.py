@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -96,6 +97,21 @@ def test_same_bytes_with_searches_split_and_literals_in_a_file(tmp_path, referen
     pieces = {stage["stage"]: stage["pieces"] for stage in stages}
     assert min(pieces["search"], pieces["null"]) > 1
     assert pieces["evaluate"] == 1
+
+
+def test_same_bytes_where_workers_share_the_searches_of_a_few_splits(tmp_path, monkeypatch):
+    monkeypatch.setattr("ketadask.cluster.executor.Threads.apart", True)
+    made = {}
+    for workers, pieces in ((1, 1), (16, 6)):
+        profile = Profile(kind="threads", workers=workers)
+        one = study(tmp_path, "splits.count=3", profile=profile, out=f"of {workers}")
+        assert {e.name: e.pieces for e in one.search().stages} == {"search": pieces, "null": pieces}
+        place = one.place
+        for table, parts, n in (("hits", place.hits(), 3), ("nulls", place.nulls(), 19)):
+            found = parts.read_all(table, n)
+            number = found.columns[0]
+            found = found.sort_values([number, "polarity", "rank"], ignore_index=True)
+            pd.testing.assert_frame_equal(made.setdefault(table, found), found, check_exact=True)
 
 
 def test_the_run_folder_holds_what_a_reader_needs(reference):
