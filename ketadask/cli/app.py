@@ -246,7 +246,11 @@ def share(
     changes: Changes = None,
     out: Out = RUNS,
 ) -> None:
-    """Compute a share of the searches; for job arrays, where no scheduler may run."""
+    """Compute a share of the searches; for job arrays, where no scheduler may run.
+
+    Every search is made whole by one task, however long it takes; `run` and `submit` split those
+    longer than two tasks over several workers.
+    """
     from ketadask.cli.tables import show_ending
     from ketadask.cluster import Profile
     from ketadask.study import Study

@@ -2,8 +2,9 @@
 
 Strategy: blocks are cut the same way by everybody and dealt out by number, so that tasks need not
 talk. The first to come prepares data and cohort while the others wait; after that everyone
-writes parts of its own, which nobody else touches. What a killed task did not finish is made when
-it is submitted again, or by `ketadask run`, which counts everything before it judges.
+writes parts of its own, which nobody else touches. A search is never split over tasks, however
+long it takes: that needs a scheduler. What a killed task did not finish is made when it is
+submitted again, or by `ketadask run`, which counts everything before it judges.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ketadask.cluster import connect
 from ketadask.schema import InputError
 from ketadask.store import Parts, Range, RunFolder, blocks, choose, gaps, parse_range
-from ketadask.study.blocks import Ended, finish
 from ketadask.study.calibrating import relabelled_studies
 from ketadask.study.inputs import make_data
 from ketadask.study.problems import pose
@@ -79,31 +79,15 @@ class _Share(Work):
     number: int
     of: int
 
-    def finish(
-        self,
-        name: str,
-        unit: str,
-        *,
-        total: int,
-        parts: Parts,
-        graph: Any,
-        stage: str = SEARCH,
-        searches: int = 0,
-    ) -> Ended:
-        """Compute what is missing of this task's blocks."""
+    def portion(self, total: int, parts: Parts, searches: int) -> dict[str, Any]:
+        """Return this task's blocks; searches stay whole, for nobody could take their parts."""
         mine = dealt(total, self.number, self.of, self.settings.execution.block)
-        ended = finish(
-            name,
-            unit,
-            total=sum(last - first + 1 for first, last in mine),
-            parts=_Own(parts, mine),  # type: ignore[arg-type]
-            graph=graph,
-            executor=lambda: self.executor(stage),
-            progress=self.progress,
-            block=max((last - first + 1 for first, last in mine), default=1),
-        )
-        self.ended.append(ended)
-        return ended
+        sizes = [last - first + 1 for first, last in mine]
+        return {
+            "total": sum(sizes),
+            "parts": _Own(parts, mine),
+            "block": max(sizes, default=1),
+        }
 
 
 class _Own:

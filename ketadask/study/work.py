@@ -116,20 +116,15 @@ class Work:
         searches: int = 0,
     ) -> Ended:
         """Compute what is missing, by the workers of a stage, and remember how that ended."""
-        execution = self.settings.execution
         before = len(parts.damaged)
         ended = finish(
             name,
             unit,
-            total=total,
-            parts=parts,
             graph=graph,
             executor=lambda: self.executor(stage),
             progress=self.progress,
-            block=execution.block,
-            task_seconds=execution.task_seconds,
             seen=self.watch,
-            searches=searches,
+            **self.portion(total, parts, searches),
         )
         set_aside = len(parts.damaged) - before
         if set_aside:
@@ -139,3 +134,14 @@ class Work:
             )
         self.ended.append(ended)
         return ended
+
+    def portion(self, total: int, parts: Parts, searches: int) -> dict[str, Any]:
+        """Return what of a stage is computed here, and how it is cut (see `finish`): all of it."""
+        execution = self.settings.execution
+        return {
+            "total": total,
+            "parts": parts,
+            "block": execution.block,
+            "task_seconds": execution.task_seconds,
+            "searches": searches,
+        }
