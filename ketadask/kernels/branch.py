@@ -118,8 +118,8 @@ def branch(
     Parameters
     ----------
     covers
-        uint64 (level, word, literal + LANES), a level per literal but the last, one at least: the
-        first holds the covers of the literals in search order, the others are room to work in.
+        uint64 (level, word, literal + LANES), a level per literal but the last: the first holds
+        the covers of the literals in search order, the others are room to work in.
     order
         Literal number at each position of the search order.
     roots
@@ -195,17 +195,7 @@ def branch(
         counts[1] += count
         if level == depth - 2:
             found = screen_rows(
-                prefix,
-                covers,
-                level,
-                t + 1,
-                size[level],
-                planes,
-                numbers,
-                q,
-                support,
-                total,
-                margin,
+                prefix, covers, level, t + 1, last, planes, numbers, q, support, total, margin
             )
             if not found:
                 continue
@@ -217,7 +207,7 @@ def branch(
                     cover[w] = prefix[w] & covers[level, w, t + 1 + j]
                 q = try_cover(best, q, cover, ids, level + 2, problem, fine, limits)
                 j = next_hopeful(margin, j + 1, count)
-            if q != before and depth > 2:
+            if q != before:
                 price_cuts(q, price, denominator, min_support, cuts)
             continue
         child = level + 1
@@ -225,17 +215,7 @@ def branch(
             # Screening all that lies below costs less than bounding each child.
             kept = 0
             screen_rows(
-                prefix,
-                covers,
-                level,
-                t + 1,
-                size[level],
-                planes,
-                numbers,
-                q,
-                support,
-                total,
-                margin,
+                prefix, covers, level, t + 1, last, planes, numbers, q, support, total, margin
             )
             for j in range(count):
                 s = t + 1 + j

@@ -10,6 +10,7 @@ from ketadask.kernels.screens import LANES, SLACK
 
 ONE = np.uint64(1)
 LOW = np.uint64(15)
+# So many units of a cover are bounded one by one; a word of them more changes little after that.
 FEW = 512
 
 
@@ -40,8 +41,8 @@ def single_bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the first ``count`` literals, and whether they hold enough units to be of use.
 
-    A bound is that of `cover_bound` as long as few units are inside, and at most that of a word of
-    units more where they are many.
+    A bound is never below that of `cover_bound`. It is the same where few units are inside; where
+    they are many, it is looser by what one word of them can change, and not negative.
     """
     bounds = np.empty(count)
     useful = np.zeros(count, dtype=np.bool_)
@@ -61,10 +62,10 @@ def single_bounds(
 def _bound_by_words(
     cover: np.ndarray, centred: np.ndarray, inverse: np.ndarray, min_support: int, sums: np.ndarray
 ) -> tuple[float, int]:
-    """Return (bound on Q over all subsets, support) of a cover, a whole word at a time.
+    """Return (bound on Q over all subsets, support) of a cover, a word at a time past `FEW` units.
 
-    Within a word the sum of the k best rises and then falls, by what is above zero at most; and
-    ``inverse`` is convex below the number of units.
+    Within a word the sum of the k best rises as long as scores are above zero, and then falls; and
+    ``inverse`` is largest at an end of any span of k below the number of units.
     """
     best, total, support = -np.inf, 0.0, 0
     for w in range(cover.size):

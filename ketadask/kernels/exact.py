@@ -18,6 +18,7 @@ from ketadask.kernels.keep import MAX, new_list, threshold
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
 from ketadask.kernels.scoring import HETEROGENEITY, centre
+from ketadask.kernels.screens import SLACK
 from ketadask.kernels.weights import price_screen, score_screen
 
 __all__ = ["DISTINCT", "STRATEGIES", "Found", "search", "search_rows"]
@@ -93,11 +94,12 @@ def search_rows(
     width
         Personas kept per size by the beam; the larger of ``keep`` and 64 by default.
     nodes, seconds
-        Budget of an exact search. Where it ends the search, ``proven`` is false and ``gap`` says
-        how much better the best persona could still be.
+        Budget of an exact search. Where it leaves out what could still find a place, ``proven`` is
+        false and ``gap`` says how much better the best persona could be. The clock is looked at
+        now and then; between blocks, where there are blocks.
     memory
         Bytes for the covers searched; where they would take more, they are searched in blocks.
-        Which ones changes ``nodes`` and ``screened``, and nothing else.
+        Which ones changes ``nodes`` and ``screened``, and where a clock stops, and nothing else.
     part
         (i, m): search only below the first literals at positions i, i + m, i + 2 m, ... of the
         search order. `found.merge` makes one result of the m parts.
@@ -159,11 +161,14 @@ def search_rows(
         reoffer(start, blocks, problem, limits, best)
     stopped = 0
     if strategy == "exact" and max_literals > 1:
-        budget = (np.iinfo(np.int64).max if nodes is None else int(nodes), seconds)
+        most = np.iinfo(np.int64).max if nodes is None else int(nodes)
+        end = math.inf if seconds is None else time.monotonic() + seconds
         walk = _pairs if max_literals == 2 else _branch
-        stopped = walk(blocks, bounds, problem, screen, limits, best, counts, budget, part)
-    proven = stopped >= len(order) or max_literals == 1
-    upper = -math.inf if proven else float(bounds[stopped:].max())
+        stopped = walk(blocks, bounds, problem, screen, limits, best, counts, (most, end), part)
+    upper = float(bounds[stopped:].max(initial=-math.inf))
+    q = float(threshold(best))
+    proven = stopped >= len(order) or max_literals == 1 or upper < q - SLACK * abs(q)
+    upper = -math.inf if proven else upper
     return report(
         best, counts, upper, _root_bound(centred, scores.denominator, min_support), proven
     )
@@ -194,7 +199,7 @@ def _branch(
     part: tuple[int, int],
 ) -> int:
     """Run branch and bound over the roots."""
-    order, (most, seconds) = blocks.order, budget
+    order, (most, end) = blocks.order, budget
     if order.size == 0:
         return 0
     covers = blocks.one()
@@ -205,7 +210,6 @@ def _branch(
             covers, order, bounds, span, problem, screen, prices, limits, best, most, counts
         )
 
-    end = math.inf if seconds is None else time.monotonic() + seconds
     return _in_slices((part[0], order.size, part[1]), end, search)
 
 
@@ -221,8 +225,7 @@ def _pairs(
     part: tuple[int, int],
 ) -> int:
     """Hold every literal against those behind it; all of a block, where they come in blocks."""
-    most, seconds = budget
-    end = math.inf if seconds is None else time.monotonic() + seconds
+    most, end = budget
     first = 0
     for covers, order in blocks():
         roots = (covers, order, first, bounds[first : first + order.size])
@@ -245,9 +248,8 @@ def _pairs(
 def _in_slices(span: Span, end: float, search: Callable[[Span], int], *, fine: bool = True) -> int:
     """Search a span of roots; in slices of some hundredths of a second where a clock is watched.
 
-    Slices that are not to be ``fine`` are as long as the span.
-
-    Returns the position of the root at which a budget ended the search.
+    Slices that are not to be ``fine`` are as long as the span. Returns the position of the root at
+    which a budget ended the search; one past the span where it did not.
     """
     first, last, step = span
     length = step if fine and math.isfinite(end) else max(step, last - first)

@@ -76,6 +76,24 @@ def test_a_budget_ends_pairs_in_blocks_where_it_ends_the_whole(problem, nodes):
 
 
 @pytest.mark.parametrize("block", [None, LEAST])
+def test_a_budget_that_leaves_nothing_to_be_found_ends_with_a_proof(block):
+    """The best pair is met at once; whoever comes after its two literals cannot be better."""
+    rng = np.random.default_rng(9)
+    holds = rng.random((LITERALS, UNITS)) < 0.3
+    holds[:2] = np.arange(UNITS) < 10
+    holds[0, 10:60], holds[1, 60:110] = True, True
+    score, feature = rng.normal(size=UNITS) + 20.0 * (np.arange(UNITS) < 10), np.arange(LITERALS)
+    asked = {"max_literals": 2, "keep": 1, "start": np.zeros((0, 4), dtype=np.int32)}
+    asked["memory"] = np.inf if block is None else memory_for(block)
+    whole = search(holds, score, feature, **asked)
+    assert whole.ids[0].tolist() == [0, 1, -1, -1]
+    assert not search(holds, score, feature, nodes=1, **asked).proven
+    enough = search(holds, score, feature, nodes=2, **asked)
+    assert enough.nodes == 2
+    assert_same(whole, enough)
+
+
+@pytest.mark.parametrize("block", [None, LEAST])
 def test_pairs_of_covers_too_many_for_a_cache_are_all_pairs(problem, block):
     """Tiles of partners and groups of roots, with lists of all lengths before and behind them."""
     feature = problem[2]
