@@ -56,7 +56,7 @@ def show_check(checked: Checked) -> bool:
         table.add_row(row["family"], row["kind"], f"{row['features']:,}", *shares)
     out.print(table)
     _list(out, "Features left out", checked.dropped)
-    _list(out, "Exclusions (participant periods)", checked.reasons)
+    _list(out, "Reasons of exclusion, with participant periods", checked.reasons)
     _list_wrong(out, checked)
     return not checked.stops
 

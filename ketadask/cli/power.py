@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ketadask.cli.tables import console
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 _SHOWN = {
     "design": "design",
-    "participants": "participants",
+    "participants": "people",
     "features": "features",
-    "effect": "effect d",
+    "effect": "d",
     "coverage": "coverage",
     "critical_value": "critical Q",
     "power": "supported",
-    "recovered": "and the true one",
+    "recovered": "the true one",
 }
 
 
@@ -61,7 +62,9 @@ def tell_power(
 
 def _show(table: pd.DataFrame, folder: Path) -> None:
     out = console()
-    shown = Table(title="Power", title_justify="left")
+    shown = Table(
+        title="Power", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for name in _SHOWN.values():
         shown.add_column(name, justify="left" if name == "design" else "right")
     for row in table.to_dict("records"):
@@ -78,7 +81,12 @@ def _show(table: pd.DataFrame, folder: Path) -> None:
         )
     out.print(shown)
     count = int(table["simulations"].iloc[0])
-    out.print(f"{count:,} simulated studies each; intervals are 95 %", soft_wrap=True)
+    out.print(
+        f"Of {count:,} simulated studies each: supported is the share in which any persona was "
+        "(95 % interval), the true one that in which it was the planted one. Coverage is the share "
+        "of participants it holds, critical Q what the best persona must exceed.",
+        soft_wrap=out.width > 100,
+    )
     print(folder / "power.svg")
 
 
@@ -107,7 +115,7 @@ def outlook_lines(told: Outlook) -> list[str]:
     if not told.hopeless:
         return [
             f"Outlook: {persona} was supported in {found} simulated studies of this size; "
-            "see `ketadask power` for smaller ones"
+            "see `ketadask power` for smaller effects"
         ]
     remedies = [f"a list of 20 features written down before looking ({s.features:,} now)"]
     if s.features <= 20:

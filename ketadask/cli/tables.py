@@ -39,11 +39,14 @@ def show_ending(ending: Ending) -> None:
     out = console()
     if ending.verdicts is not None:
         out.print(verdict_table(ending.verdicts))
+        if len(ending.verdicts):
+            out.print(
+                "d: effect between the arms inside; recurs: share of splits that find it again"
+            )
         left = len(ending.verdicts) - _SHOWN
         if left > 0:
             out.print(f"and {left:,} more in {ending.folder / 'verdicts.csv'}", soft_wrap=True)
-    if ending.trials is not None and len(ending.trials):
-        out.print(across_table(ending.trials))
+    _show_across(out, ending)
     if ending.predicted is not None:
         out.print(prediction_table(ending.predicted))
     reused = sum(each.reused for each in ending.stages)
@@ -83,10 +86,23 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
     return table
 
 
+def _show_across(out: Console, ending: Ending) -> None:
+    """Print where what is claimed holds; noise may agree in all trials, and holds in none."""
+    verdicts, told = ending.verdicts, ending.trials
+    if verdicts is None or told is None or not len(told):
+        return
+    claimed = verdicts.loc[verdicts["verdict"] != nm.NOISE, "rank"]
+    told = told[told["rank"].isin(claimed)]
+    if len(told):
+        out.print(across_table(told))
+    else:
+        out.print("Across trials: nothing is claimed, so nothing is said to hold in any")
+
+
 def across_table(trials: pd.DataFrame) -> Table:
-    """Return in which trials the first personas hold, in the order of the verdicts."""
+    """Return in which trials personas hold, in the order of the verdicts."""
     table = Table(
-        title="Across trials: benefit inside minus outside, 95 % intervals",
+        title="Across trials: benefit inside minus outside, in points of the endpoint (95 %)",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

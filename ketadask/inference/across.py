@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LEVEL, DIFFERENT = 0.95, 0.05
 AMONG = 10
 """A search finds a persona again where it lists it among its first so many."""
+FORETELLING = 5
+"""Trials from which the prediction interval of a further one can speak against "in all trials"."""
 IN_ALL, IN_MOST = "in all trials", "in most trials"
 IN_ONE, MAINLY, UNSETTLED = "in a single trial only", "mainly in a single trial", "not settled"
 
@@ -208,14 +210,16 @@ def _summed(made: RandomEffects) -> dict[str, Any]:
 def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     """Say in which trials a persona holds, from its rows of ``schema.TRIALS``.
 
-    ``in all trials``: every trial shows it by itself (`clear`); or all effects point its way,
-    their mean is above chance, and they do not differ more than chance lets them (Cochran's Q,
-    p >= 0.05). ``in a single trial only``: the trials differ (p < 0.05), one trial shows it by
-    itself, no other does, and the mean of the others is not above chance. ``mainly in a single
-    trial``: the mean of the others is above chance, which the search that chose the persona may
-    have seen to, and its whole interval lies below that of the one trial. ``in most trials``: the
-    mean is above chance and more than half of the trials point its way. Anything else is ``not
-    settled``. Trials too small to tell count as trials that do not show it.
+    ``in all trials``: every trial shows it by itself (`clear`); or all effects point its way, they
+    do not differ more than chance lets them (Cochran's Q, p >= 0.05), and their mean and, from
+    five trials on, the prediction interval of a further one are above chance. ``in a
+    single trial only``: one trial shows it by itself, no other does, the mean of the others is
+    not above chance, and the trials differ (p < 0.05) or the whole interval of the others lies
+    below that of the one. ``mainly in a single trial``: the mean of the others is above chance,
+    which the search that chose the persona may have seen to, but its whole interval lies below
+    that of the one trial; Q, which asks about all trials at once, need not have noticed. ``in most
+    trials``: the mean is above chance and more than half of the trials point its way. Anything
+    else is ``not settled``. Trials too small to tell count as trials that do not show it.
 
     Returns
     -------
@@ -225,17 +229,20 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     if len(mine) < 2:
         return UNSETTLED, ""
     sign = float(_signs(mine["polarity"])[0])
-    toward, clear = sign * mine["effect"] > 0, mine["clear"]
-    beyond, differ = _bounds(mine, sign)[0] > 0, _pooled(mine).q_p < DIFFERENT
-    shown = clear.all() or (toward.all() and beyond and not differ)
-    if shown and len(mine) == trials:
-        return IN_ALL, ""
-    if differ and clear.sum() == 1:
-        name, others = str(mine.loc[clear, "trial"].iloc[0]), _bounds(mine[~clear], sign)
-        if not others[0] > 0:
+    toward, clear, made = sign * mine["effect"] > 0, mine["clear"], _pooled(mine)
+    beyond, differ = _bounds(mine, sign)[0] > 0, made.q_p < DIFFERENT
+    if clear.sum() == 1:
+        name, one = str(mine.loc[clear, "trial"].iloc[0]), _bounds(mine[clear], sign)
+        others = _bounds(mine[~clear], sign)
+        apart = one[0] > others[1]
+        if (differ or apart) and not others[0] > 0:
             return IN_ONE, name
-        if _bounds(mine[clear], sign)[0] > others[1]:
+        if apart:
             return MAINLY, name
+    further = made.predicted_low if sign > 0 else -made.predicted_high
+    agree = toward.all() and not differ and beyond and (len(mine) < FORETELLING or further > 0)
+    if len(mine) == trials and (clear.all() or agree):
+        return IN_ALL, ""
     return (IN_MOST, "") if beyond and toward.sum() > trials / 2 else (UNSETTLED, "")
 
 

@@ -40,6 +40,7 @@ def claims(findings: Findings) -> dict[str, Any]:
         "gate_passed": lookup(findings.summary, "gates.published_both_share"),
         "too_few": too_few_relabellings(findings),
         "saturated": saturated(findings),
+        "unseen": unseen(findings, by_word[nm.SUPPORTED]),
         "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
     }
 
@@ -77,6 +78,20 @@ def saturated(findings: Findings) -> float | None:
     values = [lookup(v, "saturation") for v in known.values()]
     most = max((float(v) for v in values if v is not None), default=0.0)
     return most if most >= _SATURATED else None
+
+
+def unseen(findings: Findings, supported: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what the search finds without a trial is worth in it, of the first claim's polarity.
+
+    ``shown`` says whether its interval lies on the side of the claim. None where nothing is
+    claimed, or fewer than two trials could be left out.
+    """
+    polarity = str(supported[0]["polarity"]) if supported else ""
+    told = lookup(findings.summary, "trials.left_out", {}).get(polarity)
+    if not told or told["measured"] < 2:
+        return None
+    shown = told["high"] < 0 if polarity == nm.UNFAVOURABLE else told["low"] > 0
+    return told | {"shown": shown}
 
 
 _PARTS_IN_WORDS = {

@@ -53,7 +53,8 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     literals as the study words them), ``spoken`` (the same with labels and units) and ``labels``
     that say more than the names. ``adds`` is the p of what the persona adds to the findings above
     it, None where nobody asked that, as of the first; ``where`` says in which of several trials it
-    holds, ``only`` in which single one, '' where there is one trial.
+    holds, ``only`` in which single one, '' where there is one trial or nothing to claim: search
+    noise may point the same way in all trials, because the search chose it for that.
     """
     if findings.verdicts is None:
         return []
@@ -68,7 +69,8 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
         row["spoken"] = [f"{v['label']} {v['cut']}" for v in row["variables"] if v["cut"]] or lines
         row["spoken"] = row["spoken"] or row["lines"]
         row["adds"] = _known(row.get("p_beyond"))
-        row["where"], row["only"] = held.get(row["rank"], ("", ""))
+        row["claimed"] = row["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)
+        row["where"], row["only"] = held.get(row["rank"], ("", "")) if row["claimed"] else ("", "")
         row["labels"] = [known.label(n) for n in row["names"] if known.label(n) != n]
     return rows
 

@@ -9,8 +9,10 @@ from rich.console import Console
 
 from ketadask import names as nm
 from ketadask.cli import checks, tables
+from ketadask.inference.across import IN_ALL
 from ketadask.study.doctor import Finding
 from ketadask.study.states import State
+from ketadask.study.study import Ending
 
 FEATURES = "bdi_10 >= 1 and wm-lh-posteriorcingulate <= 4550 and wm-rh-inferiorparietal <= 11960"
 
@@ -39,6 +41,21 @@ def test_verdicts_are_whole_at_80_columns():
 
 def test_a_feature_named_like_markup_is_shown_as_it_is():
     assert "[red]x[/red] > 1" in shown(tables.verdict_table(verdicts("[red]x[/red] > 1")))
+
+
+def test_noise_that_agrees_in_all_trials_holds_in_none(capsys, tmp_path):
+    told = {"polarity": nm.FAVOURABLE, "effect": 4.0, "low": 2.0, "high": 6.0, "only": ""}
+    told |= {"predicted_low": 1.0, "predicted_high": 7.0, "found": 6, "trials": 8}
+    summaries = pd.DataFrame([told | {"rank": rank, "where": IN_ALL} for rank in (1, 2)])
+    noise = verdicts(FEATURES).assign(rank=2)
+    good = verdicts(FEATURES).assign(rank=1, verdict=nm.SUPPORTED)
+    tables.show_ending(Ending(tmp_path, (), pd.concat([good, noise]), trials=summaries))
+    said = capsys.readouterr().out
+    assert said.count(IN_ALL) == 1
+    tables.show_ending(Ending(tmp_path, (), noise, trials=summaries))
+    said = capsys.readouterr().out
+    assert IN_ALL not in said
+    assert "nothing is claimed, so nothing is said to hold in any" in said
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(capsys):

@@ -281,6 +281,8 @@ def rows(effect, se, polarity=nm.FAVOURABLE):
         ([9, 0.2, -0.3, 0.1], IN_ONE, "T0"),
         ([0.1, 9], IN_ONE, "T1"),
         ([18, 1.7, 1.9, 2.4, 2.3, 1.2, 1.4], MAINLY, "T0"),
+        ([6.2, 1.2, 1.6, 2.0, 2.4, 1.0, 1.9, 2.2], MAINLY, "T0"),
+        ([0.3, 2.0, 2.2, 2.4, 0.4, 3.5], IN_MOST, ""),
         ([4, 4, 4, 4, -0.5], IN_MOST, ""),
         ([9, 2, 8, 9, 8, 1], IN_MOST, ""),
         ([9, 9, -0.5, 0.5], UNSETTLED, ""),
@@ -297,15 +299,19 @@ def test_words_for_effects(polarity, effect, where, only):
 
 def test_words_are_seldom_wrong():
     rng = np.random.default_rng(5)
-    told = {"all": [], "one": [], "none": []}
+    told = {"all": [], "one": [], "flattered": [], "none": []}
+    true_of = {"all": np.full(8, 3.5), "one": np.r_[7.0, np.zeros(7)]}
+    true_of["flattered"] = true_of["one"] + 1.5  # the search that chose it saw to a little in all
     for _ in range(150):
-        for name, true in (("all", np.full(8, 3.5)), ("one", np.r_[7.0, np.zeros(7)])):
+        for name, true in true_of.items():
             told[name].append(where_it_holds(rows(rng.normal(true, 1), np.ones(8)))[0])
         told["none"].append(where_it_holds(rows(rng.normal(0, 1, 8), np.ones(8)))[0])
     share = {k: {w: v.count(w) / len(v) for w in set(v)} for k, v in told.items()}
     assert share["all"][IN_ALL] > 0.9
     assert share["one"][IN_ONE] > 0.8
     assert share["one"].get(IN_ALL, 0) < 0.02
+    assert share["flattered"].get(IN_ALL, 0) < 0.02
+    assert share["flattered"].get(MAINLY, 0) + share["flattered"].get(IN_ONE, 0) > 0.4
     assert share["none"][UNSETTLED] > 0.9
 
 

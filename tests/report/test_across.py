@@ -137,6 +137,31 @@ def test_first_page_and_verdicts_name_a_persona_of_a_single_trial(whole):
     assert "in a single trial only: trial-1" in section(whole[1], "verdicts")
 
 
+def test_noise_that_agrees_in_all_trials_is_not_said_to_hold():
+    made = several(best=nm.SUPPORTED)
+    words = made.verdicts["verdict"].mask(made.verdicts["rank"] == 2, nm.NOISE)
+    html = render(replace(made, verdicts=made.verdicts.assign(verdict=words)))
+    text = re.sub(r"<[^>]+>", "", section(html, "across"))
+    assert made.trials["summaries"].iloc[1]["where"] == "in all trials"
+    assert "in all trials" not in text.lower()
+    assert "no claim" in text
+    assert "nothing is said to hold, however well the trials agree" in text
+
+
+@pytest.mark.parametrize(("low", "shown"), [(2.0, True), (-0.4, False)])
+def test_first_page_tells_what_is_found_without_a_trial(low, shown):
+    made = several()
+    first = str(made.verdicts.iloc[0]["polarity"])
+    numbers = made.summary["trials"]
+    sign = -1.0 if first == nm.UNFAVOURABLE else 1.0
+    low, high = sorted((sign * low, sign * 9.0))
+    told = numbers["left_out"] | {first: numbers["left_out"][first] | {"low": low, "high": high}}
+    made = replace(made, summary={**made.summary, "trials": numbers | {"left_out": told}})
+    text = re.sub(r"<[^>]+>", "", section(render(made), "claims"))
+    assert "on average over 8 trials that had no say" in text
+    assert ("holds in a trial the search has not seen" in text) != shown
+
+
 def test_two_trials_have_no_prediction():
     view = across_view(several(trials=2))
     for row in view["shown"]:
