@@ -117,7 +117,9 @@ class VisitPattern:
             raise InputError(
                 "session does not match the pattern " + self.pattern,
                 value=session,
-                remedy=f"correct it, or set the pattern, for example {self._other(session)}",
+                remedy=f"set the pattern (data.visits), for example {self._other(session)}; where "
+                "trials name their visits differently, rename them alike, for example ses-p1d0 for "
+                "period 1, day 0, or give data.tables columns of period and day",
             )
         return visit_of(found.groupdict(), session)
 

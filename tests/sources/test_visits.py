@@ -23,8 +23,9 @@ def test_what_a_session_says(pattern, session, visit):
 
 
 def test_a_session_that_does_not_match_suggests_the_pattern_that_does():
-    with pytest.raises(InputError, match=r"does not match .* found 'ses-d2'; .*\[bdp\]"):
+    with pytest.raises(InputError, match=r"does not match .* found 'ses-d2'; .*\[bdp\]") as caught:
         VisitPattern().visit("ses-d2")
+    assert "give data.tables columns of period and day" in str(caught.value)
     with pytest.raises(InputError, match=r"does not match the pattern .* found 'week 1'"):
         VisitPattern(ARMS).visit("week 1")
 
