@@ -36,11 +36,25 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
                     number += 1
                     yield number, line
     except FileNotFoundError:
-        raise InputError("no such file", file=path, remedy="check the path") from None
+        raise InputError("no such file", file=path, remedy=_instead(path)) from None
     except IsADirectoryError:
         raise InputError("is a folder, not a file", file=path, remedy="name a file") from None
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def _instead(path: Path) -> str:
+    """Return what to do about a file that is not there; it may lie there in another format."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}; check the path"
+    named = sorted(p.name for p in path.parent.glob(f"{path.stem}.*") if p.stem == path.stem)
+    others = [name for name in named if not name.endswith(".json")]
+    if not others:
+        return "check the path"
+    return (
+        f"{others[0]} lies there: name it in the study (data.participants, or data.tables for "
+        f"scores), or save it as tab-separated text named {path.name}"
+    )
 
 
 def _decoded(path: Path, number: int, content: bytes) -> str:

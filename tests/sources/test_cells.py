@@ -17,7 +17,10 @@ BROKEN = {
     "header only": (b"a\tb\n", "a header but no rows"),
     "latin-1": ("a\tb\n1\tM\xfcller\n".encode("latin-1"), r"row 2: not UTF-8, found b'\\xfc'"),
     "NUL bytes": (b"a\tb\n1\t2\n\0\0\t\0\n", "row 3: holds NUL bytes"),
-    "UTF-16": ("a\tb\n1\t2\n".encode("utf-16"), "holds NUL bytes"),
+    "UTF-16": ("a\tb\n1\t2\n".encode("utf-16"), r"is UTF-16 text, not plain text; save it as"),
+    "gzip": (b"\x1f\x8b\x08", "is compressed by gzip, not plain text"),
+    "workbook": (b"PK\x03\x04", "is a workbook or a zip archive by another name, not plain text"),
+    "old workbook": (b"\xd0\xcf\x11\xe0\n", "is an old .xls workbook, or one with a password"),
     "commas": (b"a,b\n1,2\n", "seem separated by comma; save it with tab"),
     "semicolons": (b"a;b\n1;2\n", "seem separated by semicolon"),
     "short row": (b"a\tb\tc\n1\t2\t3\n1\t2\n", "row 3: has 2 cells where the header has 3"),
@@ -41,6 +44,12 @@ def test_a_broken_file_is_named(tmp_path, name):
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.tsv: no such file; check the path"):
         read_cells(tmp_path / "nowhere.tsv")
+    (tmp_path / "people.csv").write_text("a,b\n")
+    (tmp_path / "people.json").write_text("{}")
+    with pytest.raises(InputError, match=r"people\.csv lies there: .* named people\.tsv$"):
+        read_cells(tmp_path / "people.tsv")
+    with pytest.raises(InputError, match=r"there is no folder .*gone; check the path"):
+        read_cells(tmp_path / "gone" / "people.tsv")
     with pytest.raises(InputError, match="is a folder, not a file"):
         read_cells(tmp_path)
 
