@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ketadask.schema import InputError
+from ketadask.sources.signatures import refuse_other_kinds
 
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
 _MARK = b"\xef\xbb\xbf"
@@ -30,12 +31,16 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as file:
             for raw in file:
+                if not number:
+                    refuse_other_kinds(path, raw)
                 content = raw.removeprefix(_MARK) if not number else raw
                 text = _decoded(path, number + 1, content).removesuffix("\n").removesuffix("\r")
                 for line in text.split("\r"):
                     number += 1
                     yield number, line
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise unreadable(path, error) from None
         raise InputError("no such file", file=path, remedy=_instead(path)) from None
     except IsADirectoryError:
         raise InputError("is a folder, not a file", file=path, remedy="name a file") from None
@@ -78,6 +83,13 @@ def _decoded(path: Path, number: int, content: bytes) -> str:
 
 def unreadable(path: Path, error: OSError) -> InputError:
     """Return what to say about a file or folder that the system does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        link = path.is_symlink()
+        return InputError(
+            "a link to a file that is not here" if link else "no such file",
+            file=path,
+            remedy="fetch it (datalad get), or correct the link" if link else "check the path",
+        )
     return InputError(
         f"cannot be read ({error.strerror})", file=path, remedy="check its permissions"
     )
@@ -133,7 +145,8 @@ def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:
             f"only one column found; the cells seem separated by {DELIMITERS[others[0]]}",
             file=path,
             where="header",
-            remedy=f"save it with {DELIMITERS.get(delimiter, delimiter)} between the cells",
+            remedy=f"save it with {DELIMITERS.get(delimiter, delimiter)} between the cells, or "
+            "name its delimiter where it is listed in data.tables",
         )
 
 

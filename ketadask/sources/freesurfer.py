@@ -126,9 +126,19 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
 def _inside(folder: Path) -> list[Path]:
     try:
         inside = sorted(folder.iterdir())
-        empty = [p for p in inside if p.suffix in TABLE_ENDINGS and not p.stat().st_size]
     except OSError as error:
         raise unreadable(folder, error) from None
+    empty = []
+    for path in inside:
+        try:
+            empty += [path] if path.suffix in TABLE_ENDINGS and not path.stat().st_size else []
+        except OSError as error:
+            raise unreadable(path, error) from None
+    folder_for_file = [p for p in inside if p.suffix in (".tsv", ".csv") and p.is_dir()]
+    if folder_for_file:
+        raise InputError(
+            "is a folder, not a table", file=folder_for_file[0], remedy="move it elsewhere"
+        )
     if empty:  # nothing says what it held, so it must not be passed over
         raise InputError("the file is empty", file=empty[0], remedy="make it again or remove it")
     return inside

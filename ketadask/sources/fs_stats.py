@@ -13,14 +13,20 @@ from ketadask.sources.delimited import read_text, unreadable
 from ketadask.sources.regions import ORDER, unified
 
 FILES = {"aseg.stats": "", "lh.aparc.stats": "lh", "rh.aparc.stats": "rh", "wmparc.stats": ""}
+_AGAIN = "run recon-all again, or copy the file again"
 
 
 def is_participant_folder(folder: Path) -> bool:
     """Return whether a folder holds ``stats/aseg.stats`` or another file read here."""
     try:
-        return any((folder / "stats" / name).is_file() for name in FILES)
+        return any(_is_there(folder / "stats" / name) for name in FILES)
     except OSError as error:
         raise unreadable(folder, error) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file is there, or a link to one that may not be: nobody shall lose it unseen."""
+    return path.is_file() or path.is_symlink()
 
 
 def read_folder(folder: Path) -> np.ndarray:
@@ -29,7 +35,7 @@ def read_folder(folder: Path) -> np.ndarray:
     seen: dict[str, tuple[float, Path]] = {}
     for name, hemisphere in FILES.items():
         path = folder / "stats" / name
-        if path.is_file():
+        if _is_there(path):
             for region, value in read_stats(path, hemisphere).items():
                 before = seen.setdefault(region, (value, path))
                 check_equal(region, before, (value, path))
@@ -69,7 +75,11 @@ def _measure(line: str) -> tuple[str, str]:
 def _row(path: Path, number: int, cells: list[str], header: list[str] | None) -> tuple[str, str]:
     if header is None:
         raise InputError(
-            "no line '# ColHeaders' above the first row", file=path, where=f"row {number}"
+            "no line '# ColHeaders' above the first row",
+            file=path,
+            where=f"row {number}",
+            value=" ".join(cells),
+            remedy=_AGAIN,
         )
     volume = "GrayVol" if "GrayVol" in header else "Volume_mm3"
     if "StructName" not in header or volume not in header:
@@ -78,13 +88,14 @@ def _row(path: Path, number: int, cells: list[str], header: list[str] | None) ->
             file=path,
             where="ColHeaders",
             value=" ".join(header),
+            remedy=_AGAIN,
         )
     if len(cells) != len(header):
         raise InputError(
             f"has {len(cells)} cells where the header has {len(header)}",
             file=path,
             where=f"row {number}",
-            remedy="run recon-all again, or copy the file again",
+            remedy=_AGAIN,
         )
     return cells[header.index("StructName")], cells[header.index(volume)]
 
@@ -102,7 +113,7 @@ def _add(
             file=path,
             where=f"row {number}, {name}",
             value=text,
-            remedy="run recon-all again, or copy the file again",
+            remedy=_AGAIN,
         )
     check_equal(region, (found.setdefault(region, value), path), (value, path))
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ketadask.schema import InputError
-from ketadask.sources.codes import as_number, first_twice
+from ketadask.sources.codes import as_number, first_twice, is_blank
 from ketadask.sources.delimited import text_rows, unreadable
 from ketadask.sources.regions import ORDER, unified
 
@@ -106,9 +106,23 @@ def check_people(path: Path, people: list[tuple[int, str]], column: str) -> None
     if not people:
         raise InputError("has a header but no rows", file=path, remedy="make the table again")
     lines, names = zip(*people, strict=True)
-    if "" in names:
-        row = lines[names.index("")]
-        raise InputError("no participant", file=path, where=f"row {row}, column {column}")
+    for line, name in people:
+        if name == column:
+            raise InputError(
+                "the header comes again",
+                file=path,
+                where=f"row {line}",
+                value=name,
+                remedy="remove this line, or keep tables that were joined apart",
+            )
+        if is_blank(name):
+            raise InputError(
+                "no participant",
+                file=path,
+                where=f"row {line}, column {column}",
+                value=name,
+                remedy="name the participant or remove the row",
+            )
     twice = first_twice(names)
     if twice:
         raise InputError(

@@ -11,7 +11,8 @@ from typing import Any
 
 from ketadask.schema import InputError, nearest
 from ketadask.sources.cells import Cells, read_cells
-from ketadask.sources.delimited import check_header
+from ketadask.sources.delimited import check_header, unreadable
+from ketadask.sources.signatures import kind_of
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
@@ -114,8 +115,13 @@ def _sheet_rows(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]
     except InputError:
         raise
     except Exception as error:  # a damaged workbook fails in many ways, all of them this one
+        with path.open("rb") as file:
+            start = file.read(8)
+        kind = kind_of(start) or "its first bytes are those of no workbook"
+        if start.startswith(b"PK"):
+            kind = f"damaged: {type(error).__name__}"
         raise InputError(
-            f"cannot be read as a workbook ({type(error).__name__})",
+            f"cannot be read as a workbook ({kind})",
             file=path,
             remedy="open it in the spreadsheet program and save it again as .xlsx",
         ) from None
@@ -136,12 +142,8 @@ def _openable(path: Path) -> None:
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, remedy="check the path") from None
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=path, remedy="check the path"
-        ) from None
+        raise unreadable(path, error) from None
     if empty:
         raise InputError("the file is empty", file=path, remedy="export it again")
 
@@ -160,7 +162,17 @@ def _cells(path: Path, rows: list[tuple[int, list[str]]]) -> Cells:
     if not rows:
         raise InputError("the file is empty", file=path, remedy="export it again")
     line, header = rows[0]
-    check_header(path, line, header)
+    try:
+        check_header(path, line, header)
+    except InputError as error:
+        if "" not in header:
+            raise
+        raise InputError(
+            error.problem,
+            file=path,
+            where=error.where,
+            remedy="name it; of merged cells only the first has a value, so split them",
+        ) from None
     for number, row in rows[1:]:
         if len(row) > len(header):
             raise InputError(
