@@ -30,6 +30,8 @@ def show_check(checked: Checked) -> bool:
     told = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in checked.response.items())
     out.print(f"response      {told} ({checked.outcome})")
     out.print(f"units         {checked.units:,} in the {checked.design} design")
+    if checked.room is not None:
+        out.print(f"splits        {checked.room.line()}", soft_wrap=True)
     if checked.alone:
         out.print(
             f"alone         {checked.alone:,} of these units have nobody to exchange with "

@@ -133,7 +133,9 @@ def risk_coverage(votes: Votes, score: np.ndarray) -> pd.DataFrame:
             }
         )
     columns = ["tau", "explained", "coverage", "accuracy", "auc", "difference"]
-    return pd.DataFrame(rows, columns=columns)
+    # Where nobody has a vote there are no rows to tell what kind of numbers these are.
+    kinds = dict.fromkeys(columns, np.float64) | {"explained": np.int64}
+    return pd.DataFrame(rows, columns=columns).astype(kinds)
 
 
 def auc(value: np.ndarray, positive: np.ndarray) -> float:

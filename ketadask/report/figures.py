@@ -143,6 +143,16 @@ def _indices(findings: Findings) -> list[tuple[str, dict[str, Any]]]:
     return [(p, told[p]) for p in nm.POLARITIES if p in told and keys <= set(told[p])]
 
 
+def splits_without_room(findings: Findings) -> dict[str, Any] | None:
+    """Return in how many splits no persona fits on the train side, where there are such splits."""
+    without = lookup(findings.summary, "splits_without_room")
+    if not without:
+        return None
+    given = lookup(findings.settings, "search.min_support")
+    least = "the larger of 8 and 20 % of its units" if given is None else f"{given:,}"
+    return {"without": without, "splits": lookup(findings.summary, "splits"), "least": least}
+
+
 def _labels(findings: Findings) -> dict[str, str]:
     if findings.features is None:
         return {}

@@ -17,7 +17,12 @@ from ketadask.report.checking import checklists
 from ketadask.report.claims import claims
 from ketadask.report.downloads import downloads
 from ketadask.report.extras import enrichment_view, explained_view
-from ketadask.report.figures import benefit_figure, null_figure, stability_figure
+from ketadask.report.figures import (
+    benefit_figure,
+    null_figure,
+    splits_without_room,
+    stability_figure,
+)
 from ketadask.report.findings import Findings
 from ketadask.report.members import courses, family_map
 from ketadask.report.methods import headline_numbers, methods, provenance, reproduce, saturation
@@ -134,6 +139,7 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "personas": cards(findings),
         "null": null_figure(findings),
         "stability": stability_figure(findings),
+        "narrow": splits_without_room(findings),
         "families": family_map(findings),
         "benefit": benefit_figure(findings),
         "across": across_view(findings),

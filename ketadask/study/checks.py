@@ -15,7 +15,15 @@ from ketadask.schema import InputError
 from ketadask.sources.names_order import natural
 from ketadask.study.inputs import input_hashes, make_data
 from ketadask.study.progress import Progress
-from ketadask.study.trial import awaited, exclusions_of, read_cohort, splitter_of, units_of
+from ketadask.study.room import Room, room
+from ketadask.study.trial import (
+    awaited,
+    exclusions_of,
+    read_cohort,
+    search_of,
+    splitter_of,
+    units_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +44,7 @@ class Checked:
     outcome: str
     units: int
     alone: int
+    room: Room | None
     trials: dict[str, int]
     scanners: int
     design: str
@@ -66,7 +75,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
     folder = make_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
-    splitter_of(settings, units)  # says what is wrong with the splits
+    splitter = splitter_of(settings, units)  # says what is wrong with the splits
     wrong = json.loads(cohort.attrs.get("findings", "[]"))
     dropped, later = json.loads(cohort.attrs.get("dropped", "{}")), awaited(settings, cohort)
     threshold = settings.outcome.response_threshold
@@ -78,6 +87,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
         outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {cohort.attrs['day']}",
         units=units.sizes[nm.UNIT],
         alone=need_exchange(trial_of(units), settings.null.how, where="null.how"),
+        room=room(search_of(settings), splitter, units),
         trials=_trials(units),
         scanners=_scanners(settings, units),
         design=settings.design.kind,

@@ -11,6 +11,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.relabel import need_exchange
 from ketadask.study.recordings import measure_recordings
+from ketadask.study.room import room
 from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def pose(work: Work) -> Asked:
         run.write_table(LITERALS, problem.literals.table())
     _write_splits(work, units, splitter)
     say(work, cohort, units, problem)
+    narrow = room(search, splitter, units)
+    if narrow is not None:
+        work.progress.say(f"splits: {narrow.line()}")
     if alone:
         work.progress.say(
             f"null: {alone:,} of {units.sizes[nm.UNIT]:,} units have nobody to exchange with "
@@ -82,6 +86,7 @@ def cohort_of(work: Work) -> xr.Dataset:
         return work.run.read_dataset(COHORT)
     measured = measure_recordings(work)
     table = None if measured is None else measured.table
+    work.progress.say("cohort: reading the tables")
     cohort = read_cohort(work.settings, work.place.data, table)
     if measured is not None:
         findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.study.room import without_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ def headline(
         "endpoint": settings.outcome.endpoint,
         **_sizes(asked),
         "splits": asked.splitter.n_splits,
+        "splits_without_room": without_room(asked.search, searches),
         "relabellings": len(maxima),
         "units_alone": int(alone(trial, settings.null.how).sum()),
         "personas_judged": int(verdicts["family_size"].sum()),

@@ -1,0 +1,91 @@
+"""A train side smaller than the smallest persona is told of; a study goes on all the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ketadask.cli.main import run
+from ketadask.search.block import train_side
+from ketadask.study.inputs import make_data
+from ketadask.study.room import LOOKED_AT, room
+from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
+from tests.study.test_study import said, study
+
+TINY = """
+name: tiny
+seed: 3
+data: {simulate: {participants: 16, seed: 7}}
+features: {include: [age, bmi, "bdi_1*"]}
+search: {max_literals: 2, keep: 20}
+splits: {count: 6}
+null: {relabellings: 19, studies: 3, study_splits: 3}
+"""
+TOLD = (
+    "WARNING: nothing can be found in all 6 splits: a train side has 7 of 15 units, and a "
+    "persona holds 8 or more and leaves somebody out; what helps: a smaller holdout "
+    "(splits.share of 0.6 or more), search.min_support below 7, more participants"
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "study.yaml").write_text(TINY)
+    return folder
+
+
+def test_search_and_report_say_that_splits_can_find_nothing(tiny):
+    one = study(tiny)
+    ending = one.run()
+    assert f"splits: {TOLD}\n" in said(one)
+    assert said(one).index(TOLD) < said(one).index("search: ")
+    summary = json.loads((ending.folder / "summary.json").read_text())
+    assert (summary["splits_without_room"], summary["explained"]["explained"]) == (6, 0)
+    assert not len(one.place.hits().read_all("hits", 6))
+    page = " ".join(ending.report.read_text().split())
+    assert "In all <data value=" in page
+    assert "splits nothing could be found" in page
+    assert "(the larger of 8 and 20 % of its units)" in page
+
+
+def test_check_says_so_before(tiny, capsys, monkeypatch):
+    monkeypatch.setattr("ketadask.cli.power.tell_outlook", lambda study, checked: None)
+    words = ["check", str(tiny / "study.yaml"), "--out", str(tiny / "runs")]
+    assert run(words) == 0
+    assert f"splits        {TOLD}\n" in capsys.readouterr().out
+    assert run([*words, "--set", "splits.share=0.6"]) == 0
+    assert "nothing can be found" not in capsys.readouterr().out
+
+
+def looked_at(folder, *changes):
+    """Return search, splits and units of the tiny study, changed."""
+    one = study(folder, *changes)
+    folder = make_data(one.settings, one.out, one.progress)
+    units = units_of(one.settings, read_cohort(one.settings, folder))
+    return search_of(one.settings), splitter_of(one.settings, units), units
+
+
+@pytest.mark.parametrize("remedy", ["splits.share=0.6", "search.min_support=6"])
+def test_what_is_said_to_help_does(tiny, remedy):
+    search, splitter, units = looked_at(tiny, remedy)
+    assert room(search, splitter, units) is None
+    problem = search.problem(units)
+    assert all(
+        len(search.solve(problem, train=train_side(problem, i, splitter=splitter)[1]["train"]).q)
+        for i in range(splitter.n_splits)
+    )
+
+
+def test_some_splits_may_have_room_and_others_none(tiny):
+    """The sides of a bootstrap differ from split to split."""
+    search, splitter, units = looked_at(tiny, "splits.scheme=bootstrap", "splits.count=500")
+    found = room(search, splitter, units)
+    problem = search.problem(units)
+    sides = [train_side(problem, i, splitter=splitter)[1]["train"] for i in range(LOOKED_AT)]
+    without = [side for side in sides if not len(search.solve(problem, train=side).q)]
+    assert 0 < found.without == len(without) < found.looked == LOOKED_AT
+    assert found.train == min(side.sum() for side in sides)
+    assert f"in {found.without} of {LOOKED_AT} splits" in found.line()
+    assert "splits.share" not in found.line()
