@@ -102,7 +102,7 @@ def _show_across(out: Console, ending: Ending) -> None:
 def across_table(trials: pd.DataFrame) -> Table:
     """Return in which trials personas hold, in the order of the verdicts."""
     table = Table(
-        title="Across trials: benefit inside minus outside, in points of the endpoint (95 %)",
+        title="Across trials: benefit inside minus outside (95 % interval)",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

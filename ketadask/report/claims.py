@@ -40,6 +40,7 @@ def claims(findings: Findings) -> dict[str, Any]:
         "gate_passed": lookup(findings.summary, "gates.published_both_share"),
         "too_few": too_few_relabellings(findings),
         "saturated": saturated(findings),
+        "unproven": unproven(findings),
         "unseen": unseen(findings, by_word[nm.SUPPORTED]),
         "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
     }
@@ -78,6 +79,15 @@ def saturated(findings: Findings) -> float | None:
     values = [lookup(v, "saturation") for v in known.values()]
     most = max((float(v) for v in values if v is not None), default=0.0)
     return most if most >= _SATURATED else None
+
+
+def unproven(findings: Findings) -> str:
+    """Return why a better persona may exist than the search found; nothing where that is proven."""
+    known = lookup(findings.summary, "polarities", {})
+    if all(lookup(v, "proven") in (None, True) for v in known.values()):
+        return ""
+    beam = lookup(findings.settings, "search.strategy") == "beam"
+    return "ran as a beam, which leaves combinations out" if beam else "was stopped by its budget"
 
 
 def unseen(findings: Findings, supported: list[dict[str, Any]]) -> dict[str, Any] | None:

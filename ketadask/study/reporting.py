@@ -55,6 +55,7 @@ def report_study(work: Work, *, anew: bool = False) -> tuple[pd.DataFrame | None
     if not anew and path.is_file() and finished(work).get("report") == key:
         work.progress.say("report: it is there already")
         return verdicts, path
+    work.progress.say("report: writing it")
     findings = replace(_findings(work, verdicts), prediction=_shown(predicted))
     write_report(findings, path, identifiers=identifiers)
     run.write_json(FINISHED, finished(work) | {"report": key})

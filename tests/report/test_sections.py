@@ -24,6 +24,7 @@ from ketadask.report.people import flow, missingness
 from ketadask.report.wording import Mask
 from ketadask.schema import InputError
 from tests.report.made_findings import make_findings
+from tests.report.test_numbers import section
 
 
 def test_flow_tells_before_the_cohort_from_before_the_search(findings):
@@ -257,3 +258,20 @@ def test_methods_say_carry_over_and_who_had_nobody_to_exchange_with(findings, pa
     text = re.sub(r"<[^>]*>", "", render(replace(findings, summary=summary)))
     assert "(Welch’s test, alpha: p = 0.250, beta: p = 0.500); nobody was left out" in text
     assert "1 participant had nobody to exchange with" in text
+
+
+@pytest.mark.parametrize(
+    ("strategy", "why"), [("beam", "ran as a beam"), ("exact", "was stopped by its budget")]
+)
+def test_a_search_without_proof_is_told_on_the_first_page(strategy, why):
+    made = make_findings()
+    told = {
+        p: {**row, "proven": False, "gap": 3.25} for p, row in made.summary["polarities"].items()
+    }
+    settings = {**made.settings, "search": {**made.settings["search"], "strategy": strategy}}
+    page = render(replace(made, summary={**made.summary, "polarities": told}, settings=settings))
+    words = f"That no better persona exists. The search {why}"
+    assert words in re.sub(r"<[^>]+>", "", section(page, "claims"))
+    assert "by how much at most its Q could exceed" in section(page, "saturation")
+    assert ("not all of them looked at" in section(page, "methods")) == (strategy == "beam")
+    assert words not in re.sub(r"<[^>]+>", "", section(render(made), "claims"))
