@@ -204,6 +204,7 @@ def _of_summary(told: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
     if "enrichment" in told:
         made["overall"] = f"{told['enrichment']['benefit']:.2f} on the scale of the outcome"
     saturation = [p["saturation"] for p in told.get("polarities", {}).values()]
+    saturation = [each for each in saturation if each is not None]
     if saturation and "units" in told:
         made["limits"] = (
             f"{told['units']:,} units; the search is {max(saturation):.0%} saturated (near 100 %, "

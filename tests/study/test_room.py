@@ -50,6 +50,14 @@ def test_search_and_report_say_that_splits_can_find_nothing(tiny):
     assert "(the larger of 8 and 20 % of its units)" in page
 
 
+def test_a_study_in_which_nothing_is_a_persona_ends_with_a_report(tiny):
+    one = study(tiny, "search.min_support=15", "null.studies=0")
+    ending = one.run()
+    assert "in all 6 splits, nor among all 15 units" in said(one)
+    assert len(ending.verdicts) == 0
+    assert "splits nothing could be found" in ending.report.read_text()
+
+
 def test_check_says_so_before(tiny, capsys, monkeypatch):
     monkeypatch.setattr("ketadask.cli.power.tell_outlook", lambda study, checked: None)
     words = ["check", str(tiny / "study.yaml"), "--out", str(tiny / "runs")]
