@@ -53,7 +53,7 @@ def test_search_and_report_say_that_splits_can_find_nothing(tiny):
 def test_a_study_in_which_nothing_is_a_persona_ends_with_a_report(tiny):
     one = study(tiny, "search.min_support=15", "null.studies=0")
     ending = one.run()
-    assert "in all 6 splits, nor among all 15 units" in said(one)
+    assert "in all 6 splits, nor among all units: a train side has 7 of 15" in said(one)
     assert len(ending.verdicts) == 0
     assert "splits nothing could be found" in ending.report.read_text()
 
