@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Of the memory of a process; the rest is for Python itself, tables and what is no array.
 LITERALS_SHARE, COVERS_SHARE = 0.25, 0.4
+LEAST_WIDTH = 64
 
 _CHOICES = {
     "objective": OBJECTIVES,
@@ -60,7 +61,9 @@ class PersonaSearch:
     strategy
         ``exact``: branch and bound, with proof; ``beam``: for cohorts too large for that.
     width
-        Personas the beam keeps per size.
+        Personas the beam keeps per size; ``keep`` of them, but at least 64, if not given. Where
+        `solve` is asked for fewer personas the beam is as wide as ever, so that relabelled trials
+        are searched as the study itself was.
     min_families
         Fewest feature families a persona spans.
     nodes, seconds
@@ -232,7 +235,7 @@ class PersonaSearch:
                 objective=self.objective,
                 distinct=self.distinct,
                 strategy=self.strategy if strategy is None else strategy,
-                width=self.width,
+                width=self.width or max(self.keep, keep or 0, LEAST_WIDTH),
                 nodes=self.nodes,
                 seconds=self.seconds,
                 memory=COVERS_SHARE * problem.memory,

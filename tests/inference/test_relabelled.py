@@ -170,3 +170,15 @@ def test_a_polarity_that_was_not_relabelled_is_named():
         null_lists(nulls, ("favourable", "unfavourable"))
     with pytest.raises(InputError, match="no relabelled trials"):
         null_lists(nulls.iloc[:0], ("favourable",))
+
+
+def test_a_beam_is_as_wide_on_relabelled_trials_as_on_the_study():
+    """However few personas of them are stored: a narrower beam would flatter the study."""
+    search = PersonaSearch(max_literals=3, keep=600, strategy="beam", min_support=8)
+    for seed in range(4):
+        problem = make_problem("crossover", 200, features=60, seed=seed)
+        made = null_block(problem, search, (0, 0), seed=1, how="features", keep=25)
+        order, _ = relabel(problem.trial, seed=1, index=0, how="features")
+        for polarity, few in made.groupby("polarity"):
+            whole = search.solve(problem, polarity=polarity, rows=order)
+            assert few["q"].tolist() == whole.q[:25].tolist()
