@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import dask
@@ -46,9 +47,27 @@ def kill_always() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def problem() -> bytes:
+    return bytes(1 << 20)
+
+
+def whose(problem: bytes, i: int) -> int:
+    time.sleep(1.2)
+    return os.getpid()
+
+
 def slow(seconds: float, mark: str) -> None:
     Path(mark).write_text("begun")
     time.sleep(seconds)
+
+
+def test_few_long_tasks_on_one_problem_are_shared_from_the_start():
+    """Dask keeps them where the problem is until it has seen how long they take."""
+    shared = delayed(problem)()
+    with connect(PROFILES[2]) as executor:
+        of = executor.compute([delayed(whose)(shared, i) for i in range(4)])
+        done = Counter(worker for _, worker in of)
+    assert sorted(done.values()) == [2, 2]
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
