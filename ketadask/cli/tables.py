@@ -79,7 +79,7 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
             f"{row['support']:,}",
             _number(row["p_adjusted"], 4),
             _number(row["d_full"], 2),
-            "" if isnan(recurrence) else f"{recurrence:.0%}",
+            "" if isnan(recurrence) else f"{recurrence:.1%}",
             str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
         )

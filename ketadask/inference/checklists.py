@@ -120,7 +120,7 @@ def _of_trials(told: Mapping[str, Any], holdout: str | None) -> dict[str, str]:
             "point its way"
         )
         if best.get("i2") is not None and best["i2"] == best["i2"]:
-            made["similar"] += f"; I2 {best['i2']:.0%}, Q p = {best['q_p']:.3f}"
+            made["similar"] += f"; I2 {100 * best['i2']:.0f} %, Q p = {best['q_p']:.3f}"
     left = "; ".join(
         f"{part['confirmed']} of {told['count']} ({polarity})"
         for polarity, part in told["left_out"].items()
@@ -153,7 +153,7 @@ def _of_settings(asked: Mapping[str, Any]) -> dict[str, str]:
             else f"{search.get('strategy')} search of all combinations of up to {most} ranges"
         ),
         "missing": "features with more than "
-        f"{features.get('max_missing', 0):.0%} missing are left out; "
+        f"{100 * features.get('max_missing', 0):g} % missing are left out; "
         "a missing value is outside every range; nothing is imputed",
         "preparation": f"volumes {features.get('volumes')}; baseline features only",
         "output": "membership of a persona, yes or no, and the benefit inside and outside",
@@ -191,7 +191,8 @@ def _of_summary(told: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
         )
         made["holdout"] = (
             f"on the other halves of {told['splits']:,} splits of the same participants: the best "
-            f"persona is a hit in {best['recurrence']:.0%}, confirmed in {best['confirmed']:.0%}; "
+            f"persona is a hit in {100 * best['recurrence']:.1f} %, "
+            f"confirmed in {100 * best['confirmed']:.1f} %; "
             "not on another trial"
             if best.get("recurrence") == best.get("recurrence")
             and best.get("recurrence") is not None
@@ -207,7 +208,7 @@ def _of_summary(told: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
     saturation = [each for each in saturation if each is not None]
     if saturation and "units" in told:
         made["limits"] = (
-            f"{told['units']:,} units; the search is {max(saturation):.0%} saturated (near 100 %, "
-            "so many candidates separate any data); the rest is for the authors"
+            f"{told['units']:,} units; the search is {100 * max(saturation):.1f} % saturated "
+            "(near 100 %, so many candidates separate any data); the rest is for the authors"
         )
     return made

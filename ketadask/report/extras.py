@@ -10,7 +10,7 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.report.canvas import ACTIVE, LINE, SOFT, Drawing, Surface, draw
 from ketadask.report.downloads import as_download
-from ketadask.report.numerals import fixed, flattened, percent
+from ketadask.report.numerals import flattened, percent
 from ketadask.report.wording import Mask
 
 _MOST_ROWS = 100
@@ -120,7 +120,7 @@ def _risk(surface: Surface, curve: pd.DataFrame) -> None:
     axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
     for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):
         (dot,) = axes.plot([x], [y], "o", color=ACTIVE, markersize=5, clip_on=False)
-        surface.tell(dot, f"coverage {percent(x)}, accuracy {fixed(100 * y, 0)} %")
+        surface.tell(dot, f"coverage {percent(x)}, accuracy {percent(y)}")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of cases explained", ylabel="accuracy")
     ticks = [0, 0.25, 0.5, 0.75, 1]
     for axis in (axes.xaxis, axes.yaxis):

@@ -89,12 +89,14 @@ def p_value(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """Return a share as a percentage; a decimal only where it is below ten.
+    """Return a measured share as a percentage with one decimal, so that all of them compare.
+
+    Little is not nothing, and nearly all is not all.
 
     Examples
     --------
-    >>> [percent(share).split() for share in (0.4375, 0.052, 0.0, 0.9996)]
-    [['44', '%'], ['5.2', '%'], ['0', '%'], ['99.9', '%']]
+    >>> [percent(share).split() for share in (0.4375, 0.05, 0.0, 0.9996)]
+    [['43.8', '%'], ['5.0', '%'], ['0.0', '%'], ['99.9', '%']]
     >>> percent(0.0001).replace(chr(160), " ")
     '< 0.1 %'
     """
@@ -102,12 +104,26 @@ def percent(value: Any) -> str:
     if value is None or math.isnan(value):
         return ABSENT
     shown = 100 * value
-    text = f"{shown:.0f}" if shown >= 9.95 or shown in (0, 5) else f"{shown:.1f}"
+    text = f"{shown:.1f}"
     if 0 < shown < 0.1:
         text = f"<{_SPACE}0.1"
-    elif 99.5 <= shown < 100:  # nearly all is not all
-        text = f"{min(shown, 99.9):.1f}"
+    elif 99.9 < shown < 100:
+        text = "99.9"
     return f"{text}{_SPACE}%".replace("-", _MINUS)
+
+
+def percent_given(value: Any) -> str:
+    """Return a share that somebody chose as they would have typed it.
+
+    Examples
+    --------
+    >>> [percent_given(share).split() for share in (0.05, 0.025, 0.5)]
+    [['5', '%'], ['2.5', '%'], ['50', '%']]
+    """
+    value = plain(value)
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{100 * value:.6g}{_SPACE}%"
 
 
 def as_given(value: Any) -> str:
@@ -128,6 +144,7 @@ _WRITERS: dict[str, Callable[..., str]] = {
     "fix": fixed,
     "p": p_value,
     "pct": percent,
+    "pctgiven": percent_given,
     "given": as_given,
 }
 

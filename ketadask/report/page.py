@@ -175,6 +175,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["fix"] = lambda value, places=2: marked(value, "fix", places)
     environment.filters["p"] = lambda value: marked(value, "p")
     environment.filters["pct"] = lambda value: marked(value, "pct")
+    environment.filters["pctgiven"] = lambda value: marked(value, "pctgiven")
     environment.filters["given"] = lambda value: marked(value, "given")
     environment.filters["value"] = marked_value
     return environment

@@ -20,7 +20,7 @@ from ketadask.report.canvas import (
     draw,
 )
 from ketadask.report.downloads import as_download
-from ketadask.report.numerals import fixed, percent
+from ketadask.report.numerals import fixed, percent, percent_given
 from ketadask.report.wording import Mask, shortened
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ def _calibration(surface: Surface, table: pd.DataFrame, told: list[str]) -> None
 def _benefit_figure(table: pd.DataFrame) -> Drawing:
     best = table.loc[table["model"].idxmax()]
     alt = (
-        f"Net benefit at thresholds from {percent(table['threshold'].min())} to "
-        f"{percent(table['threshold'].max())}; largest {fixed(best['model'], 3)}"
+        f"Net benefit at thresholds from {percent_given(table['threshold'].min())} to "
+        f"{percent_given(table['threshold'].max())}; largest {fixed(best['model'], 3)}"
     )
     return draw("net-benefit", alt, (280, 280), lambda s: _benefit(s, table))
 

@@ -33,7 +33,7 @@ def test_verdicts_are_whole_at_80_columns():
     lines = shown(tables.verdict_table(verdicts(FEATURES))).splitlines()
     assert max(map(len, lines)) <= 80
     words = " ".join(lines).split()
-    for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.0020", "70%", "more"):
+    for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.0020", "70.0%", "more"):
         assert word in words
     for word in nm.NOISE.split():
         assert word in words

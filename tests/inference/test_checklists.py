@@ -38,8 +38,8 @@ def test_answers_are_the_numbers_of_the_study(settings):
     )
     holdout = told["PATH: Is it validated on participants it was not made from?"]
     assert "1,000 splits" in holdout
-    assert "hit in 43%, confirmed in 31%; not on another trial" in holdout
-    assert "91% saturated" in told["TRIPOD+AI: 26 Limitations"]
+    assert "hit in 43.0 %, confirmed in 31.0 %; not on another trial" in holdout
+    assert "91.0 % saturated" in told["TRIPOD+AI: 26 Limitations"]
     assert told["PATH: Is the overall effect of treatment reported?"].startswith("6.75")
     assert (
         "999 relabelled trials (max-T"
@@ -61,10 +61,10 @@ def test_several_trials_are_asked_more(settings):
     told = answers(checklist(SUMMARY | {"trials": trials}, settings))
     assert len(told) == len(ITEMS) + 3
     similar = told["ICEMAN: Is the effect modification similar from trial to trial?"]
-    assert "in all trials; 8 of 8 effects point its way; I2 12%, Q p = 0.300" in similar
+    assert "in all trials; 8 of 8 effects point its way; I2 12 %, Q p = 0.300" in similar
     assert told["ICEMAN: Was a random effects model used?"].startswith("yes")
     holdout = told["PATH: Is it validated on participants it was not made from?"]
-    assert holdout.endswith("confirmed in 31%; found without a trial and confirmed in it: "
+    assert holdout.endswith("confirmed in 31.0 %; found without a trial and confirmed in it: "
                             "7 of 8 (favourable)")  # fmt: skip
     few = {"count": 2, "best": best | {"i2": float("nan")}, "left_out": {}}
     told = answers(checklist(SUMMARY | {"trials": few}, settings))

@@ -120,8 +120,21 @@ def test_percent_is_the_share(x):
     if text.startswith("<"):
         assert 0 < 100 * x < float(text[1:])
     else:
-        assert float(text) / 100 == pytest.approx(x, abs=5.1e-3)
-        assert (text in ("0", "100")) == (x in (0, 1))
+        assert float(text) / 100 == pytest.approx(x, abs=1.01e-3 if x > 0.999 else 5.1e-4)
+        assert text.partition(".")[2].isdigit(), "shares below each other have the same decimals"
+        assert (text in ("0.0", "100.0")) == (x in (0, 1))
+
+
+def test_shares_have_the_same_decimals_wherever_they_stand(page):
+    """A measured 5.0 % does not become 5 % beside 4.0 %; what was chosen is told as chosen."""
+    told = re.findall(r'<data value="([^"]+)">([^<]*?)\N{NO-BREAK SPACE}%</data>', page)
+    assert len(told) > 50
+    chosen = {"0.05", "0.1", "0.4", "0.5"}
+    for exact, text in told:
+        whole = re.fullmatch(r"\d+", text)
+        assert whole is None or exact in chosen, (exact, text)
+        if not whole:
+            assert re.fullmatch(r"(&lt;\N{NO-BREAK SPACE})?\d+\.\d", text), (exact, text)
 
 
 @pytest.mark.parametrize(
