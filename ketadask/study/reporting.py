@@ -49,7 +49,7 @@ def report_study(work: Work, *, anew: bool = False) -> tuple[pd.DataFrame | None
         forget(work, "report")
         write_report(_unfinished(work, predicted), path, identifiers=identifiers)
         if predicted is None:
-            work.progress.say("report: there are no such verdicts yet; it says what is missing")
+            work.progress.say("report: nothing is judged yet; the report says which stages are missing")
         return None, path
     verdicts = run.read_table(VERDICTS)
     if not anew and path.is_file() and finished(work).get("report") == key:
