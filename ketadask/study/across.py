@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketadask.study.stages import count, gates_of, require
+from ketadask.study.stages import count, gates_of, require, searches_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +68,10 @@ def _without_each(work: Work, asked: Asked, trials: int) -> pd.DataFrame:
         "trials",
         total=trials,
         parts=parts,
-        graph=lambda ranges: hit_blocks(
-            asked.problem, asked.search, splitter, ranges, parts, gates
+        graph=lambda ranges, pieces=1: hit_blocks(
+            asked.problem, asked.search, splitter, ranges, parts, gates, pieces
         ),
+        searches=searches_of(asked),
     )
     require(ended)
     count(work, "leave out", "trials", parts, trials)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import Executor, TaskFailure
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ketadask.study.progress import Progress, Stage
 
 _log = logging.getLogger(__name__)
-_TIMED = 4
+_TIMED, _NAMED = 4, 10
 
 
 @dataclass
@@ -49,9 +49,22 @@ class Ended:
         """Whether nothing is missing."""
         return self.reused + self.made == self.total
 
+    def after(self, earlier: Ended) -> Ended:
+        """Return how the stage ended that ``earlier`` began and this one went on with."""
+        return replace(
+            self,
+            reused=self.reused - earlier.made,
+            made=earlier.made + self.made,
+            seconds=earlier.seconds + self.seconds,
+            pieces=max(earlier.pieces, self.pieces),
+            failures=earlier.failures + self.failures,
+        )
+
     def story(self) -> str:
         """Return one line about the failures, naming what failed and the first reason."""
-        failed = ", ".join(f"{first}-{last}" for first, last in sorted(r for r, _ in self.failures))
+        spans = [f"{first}-{last}" for first, last in sorted(span for span, _ in self.failures)]
+        more = [f"and {len(spans) - _NAMED:,} more"] if len(spans) > _NAMED else []
+        failed = ", ".join(spans[:_NAMED] + more)
         missing = self.total - self.reused - self.made
         if not self.failures:
             return f"{self.name}: {missing:,} of {self.total:,} {self.unit} were never reported"

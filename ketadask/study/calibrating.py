@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
-from ketadask.study.stages import gates_of
+from ketadask.study.stages import count, gates_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def relabelled_studies(work: Work, asked: Asked) -> list[Ended]:
     null = work.settings.null
     if not null.studies:
         return []
-    parts, count = _parts(work, asked), study_splits(work, asked)
+    parts, splits = _parts(work, asked), study_splits(work, asked)
     ended = work.finish(
         "calibrate",
         "relabelled studies",
@@ -44,7 +44,7 @@ def relabelled_studies(work: Work, asked: Asked) -> list[Ended]:
             asked.splitter,
             ranges,
             parts,
-            n_splits=count,
+            n_splits=splits,
             gates=gates_of(work),
             use=work.settings.gates.use,
             seed=work.settings.seed,
@@ -73,28 +73,29 @@ def calibrate(work: Work, asked: Asked) -> dict[str, Any]:
         (work.run.path / name).unlink(missing_ok=True)
     if not studies:
         return {}
-    count, parts = study_splits(work, asked), _parts(work, asked)
+    splits, parts = study_splits(work, asked), _parts(work, asked)
+    count(work, "calibrate", "relabelled studies", parts, studies)
     null = {
         name: _below(parts.read_all(name, studies), studies) for name in ("votes", "recurrence")
     }
-    hits = work.place.hits().read_all("hits", count)
+    hits = work.place.hits().read_all("hits", splits)
     order = ["split", "polarity", "rank"]
-    hits = hits[hits["split"] < count].sort_values(order, ignore_index=True)
+    hits = hits[hits["split"] < splits].sort_values(order, ignore_index=True)
     passed = passes(hits, nm.TRAIN, use)
-    votes = count_votes(asked.problem, asked.splitter, hits, passed, (0, count - 1))
+    votes = count_votes(asked.problem, asked.splitter, hits, passed, (0, splits - 1))
     told = explained_against_null(votes, asked.problem.trial.score, null["votes"])
     curve = told.pop("curve")
-    rates = recurrent(hits, use, count).head(_LISTED)
+    rates = recurrent(hits, use, splits).head(_LISTED)
     rates["p_calibrated"] = calibrated_p(rates, null["recurrence"])
     work.run.write_table(RECURRENCE, rates)
     work.run.write_table(CURVE, curve)
-    numbers = {"splits": count, **told}
+    numbers = {"splits": splits, **told}
     work.run.write_json(EXPLAINED_NULL, numbers)
     best = rates.iloc[0] if len(rates) else None
     return {
         "explained": numbers,
         "recurrence": {
-            "splits": count,
+            "splits": splits,
             "relabelled": studies,
             "highest": None if best is None else float(best["recurrence"]),
             "p": None if best is None else float(best["p_calibrated"]),

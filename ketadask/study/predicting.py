@@ -13,7 +13,7 @@ from ketadask.store.disk import set_aside
 from ketadask.study.inputs import elsewhere
 from ketadask.study.judging import FINISHED, finished, forget
 from ketadask.study.problems import cohort_of
-from ketadask.study.stages import require
+from ketadask.study.stages import count, require
 from ketadask.study.trial import read_cohort
 from ketadask.study.work import PREDICT
 
@@ -51,7 +51,7 @@ def predict_study(work: Work) -> Predicted:
         f"{len(discovery.region):,} regions"
     )
     made = _out_of_fold(work, discovery, nested)
-    p, count = _permuted(work, discovery, nested)
+    p, permutations = _permuted(work, discovery, nested)
     model = _locked(work, discovery, nested)
     others, notes = _others(work, cohort, model)
     tables = {DISCOVERY: made.cases, CONTROL: _control(control, made, model), **others}
@@ -69,7 +69,7 @@ def predict_study(work: Work) -> Predicted:
             if len(table)
         },
         "order": [name for name, table in tables.items() if len(table)],
-        "permutations": count,
+        "permutations": permutations,
         "p": p,
         "locked": model.about,
         "baselines": {
@@ -200,6 +200,7 @@ def _out_of_fold(work: Work, cases: Cases, nested: Nested) -> Prediction:
         stage=PREDICT,
     )
     require(ended)
+    count(work, f"predict {name}", "outer folds", parts, total)
     return summed_up(cases, nested, {table: parts.read_all(table, total) for table in _TABLES})
 
 
@@ -225,6 +226,7 @@ def _permuted(work: Work, cases: Cases, nested: Nested) -> tuple[dict[str, float
         stage=PREDICT,
     )
     require(ended)
+    count(work, "permute", "permutations", parts, total)
     table = parts.read_all("permutations", total)
     return permutation_p(table[table["permutation"] < total]), wanted.permutations
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
+from ketadask.schema import InputError
 from ketadask.study.blocks import Ended
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 QUALITY, SPECTRA, LEFT_OUT = "recordings.parquet", "spectra.parquet", "left_out.parquet"
 _NAME = "recordings"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,9 @@ def measure_recordings(work: Work) -> Measured | None:
         with work.progress.stage(_NAME, _NAME, total=ended.total, done=ended.reused) as stage:
             for index, result in work.executor(EXTRACT).compute(tasks):
                 if isinstance(result, TaskFailure):
+                    if isinstance(result.error, InputError):
+                        raise result.error
+                    _log.error("%s failed\n%s", result.task, result.trace)
                     ended.failures.append(((index, index), result))
                 else:
                     ended.made += 1

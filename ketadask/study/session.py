@@ -28,7 +28,6 @@ def writing(
     place: Place, profile: Profile, progress: Progress, command: list[str]
 ) -> Iterator[Work]:
     """Hold the run folder for writing; whatever happens inside, it stays usable."""
-    make_data(place.settings, place.out, progress)
     run = place.open()
     with run.lock() as dead, log_file(run.path / LOG), ExitStack() as stack:
         session = _Session(run, profile, progress, command, stack)
@@ -37,6 +36,7 @@ def writing(
             session.note(f"the run of {dead} ended without finishing; its parts are used")
         _log.info("begun: %s, version %s", " ".join(command), __version__)
         try:
+            make_data(place.settings, place.out, progress)
             yield work
         except KeyboardInterrupt:
             session.note("interrupted; what is finished is kept, run again to continue")

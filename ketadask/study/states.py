@@ -44,7 +44,8 @@ def states(place: Place) -> list[State]:
         _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
     ]
     if settings.null.studies:
-        parts = place.calibrations(min(settings.null.study_splits, splits))
+        counted = _count(run, "splits", splits)
+        parts = place.calibrations(min(settings.null.study_splits, counted))
         made.append(_parts("calibrate", "relabelled studies", parts, settings.null.studies))
     for stage, folder in (("evaluate", EVALUATIONS), ("leave out", LEFT_OUT)):
         written = [p for p in (path / folder).glob("*.json") if p.is_file()]

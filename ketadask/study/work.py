@@ -132,6 +132,10 @@ class Work:
                 f"{name}: {set_aside} damaged files were moved to {parts.folder / 'damaged'} "
                 "and made anew"
             )
+        earlier = next((each for each in self.ended if each.name == name), None)
+        if earlier is not None:  # made in this very run, up to a look at what is there
+            self.ended.remove(earlier)
+            ended = ended.after(earlier)
         self.ended.append(ended)
         return ended
 

@@ -101,6 +101,14 @@ def test_a_failing_task_is_named_and_sinks_nothing(tmp_path):
     assert (healed.made, healed.reused) == (5, 15)
 
 
+def test_many_failures_are_told_in_one_short_line(tmp_path):
+    parts = Parts(tmp_path / "hits", "key")
+    ended, _ = end(parts, 40, block=1, wrong=tuple(range(1, 40, 2)))
+    assert len(ended.failures) == 20
+    assert "20 of 40 numbers failed (1-1, 3-3, 5-5, " in ended.story()
+    assert "19-19, and 10 more): " in ended.story()
+
+
 def test_a_stage_in_which_everything_fails_ends_early(tmp_path):
     parts = Parts(tmp_path / "hits", "key")
     ended, _ = end(parts, 1000, block=1, wrong=tuple(range(1000)))

@@ -48,6 +48,20 @@ def test_a_part_that_is_gone(tmp_path, monkeypatch):
     assert {each.name: each.made for each in ending.stages}["search"] == 3
 
 
+def test_a_relabelled_study_that_is_gone(tmp_path, monkeypatch):
+    from ketadask.study import judging
+
+    def lose(work, asked):
+        next((work.run.path / "calibrations").glob("*.json")).unlink()
+        return calibrate(work, asked)
+
+    calibrate = judging.calibrate
+    monkeypatch.setattr(judging, "calibrate", lose)
+    few = ["null.studies=4", "null.study_splits=3", "execution.block=2"]
+    with pytest.raises(StudyIncomplete, match=r"calibrate: 2 of 4 relabelled studies were dropped"):
+        study(tmp_path, *few).run()
+
+
 def test_every_stage_is_counted(tmp_path):
     folder = study(tmp_path).run().folder
     run = json.loads((folder / "provenance.json").read_text())["runs"][-1]

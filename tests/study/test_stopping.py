@@ -83,6 +83,9 @@ def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
     assert {n: results(ending.folder)[n] for n in names} == {
         n: results(plain.folder)[n] for n in names
     }
+    made = {each.name: (each.made, each.reused, each.total) for each in ending.stages}
+    assert made["search"] == (10, 0, 10)  # in two looks
+    assert len(made) == len(ending.stages)
     again = study(tmp_path, "splits.stop=settled")
     assert sum(each.made for each in again.run().stages) == 0
     judged = study(tmp_path, "splits.stop=settled").judge()
@@ -100,9 +103,13 @@ def known_at(splits):
 
 def test_blocks_do_not_change_where_it_stops(tmp_path, early, monkeypatch):
     monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
-    one = study(tmp_path, "splits.stop=settled", "execution.block=1").run()
-    other = study(tmp_path, "splits.stop=settled", "execution.block=7", out="other").run()
+    changes = ["splits.stop=settled", "null.studies=2", "null.study_splits=20"]
+    first = study(tmp_path, *changes, "execution.block=1")
+    one = first.run()
+    other = study(tmp_path, *changes, "execution.block=7", out="other").run()
     assert results(one.folder) == results(other.folder)
+    assert {s.stage: s.total for s in first.status()}["calibrate"] == 2
+    assert all(state.missing == 0 for state in first.status())
 
 
 def test_convergence_is_said_while_splits_run(tmp_path, early):
@@ -129,6 +136,7 @@ def test_votes_are_held_against_relabelled_studies(tmp_path):
     again = study(tmp_path, *changes, "execution.block=2", out="other").run()
     for name in (CURVE, RECURRENCE, "summary.json"):
         assert (again.folder / name).read_bytes() == (ending.folder / name).read_bytes()
+    assert all(state.missing == 0 for state in asked.status())
     none = study(tmp_path, "splits.count=8", "null.studies=0").run()
     assert none.folder == ending.folder
     assert not (none.folder / CURVE).exists()
