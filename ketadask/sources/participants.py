@@ -78,11 +78,12 @@ def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
             remedy="keep one row per participant",
         )
     dates = _infusions(cells, findings)
+    sequences = _sequences(cells, findings)
     table = pd.DataFrame(
         {
             nm.PARTICIPANT: people,
-            "sequence": _sequences(cells, findings),
-            "trial": _words(cells, "trial", "1"),
+            "sequence": sequences,
+            "trial": _trials(cells, findings, sequences),
             "site": _words(cells, "site", "1"),
             "age": _numbers(cells, findings, ("age",), 0, 120),
             "sex": _sex(cells, findings, read_sidecar(cells.file.with_suffix(".json"))),
@@ -175,6 +176,22 @@ def participant_column(cells: Cells, findings: Findings, *names: str) -> list[st
     return people
 
 
+def _trials(cells: Cells, findings: Findings, sequences: Sequence[str]) -> list[str]:
+    """Return the trial of every row; who was treated in none would be a trial of one person."""
+    named, treated = _words(cells, "trial", ""), [bool(each) for each in sequences]
+    for row in range(len(cells)) if any(named) else ():
+        if treated[row] and not named[row]:
+            findings.add(
+                InputError(
+                    "no trial, where others have one",
+                    file=cells.file,
+                    where=cells.where(row, str(cells.find("trial"))),
+                    remedy="name the trial of this participant",
+                )
+            )
+    return [trial or ("unnamed" if any(named) else "1") for trial in named]
+
+
 def _words(cells: Cells, name: str, default: str) -> list[str]:
     column = cells.find(name)
     if column is None:
@@ -194,6 +211,13 @@ def _numbers(
 def _sequences(cells: Cells, findings: Findings) -> list[str]:
     first = cells.find("infusion_1", "arm", "treatment")
     second = cells.find("infusion_2")
+    if second and not first:
+        raise InputError(
+            "a column infusion_2 without infusion_1",
+            file=cells.file,
+            where="header",
+            remedy="rename the column of the first infusion, or use data.participants.columns",
+        )
     sequences = []
     for row in range(len(cells)):
         given = [_arm(cells, findings, row, column) for column in (first, second) if column]

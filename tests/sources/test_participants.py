@@ -82,6 +82,28 @@ def test_a_wrong_cell_is_named_or_kept_as_a_finding(tmp_path, row):
         assert table["sequence"].tolist() == ["", "control-active"]
 
 
+def test_one_without_a_trial_among_others_is_no_trial_of_their_own(tmp_path):
+    header = "participant_id\ttrial\tarm\n"
+    rows = ["a\t1\tketamine", "b\tn/a\tplacebo", "c\tn/a\tn/a"]
+    with pytest.raises(
+        InputError, match="row 3, column trial: no trial, where others have one; na"
+    ):
+        read_participants(write(tmp_path, rows, header))
+    table = read_participants(tmp_path, bad_cells="missing")
+    assert table["trial"].tolist() == ["1", "unnamed", "unnamed"]
+    assert len(table.attrs["findings"]) == 1  # who was never treated needs no trial
+    table = read_participants(write(tmp_path, [row.replace("1", "n/a") for row in rows], header))
+    assert table["trial"].tolist() == ["1", "1", "1"]
+
+
+def test_a_second_infusion_needs_a_column_of_the_first(tmp_path):
+    header = HEADER.replace("infusion_1", "drug_1")
+    with pytest.raises(
+        InputError, match="header: a column infusion_2 without infusion_1; rename"
+    ):
+        read_participants(write(tmp_path, ["a\t30\tM\t20\tMDD\td\tp"], header))
+
+
 @pytest.mark.parametrize("bad_cells", ["stop", "missing"])
 def test_a_participant_named_twice_always_stops(tmp_path, bad_cells):
     row = "a\t30\tM\t20\tMDD\td\tp"
