@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Instrument:
         """Return ``<scale>_<n>`` or ``<scale>_total`` for the spellings of a column, or None."""
         raw = [alias.strip().lower() for alias in aliases]
         words = [_plain(word) for word in raw]
-        if any(word in self._total_words() for word in (*raw, *words)):
+        if any(word in _total_words(self) for word in (*raw, *words)):
             return f"{self.name}_total"
         archive = dict(self.named)
         if known := next((word for word in words if word in archive), None):
@@ -57,26 +58,8 @@ class Instrument:
                 found = re.fullmatch(pattern, word, flags=re.ASCII)
                 if found and len(found[1]) <= 3 and 1 <= int(found[1]) <= len(self.items):
                     return f"{self.name}_{int(found[1])}"
-        by_name = self._item_words(bool(bare))
+        by_name = _item_words(self, bool(bare))
         return next((f"{self.name}_{by_name[w]}" for w in words if w in by_name), None)
-
-    def _item_words(self, alone: bool) -> dict[str, int]:
-        """Return the items spelt by what they ask, with the scale before it or ``alone``."""
-        found: dict[str, int] = {}
-        for number, item in enumerate(self.items, start=1):
-            for scale in (self.name, *self.spellings):
-                for middle in ("", f"{number}_", f"item_{number}_", f"item{number}_"):
-                    found[f"{scale}_{middle}{_plain(item)}"] = number
-            if alone:
-                found[_plain(item)] = number
-        return found
-
-    def _total_words(self) -> set[str]:
-        ends = ("total", "tot", "sum", "score", "total_score", "totalscore")
-        spelt = {
-            f"{s}{j}{e}" for s in (self.name, *self.spellings) for e in ends for j in ("_", "")
-        }
-        return spelt | set(self.totals)
 
     def limits(self, column: str) -> tuple[float, float]:
         """Return the smallest and largest value of a canonical column of this scale."""
@@ -91,6 +74,26 @@ class Instrument:
         if which == "total":
             return f"{self.title} total"
         return f"{self.title} item {which}: {self.items[int(which) - 1]}"
+
+
+@cache
+def _item_words(known: Instrument, alone: bool) -> dict[str, int]:
+    """Return the items spelt by what they ask, with the scale before it or ``alone``."""
+    found: dict[str, int] = {}
+    for number, item in enumerate(known.items, start=1):
+        for scale in (known.name, *known.spellings):
+            for middle in ("", f"{number}_", f"item_{number}_", f"item{number}_"):
+                found[f"{scale}_{middle}{_plain(item)}"] = number
+        if alone:
+            found[_plain(item)] = number
+    return found
+
+
+@cache
+def _total_words(known: Instrument) -> set[str]:
+    ends = ("total", "tot", "sum", "score", "total_score", "totalscore")
+    spelt = {f"{s}{j}{e}" for s in (known.name, *known.spellings) for e in ends for j in ("_", "")}
+    return spelt | set(known.totals)
 
 
 def _plain(word: str) -> str:
