@@ -79,6 +79,8 @@ def _settings(profile: Profile) -> dict[str, object]:
     }
 
 
+ANSWERS_WITHIN = "10s"
+
 # A nanny starts its worker again, however long that takes; dask would close the nanny of one that
 # is away for 15 s, which on a busy machine is how long Python may need, and nobody replaces it.
 NEVER_GIVEN_UP = {"distributed.deploy.lost-worker-timeout": "365 days"}
@@ -147,7 +149,9 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     security = None if profile.certificates is None else certificate(profile.certificates)
     with dask.config.set(_settings(profile)):
         try:
-            client = Client(profile.address, set_as_default=False, timeout="10s", security=security)
+            client = Client(
+                profile.address, set_as_default=False, timeout=ANSWERS_WITHIN, security=security
+            )
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(
                 "no scheduler answers",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from ketadask.cli.main import run
@@ -36,7 +38,8 @@ def test_what_is_bad_comes_with_its_remedy_and_code_one(tmp_path, profile, capsy
     assert "--out" in said
 
 
-def test_a_scheduler_that_is_not_there_is_bad(tmp_path):
+def test_a_scheduler_that_is_not_there_is_bad(tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("ketadask.cluster.connect"), "ANSWERS_WITHIN", "1s")
     path = tmp_path / "profile.yaml"
     path.write_text("kind: address\naddress: tcp://127.0.0.1:9\n")
     (cluster,) = [each for each in examine(path, tmp_path) if each.what == "cluster"]
