@@ -160,7 +160,7 @@ def search_rows(
     else:
         reoffer(start, blocks, problem, limits, best)
     stopped = 0
-    if strategy == "exact" and max_literals > 1:
+    if strategy == "exact" and max_literals > 1 and order.size:
         most = np.iinfo(np.int64).max if nodes is None else int(nodes)
         end = math.inf if seconds is None else time.monotonic() + seconds
         walk = _pairs if max_literals == 2 else _branch
@@ -168,10 +168,8 @@ def search_rows(
     upper = float(bounds[stopped:].max(initial=-math.inf))
     q = float(threshold(best))
     proven = stopped >= len(order) or max_literals == 1 or upper < q - SLACK * abs(q)
-    upper = -math.inf if proven else upper
-    return report(
-        best, counts, upper, _root_bound(centred, scores.denominator, min_support), proven
-    )
+    root = _root_bound(centred, scores.denominator, min_support)
+    return report(best, counts, -math.inf if proven else upper, root, proven)
 
 
 def _bounds(
@@ -199,10 +197,7 @@ def _branch(
     part: tuple[int, int],
 ) -> int:
     """Run branch and bound over the roots."""
-    order, (most, end) = blocks.order, budget
-    if order.size == 0:
-        return 0
-    covers = blocks.one()
+    covers, order, (most, end) = blocks.one(), blocks.order, budget
     prices = price_screen(covers[0], order.size, problem, limits, float(threshold(best)))
 
     def search(span: Span) -> int:
