@@ -98,9 +98,7 @@ def test_one_without_a_trial_among_others_is_no_trial_of_their_own(tmp_path):
 
 def test_a_second_infusion_needs_a_column_of_the_first(tmp_path):
     header = HEADER.replace("infusion_1", "drug_1")
-    with pytest.raises(
-        InputError, match="header: a column infusion_2 without infusion_1; rename"
-    ):
+    with pytest.raises(InputError, match="header: a column infusion_2 without infusion_1; rename"):
         read_participants(write(tmp_path, ["a\t30\tM\t20\tMDD\td\tp"], header))
 
 
