@@ -70,11 +70,25 @@ def test_few_long_tasks_on_one_problem_are_shared_from_the_start():
     assert sorted(done.values()) == [2, 2]
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
-def test_results_come_with_their_position_and_one_failure_sinks_nothing(profile):
+@pytest.fixture(scope="module")
+def local():
+    """One cluster for all tests that harm no worker of it."""
+    with connect(PROFILES[2]) as made:
+        yield made
+
+
+@pytest.fixture(params=PROFILES, ids=lambda p: p.kind)
+def executor(request):
+    if request.param.kind == "local":
+        yield request.getfixturevalue("local")
+    else:
+        with connect(request.param) as made:
+            yield made
+
+
+def test_results_come_with_their_position_and_one_failure_sinks_nothing(executor):
     tasks = [delayed(square)(x, dask_key_name=f"square-{x}") for x in range(40)]
-    with connect(profile) as executor:
-        results = dict(executor.compute(tasks))
+    results = dict(executor.compute(tasks))
     assert sorted(results) == list(range(40))
     assert [results[x] for x in range(40) if x != 3] == [x * x for x in range(40) if x != 3]
     wrong = results[3]
@@ -83,19 +97,15 @@ def test_results_come_with_their_position_and_one_failure_sinks_nothing(profile)
     assert "square" in wrong.trace
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
-def test_leaving_early_is_clean(profile):
-    with connect(profile) as executor:
-        for index, _ in executor.compute([delayed(square)(x) for x in range(50)]):
-            assert index < 50
-            break
-        assert dict(executor.compute([delayed(square)(5)])) == {0: 25}
+def test_leaving_early_is_clean(executor):
+    for index, _ in executor.compute([delayed(square)(x) for x in range(50)]):
+        assert index < 50
+        break
+    assert dict(executor.compute([delayed(square)(5)])) == {0: 25}
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.kind)
-def test_no_tasks_no_results(profile):
-    with connect(profile) as executor:
-        assert list(executor.compute([])) == []
+def test_no_tasks_no_results(executor):
+    assert list(executor.compute([])) == []
 
 
 def ask_as_a_stranger(port: int) -> None:
@@ -111,22 +121,18 @@ def ask_as_a_stranger(port: int) -> None:
             raise ConnectionError("closed")
 
 
-def test_nobody_else_on_the_machine_can_run_code_on_local_workers():
-    with connect(PROFILES[2]) as executor:
-        address = executor._client.scheduler.address
-        assert address.startswith("tls://127.0.0.1:")
-        assert all(worker.startswith("tls://127.0.0.1:") for worker in executor._client.nthreads())
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            ask_as_a_stranger(int(address.rpartition(":")[2]))
-        assert dict(executor.compute([delayed(square)(5)])) == {0: 25}
+def test_nobody_else_on_the_machine_can_run_code_on_local_workers(local):
+    address = local._client.scheduler.address
+    assert address.startswith("tls://127.0.0.1:")
+    assert all(worker.startswith("tls://127.0.0.1:") for worker in local._client.nthreads())
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        ask_as_a_stranger(int(address.rpartition(":")[2]))
+    assert dict(local.compute([delayed(square)(5)])) == {0: 25}
 
 
-def test_more_tasks_than_the_window(monkeypatch):
-    from ketadask.cluster import scheduled
-
-    monkeypatch.setattr(scheduled, "WINDOW", 8)
-    with connect(PROFILES[2]) as executor:
-        results = dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(50)]))
+def test_more_tasks_than_the_window(local, monkeypatch):
+    monkeypatch.setattr(local, "window", 8)
+    results = dict(local.compute([delayed(abs)(-x, pure=False) for x in range(50)]))
     assert results == {x: x for x in range(50)}
 
 
@@ -145,9 +151,8 @@ def memory_settings() -> list[object]:
     return [dask.config.get(f"distributed.worker.memory.{name}") for name in ("pause", "spill")]
 
 
-def test_a_worker_is_never_paused_for_ever():
-    with connect(PROFILES[2]) as executor:
-        assert dict(executor.compute([delayed(memory_settings)()])) == {0: [False, False]}
+def test_a_worker_is_never_paused_for_ever(local):
+    assert dict(local.compute([delayed(memory_settings)()])) == {0: [False, False]}
 
 
 def test_a_killed_worker_is_replaced_and_its_task_repeated(tmp_path, capfd):
@@ -167,6 +172,8 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     with connect(profile) as executor:
         tasks = [delayed(kill_always)(), *(delayed(square)(x) for x in (4, 5))]
         results = dict(executor.compute(tasks))
+        # Leaving while a worker begins again may wait until it gives up looking for its scheduler.
+        executor._client.wait_for_workers(2, timeout=60)
     assert results[1] == 16
     assert results[2] == 25
     assert "died 2 times" in str(results[0])
