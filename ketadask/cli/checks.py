@@ -57,6 +57,8 @@ def show_check(checked: Checked) -> bool:
         ]
         table.add_row(row["family"], row["kind"], f"{row['features']:,}", *shares)
     out.print(table)
+    if checked.recordings:
+        _list(out, f"Recordings left out of {checked.recordings:,}", dict(checked.unusable))
     _list(out, "Features left out", checked.dropped)
     _list(out, "Reasons of exclusion, with participant periods", checked.reasons)
     _list_wrong(out, checked)

@@ -199,6 +199,11 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     """Return the JSON description beside a table, empty where there is none."""
     if not path.exists():
         return {}
+    return {k: v for k, v in read_object(path).items() if isinstance(v, dict)}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the one JSON object of a file."""
     text = read_text(path)
     try:
         described = json.loads(text)
@@ -209,4 +214,4 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(described, dict):
         raise InputError("must hold one JSON object", file=path, remedy="mend it or remove it")
-    return {k: v for k, v in described.items() if isinstance(v, dict)}
+    return described

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ _NAMED = 6
 
 @dataclass(frozen=True)
 class Checked:
-    """What the tables of a study hold; ``wrong`` cells stop the study where ``stops`` says so."""
+    """What the tables of a study hold; ``wrong`` cells stop the study where ``stops`` says so.
+
+    ``unusable`` says by name which of the ``recordings`` its run will leave out, and why.
+    """
 
     folder: Path
     files: int
@@ -53,6 +57,8 @@ class Checked:
     exclusions: pd.DataFrame
     wrong: list[dict[str, str]]
     stops: bool
+    recordings: int = 0
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -79,6 +85,7 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
     wrong = json.loads(cohort.attrs.get("findings", "[]"))
     dropped, later = json.loads(cohort.attrs.get("dropped", "{}")), awaited(settings, cohort)
     threshold = settings.outcome.response_threshold
+    recordings, unusable = _recordings(settings, folder)
     return Checked(
         folder=folder,
         files=len(input_hashes(settings, folder)),
@@ -96,7 +103,20 @@ def checked(settings: Settings, out: Path, progress: Progress) -> Checked:
         exclusions=exclusions_of(units),
         wrong=wrong,
         stops=bool(wrong) and settings.data.bad_cells == "stop",
+        recordings=recordings,
+        unusable=unusable,
     )
+
+
+def _recordings(settings: Settings, folder: Path) -> tuple[int, dict[str, str]]:
+    """Return how many recordings there are, and why some cannot be opened; none without MEG."""
+    if nm.MEG not in settings.features.families:
+        return 0, {}
+    from ketadask.sources.meg.collection import find_recordings, unusable
+
+    wanted = settings.features
+    found = find_recordings(folder, settings.data.task, anatomy=wanted.parcels)
+    return len(found), unusable(found)
 
 
 def _lenient_cohort(settings: Settings, folder: Path) -> xr.Dataset:

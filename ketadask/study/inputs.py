@@ -119,8 +119,13 @@ def _recordings(settings: Settings, folder: Path) -> dict[str, str]:
     found = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
     for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
         if is_recording(path):
-            size, time = Recording.at(path).stamp
-            found[path.relative_to(folder).as_posix()] = f"{size} bytes of {time}"
+            try:
+                size, time = Recording.at(path).stamp
+            except InputError as error:  # a link to nothing: it is left out as other broken ones
+                stamp = error.problem
+            else:
+                stamp = f"{size} bytes of {time}"
+            found[path.relative_to(folder).as_posix()] = stamp
     return found
 
 

@@ -161,3 +161,32 @@ def test_what_was_made_of_recordings_is_no_second_recording(study):
         "sub-01_ses-p2d0_task-rest",
     ]
     assert not any(each.problem for each in found)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("PowerLineFrequency", -1, r"PowerLineFrequency: no frequency, found -1; write 50 or 60"),
+        ("PowerLineFrequency", "50", r"no frequency, found '50'; write 50 or 60 without quotes"),
+        ("SamplingFrequency", "300", r"no frequency, found '300'; write time points per second"),
+    ],
+)
+def test_frequencies_of_a_sidecar_are_numbers(study, key, value, message):
+    sidecar = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.json"
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {key: value}))
+    with pytest.raises(InputError, match=message):
+        extract(find_recordings(study)[0], SETTINGS)
+
+
+def test_channels_that_cannot_be_read_are_named_by_row(study):
+    path = folder_of(study) / "sub-01_ses-p1d0_task-rest_channels.tsv"
+    path.write_text(path.read_text() + "MLX\n")
+    with pytest.raises(InputError, match=r"_channels.tsv: row 18: has 1 cells where the header"):
+        extract(find_recordings(study)[0], SETTINGS)
+
+
+def test_an_empty_recording_says_so_without_the_words_of_a_library(study):
+    path = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.fif"
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"whole recording \(its header makes no sense\); copy it"):
+        extract(find_recordings(study)[0], SETTINGS)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ketadask.cli.checks import show_check
 from ketadask.cluster import Profile
 from ketadask.config import load
 from ketadask.schema import InputError
@@ -96,3 +97,18 @@ def test_a_study_without_recordings_says_how_they_are_named(tmp_path):
 def test_recordings_that_are_too_short_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"recordings: cannot be recorded, found 1\.0; choose"):
         simulate(tmp_path / "study", participants=2, recordings=1.0)
+
+
+def test_check_names_the_recordings_that_will_be_left_out(study, capsys):
+    path, other = sorted((study / "study").glob("sub-*/ses-p1d0/meg/*.fif"))[:2]
+    path.write_bytes(path.read_bytes()[:50_000])
+    other.unlink()
+    other.symlink_to(study / "gone")
+    asked = Study.read(study / "study.yaml", out=study / "runs")
+    found = asked.check()
+    assert found.recordings == 12
+    stems = [each.name.removesuffix("_meg.fif") for each in (path, other)]
+    assert list(found.unusable) == stems
+    assert found.unusable[stems[0]] == f"{path}: the recording is cut off; copy it again"
+    show_check(found)
+    assert "Recordings left out of 12: 2" in capsys.readouterr().out

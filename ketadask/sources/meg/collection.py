@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from ketadask.sources.meg.sidecars import (
     bad_channels,
     mains_frequency,
     read_channels,
-    read_sidecar,
+    read_object,
+    sampling_rate,
 )
 
 _EMPTY_ROOM = "emptyroom"
@@ -145,6 +147,17 @@ def open_found(found: Found, *, grade: int | None = None) -> xr.Dataset:
     return dataset
 
 
+def unusable(found: Sequence[Found]) -> dict[str, str]:
+    """Return by name why recordings cannot be opened; headers and sidecars are read, no values."""
+    reasons = {}
+    for each in found:
+        try:
+            open_found(each)
+        except InputError as error:
+            reasons[each.name] = str(error)
+    return reasons
+
+
 def check_rate(found: Found, rate: float) -> None:
     """Say so where a recording has another rate than its sidecar says."""
     if found.rate is not None and abs(found.rate - rate) > _RATE_TOLERANCE * rate:
@@ -178,10 +191,9 @@ def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> Found:
         if others:
             _refuse(bids_path, others)
         if sidecar := _sidecar(bids_path, "meg", ".json"):
-            said = read_sidecar(sidecar)
-            rate = said.get("SamplingFrequency")
-            about["rate"] = float(rate) if isinstance(rate, int | float) else None
-            about["mains"] = mains_frequency(said)
+            said = read_object(sidecar)
+            about["rate"] = sampling_rate(said, sidecar)
+            about["mains"] = mains_frequency(said, sidecar)
         if table := _sidecar(bids_path, "channels", ".tsv"):
             about["bads"] = tuple(bad_channels(read_channels(table)))
         # Only beside it: what is bad in one recording is not in another, so none is inherited.

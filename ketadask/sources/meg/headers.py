@@ -132,8 +132,10 @@ def _opened(path: Path, ctf: bool) -> Any:
             )
         except Exception as error:
             # mne's readers raise whatever the bytes lead them to.
+            told = isinstance(error, OSError | RuntimeError | ValueError)
+            why = _first_line(error) if told else "its header makes no sense"
             raise InputError(
-                f"not a whole recording ({_first_line(error)})",
+                f"not a whole recording ({why})",
                 file=path,
                 remedy="copy it again from where it was recorded",
             ) from error

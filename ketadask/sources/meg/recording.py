@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ketadask.schema import InputError
+from ketadask.sources.delimited import unreadable
 from ketadask.sources.meg.compensation import compensator
 from ketadask.sources.meg.headers import Header, read_header
 
@@ -41,6 +42,8 @@ class Recording:
                 "not a MEG recording", file=path, remedy="name a folder .ds or a file .fif"
             )
         if not path.exists():
+            if path.is_symlink():
+                raise unreadable(path, FileNotFoundError())
             raise InputError("no such recording", file=path, remedy="check the path")
         found = [file.stat() for file in _files(path)]
         newest = max((each.st_mtime_ns for each in found), default=0)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema import InputError
+from ketadask.sources.cells import read_object
+from ketadask.sources.codes import is_blank
+from ketadask.sources.delimited import text_rows
 from ketadask.sources.meg.channels import bare_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["bad_channels", "mains_frequency", "read_channels", "read_object", "sampling_rate"]
 
 _NEEDED = ("name", "type")
 
@@ -20,12 +25,8 @@ def read_channels(path: Path) -> pd.DataFrame:
     """Read ``*_channels.tsv``: one row per channel, text, with the name freed of its number."""
     import pandas as pd
 
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be read ({str(error).splitlines()[0]})", file=path, remedy="check the file"
-        ) from error
+    (_, header), *rows = text_rows(path, "\t")
+    table = pd.DataFrame([cells for _, cells in rows], columns=header, dtype=str)
     for column in _NEEDED:
         if column not in table:
             raise InputError(
@@ -50,20 +51,7 @@ def bad_channels(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.loc[bad, "name"]]
 
 
-def read_sidecar(path: Path) -> Mapping[str, Any]:
-    """Read ``*_meg.json``."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be read ({str(error).splitlines()[0]})", file=path, remedy="check the file"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError("is no table of keys", file=path, remedy="see the BIDS specification")
-    return content
-
-
-def mains_frequency(sidecar: Mapping[str, Any]) -> float | None:
+def mains_frequency(sidecar: Mapping[str, Any], file: Path | None = None) -> float | None:
     """Return PowerLineFrequency, None where it is not said.
 
     Examples
@@ -71,5 +59,25 @@ def mains_frequency(sidecar: Mapping[str, Any]) -> float | None:
     >>> mains_frequency({"PowerLineFrequency": 60}), mains_frequency({"PowerLineFrequency": "n/a"})
     (60.0, None)
     """
-    value = sidecar.get("PowerLineFrequency")
-    return float(value) if isinstance(value, int | float) else None
+    return _positive(sidecar, "PowerLineFrequency", file, "write 50 or 60 without quotes, or n/a")
+
+
+def sampling_rate(sidecar: Mapping[str, Any], file: Path | None = None) -> float | None:
+    """Return SamplingFrequency, None where it is not said.
+
+    Examples
+    --------
+    >>> sampling_rate({"SamplingFrequency": 1200.0}), sampling_rate({})
+    (1200.0, None)
+    """
+    remedy = "write time points per second without quotes, or n/a"
+    return _positive(sidecar, "SamplingFrequency", file, remedy)
+
+
+def _positive(sidecar: Mapping[str, Any], key: str, file: Path | None, remedy: str) -> float | None:
+    value = sidecar.get(key)
+    if value is None or (isinstance(value, str) and is_blank(value)):
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise InputError("no frequency", file=file, where=key, value=value, remedy=remedy)
+    return float(value)
