@@ -87,7 +87,8 @@ def cohort_of(work: Work) -> xr.Dataset:
     measured = measure_recordings(work)
     table = None if measured is None else measured.table
     work.progress.say("cohort: reading the tables")
-    cohort = read_cohort(work.settings, work.place.data, table)
+    with work.progress.waiting("cohort: reading"):
+        cohort = read_cohort(work.settings, work.place.data, table)
     if measured is not None:
         findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures
         cohort.attrs["findings"] = json.dumps(findings)

@@ -49,15 +49,16 @@ def report_study(work: Work, *, anew: bool = False) -> tuple[pd.DataFrame | None
         forget(work, "report")
         write_report(_unfinished(work, predicted), path, identifiers=identifiers)
         if predicted is None:
-            work.progress.say("report: nothing is judged yet; the report says which stages are missing")
+            work.progress.say("report: nothing is judged yet; it says what is missing")
         return None, path
     verdicts = run.read_table(VERDICTS)
     if not anew and path.is_file() and finished(work).get("report") == key:
         work.progress.say("report: it is there already")
         return verdicts, path
     work.progress.say("report: writing it")
-    findings = replace(_findings(work, verdicts), prediction=_shown(predicted))
-    write_report(findings, path, identifiers=identifiers)
+    with work.progress.waiting("report: writing"):
+        findings = replace(_findings(work, verdicts), prediction=_shown(predicted))
+        write_report(findings, path, identifiers=identifiers)
     run.write_json(FINISHED, finished(work) | {"report": key})
     return verdicts, path
 
