@@ -1,6 +1,7 @@
 """Relabelled trials keep what must be kept, and calibrate what is searched in them."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,12 +16,17 @@ from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 DESIGNS = ("crossover", "pooled", "parallel")
 
 
+@cache
 def trial_for(design, seed=0, participants=24, trials=2, **options):
     if design == "parallel":
         cohort = parallel_cohort(participants, seed=seed, trials=trials)
     else:
         cohort = crossover_cohort(participants, participants // 4, seed=seed, trials=trials)
-    return trial_of(units(cohort, design=design, **options))
+    trial = trial_of(units(cohort, design=design, **options))
+    for values in vars(trial).values():
+        if isinstance(values, np.ndarray):
+            values.setflags(write=False)  # one for many tests
+    return trial
 
 
 arguments = given(
