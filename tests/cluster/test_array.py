@@ -58,6 +58,6 @@ def test_eight_tasks_two_of_them_killed(place, laptop):
     assert parts(place) == second
     assert results(place.run) == laptop
     run = json.loads((place.run / "provenance.json").read_text())["runs"][-1]
-    assert run["counted"] == {"search": 60, "null": 19, "evaluate": 60}
+    assert run["counted"] == {"search": 60, "null": 19, "calibrate": 19, "evaluate": 60}
     made = {each["stage"]: each["made"] for each in run["stages"]}
     assert made["search"] == made["null"] == made["calibrate"] == 0
