@@ -84,11 +84,10 @@ def test_what_would_take_long_is_given_up_and_told_of(tmp_path, monkeypatch):
     said: list[str] = []
     with connect(LOCAL) as executor:
         executor.say = said.append
-        begun = time.monotonic()
         # Where a third is made, a worker has gone on: the scheduler knows that one of two is made.
         results, made = drain(executor, tmp_path, in_parts(tmp_path, 2, 8), "*-*.made", 3)
-        assert time.monotonic() - begun < 5 * SECONDS
         assert "are given up, and " in executor.events[-1]
     assert results == []
     assert made
+    assert len(list(tmp_path.glob("*.begun"))) < 16  # half of the parts there are
     assert said == executor.events[-1:]
