@@ -1,6 +1,6 @@
 """``python -m ketadask``: the same as the command ``ketadask``."""
 
-from ketadask.cli import main
+from ketadask.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ketadask.bench.clocks import fastest
+from ketadask.bench.timing import fastest
 from ketadask.kernels.popcount import popcount
 from ketadask.kernels.screens import LANES, margins_one, weigh
 

@@ -92,13 +92,13 @@ def compare(found: dict[str, dict[str, Any]], which: str) -> dict[str, Any]:
 def _pipeline(name: str, path: str, wanted: Sequence[Feature]) -> _Steps:
     run: Callable[..., _Steps] = _streamed
     if name == MNE:
-        from ketadask.bench.mne_in_memory import steps as run
+        from tests.benchmarks.mne_in_memory import steps as run
     return run(path, wanted, _BROKEN)
 
 
 def _streamed(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> _Steps:
-    from ketadask.features.meg.measures import measure, spectrum
-    from ketadask.features.meg.quality import judge
+    from ketadask.features.meg.measures import recording_features, spectrum
+    from ketadask.features.meg.quality import assess_quality
     from ketadask.features.meg.registry import COUPLING, COURSE
     from ketadask.features.meg.stream import decimated
     from ketadask.sources.meg.recording import Recording
@@ -109,7 +109,7 @@ def _streamed(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> _Step
     made = decimated(recording, settings)
     yield "read, compensate, decimate", None
     rows = made.rows
-    quality = judge(
+    quality = assess_quality(
         made.field, made.rate, made.extent, groups=channels.region[rows].tolist(),
         named=channels.bad[rows], mains=60.0, settings=settings,
         breaks=made.breaks, bad_spans=recording.header.bad_spans,
@@ -124,7 +124,7 @@ def _streamed(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> _Step
         "average": [w for w in wanted if FAMILIES[w.family].needs not in (COURSE, COUPLING)],
     }
     for stage, part in stages.items():
-        values |= measure(made, quality, density, part, channels, 60.0)
+        values |= recording_features(made, quality, density, part, channels, 60.0)
         named = {each.name: value for each, value in values.items()}
         yield stage, named if stage == "average" else None
 
@@ -134,10 +134,10 @@ _BROKEN = ("MLT21", "MRC31")
 
 def _simulated(folder: Path, seconds: float, sensors: int) -> Path:
     from ketadask.simulate.meg.fif import write_recording
-    from ketadask.simulate.meg.sensors import helmet
-    from ketadask.simulate.meg.signals import Planted
+    from ketadask.simulate.meg.helmet import helmet
+    from ketadask.simulate.meg.signals import MegTruth
 
-    planted = Planted(noisy=_BROKEN[:1], flat=_BROKEN[1:])
+    planted = MegTruth(noisy=_BROKEN[:1], flat=_BROKEN[1:])
     path = folder / "sub-01_task-rest_meg.fif"
     return write_recording(path, helmet(sensors), planted, seconds=seconds, seed=_SEED)
 

@@ -15,14 +15,15 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.search.graph import split_search
-from ketadask.search.pieces import solve_piece
-from ketadask.store import Parts, Range, Receipt, range_name
+from ketadask.search.partial import solve_piece
+from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import Range, range_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.search.persona_search import PersonaSearch
-    from ketadask.search.problem import Problem
+    from ketadask.search.problem import SearchProblem
 
 
 def repeats(
@@ -38,7 +39,9 @@ def repeats(
     ]
 
 
-def searched_in_pieces(problem: Problem, search: PersonaSearch, pieces: int, turn: str) -> Delayed:
+def searched_in_pieces(
+    problem: SearchProblem, search: PersonaSearch, pieces: int, turn: str
+) -> Delayed:
     """One search of all units, in one task or in a tree of pieces: gives a `Piece`."""
     shared = delayed(problem, traverse=False, name=f"problem-{tokenize(problem)}")
     name, polarity = f"{turn}-{pieces}", search.polarities[0]
@@ -49,7 +52,7 @@ def searched_in_pieces(problem: Problem, search: PersonaSearch, pieces: int, tur
     return split_search(shared, search, whole, pieces, name=name, polarity=polarity)
 
 
-def whole(problem: Problem) -> tuple[Problem, dict[str, Any]]:
+def whole(problem: SearchProblem) -> tuple[SearchProblem, dict[str, Any]]:
     """Return the problem as it is, all units searched."""
     return problem, {}
 

@@ -20,9 +20,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ketadask.bench.clocks import Spent, machine, memory_now, peak_memory, spent
 from ketadask.bench.scaling import Machine, table
-from ketadask.bench.showing import machine_line, said, share, show
+from ketadask.bench.timing import (
+    Elapsed,
+    describe_processor,
+    machine_line,
+    memory_now,
+    peak_memory,
+    said,
+    share,
+    show,
+    time_call,
+)
 
 SPLITS = 100_000
 CROWDS = (1, 10, 50, 200)
@@ -57,15 +66,15 @@ def main(words: Sequence[str]) -> int:
     if asked.part:
         print(json.dumps(_PARTS[asked.part](asked)))
         return 0
-    found = measure(crowds=asked.crowds, tasks=asked.tasks)
+    found = measure_scale(crowds=asked.crowds, tasks=asked.tasks)
     print(json.dumps(found)) if asked.json else _show(found)
     return 0
 
 
-def measure(*, crowds: Sequence[int] = CROWDS, tasks: int = TASKS) -> dict[str, Any]:
+def measure_scale(*, crowds: Sequence[int] = CROWDS, tasks: int = TASKS) -> dict[str, Any]:
     """Measure each part in a process of its own, one after the other, and foretell."""
     found: dict[str, Any] = {
-        "machine": machine(),
+        "machine": describe_processor(),
         "graph": _part("graph"),
         "store": _part("store"),
         "crowds": _part("crowds", "--tasks", str(tasks), "--crowds", *map(str, crowds)),
@@ -110,16 +119,21 @@ def graph_of_splits(splits: int = SPLITS, *, each: float = 60.0) -> dict[str, An
     scheduler holds all of it, with ``before`` what the process had when it began.
     """
     from ketadask.bench.synthetic import problem
-    from ketadask.cluster.crowd import hand_over
-    from ketadask.cluster.planning import block_size
+    from ketadask.cluster.in_process import hand_over
     from ketadask.cohort.splits import HoldoutSplit
-    from ketadask.search.criteria import Gates
+    from ketadask.pipeline.task_sizes import block_size
     from ketadask.search.graph import hit_blocks
     from ketadask.search.persona_search import PersonaSearch
-    from ketadask.store import Parts, blocks
+    from ketadask.search.thresholds import GateThresholds
+    from ketadask.store.parts import Parts
+    from ketadask.store.ranges import blocks
 
     made, search = problem(), PersonaSearch(max_literals=3, keep=100)
-    splitter, parts, gates = HoldoutSplit(splits, seed=7), Parts(Path("hits"), "bench"), Gates()
+    splitter, parts, gates = (
+        HoldoutSplit(splits, seed=7),
+        Parts(Path("hits"), "bench"),
+        GateThresholds(),
+    )
     before = memory_now()
     started = time.perf_counter()
     block = block_size(each, splits, 1000, 10.0)
@@ -148,14 +162,15 @@ def store_throughput(count: int = 200, rows: int = 2000) -> dict[str, Any]:
     from ketadask.bench.synthetic import problem
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.search.block import search_block
-    from ketadask.search.criteria import Gates
     from ketadask.search.persona_search import PersonaSearch
-    from ketadask.store import Parts, range_name
+    from ketadask.search.thresholds import GateThresholds
+    from ketadask.store.parts import Parts
+    from ketadask.store.ranges import range_name
 
     search = PersonaSearch(max_literals=2, keep=100)
     splits = -(-rows // 200)
     tables, _ = search_block(
-        problem(), search, HoldoutSplit(splits, seed=7), 0, splits - 1, gates=Gates()
+        problem(), search, HoldoutSplit(splits, seed=7), 0, splits - 1, gates=GateThresholds()
     )
     with TemporaryDirectory(prefix="ketadask-bench-") as folder:
         parts = Parts(Path(folder) / "hits", "bench")
@@ -186,7 +201,7 @@ def crowds(sizes: Sequence[int], tasks: int) -> dict[str, Any]:
     a single worker (``latency``).
     """
     from ketadask.bench.graph import naps
-    from ketadask.cluster.crowd import crowd
+    from ketadask.cluster.in_process import crowd
 
     rows, begin, latency = [], 0.0, 0.0
     for workers in sorted(sizes):
@@ -216,7 +231,7 @@ def crowds(sizes: Sequence[int], tasks: int) -> dict[str, Any]:
 def sleepers(asked: Sequence[tuple[int, float, int]] = NAPS) -> list[dict[str, Any]]:
     """Run tasks that sleep, each worker some; what is not sleep is overhead."""
     from ketadask.bench.graph import naps
-    from ketadask.cluster.crowd import crowd
+    from ketadask.cluster.in_process import crowd
 
     rows = []
     for workers in dict.fromkeys(count for count, _, _ in asked):
@@ -238,15 +253,15 @@ def sleepers(asked: Sequence[tuple[int, float, int]] = NAPS) -> list[dict[str, A
     return rows
 
 
-def _ended(executor: Any, tasks: Sequence[Any]) -> Spent:
-    from ketadask.cluster import TaskFailure
+def _ended(executor: Any, tasks: Sequence[Any]) -> Elapsed:
+    from ketadask.pipeline.executor import TaskFailure
 
     def compute() -> None:
         for _, result in executor.compute(tasks):
             if isinstance(result, TaskFailure):
                 raise RuntimeError(str(result)) from result.error
 
-    return spent(compute)
+    return time_call(compute)
 
 
 _PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {

@@ -36,7 +36,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class ScalingForecast:
     """A study on W workers: how it is cut, how long it takes, and what that is limited by."""
 
     workers: int
@@ -47,9 +47,9 @@ class Predicted:
     limit: str
 
 
-def predict(
+def forecast(
     machine: Machine, *, splits: int, each: float, workers: int, task_seconds: float = 10.0
-) -> Predicted:
+) -> ScalingForecast:
     """Predict a study of ``splits`` searches of ``each`` seconds.
 
     Tasks are cut as a study cuts them. Workers go through them in rounds while one scheduler, and
@@ -62,7 +62,7 @@ def predict(
     >>> predict(quick, splits=100_000, each=0.5, workers=100).limit
     'work'
     """
-    from ketadask.cluster.planning import block_size
+    from ketadask.pipeline.task_sizes import block_size
 
     block = block_size(each, splits, workers, task_seconds)
     tasks = -(-splits // block)
@@ -80,7 +80,7 @@ def predict(
     }
     worst = max(losses, key=lambda name: losses[name])
     limit = "work" if losses[worst] < 0.05 * seconds else worst
-    return Predicted(workers, tasks, block, seconds, ideal / seconds, limit)
+    return ScalingForecast(workers, tasks, block, seconds, ideal / seconds, limit)
 
 
 def table(
@@ -91,7 +91,7 @@ def table(
         {
             "each": each,
             "splits": splits,
-            **vars(predict(machine, splits=splits, each=each, workers=count)),
+            **vars(forecast(machine, splits=splits, each=each, workers=count)),
         }
         for each in work
         for count in workers

@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ketadask.bench.clocks import machine, one_core
-from ketadask.bench.showing import machine_line, said, share, show
-from ketadask.schema import InputError
+from ketadask.bench.timing import describe_processor, machine_line, one_core, said, share, show
+from ketadask.schema.errors import InputError
 
 _DEPTHS = {
     "depth": "literals", "units": "units", "keep": "best", "candidates": "candidates",
@@ -58,7 +57,7 @@ def main(words: Sequence[str]) -> int:
         if asked.part:
             print(json.dumps(_PARTS[asked.part](asked)))
             return 0
-        found = measure(growth=asked.growth, pysubgroup=asked.pysubgroup)
+        found = measure_search(growth=asked.growth, pysubgroup=asked.pysubgroup)
     if asked.json:
         print(json.dumps(found))
     else:
@@ -66,13 +65,13 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def measure(*, growth: bool = False, pysubgroup: Path | None = None) -> dict[str, Any]:
+def measure_search(*, growth: bool = False, pysubgroup: Path | None = None) -> dict[str, Any]:
     """Measure each part in a process of its own, one after the other, on one core."""
     if growth:
-        return {"machine": machine(), "growth": _part("growth")}
+        return {"machine": describe_processor(), "growth": _part("growth")}
     rates = _part("rates")
     found: dict[str, Any] = {
-        "machine": machine(),
+        "machine": describe_processor(),
         "depths": _part("depths"),
         "rates": rates,
         "many_words": _part("many", "--ceiling", str(rates["ceiling"])),
@@ -92,7 +91,7 @@ def _part(name: str, *more: str) -> Any:
 
 
 def _depths(asked: argparse.Namespace) -> Any:
-    from ketadask.bench.searches import depths
+    from ketadask.bench.search_growth import depths
 
     return depths()
 
@@ -104,25 +103,25 @@ def _rates(asked: argparse.Namespace) -> Any:
 
 
 def _many(asked: argparse.Namespace) -> Any:
-    from ketadask.bench.searches import many_words
+    from ketadask.bench.search_growth import many_words
 
     return many_words(asked.ceiling)
 
 
 def _growth(asked: argparse.Namespace) -> Any:
-    from ketadask.bench.searches import growth
+    from ketadask.bench.search_growth import growth
 
     return growth()
 
 
 def _compile(asked: argparse.Namespace) -> Any:
-    from ketadask.bench.compiling import compile_times
+    from ketadask.bench.search_compile import compile_times
 
     return compile_times()
 
 
 def _peer(asked: argparse.Namespace) -> Any:
-    from ketadask.bench.peer import compare
+    from tests.benchmarks.peer import compare
 
     return compare(asked.pysubgroup)
 

@@ -17,16 +17,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ketadask.bench.clocks import machine, memory_now
-from ketadask.bench.showing import machine_line, share, show
 from ketadask.bench.synthetic import FEATURES, UNITS, problem
+from ketadask.bench.timing import describe_processor, machine_line, memory_now, share, show
 
 if TYPE_CHECKING:
-    from ketadask.cluster import Executor
     from ketadask.cohort.splits import HoldoutSplit
+    from ketadask.pipeline.executor import Executor
     from ketadask.search.persona_search import PersonaSearch
-    from ketadask.search.problem import Problem
-    from ketadask.store import Receipt
+    from ketadask.search.problem import SearchProblem
+    from ketadask.store.parts import Receipt
 
 SPLITS = (100, 1000)
 WORKERS = (1, 2)
@@ -46,7 +45,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, metavar="N")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(list(words))
-    found = {"machine": machine(), **study(splits=asked.splits, workers=asked.workers)}
+    found = {"machine": describe_processor(), **study(splits=asked.splits, workers=asked.workers)}
     if asked.json:
         print(json.dumps(found))
         return 0
@@ -84,7 +83,8 @@ def study(
     once per worker and all tasks and receipts, ``memory`` what this process holds, scheduler
     included.
     """
-    from ketadask.cluster import Profile, connect
+    from ketadask.cluster.connect import connect
+    from ketadask.cluster.profile import Profile
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.search.persona_search import PersonaSearch
 
@@ -116,19 +116,20 @@ def study(
 
 def _run(
     executor: Executor,
-    made: Problem,
+    made: SearchProblem,
     search: PersonaSearch,
     splitter: HoldoutSplit,
     block: int,
     folder: Path,
 ) -> tuple[dict[str, Any], list[Receipt]]:
-    from ketadask.cluster import TaskFailure
-    from ketadask.search.criteria import Gates
+    from ketadask.pipeline.executor import TaskFailure
     from ketadask.search.graph import hit_blocks
-    from ketadask.store import Parts, blocks
+    from ketadask.search.thresholds import GateThresholds
+    from ketadask.store.parts import Parts
+    from ketadask.store.ranges import blocks
 
     ranges = blocks([(0, splitter.n_splits - 1)], block)
-    parts, gates = Parts(folder, "bench"), Gates()
+    parts, gates = Parts(folder, "bench"), GateThresholds()
     started = time.perf_counter()
     tasks = hit_blocks(made, search, splitter, ranges, parts, gates)
     built = time.perf_counter()

@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ketadask.search.literals import Literals
-    from ketadask.search.problem import Problem
+    from ketadask.search.problem import SearchProblem
 
 UNITS, FEATURES, CUTS = 63, 360, 6
 
@@ -43,7 +43,7 @@ def literals(
 
 def problem(
     units: int = UNITS, features: int = FEATURES, *, cuts: int = CUTS, seed: int = 7
-) -> Problem:
+) -> SearchProblem:
     """A pooled crossover trial without any persona: two cases per participant, active works.
 
     Examples
@@ -52,8 +52,8 @@ def problem(
     >>> made.trial
     <Trial: pooled, 9 units of 5 participants>
     """
-    from ketadask.cohort.designs import POOLED, Trial, trial_scores
-    from ketadask.search.problem import Problem
+    from ketadask.cohort.designs import POOLED, TrialArrays, trial_scores
+    from ketadask.search.problem import SearchProblem
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(units,)))
     row = np.arange(units)
@@ -67,8 +67,8 @@ def problem(
     same = np.zeros(units, dtype=np.int64)
     score = trial_scores(POOLED, outcome, stratum=stratum, active_first=active_first, trial=same)
     responded = np.bincount(participant, weights=improvement)[participant] > 0.8
-    trial = Trial(
+    trial = TrialArrays(
         POOLED, outcome, participant, stratum, 2 * stratum + responded, period, active_first, same,
         score,
     )  # fmt: skip
-    return Problem(literals(units, features, cuts=cuts, seed=seed), trial)
+    return SearchProblem(literals(units, features, cuts=cuts, seed=seed), trial)

@@ -32,8 +32,8 @@ Changes = Annotated[
 RUNS = Path("runs")
 
 
-@app.command(short_help="Write a study folder with planted truth.")
-def simulate(
+@app.command("simulate", short_help="Write a study folder with planted truth.")
+def simulate_command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     participants: Annotated[int, typer.Option(help="How many.")] = 33,
     seed: Annotated[int, typer.Option(help="Seed of the study.")] = 7,
@@ -47,7 +47,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
 ) -> None:
     """Write a study folder with planted truth, in the formats real studies come in."""
-    from ketadask.simulate import simulate as write
+    from ketadask.simulate.study import simulate_study as write
 
     folder = write(
         out,
@@ -65,23 +65,23 @@ def simulate(
     typer.echo(folder)
 
 
-@app.command(short_help="Say what a study is made of and could find.")
-def check(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+@app.command("check", short_help="Say what a study is made of and could find.")
+def check_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Read settings and tables; say what is there, what is missing and why, and the chances."""
-    from ketadask.cli.checks import show_check
-    from ketadask.cli.power import tell_outlook
-    from ketadask.study import Study
+    from ketadask.cli.checks import print_check
+    from ketadask.cli.power import print_outlook
+    from ketadask.study.study import Study
 
     asked = Study.read(study, changes=changes, out=out)
     checked = asked.check()
-    well = show_check(checked)
-    tell_outlook(asked, checked)
+    well = print_check(checked)
+    print_outlook(asked, checked)
     if not well:
         raise typer.Exit(2)
 
 
-@app.command(short_help="Say what a study of this size could find.")
-def power(
+@app.command("power", short_help="Say what a study of this size could find.")
+def power_command(
     study: StudyFile,
     participants: Annotated[list[int] | None, typer.Option(help="Sizes; may be repeated.")] = None,
     features: Annotated[list[int] | None, typer.Option(help="Lengths of the list.")] = None,
@@ -94,10 +94,10 @@ def power(
     out: Out = RUNS,
 ) -> None:
     """Simulate studies of this size, and twice and four times it; write a table and a figure."""
-    from ketadask.cli.power import tell_power
-    from ketadask.study import Study
+    from ketadask.cli.power import print_power
+    from ketadask.study.study import Study
 
-    tell_power(
+    print_power(
         Study.read(study, changes=changes, out=out, cluster=cluster),
         participants=participants or [],
         features=features or [],
@@ -108,93 +108,93 @@ def power(
     )
 
 
-@app.command(short_help="Do everything that is not done yet.")
-def run(
+@app.command("run", short_help="Do everything that is not done yet.")
+def run_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Do everything that is not done yet; the last line is the path of the report."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).run())
+    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).run())
 
 
-@app.command(short_help="Turn inputs into features and a cohort.")
-def extract(
+@app.command("extract", short_help="Turn inputs into features and a cohort.")
+def extract_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Open or simulate the inputs, measure the recordings, assemble the cohort; no searches yet."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).extract())
+    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).extract())
 
 
-@app.command(short_help="Search all splits and all relabelled trials.")
-def search(
+@app.command("search", short_help="Search all splits and all relabelled trials.")
+def search_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Search all splits and all relabelled trials; no verdicts yet."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).search())
+    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).search())
 
 
-@app.command(short_help="Judge what the searches found.")
-def judge(
+@app.command("judge", short_help="Judge what the searches found.")
+def judge_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Judge what the searches found; they must be finished."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
+    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
 
 
-@app.command(short_help="Foretell response from brain structure.")
-def predict(
+@app.command("predict", short_help="Foretell response from brain structure.")
+def predict_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Foretell response from brain structure, lock the model, apply it to other cohorts."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out, cluster=cluster).predict())
+    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).predict())
 
 
-@app.command(short_help="Write the report of what has been judged.")
-def report(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+@app.command("report", short_help="Write the report of what has been judged.")
+def report_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Write the report of what has been judged."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
 
-    show_ending(Study.read(study, changes=changes, out=out).report())
+    print_summary(Study.read(study, changes=changes, out=out).report())
 
 
-@app.command(short_help="Show what is present and what is missing.")
-def status(
+@app.command("status", short_help="Show what is present and what is missing.")
+def status_command(
     study: StudyFile,
     changes: Changes = None,
     out: Out = RUNS,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds.")] = False,
 ) -> None:
     """Show which parts of a study are present and which are missing; changes nothing."""
-    from ketadask.cli.tables import show_status, watch_status
-    from ketadask.study import Study
-    from ketadask.study.submit import situation
+    from ketadask.cli.tables import print_status, watch_status
+    from ketadask.study.study import Study
+    from ketadask.study.submit import queue_lines
 
     found = Study.read(study, changes=changes, out=out)
     if watch:
         watch_status(found.watched())
     else:
-        show_status(found.status())
-    for line in situation(found):
+        print_status(found.status())
+    for line in queue_lines(found):
         typer.echo(line)
 
 
-@app.command(short_help="Put the study on the queue and return.")
-def submit(
+@app.command("submit", short_help="Put the study on the queue and return.")
+def submit_command(
     study: StudyFile,
     cluster: Annotated[
         Path, typer.Option("--cluster", metavar="PROFILE.yaml", help="A profile of kind slurm.")
@@ -203,8 +203,8 @@ def submit(
     out: Out = RUNS,
 ) -> None:
     """Put the study on the queue as a job of its own and return; it survives logout."""
-    from ketadask.study import Study
-    from ketadask.study.submit import submit as hand_in
+    from ketadask.study.study import Study
+    from ketadask.study.submit import submit_study as hand_in
 
     words = [str(study.absolute()), "--cluster", str(cluster.absolute())]
     words += ["--out", str(out.absolute())]
@@ -215,30 +215,30 @@ def submit(
     typer.echo(asked.place.path)
 
 
-@app.command(hidden=True, short_help="What `submit` runs.")
-def head(
+@app.command("head", hidden=True, short_help="What `submit` runs.")
+def head_command(
     study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
     """Do the study inside the job that `submit` made."""
-    from ketadask.cli.tables import show_ending
-    from ketadask.study import Study
-    from ketadask.study.submit import head as lead
+    from ketadask.cli.tables import print_summary
+    from ketadask.study.study import Study
+    from ketadask.study.submit import run_head_job as lead
 
-    show_ending(lead(Study.read(study, changes=changes, out=out, cluster=cluster)))
+    print_summary(lead(Study.read(study, changes=changes, out=out, cluster=cluster)))
 
 
-@app.command(short_help="Cancel the jobs of a submitted study.")
-def cancel(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+@app.command("cancel", short_help="Cancel the jobs of a submitted study.")
+def cancel_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
     """Cancel the jobs of a submitted study; what is finished is kept."""
-    from ketadask.study import Study
-    from ketadask.study.submit import cancel as end
+    from ketadask.study.study import Study
+    from ketadask.study.submit import cancel_study as end
 
     jobs = end(Study.read(study, changes=changes, out=out.absolute()))
     typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "nothing is on the queue")
 
 
-@app.command(short_help="Compute one task's share of the blocks.")
-def share(
+@app.command("array-task", short_help="Compute one task's share of the blocks.")
+def array_task_command(
     study: StudyFile,
     task: Annotated[int, typer.Option("--task", help="Number of this task, from 0.")],
     tasks: Annotated[int, typer.Option("--tasks", help="How many tasks there are.")],
@@ -251,38 +251,39 @@ def share(
     Every search is made whole by one task, however long it takes; `run` and `submit` split those
     longer than two tasks over several workers.
     """
-    from ketadask.cli.tables import show_ending
-    from ketadask.cluster import Profile
-    from ketadask.study import Study
-    from ketadask.study.shares import share as compute
+    from ketadask.cli.tables import print_summary
+    from ketadask.cluster.profile import Profile
+    from ketadask.study.array import run_array_task as compute
+    from ketadask.study.study import Study
 
     asked = Study.read(study, changes=changes, out=out, cluster=cluster)
     if cluster is None:
         asked = replace(asked, profile=Profile(kind="synchronous"))
-    show_ending(compute(asked, task, tasks))
+    print_summary(compute(asked, task, tasks))
 
 
-@app.command(short_help="Try what a study needs of this machine.")
-def doctor(cluster: Cluster = None, out: Out = RUNS) -> None:
+@app.command("doctor", short_help="Try what a study needs of this machine.")
+def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
     """Try what a study needs of this machine; say what would fail, and the remedy."""
-    from ketadask.cli.tables import show_doctor
-    from ketadask.study.doctor import examine
+    from ketadask.cli.tables import print_system_checks
+    from ketadask.study.doctor import check_system
 
-    if not show_doctor(examine(cluster, out)):
+    if not print_system_checks(check_system(cluster, out)):
         raise typer.Exit(1)
 
 
 @app.command(
+    "bench",
     short_help="Measure this machine and this version.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )
-def bench(
+def bench_command(
     context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure.")] = "--help",
 ) -> None:
     """Measure this machine and this version; `ketadask bench search --help` lists the options."""
-    from ketadask.cli.benches import measure, measurements
+    from ketadask.cli.benches import measurements, run_benchmark
 
     if what in ("--help", "-h"):
         typer.echo("Usage: ketadask bench WHAT [OPTIONS]\n")
@@ -290,7 +291,7 @@ def bench(
             typer.echo(f"  {name:10}{about}")
         typer.echo("\n`ketadask bench WHAT --help` lists the options of one.")
         raise typer.Exit
-    raise typer.Exit(measure(what, list(context.args)))
+    raise typer.Exit(run_benchmark(what, list(context.args)))
 
 
 @app.callback(invoke_without_command=True)

@@ -6,10 +6,10 @@ import pkgutil
 from importlib import import_module
 from types import ModuleType
 
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 
-def measure(what: str, words: list[str]) -> int:
+def run_benchmark(what: str, words: list[str]) -> int:
     """Run ``ketadask.bench.<what>:main`` with the remaining words; return its exit code."""
     import ketadask.bench
 

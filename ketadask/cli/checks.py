@@ -11,12 +11,12 @@ from rich.table import Table
 from ketadask.cli.tables import console
 
 if TYPE_CHECKING:
-    from ketadask.study.checks import Checked
+    from ketadask.study.check import StudyCheck
 
 _SHOWN = 10
 
 
-def show_check(checked: Checked) -> bool:
+def print_check(checked: StudyCheck) -> bool:
     """Print what the tables hold; return whether the study may run on them."""
     out = console()
     flow, analysed = checked.flow, checked.flow["analysed"]
@@ -30,8 +30,8 @@ def show_check(checked: Checked) -> bool:
     told = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in checked.response.items())
     out.print(f"response      {told} ({checked.outcome})")
     out.print(f"units         {checked.units:,} in the {checked.design} design")
-    if checked.room is not None:
-        out.print(f"splits        {checked.room.line()}", soft_wrap=True)
+    if checked.split_capacity is not None:
+        out.print(f"splits        {checked.split_capacity.line()}", soft_wrap=True)
     if checked.alone:
         out.print(
             f"alone         {checked.alone:,} of these units have nobody to exchange with "
@@ -65,7 +65,7 @@ def show_check(checked: Checked) -> bool:
     return not checked.stops
 
 
-def _list_wrong(out: Console, checked: Checked) -> None:
+def _list_wrong(out: Console, checked: StudyCheck) -> None:
     kept = "the study stops at them" if checked.stops else "they count as missing"
     out.print(f"Wrong cells: {len(checked.wrong) or 'none'}{f'; {kept}' if checked.wrong else ''}")
     for each in checked.wrong[:_SHOWN]:

@@ -19,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> None:
 def run(words: list[str], *, debug: bool = False) -> int:
     """Return the exit code of one command; with ``debug`` errors come with their traceback."""
     from ketadask.cli.app import app
-    from ketadask.schema import InputError
+    from ketadask.schema.errors import InputError
 
     try:
         app(words, prog_name="ketadask")

@@ -14,9 +14,9 @@ from ketadask.cli.tables import console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketadask.study import Study
-    from ketadask.study.checks import Checked
-    from ketadask.study.outlook import Outlook
+    from ketadask.study.check import StudyCheck
+    from ketadask.study.power import PowerPreview
+    from ketadask.study.study import Study
 
 _SHOWN = {
     "design": "design",
@@ -30,7 +30,7 @@ _SHOWN = {
 }
 
 
-def tell_power(
+def print_power(
     study: Study,
     *,
     participants: list[int],
@@ -41,19 +41,19 @@ def tell_power(
     as_json: bool,
 ) -> None:
     """Simulate and print the table, as JSON where asked; the folder of the figure comes last."""
-    from ketadask.study import outlook
+    from ketadask.study import power
 
     if not (participants and features):
-        sizes = outlook.default_sizes(*outlook.size_of(study))
+        sizes = power.default_sizes(*power.size_of(study))
         participants, features = participants or sizes[0], features or sizes[1]
-    asked = outlook.plan(
+    asked = power.plan(
         study.settings,
         participants,
         features,
-        effects or list(outlook.EFFECTS),
-        coverages or [outlook.COVERAGE],
+        effects or list(power.EFFECTS),
+        coverages or [power.COVERAGE],
     )
-    table, folder = outlook.study_power(study, asked, simulations=simulations)
+    table, folder = power.study_power(study, asked, simulations=simulations)
     if as_json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
@@ -90,9 +90,9 @@ def _show(table: pd.DataFrame, folder: Path) -> None:
     print(folder / "power.svg")
 
 
-def tell_outlook(study: Study, checked: Checked) -> None:
+def print_outlook(study: Study, checked: StudyCheck) -> None:
     """Say whether a study of this size could find anything, before it runs."""
-    from ketadask.study.outlook import quick_look
+    from ketadask.study.power import quick_look
 
     design = study.settings.design.kind
     people = round(checked.units / 2) if design == "pooled" else checked.units
@@ -105,7 +105,7 @@ def tell_outlook(study: Study, checked: Checked) -> None:
         out.print(line, soft_wrap=True)
 
 
-def outlook_lines(told: Outlook) -> list[str]:
+def outlook_lines(told: PowerPreview) -> list[str]:
     """Return the outlook of a study in words."""
     s = told.scenario
     found = f"{told.detected} of {told.simulations}"

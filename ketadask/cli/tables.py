@@ -19,9 +19,9 @@ from ketadask import names as nm
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketadask.study.doctor import Finding
-    from ketadask.study.states import State
-    from ketadask.study.study import Ending
+    from ketadask.cluster.queue_checks import SystemCheck
+    from ketadask.study.status import StageStatus
+    from ketadask.study.study import RunSummary
 
 _SHOWN = 10
 _WHOLE = ("file", "folder")
@@ -34,7 +34,7 @@ def console() -> Console:
     return made if made.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
-def show_ending(ending: Ending) -> None:
+def print_summary(ending: RunSummary) -> None:
     """Print the verdicts where there are some, and where to look; the report's path comes last."""
     out = console()
     if ending.verdicts is not None:
@@ -86,7 +86,7 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
     return table
 
 
-def _show_across(out: Console, ending: Ending) -> None:
+def _show_across(out: Console, ending: RunSummary) -> None:
     """Print where what is claimed holds; noise may agree in all trials, and holds in none."""
     verdicts, told = ending.verdicts, ending.trials
     if verdicts is None or told is None or not len(told):
@@ -149,7 +149,7 @@ def _share(value: float | None) -> str:
     return "" if value is None or isnan(value) else f"{value:.1%}"
 
 
-def show_status(states: list[State]) -> None:
+def print_status(states: list[StageStatus]) -> None:
     """Print one line per stage."""
     out = console()
     out.print(status_table(states))
@@ -159,7 +159,7 @@ def show_status(states: list[State]) -> None:
             break
 
 
-def watch_status(read: Callable[[], list[State]], *, seconds: float = 2.0) -> None:
+def watch_status(read: Callable[[], list[StageStatus]], *, seconds: float = 2.0) -> None:
     """Show one line per stage, anew every few seconds, until nothing is missing or on Ctrl-C."""
     out = console()
     with suppress(KeyboardInterrupt), Live(console=out, auto_refresh=False) as live:
@@ -171,7 +171,7 @@ def watch_status(read: Callable[[], list[State]], *, seconds: float = 2.0) -> No
             sleep(seconds)
 
 
-def status_table(states: list[State]) -> Table:
+def status_table(states: list[StageStatus]) -> Table:
     """Return one line per stage, its file or what is missing of it in the last column."""
     table = Table(
         title="Stages", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
@@ -194,7 +194,7 @@ def status_table(states: list[State]) -> Table:
     return table
 
 
-def show_doctor(findings: list[Finding]) -> bool:
+def print_system_checks(findings: list[SystemCheck]) -> bool:
     """Print what was tried; return whether everything is well."""
     table = Table(title="Doctor", title_justify="left")
     for name in ("", "what", "found", "remedy"):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
     from distributed.security import Security

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ketadask.cluster.executor import Executor, Synchronous, Threads
 from ketadask.cluster.profile import QUEUES, Profile
-from ketadask.schema import InputError
-
-ONE_THREAD = {
-    f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMBA", "BLIS")
-}
+from ketadask.pipeline.executor import Executor, Synchronous, Threads
+from ketadask.schema.errors import InputError
+from ketadask.store.environment import ONE_THREAD, cores
 
 # Workers hold next to nothing that could be spilled: a paused one would stay so for ever and say
 # nothing. They go on, and their nanny ends them at the limit, which is told and counted.
@@ -60,15 +56,6 @@ def connect(
         yield from _address(profile, logs)
 
 
-def cores() -> int:
-    """Return the number of cores this process may use, as system and queue leave them."""
-    from dask.system import CPU_COUNT
-
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    of_job = int(given) if given.isdigit() else CPU_COUNT
-    return max(1, min(CPU_COUNT, of_job, len(os.sched_getaffinity(0))))
-
-
 def _settings(profile: Profile) -> dict[str, object]:
     return {
         "distributed.scheduler.allowed-failures": profile.worker_deaths,
@@ -95,8 +82,8 @@ def _local(
     from distributed import Client, LocalCluster
 
     from ketadask.cluster.certificates import temporary
+    from ketadask.cluster.dask_executor import DaskExecutor
     from ketadask.cluster.logs import OwnInterrupts, WorkerLog, driver_log, watch_workers
-    from ketadask.cluster.scheduled import Scheduled
 
     workers = profile.workers or cores()
     with (
@@ -131,7 +118,7 @@ def _local(
             if logs is not None:
                 client.register_plugin(WorkerLog(str(logs)))
             dashboard = cluster.dashboard_link if profile.dashboard else None
-            executor = Scheduled(
+            executor = DaskExecutor(
                 client, workers=workers * profile.threads_per_worker, dashboard=dashboard
             )
             with watch_workers(cluster.scheduler, executor.events, say):
@@ -143,8 +130,8 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     from distributed import Client
 
     from ketadask.cluster.certificates import security as certificate
+    from ketadask.cluster.dask_executor import DaskExecutor
     from ketadask.cluster.logs import WorkerLog
-    from ketadask.cluster.scheduled import Scheduled
 
     security = None if profile.certificates is None else certificate(profile.certificates)
     with dask.config.set(_settings(profile)):
@@ -172,4 +159,4 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
             if logs is not None:
                 client.register_plugin(WorkerLog(str(logs)))
             workers = sum(client.nthreads().values())
-            yield Scheduled(client, workers=workers, dashboard=client.dashboard_link)
+            yield DaskExecutor(client, workers=workers, dashboard=client.dashboard_link)

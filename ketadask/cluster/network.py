@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 
 def addresses() -> dict[str, str]:

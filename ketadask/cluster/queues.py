@@ -19,16 +19,16 @@ import dask
 from distributed import Client, Scheduler
 
 from ketadask.cluster import certificates, slurm
-from ketadask.cluster.executor import Executor
-from ketadask.cluster.fleet import Fleet, Loss
+from ketadask.cluster.dask_executor import DaskExecutor
 from ketadask.cluster.interrupts import drained_on_interrupt
 from ketadask.cluster.logs import driver_log
 from ketadask.cluster.network import address_of, address_towards, is_loopback
 from ketadask.cluster.profile import Profile
-from ketadask.cluster.scheduled import Scheduled
-from ketadask.schema import InputError
+from ketadask.cluster.worker_jobs import Loss, WorkerJobs
+from ketadask.pipeline.executor import Executor
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import write_whole
-from ketadask.store.plain import render_json
+from ketadask.store.json_values import render_json
 
 RECORD = "cluster.json"
 _HEADROOM = 100 * 2**20
@@ -62,7 +62,7 @@ def worker_memory(profile: Profile) -> int:
 
     Examples
     --------
-    >>> from ketadask.cluster.queued import Job
+    >>> from ketadask.cluster.profile import Job
     >>> profile = Profile(kind="slurm", workers=1, job=Job(memory="2GiB", workers=2))
     >>> worker_memory(profile) // 2**20
     924
@@ -102,7 +102,8 @@ def made_cluster(profile: Profile, *, name: str, logs: Path, host: str, security
 
 def job_words(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
     """Return what dask-jobqueue is told of a job, the same on every queue where it can be."""
-    from ketadask.cluster.connect import NEVER_PAUSED, ONE_THREAD
+    from ketadask.cluster.connect import NEVER_PAUSED
+    from ketadask.store.environment import ONE_THREAD
 
     job, limit = profile.job, worker_memory(profile)
     exports = [f"export {variable}={value}" for variable, value in ONE_THREAD.items()]
@@ -164,7 +165,7 @@ def _jobqueue(name: str) -> Any:
 class _Pool:
     """The scheduler as the fleet sees it."""
 
-    def __init__(self, cluster: Any, profile: Profile, executor: Scheduled) -> None:
+    def __init__(self, cluster: Any, profile: Profile, executor: DaskExecutor) -> None:
         self._cluster, self._profile, self._executor = cluster, profile, executor
         self.losses: deque[Loss] = cluster.scheduler.losses
 
@@ -260,7 +261,7 @@ def queued(
         )
         client = stack.enter_context(Client(cluster, set_as_default=False))
         dashboard = cluster.dashboard_link if profile.dashboard else None
-        executor = Scheduled(
+        executor = DaskExecutor(
             client,
             workers=(profile.workers or 1) * profile.threads_per_worker,
             dashboard=_way_in(dashboard),
@@ -279,7 +280,7 @@ def queued(
 def _fleet(
     profile: Profile,
     cluster: Any,
-    executor: Scheduled,
+    executor: DaskExecutor,
     name: str,
     logs: Path,
     tell: Callable[[str], None],
@@ -299,8 +300,8 @@ def _fleet(
     if leftover:
         note(f"{len(leftover)} jobs of an earlier run were left on the queue and are cancelled")
         slurm.cancel(leftover)
-    walltime = slurm.seconds(profile.job.walltime) or 3600.0
-    fleet = Fleet(
+    walltime = slurm.parse_duration(profile.job.walltime) or 3600.0
+    fleet = WorkerJobs(
         pool=_Pool(cluster, profile, executor),
         job_name=name,
         logs=logs,

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ketadask.schema import InputError
-from ketadask.store import fingerprint
+from ketadask.schema.errors import InputError
+from ketadask.store.fingerprints import fingerprint
 
 _SECONDS = 40
 _COLUMNS = "%i|%T|%r|%N|%S|%L"
@@ -188,7 +188,7 @@ def look(jobs: Iterable[str]) -> dict[str, JobState]:
     found = {}
     for line in printed.splitlines():
         job, state, reason, node, start, left = [*line.split("|"), *[""] * 6][:6]
-        found[job.strip()] = JobState(state, reason, node, _time(start), seconds(left))
+        found[job.strip()] = JobState(state, reason, node, _time(start), parse_duration(left))
     return {job: found[job] for job in wanted if job in found}
 
 
@@ -235,7 +235,7 @@ def cancel(jobs: Iterable[str]) -> None:
             return
 
 
-def seconds(span: str) -> float | None:
+def parse_duration(span: str) -> float | None:
     """Return a span as SLURM writes it in seconds, or None where it is no span.
 
     Examples

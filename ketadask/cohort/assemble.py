@@ -16,9 +16,9 @@ import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
+from ketadask.cohort.consort import consort_counts
 from ketadask.cohort.feature_matrix import FAMILIES, drop_features, feature_matrix
-from ketadask.cohort.flow import flow
-from ketadask.cohort.harmonise import NONE, SITE, harmonised
+from ketadask.cohort.harmonise import NONE, SITE
 from ketadask.cohort.outcomes import (
     attach_outcome,
     contradictions,
@@ -32,7 +32,9 @@ from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.table import dataset_table
 from ketadask.features.scales import demographic_features, place_visits, scale_features
 from ketadask.features.volumes import RAW, volume_features
-from ketadask.schema import COHORT, EXCLUSIONS, InputError, nearest
+from ketadask.schema.datasets import COHORT
+from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.tables import EXCLUSIONS
 from ketadask.sources.visits import PERIODS
 
 
@@ -89,7 +91,7 @@ def assemble(
 
     Returns
     -------
-    The cohort (``ketadask.schema.COHORT``): one case per participant and infusion; ``value`` holds
+    The cohort (``ketadask.schema.datasets.COHORT``): one case per participant and infusion; ``value`` holds
     what was known before that infusion. ``attrs["exclusions"]`` lists who was left out and why,
     ``attrs["dropped"]`` which features, ``attrs["findings"]`` which cells were wrong and
     ``attrs["flow"]`` how many were assessed, left out and analysed, as JSON.
@@ -129,7 +131,7 @@ def assemble(
         "response_threshold": response_threshold,
         "volumes": volumes,
         "exclusions": _as_json(exclusions),
-        "flow": json.dumps(flow(people, chosen, exclusions, complete)),
+        "flow": json.dumps(consort_counts(people, chosen, exclusions, complete)),
         "dropped": json.dumps(dropped | few, sort_keys=True),
         "findings": json.dumps(noted),
     }
@@ -233,7 +235,7 @@ def _volumes(
 ) -> FeatureTable:
     _check_words("harmonise", [harmonise], (NONE, SITE))
     table = volume_features(images, how=how, asymmetry=asymmetry)
-    return harmonised(table, people) if harmonise == SITE else table
+    return harmonise(table, people) if harmonise == SITE else table
 
 
 def _with_volumes(cases: pd.DataFrame, images: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,35 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.cases import (
-    Cases,
-    cases_of,
+from ketadask.cohort.case_arrays import (
+    CaseArrays,
+    case_arrays,
+    check_both_arms,
+    check_outcomes,
     codes,
     listed_exclusions,
-    need_both_arms,
-    need_outcomes,
     one_case_per_arm,
 )
-from ketadask.kernels.designs import (
-    cross_fitted,
-    crossover_score,
-    parallel_score,
-    pooled_score,
-)
-from ketadask.schema import COHORT, UNITS, InputError, nearest
+from ketadask.kernels.scores import cross_fitted, crossover_score, parallel_score, pooled_score
+from ketadask.schema.datasets import COHORT, UNITS
+from ketadask.schema.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = [
-    "Trial",
-    "crossover_score",
-    "parallel_score",
-    "pooled_score",
-    "trial_of",
-    "trial_scores",
-    "units",
-]
 
 POOLED, CROSSOVER, PARALLEL = "pooled", "crossover", "parallel"
 DESIGNS = (POOLED, CROSSOVER, PARALLEL)
@@ -48,7 +34,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class TrialArrays:
     """The arrays of a trial that travel to workers, features left out.
 
     Parameters
@@ -154,7 +140,7 @@ class Trial:
             if isinstance(value, np.ndarray):
                 digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
                 digest.update(np.ascontiguousarray(value).tobytes())
-        return "ketadask.cohort.designs.Trial", digest.hexdigest()
+        return "ketadask.cohort.designs.TrialArrays", digest.hexdigest()
 
 
 def trial_scores(
@@ -221,7 +207,7 @@ def _levelled(score: np.ndarray, trial: np.ndarray) -> np.ndarray:
     return score + score.mean() - (np.bincount(trial, weights=score) / size)[trial]
 
 
-def trial_of(units: xr.Dataset) -> Trial:
+def trial_arrays(units: xr.Dataset) -> TrialArrays:
     """Return the arrays of a units dataset that splits, gates and relabellings need.
 
     Scores must be those of the design: sides and relabelled trials have theirs made anew.
@@ -234,8 +220,8 @@ def trial_of(units: xr.Dataset) -> Trial:
     if arms != nm.ARMS:
         raise InputError("unknown arms", where=nm.ARM, value=arms, remedy=f"use {nm.ARMS}")
     outcome = np.ascontiguousarray(units["outcome"].values, dtype=np.float64)
-    need_outcomes(design, outcome, units[nm.PARTICIPANT].values, units["trial"].values)
-    trial = Trial(
+    check_outcomes(design, outcome, units[nm.PARTICIPANT].values, units["trial"].values)
+    trial = TrialArrays(
         design=design,
         outcome=outcome,
         participant=codes(units[nm.PARTICIPANT].values),
@@ -262,7 +248,7 @@ def trial_of(units: xr.Dataset) -> Trial:
     return trial
 
 
-def units(
+def score_units(
     cohort: xr.Dataset,
     *,
     design: str = CROSSOVER,
@@ -308,7 +294,7 @@ def units(
     import xarray as xr
 
     COHORT.check(cohort)
-    cases = cases_of(cohort, endpoint)
+    cases = case_arrays(cohort, endpoint)
     unusable = cases.unusable(design, endpoint)
     rows = np.setdiff1d(np.arange(cases.y.shape[0]), np.fromiter(unusable, dtype=np.int64))
     if not rows.size:
@@ -322,7 +308,7 @@ def units(
         shown, made = cases.paired(rows, baseline)
     else:
         shown, made = rows, cases.single(rows)
-    need_both_arms(design, made["outcome"], cases.trial[shown])
+    check_both_arms(design, made["outcome"], cases.trial[shown])
     coordinates = _coordinates(design, cases, rows, shown) | {"period": made["period"]}
     prediction = None
     if design == PARALLEL and adjust == "ridge":
@@ -361,7 +347,7 @@ def units(
 
 
 def _coordinates(
-    design: str, cases: Cases, rows: np.ndarray, shown: np.ndarray
+    design: str, cases: CaseArrays, rows: np.ndarray, shown: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Describe the units by the participants behind all their cases ``rows``."""
     described = cases.of_participants(rows)

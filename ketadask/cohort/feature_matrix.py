@@ -10,7 +10,7 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.names_order import natural
 
 FAMILIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)

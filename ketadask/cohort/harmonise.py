@@ -16,13 +16,13 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.features.feature_table import FeatureTable
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 NONE, SITE = "none", "site"
 _ROUNDS, _CLOSE = 1_000, 1e-10
 
 
-def harmonised(table: FeatureTable, people: pd.DataFrame) -> FeatureTable:
+def harmonise(table: FeatureTable, people: pd.DataFrame) -> FeatureTable:
     """Return features of a table, one row per participant, as if all came from one site.
 
     What goes with age and sex stays. Sites are those of ``people``, named within their trial.

@@ -7,10 +7,10 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.features.scales import baseline_visits
-from ketadask.kernels.designs import percent_improvement
-from ketadask.schema import InputError, nearest
-from ketadask.sources.instruments import INSTRUMENTS
+from ketadask.kernels.scores import percent_improvement
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.names_order import natural
+from ketadask.sources.rating_scales import INSTRUMENTS
 from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import SHARED, UNPLACED
 

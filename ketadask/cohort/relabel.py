@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.cases import codes
-from ketadask.cohort.designs import CROSSOVER, PARALLEL, Trial
-from ketadask.kernels.designs import period_effect
-from ketadask.schema import InputError, nearest
+from ketadask.cohort.case_arrays import codes
+from ketadask.cohort.designs import CROSSOVER, PARALLEL, TrialArrays
+from ketadask.kernels.scores import period_effect
+from ketadask.schema.errors import InputError, nearest
 
 HOWS = ("features", "arms", "no-effect")
 
 
 def relabel(
-    trial: Trial, *, seed: int, index: int, how: str = "features"
-) -> tuple[np.ndarray, Trial]:
+    trial: TrialArrays, *, seed: int, index: int, how: str = "features"
+) -> tuple[np.ndarray, TrialArrays]:
     """Return relabelled trial number ``index``: whose features each unit gets, and its scores.
 
     Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_RELABELLING, index))`` only.
@@ -73,14 +73,14 @@ def relabel(
     return unchanged, _randomised(trial, effect, rng)
 
 
-def overall_effect(trial: Trial) -> np.ndarray:
+def overall_effect(trial: TrialArrays) -> np.ndarray:
     """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
     own = codes(trial.trial)
     score = trial.scores(level=False)
     return (np.bincount(own, weights=score) / np.bincount(own))[own]
 
 
-def alone(trial: Trial, how: str = "features") -> np.ndarray:
+def unexchangeable_mask(trial: TrialArrays, how: str = "features") -> np.ndarray:
     """Return bool (unit,): units with nobody to exchange with, the same in every relabelling.
 
     Examples
@@ -105,12 +105,12 @@ def alone(trial: Trial, how: str = "features") -> np.ndarray:
     return told
 
 
-def need_exchange(trial: Trial, how: str, *, where: str = "how") -> int:
+def check_exchange(trial: TrialArrays, how: str, *, where: str = "how") -> int:
     """Return how many units are `alone`; an error where all are, and every p would be 1.
 
     ``where`` names the key that chose ``how``.
     """
-    told = alone(trial, how)
+    told = unexchangeable_mask(trial, how)
     if not told.all():
         return int(told.sum())
     remedy = "give small sites one name in the column site"
@@ -129,7 +129,7 @@ def need_exchange(trial: Trial, how: str, *, where: str = "how") -> int:
     )
 
 
-def _blocks(trial: Trial, order: np.ndarray, size: np.ndarray) -> np.ndarray:
+def _blocks(trial: TrialArrays, order: np.ndarray, size: np.ndarray) -> np.ndarray:
     """(participant,) who may exchange features with whom; ``order`` sorts units by participant."""
     first = order[np.cumsum(size) - size]
     keys = [trial.stratum[first], size]
@@ -138,7 +138,7 @@ def _blocks(trial: Trial, order: np.ndarray, size: np.ndarray) -> np.ndarray:
     return codes(*keys)
 
 
-def _places(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+def _places(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray]:
     """Return the units of participants seen on one arm, and among which their arms are permuted."""
     was, who = trial.arm == 1, codes(trial.participant)
     both = np.bincount(who, weights=was)[who] * np.bincount(who, weights=~was)[who] > 0
@@ -148,7 +148,7 @@ def _places(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     return single, codes(trial.trial[single], trial.period[single])
 
 
-def _exchanged_blocks(trial: Trial, rng: np.random.Generator) -> np.ndarray:
+def _exchanged_blocks(trial: TrialArrays, rng: np.random.Generator) -> np.ndarray:
     """Permute participants within stratum; the k-th period of one goes to the k-th of another."""
     who = codes(trial.participant)
     order = np.lexsort((trial.period, who))
@@ -164,7 +164,7 @@ def _exchanged_blocks(trial: Trial, rng: np.random.Generator) -> np.ndarray:
     return rows
 
 
-def _flipped(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> Trial:
+def _flipped(trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator) -> TrialArrays:
     """Exchange the arms of random participants of a crossover, sequences held as they were."""
     difference = trial.outcome[:, 0] - trial.outcome[:, 1]
     middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
@@ -178,7 +178,7 @@ def _flipped(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> Tria
     return _rescored(trial, np.column_stack((middle + redrawn / 2.0, middle - redrawn / 2.0)))
 
 
-def _randomised(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> Trial:
+def _randomised(trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator) -> TrialArrays:
     """Give arms anew: exchanged within pairs, permuted among single cases."""
     was = trial.arm == 1
     who = codes(trial.participant)
@@ -204,11 +204,11 @@ def _randomised(trial: Trial, effect: np.ndarray, rng: np.random.Generator) -> T
     return _rescored(replace(trial, active_first=first, prediction=prediction), outcome)
 
 
-def _share(trial: Trial) -> np.ndarray:
+def _share(trial: TrialArrays) -> np.ndarray:
     own = codes(trial.trial)
     return (np.bincount(own, weights=trial.arm) / np.bincount(own))[own]
 
 
-def _rescored(trial: Trial, outcome: np.ndarray) -> Trial:
+def _rescored(trial: TrialArrays, outcome: np.ndarray) -> TrialArrays:
     moved = replace(trial, outcome=outcome)
     return replace(moved, score=moved.scores())

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 LEAST = 2
 KEEPS = ("participant", "case")

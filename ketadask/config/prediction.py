@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ketadask.config.sections import Section, Share, Whole
+from ketadask.config.analysis import Fraction, PositiveCount, Section
 
 LearnerName = Literal["svc-linear", "svc-rbf", "logistic", "forest"]
 Positive = Annotated[float, Field(gt=0)]
 Several = Annotated[int, Field(ge=2)]
 
 
-class Predict(Section):
+class PredictSettings(Section):
     """Response foretold from brain structure; asked for where this section is."""
 
     learner: LearnerName = Field(default="svc-linear", description="classifier")
@@ -32,7 +32,7 @@ class Predict(Section):
         min_length=1,
         description="svc-rbf: widths of the kernel, null for one over the variance",
     )
-    energies: tuple[Share | None, ...] = Field(
+    energies: tuple[Fraction | None, ...] = Field(
         default=(0.9,),
         min_length=1,
         description="shares of variance the principal components keep, null for none",
@@ -50,24 +50,24 @@ class Predict(Section):
     frame: Literal["pooled", "leave-site-out", "nested-leave-site-out"] = Field(
         default="pooled", description="folds mix sites, or leave them out, also inside"
     )
-    repeats: Whole = Field(default=10, description="repeats of the outer folds")
+    repeats: PositiveCount = Field(default=10, description="repeats of the outer folds")
     folds: Several = Field(default=10, description="outer folds")
-    inner_repeats: Whole = Field(default=10, description="repeats of the inner folds")
+    inner_repeats: PositiveCount = Field(default=10, description="repeats of the inner folds")
     inner_folds: Several = Field(default=10, description="inner folds")
     final: Literal["vote", "refit"] = Field(
         default="vote", description="models of the inner folds vote, or one is fitted to all"
     )
-    response_threshold: Share | None = Field(
+    response_threshold: Fraction | None = Field(
         default=None,
         description="share of the baseline that must be gone; that of the outcome if not given",
     )
     permutations: Annotated[int, Field(ge=0)] = Field(
         default=0, description="permutations of the labels, each repeating the choice; may grow"
     )
-    permuted_repeats: Whole = Field(
+    permuted_repeats: PositiveCount = Field(
         default=1, description="repeats of the outer folds in a permutation"
     )
-    permuted_inner_repeats: Whole = Field(
+    permuted_inner_repeats: PositiveCount = Field(
         default=1, description="repeats of the inner folds in a permutation"
     )
     external_trials: tuple[str, ...] = Field(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ketadask.config.yaml_text import parse_value, read_mapping
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,7 +51,7 @@ class ManyInputsError(InputError):
         return (ManyInputsError, (self.errors,))
 
 
-def read(path: Path | str, model: type[Model], overrides: Iterable[str] = ()) -> Model:
+def read_settings(path: Path | str, model: type[Model], overrides: Iterable[str] = ()) -> Model:
     """Return ``model`` filled from the YAML file at ``path``, then changed by ``a.b=c`` words.
 
     Paths in the file are relative to the file; paths in ``overrides`` to where you are.
@@ -74,7 +74,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
     Examples
     --------
-    >>> from ketadask.config.sections import Gates
+    >>> from ketadask.config.analysis import Gates
     >>> list(keys(Gates, "gates."))
     ['gates.p', 'gates.d', 'gates.use']
     """

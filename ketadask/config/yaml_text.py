@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 _MERGE = "tag:yaml.org,2002:merge"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 ABOUT = ("family", "kind", "measure", "label")
 MOST_LEVELS = 8
@@ -68,7 +68,7 @@ class FeatureTable:
         return found
 
 
-def kind_of(values: np.ndarray, low: float, high: float) -> str:
+def feature_kind(values: np.ndarray, low: float, high: float) -> str:
     """Return ordinal where a feature has at most eight levels, by its range or by what is seen.
 
     Examples

@@ -24,20 +24,20 @@ from dask.delayed import Delayed, delayed
 
 from ketadask import names as nm
 from ketadask.features.meg.extraction import extract
-from ketadask.features.meg.parts import FAILURE, part_name, recording_parts
 from ketadask.features.meg.registry import features
 from ketadask.features.meg.settings import POWER, MegSettings
-from ketadask.schema import InputError
-from ketadask.sources.meg.collection import Found
+from ketadask.features.meg.table import FAILURE, part_name, recording_parts
+from ketadask.schema.errors import InputError
+from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
-from ketadask.store import Parts, Receipt
+from ketadask.store.parts import Parts, Receipt
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 def feature_tasks(
-    found: Sequence[Found], settings: MegSettings, parts: Parts
+    found: Sequence[RecordingFile], settings: MegSettings, parts: Parts
 ) -> dict[str, Delayed]:
     """Return, by part name, one task for each recording that has no finished part."""
     finished = parts.finished()
@@ -52,7 +52,7 @@ def feature_tasks(
 
 
 def extract_recordings(
-    found: Sequence[Found], store: Path | str, settings: MegSettings | None = None
+    found: Sequence[RecordingFile], store: Path | str, settings: MegSettings | None = None
 ) -> Parts:
     """Measure what is missing of all recordings, on dask's current scheduler."""
     settings = settings or MegSettings()
@@ -107,7 +107,7 @@ def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) 
     )
 
 
-def _write(found: Found, settings: MegSettings, parts: Parts, name: str) -> Receipt:
+def _write(found: RecordingFile, settings: MegSettings, parts: Parts, name: str) -> Receipt:
     facts = {"recording": found.name, nm.PARTICIPANT: found.participant, "session": found.session}
     try:
         made = extract(found, settings)
@@ -118,18 +118,18 @@ def _write(found: Found, settings: MegSettings, parts: Parts, name: str) -> Rece
     )
 
 
-def _values(found: Found, settings: MegSettings) -> np.ndarray:
+def _values(found: RecordingFile, settings: MegSettings) -> np.ndarray:
     try:
         return extract(found, settings).features["value"].to_numpy(dtype=np.float64)
     except InputError:
         return np.full(len(features(settings.features)), np.nan)
 
 
-def _found(opened: xr.Dataset) -> Found:
+def _found(opened: xr.Dataset) -> RecordingFile:
     about = opened.attrs
     bads = tuple(str(name) for name in opened[nm.CHANNEL].values[opened["bad"].values])
     recording = Recording.at(about["source"])
-    return Found(
+    return RecordingFile(
         about["source"],
         about.get("participant", ""),
         about.get("session", ""),

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.features.factors import item_sums
-from ketadask.features.feature_table import ABOUT, FeatureTable, kind_of
-from ketadask.sources import instruments
+from ketadask.features.feature_table import ABOUT, FeatureTable, feature_kind
+from ketadask.features.subscales import item_sums
+from ketadask.sources import rating_scales
 from ketadask.sources.names_order import natural
 from ketadask.sources.scale_columns import KEYS, VISIT
-from ketadask.sources.visits import SHARED, UNPLACED, placed
+from ketadask.sources.visits import SHARED, UNPLACED, period_of_visit
 
 _PERSON = {"age": ("years", "age"), "sex": ("", "sex (0 male, 1 female)"), "bmi": ("kg/m2", "BMI")}
 
@@ -34,7 +34,7 @@ def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataF
     """
     visits = phenotype[phenotype[nm.PARTICIPANT].isin(list(sequences))].copy()
     visits["period"] = [
-        placed(sequences[person], *visit)
+        period_of_visit(sequences[person], *visit)
         for person, *visit in zip(*(visits[name] for name in VISIT), strict=True)
     ]
     return visits
@@ -67,7 +67,7 @@ def scale_features(
     sequences
         Arms in order of infusion per participant.
     factors
-        Whether to add the factor sums of ``ketadask.features.factors``.
+        Whether to add the factor sums of ``ketadask.features.subscales``.
     """
     values = baseline_visits(place_visits(phenotype, sequences))
     given = [c for c in phenotype.columns if c not in KEYS]
@@ -83,9 +83,9 @@ def scale_features(
     about = [
         (
             nm.SCALE,
-            kind_of(values[name].to_numpy(), *limits.get(name, instruments.limits(name))),
+            feature_kind(values[name].to_numpy(), *limits.get(name, rating_scales.limits(name))),
             units.get(name, ""),
-            labels.get(name, instruments.label(name)),
+            labels.get(name, rating_scales.label(name)),
         )
         for name in columns
     ]
@@ -103,7 +103,7 @@ def demographic_features(participants: pd.DataFrame) -> FeatureTable:
     about = [
         (
             nm.DEMOGRAPHIC,
-            kind_of(values[name].to_numpy(), *((0, 1) if name == "sex" else (0, math.inf))),
+            feature_kind(values[name].to_numpy(), *((0, 1) if name == "sex" else (0, math.inf))),
             *_PERSON[name],
         )
         for name in columns

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.regions import ETIV
 
 RAW, RESIDUAL = "raw", "residual"

@@ -11,18 +11,20 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.inference.explained import Votes, auc, count_votes, risk_coverage
-from ketadask.inference.relabelled import IDS
+from ketadask.inference.null import IDS
 from ketadask.inference.stability import passes
 
 if TYPE_CHECKING:
-    from ketadask.search import Gates, PersonaSearch, Problem
-    from ketadask.store import Range
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.thresholds import GateThresholds
+    from ketadask.store.ranges import Range
 
 COVERAGES = np.arange(1, 21) / 20
 """Shares of units at which curves of relabelled trials are compared."""
 
 
-def relabelled_problem(problem: Problem, *, seed: int, index: int, how: str) -> Problem:
+def relabelled_problem(problem: SearchProblem, *, seed: int, index: int, how: str) -> SearchProblem:
     """Return the problem of relabelled trial number ``index``."""
     from ketadask.cohort.relabel import relabel
 
@@ -31,13 +33,13 @@ def relabelled_problem(problem: Problem, *, seed: int, index: int, how: str) -> 
 
 
 def calibration_block(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
     numbers: Range,
     *,
     n_splits: int,
-    gates: Gates,
+    gates: GateThresholds,
     use: str,
     seed: int,
     how: str = "features",

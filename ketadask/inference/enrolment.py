@@ -9,16 +9,16 @@ import pandas as pd
 from scipy.stats import norm
 
 from ketadask import names as nm
-from ketadask.inference.relabelled import IDS
+from ketadask.inference.null import IDS
 from ketadask.kernels.resampling import nadeau_bengio
 
 if TYPE_CHECKING:
-    from ketadask.search import Problem
-    from ketadask.store import Range
+    from ketadask.search.problem import SearchProblem
+    from ketadask.store.ranges import Range
 
 
 def enrolled_block(
-    problem: Problem, splitter: Any, hits: pd.DataFrame, numbers: Range
+    problem: SearchProblem, splitter: Any, hits: pd.DataFrame, numbers: Range
 ) -> pd.DataFrame:
     """Enrol the holdout units inside the best favourable train persona of each split.
 

@@ -10,28 +10,29 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.relabelled import IDS
-from ketadask.kernels.evaluate import persona_q
+from ketadask.inference.null import IDS
 from ketadask.kernels.gates import gates as compare
+from ketadask.kernels.q_statistic import persona_q
 
 if TYPE_CHECKING:
-    from ketadask.cohort.designs import Trial
-    from ketadask.search import PersonaSearch, Problem
-    from ketadask.search.criteria import Gates
-    from ketadask.store import Range
+    from ketadask.cohort.designs import TrialArrays
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.thresholds import GateThresholds
+    from ketadask.store.ranges import Range
 
 _KEPT = ("p", "d", "interaction", "interaction_p", "published", "heterogeneity")
 
 
 @dataclass(frozen=True, eq=False)
-class Personas:
+class PersonaSet:
     """Personas chosen for judgement: (P, 4) literal numbers padded with -1, and polarities (P,)."""
 
     ids: np.ndarray
     polarity: np.ndarray
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], *more: pd.DataFrame) -> Personas:
+    def of(cls, found: Mapping[str, Any], *more: pd.DataFrame) -> PersonaSet:
         """Gather what searches found per polarity, and tables with polarity and literals.
 
         Duplicates count once; the first stays where it is.
@@ -74,14 +75,14 @@ class Personas:
 
 
 def evaluate_block(
-    problem: Problem,
-    personas: Personas,
+    problem: SearchProblem,
+    personas: PersonaSet,
     splitter: Any,
     searches: pd.DataFrame,
     numbers: Range,
     *,
     search: PersonaSearch,
-    gates: Gates,
+    gates: GateThresholds,
 ) -> pd.DataFrame:
     """Hold every persona against the splits ``numbers[0]`` .. ``numbers[1]``, both included.
 
@@ -135,7 +136,7 @@ def evaluate_block(
 
 
 def admissible(
-    problem: Problem, search: PersonaSearch, cover: np.ndarray, train: np.ndarray
+    problem: SearchProblem, search: PersonaSearch, cover: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
     """Return bool (P, S): whether the search may name the persona when it sees ``train`` (S, U)."""
     inside, sides = cover.astype(np.float64), train.T.astype(np.float64)
@@ -158,7 +159,11 @@ def _last_q(searches: pd.DataFrame, polarity: str, splits: np.ndarray) -> np.nda
 
 
 def _side(
-    cover: np.ndarray, trial: Trial, sign: np.ndarray, units: np.ndarray, gates: Gates
+    cover: np.ndarray,
+    trial: TrialArrays,
+    sign: np.ndarray,
+    units: np.ndarray,
+    gates: GateThresholds,
 ) -> dict[str, np.ndarray]:
     """Gates of all personas on one side of one split."""
     made = compare(cover[:, units], trial.outcome[units], trial.participant[units], trial.paired)

@@ -10,11 +10,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ketadask import names as nm
-from ketadask.inference.relabelled import IDS
+from ketadask.inference.null import IDS
 
 if TYPE_CHECKING:
-    from ketadask.search import Problem
-    from ketadask.store import Range
+    from ketadask.search.problem import SearchProblem
+    from ketadask.store.ranges import Range
 
 QUORUM = 0.5
 """Share of a split's hits that must hold a unit for them to speak for it."""
@@ -46,7 +46,7 @@ class Votes:
 
 
 def count_votes(
-    problem: Problem,
+    problem: SearchProblem,
     splitter: Any,
     hits: pd.DataFrame,
     passed: np.ndarray,

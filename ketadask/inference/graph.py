@@ -17,23 +17,25 @@ from dask.base import compute, tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
-from ketadask.inference.digest import Digest, digest_block
-from ketadask.inference.evaluation import Personas, evaluate_block
-from ketadask.inference.relabelled import kept, null_block, relabelled
+from ketadask.inference.evaluation import PersonaSet, evaluate_block
+from ketadask.inference.hit_summary import HitSummary, summarise_hits
+from ketadask.inference.null import kept, null_block, relabel_problem
 from ketadask.search.graph import found_of
-from ketadask.store import Parts, Range, Receipt, blocks, range_name
+from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import Range, blocks, range_name
 
 if TYPE_CHECKING:
-    from ketadask.search import PersonaSearch, Problem
-    from ketadask.search.criteria import Gates
-    from ketadask.search.resampled import Resampled
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.resampling import ResamplingResult
+    from ketadask.search.thresholds import GateThresholds
 
 ARITY = 8
 BLOCK = 25
 
 
 def null_blocks(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     ranges: Sequence[Range],
     parts: Parts,
@@ -49,7 +51,7 @@ def null_blocks(
     """
     shared, token = _shared(problem, search, seed, how, keep, parts, pieces)
     make = partial(_named, "nulls", null_block)
-    pose, keep = partial(relabelled, seed=seed, how=how), kept(search, keep)
+    pose, keep = partial(relabel_problem, seed=seed, how=how), kept(search, keep)
     return [
         delayed(_write)(
             parts, numbers, make, shared, search, numbers, seed=seed, how=how, keep=keep,
@@ -61,7 +63,7 @@ def null_blocks(
 
 
 def null_table(
-    problem: Problem, search: PersonaSearch, relabellings: int, *, seed: int, how: str
+    problem: SearchProblem, search: PersonaSearch, relabellings: int, *, seed: int, how: str
 ) -> pd.DataFrame:
     """All relabellings in one table, on dask's current scheduler."""
     shared, _ = _shared(problem)
@@ -75,15 +77,15 @@ def null_table(
 
 
 def evaluation_blocks(
-    problem: Problem,
-    personas: Personas,
+    problem: SearchProblem,
+    personas: PersonaSet,
     splitter: Any,
     searches: pd.DataFrame,
     ranges: Sequence[Range],
     parts: Parts,
     *,
     search: PersonaSearch,
-    gates: Gates,
+    gates: GateThresholds,
 ) -> list[Delayed]:
     """One task per range of splits; each writes the table ``evaluation`` of all personas."""
     shared, token = _shared(problem, personas, splitter, search, gates, parts)
@@ -100,7 +102,7 @@ def evaluation_blocks(
 
 
 def calibration_blocks(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
     ranges: Sequence[Range],
@@ -118,7 +120,7 @@ def calibration_blocks(
     ]  # fmt: skip
 
 
-def evaluate_missing(run: Resampled, personas: Personas, parts: Parts) -> list[Range]:
+def evaluate_missing(run: ResamplingResult, personas: PersonaSet, parts: Parts) -> list[Range]:
     """Finish ``parts`` on dask's current scheduler; return the ranges that cover all splits."""
     count = run.splitter.n_splits
     missing = blocks(parts.missing(count), BLOCK)
@@ -132,7 +134,7 @@ def evaluate_missing(run: Resampled, personas: Personas, parts: Parts) -> list[R
 
 
 def hits_digest(
-    problem: Problem,
+    problem: SearchProblem,
     splitter: Any,
     hits: Parts,
     ranges: Sequence[Range],
@@ -149,7 +151,7 @@ def hits_digest(
         )
         for first, last in ranges
     ]  # fmt: skip
-    return tree(digests, Digest.__add__)
+    return tree(digests, HitSummary.__add__)
 
 
 def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed:
@@ -160,7 +162,7 @@ def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed
     return level[0]
 
 
-def _shared(problem: Problem, *asked: Any) -> tuple[Delayed, str]:
+def _shared(problem: SearchProblem, *asked: Any) -> tuple[Delayed, str]:
     """Return the node of the problem, and a token of it and all else that makes a task differ."""
     token = tokenize(problem)
     return delayed(problem, traverse=False, name=f"problem-{token}"), tokenize(token, asked)[:12]
@@ -180,10 +182,10 @@ def _named(
 
 
 def _digest(
-    problem: Problem, splitter: Any, hits: Parts, part: tuple[str, Range], *, use: str
-) -> Digest:
+    problem: SearchProblem, splitter: Any, hits: Parts, part: tuple[str, Range], *, use: str
+) -> HitSummary:
     name, numbers = part
-    return digest_block(problem, splitter, hits.read(name, "hits"), numbers, use=use)
+    return summarise_hits(problem, splitter, hits.read(name, "hits"), numbers, use=use)
 
 
 def _below(last: int, n: int | None) -> int:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
-from ketadask.schema import COHORT, InputError
+from ketadask.schema.datasets import COHORT
+from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketadask.search import PersonaSearch, Problem
-    from ketadask.search.resampled import Resampled
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.resampling import ResamplingResult
 
 
 @dataclass(frozen=True, eq=False)
-class Null:
+class NullDistribution:
     """Relabelled trials of one search.
 
     Parameters
@@ -45,7 +47,7 @@ class Null:
     @property
     def maxima(self) -> pd.DataFrame:
         """The largest Q per relabelling and polarity."""
-        from ketadask.inference.relabelled import null_maxima
+        from ketadask.inference.null import null_maxima
 
         return null_maxima(self.table)
 
@@ -63,7 +65,7 @@ def null(
     how: str = "features",
     design: str = "crossover",
     memory: float | None = None,
-) -> Null:
+) -> NullDistribution:
     """Repeat a search on relabelled trials, with Dask's current scheduler.
 
     Parameters
@@ -79,32 +81,32 @@ def null(
     memory
         Bytes that a process searching may take; no limit by default.
     """
-    from ketadask.cohort.relabel import need_exchange
+    from ketadask.cohort.relabel import check_exchange
     from ketadask.inference.graph import null_table
 
     matrix = cohort
     if set(COHORT.variables) <= set(cohort.data_vars):
-        from ketadask.cohort import units
+        from ketadask.cohort.designs import score_units
 
-        matrix = units(cohort, design=design)
+        matrix = score_units(cohort, design=design)
     problem = search.problem(matrix, memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    need_exchange(problem.trial, how)
+    check_exchange(problem.trial, how)
     table = null_table(problem, search, relabellings, seed=seed, how=how)
-    return Null(table, _asked(search, problem), seed, how)
+    return NullDistribution(table, _asked(search, problem), seed, how)
 
 
 def judge(
-    hits: Resampled,
-    null: Null,
+    hits: ResamplingResult,
+    null: NullDistribution,
     *,
     use: str = "heterogeneity",
     alpha: float = ALPHA,
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
 ) -> pd.DataFrame:
-    """Return the verdict table of a resampling study: see `ketadask.inference.verdicts.judge`.
+    """Return the verdict table of a resampling study: see `ketadask.inference.verdicts.build_verdicts`.
 
     Parameters
     ----------
@@ -117,10 +119,11 @@ def judge(
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     """
     from ketadask.inference import verdicts
-    from ketadask.inference.evaluation import Personas
+    from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluate_missing
     from ketadask.inference.stability import persona_stability
-    from ketadask.store import Parts, fingerprint
+    from ketadask.store.fingerprints import fingerprint
+    from ketadask.store.parts import Parts
 
     if null.asked != _asked(hits.search, hits.problem):
         raise InputError(
@@ -128,12 +131,12 @@ def judge(
             remedy="make them with null(search, cohort) of the search and cohort that were run",
         )
     _need_enough(null.relabellings, alpha)
-    personas, count = Personas.of(hits.found), hits.splitter.n_splits
+    personas, count = PersonaSet.of(hits.found), hits.splitter.n_splits
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
     parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
     ranges = evaluate_missing(hits, personas, parts)
     stability = persona_stability(parts, ranges, personas, use=use, n=count)
-    return verdicts.judge(
+    return verdicts.build_verdicts(
         hits.problem, hits.search, hits.found, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
     )  # fmt: skip
@@ -153,7 +156,7 @@ def _need_enough(relabellings: int, alpha: float) -> None:
         )
 
 
-def _asked(search: PersonaSearch, problem: Problem) -> str:
-    from ketadask.store import fingerprint
+def _asked(search: PersonaSearch, problem: SearchProblem) -> str:
+    from ketadask.store.fingerprints import fingerprint
 
     return fingerprint(search.__dask_tokenize__(), problem.__dask_tokenize__())

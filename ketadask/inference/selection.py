@@ -10,15 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ketadask.inference.relabelled import IDS
-from ketadask.kernels.resampling import (
-    meinshausen_buhlmann_bound,
-    shah_samworth_bound,
-    wilson,
-)
+from ketadask.inference.null import IDS
+from ketadask.kernels.resampling import meinshausen_buhlmann_bound, shah_samworth_bound, wilson
 
 if TYPE_CHECKING:
-    from ketadask.store import Range
+    from ketadask.store.ranges import Range
 
 FREQUENT = 0.9
 """Share of the splits from which a feature counts as selected when false ones are bounded."""

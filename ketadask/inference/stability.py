@@ -16,11 +16,12 @@ from ketadask.kernels.resampling import (
     twice_median,
     wilson,
 )
-from ketadask.store import range_name
+from ketadask.store.ranges import range_name
 
 if TYPE_CHECKING:
-    from ketadask.inference.evaluation import Personas
-    from ketadask.store import Parts, Range
+    from ketadask.inference.evaluation import PersonaSet
+    from ketadask.store.parts import Parts
+    from ketadask.store.ranges import Range
 
 CELLS = 1 << 20
 """Split x persona cells held at once: with many splits, personas are taken a few at a time."""
@@ -43,7 +44,7 @@ def passes(table: pd.DataFrame, side: str, use: str) -> np.ndarray:
 
 
 def persona_stability(
-    parts: Parts, ranges: Sequence[Range], personas: Personas, *, use: str, n: int | None = None
+    parts: Parts, ranges: Sequence[Range], personas: PersonaSet, *, use: str, n: int | None = None
 ) -> pd.DataFrame:
     """Summarise each persona over the splits below ``n`` of the finished parts ``ranges``.
 
@@ -72,7 +73,7 @@ def _some(table: pd.DataFrame, start: int, stop: int, n: int | None) -> pd.DataF
     return table[mine if n is None else mine & (table["split"] < n)]
 
 
-def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFrame:
+def summarise(table: pd.DataFrame, personas: PersonaSet, *, use: str) -> pd.DataFrame:
     """Summarise the rows of `evaluate_block`: each persona in ``table`` over all its splits.
 
     A hit is among the K best on train and passes there the gate in use; it is confirmed when it
@@ -133,7 +134,7 @@ def summarise(table: pd.DataFrame, personas: Personas, *, use: str) -> pd.DataFr
     return pd.concat([made[["persona"]], keys, made.drop(columns="persona")], axis=1)
 
 
-def _agrees(table: pd.DataFrame, personas: Personas, use: str) -> np.ndarray:
+def _agrees(table: pd.DataFrame, personas: PersonaSet, use: str) -> np.ndarray:
     """Whether the holdout effect has the direction the persona claims."""
     effect = "d_holdout" if use == "published" else "interaction_holdout"
     sign = personas.sign[table["persona"].to_numpy()]

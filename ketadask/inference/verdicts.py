@@ -9,25 +9,25 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.beyond import Beyond
-from ketadask.inference.evaluation import Personas, admissible
+from ketadask.inference.evaluation import PersonaSet, admissible
 from ketadask.inference.families import families, persona_name
-from ketadask.inference.relabelled import IDS, null_lists
-from ketadask.kernels.evaluate import persona_q
+from ketadask.inference.incremental import IncrementalTest
+from ketadask.inference.null import IDS, null_lists
 from ketadask.kernels.gates import gates
 from ketadask.kernels.maxt import max_t
+from ketadask.kernels.q_statistic import HETEROGENEITY, persona_q
 from ketadask.kernels.resampling import t_interval
-from ketadask.kernels.scoring import HETEROGENEITY
-from ketadask.schema import VERDICTS
+from ketadask.schema.tables import VERDICTS
 
 if TYPE_CHECKING:
-    from ketadask.search import PersonaSearch, Problem
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
 
 ALPHA, SUGGESTIVE, JACCARD = 0.05, 0.20, 0.8
 
 
-def judge(
-    problem: Problem,
+def build_verdicts(
+    problem: SearchProblem,
     search: PersonaSearch,
     found: Mapping[str, Any],
     nulls: pd.DataFrame,
@@ -60,7 +60,7 @@ def judge(
     -------
     Table that keeps ``schema.VERDICTS``, sorted by step-down p, then Q, then literals.
     """
-    personas = Personas.of(found, *([] if stability is None else [stability]))
+    personas = PersonaSet.of(found, *([] if stability is None else [stability]))
     if not len(personas):
         return VERDICTS.empty()
     cover = problem.literals.conjunction(personas.ids)
@@ -71,9 +71,9 @@ def judge(
     # Nine digits: who benefits more and who less have the same Q up to rounding.
     worth = np.round(np.where(np.isnan(q), -np.inf, q), 9)
     order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -worth, step))
-    personas = Personas(personas.ids[order], personas.polarity[order])
-    word = words(step[order], alpha, suggestive)
-    beyond = Beyond(
+    personas = PersonaSet(personas.ids[order], personas.polarity[order])
+    word = verdict_labels(step[order], alpha, suggestive)
+    beyond = IncrementalTest(
         cover[order],
         personas.sign,
         problem.trial.score,
@@ -98,9 +98,9 @@ def judge(
 
 
 def adjusted_p(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
-    personas: Personas,
+    personas: PersonaSet,
     q: np.ndarray,
     nulls: pd.DataFrame,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +120,9 @@ def adjusted_p(
     return max_t(np.column_stack([code, keys]), q, lists)
 
 
-def words(p: np.ndarray, alpha: float = ALPHA, suggestive: float = SUGGESTIVE) -> np.ndarray:
+def verdict_labels(
+    p: np.ndarray, alpha: float = ALPHA, suggestive: float = SUGGESTIVE
+) -> np.ndarray:
     """Return the word of each adjusted p.
 
     Examples
@@ -132,7 +134,7 @@ def words(p: np.ndarray, alpha: float = ALPHA, suggestive: float = SUGGESTIVE) -
     return np.where(p <= alpha, nm.SUPPORTED, weaker)
 
 
-def _keys(problem: Problem, search: PersonaSearch, ids: np.ndarray) -> np.ndarray:
+def _keys(problem: SearchProblem, search: PersonaSearch, ids: np.ndarray) -> np.ndarray:
     """(P, 4) literal numbers, or sorted feature numbers where feature sets are distinct."""
     ids = np.asarray(ids, dtype=np.int64)
     if search.distinct != "features":
@@ -141,12 +143,12 @@ def _keys(problem: Problem, search: PersonaSearch, ids: np.ndarray) -> np.ndarra
     return np.sort(feature, axis=1)
 
 
-def _feature_sets(problem: Problem, personas: Personas) -> list[frozenset[int]]:
+def _feature_sets(problem: SearchProblem, personas: PersonaSet) -> list[frozenset[int]]:
     feature = problem.literals.feature
     return [frozenset(feature[row[row >= 0]].tolist()) for row in personas.ids]
 
 
-def _described(problem: Problem, personas: Personas, cover: np.ndarray) -> pd.DataFrame:
+def _described(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -> pd.DataFrame:
     """Names, texts and numbers on all data, a row per persona."""
     literals, trial = problem.literals, problem.trial
     rows = [row[row >= 0] for row in personas.ids]

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ketadask.kernels.best_list import MAX, ascending, empty_list, new_list, offer, threshold
 from ketadask.kernels.branch import record
 from ketadask.kernels.covers import clashes, cover_sum, hopeless
-from ketadask.kernels.keep import MAX, ascending, empty_list, new_list, offer, threshold
 from ketadask.kernels.screens import LANES, cached_rows, next_hopeful, screen_rows
 
 Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]

@@ -14,7 +14,7 @@ LEAST = 64
 _AT_ONCE = 1 << 22
 
 
-class Rows(Protocol):
+class LiteralRows(Protocol):
     """Packed truth values, a row of words per literal, wherever they are kept."""
 
     units: int
@@ -55,7 +55,7 @@ class PackedRows:
         return self.bits[ids]
 
 
-class Columns:
+class OrderedCovers:
     """Covers of literals, packed in the order of descending score.
 
     Parameters
@@ -70,7 +70,7 @@ class Columns:
         Most bytes the covers may take; above that they come in blocks.
     """
 
-    def __init__(self, rows: Rows, units: np.ndarray, levels: int, memory: float) -> None:
+    def __init__(self, rows: LiteralRows, units: np.ndarray, levels: int, memory: float) -> None:
         self._rows, self._units, self._levels = rows, units, levels
         self.words = words_for(units.size)
         each = 8 * self.words

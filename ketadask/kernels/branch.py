@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ketadask.kernels.best_list import MAX, ascending, offer, threshold
 from ketadask.kernels.covers import (
     clashes,
     count_in,
@@ -30,7 +31,6 @@ from ketadask.kernels.covers import (
     families_of,
     hopeless,
 )
-from ketadask.kernels.keep import MAX, ascending, offer, threshold
 from ketadask.kernels.screens import LANES, SLACK, next_hopeful, screen_rows, weigh
 
 SHORT = 96

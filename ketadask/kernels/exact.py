@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 
 from ketadask.kernels.beam import beam
-from ketadask.kernels.blocks import Columns, PackedRows, Rows
+from ketadask.kernels.best_list import MAX, new_list, threshold
+from ketadask.kernels.bit_planes import price_screen, score_screen
+from ketadask.kernels.blocks import LiteralRows, OrderedCovers, PackedRows
 from ketadask.kernels.branch import branch
 from ketadask.kernels.covers import single_bounds, sum_table
-from ketadask.kernels.found import Found, reoffer, report
-from ketadask.kernels.keep import MAX, new_list, threshold
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
-from ketadask.kernels.scoring import HETEROGENEITY, centre
+from ketadask.kernels.q_statistic import HETEROGENEITY, centre
+from ketadask.kernels.result import SearchResult, reoffer, report
 from ketadask.kernels.screens import SLACK
-from ketadask.kernels.weights import price_screen, score_screen
-
-__all__ = ["DISTINCT", "STRATEGIES", "Found", "search", "search_rows"]
 
 STRATEGIES = ("exact", "beam")
 DISTINCT = ("covers", "features")
@@ -32,7 +30,9 @@ Span = tuple[int, int, int]
 """Positions in the search order: the first, the one after the last, and the step."""
 
 
-def search(holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings: Any) -> Found:
+def search_literals(
+    holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings: Any
+) -> SearchResult:
     """Find the K best conjunctions of 1..L literals on distinct features.
 
     Parameters
@@ -53,11 +53,11 @@ def search(holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings
         raise ValueError(
             f"literals must be bool (literal, unit), found {holds.dtype} {holds.shape}"
         )
-    return search_rows(PackedRows.of(holds), score, feature, **settings)
+    return search_packed(PackedRows.of(holds), score, feature, **settings)
 
 
-def search_rows(
-    rows: Rows,
+def search_packed(
+    rows: LiteralRows,
     score: np.ndarray,
     feature: np.ndarray,
     *,
@@ -78,7 +78,7 @@ def search_rows(
     memory: float = math.inf,
     part: tuple[int, int] = WHOLE,
     start: np.ndarray | None = None,
-) -> Found:
+) -> SearchResult:
     """Find the K best conjunctions of 1..L literals, given as packed rows.
 
     Parameters
@@ -116,7 +116,7 @@ def search_rows(
     with np.errstate(divide="ignore"):
         inverse = 1.0 / scores.denominator
     levels = max(1, max_literals - 1) if strategy == "exact" else 1
-    blocks = Columns(rows, columns[by_score], levels, memory)
+    blocks = OrderedCovers(rows, columns[by_score], levels, memory)
     if levels > 1 and not blocks.whole:
         raise MemoryError(
             f"an exact search of {max_literals} literals needs all covers in memory, "
@@ -173,7 +173,11 @@ def search_rows(
 
 
 def _bounds(
-    blocks: Columns, centred: np.ndarray, inverse: np.ndarray, min_support: int, sums: np.ndarray
+    blocks: OrderedCovers,
+    centred: np.ndarray,
+    inverse: np.ndarray,
+    min_support: int,
+    sums: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bound of every literal by number, and whether it holds enough units to be of use."""
     made = [
@@ -186,7 +190,7 @@ def _bounds(
 
 
 def _branch(
-    blocks: Columns,
+    blocks: OrderedCovers,
     bounds: np.ndarray,
     problem: tuple,
     screen: tuple,
@@ -209,7 +213,7 @@ def _branch(
 
 
 def _pairs(
-    blocks: Columns,
+    blocks: OrderedCovers,
     bounds: np.ndarray,
     problem: tuple,
     screen: tuple,
@@ -267,7 +271,7 @@ def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) 
 
 
 def _refuse_shapes(
-    rows: Rows,
+    rows: LiteralRows,
     units: np.ndarray,
     score: np.ndarray,
     feature: np.ndarray,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ketadask.kernels.best_list import MAX, threshold
 from ketadask.kernels.branch import try_cover
-from ketadask.kernels.keep import MAX, threshold
 from ketadask.kernels.screens import LANES, SLACK, cached_rows, next_hopeful, screen_rows
 
 ROOTS = 64

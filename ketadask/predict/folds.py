@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from ketadask.predict.cases import Cases
+    from ketadask.predict.classifier_data import ClassifierData
 
 POOLED, LEAVE_SITE_OUT, NESTED_LEAVE_SITE_OUT = "pooled", "leave-site-out", "nested-leave-site-out"
 FRAMES = (POOLED, LEAVE_SITE_OUT, NESTED_LEAVE_SITE_OUT)
@@ -21,7 +21,7 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Frame:
+class NestedFolds:
     """Repeated nested cross-validation: which cases train, choose and test.
 
     Parameters
@@ -64,7 +64,7 @@ class Frame:
                     remedy=f"set it to {smallest} or more",
                 )
 
-    def check(self, cases: Cases) -> None:
+    def check(self, cases: ClassifierData) -> None:
         """Raise where these cases cannot be divided like this."""
         sites = len(np.unique(cases.site))
         needed = FRAMES.index(self.kind) + 1
@@ -87,7 +87,7 @@ class Frame:
         if self.kind != POOLED:
             self._check_sites(cases)
 
-    def _check_sites(self, cases: Cases) -> None:
+    def _check_sites(self, cases: ClassifierData) -> None:
         """Raise where the sites that are left to train on have too few of a label."""
         apart, least = (1, 2) if self.kind == LEAVE_SITE_OUT else (2, 1)
         for out in combinations(np.unique(cases.site).tolist(), apart):
@@ -101,16 +101,16 @@ class Frame:
                         remedy="use the frame pooled, or join sites",
                     )
 
-    def outer_folds(self, cases: Cases) -> int:
+    def outer_folds(self, cases: ClassifierData) -> int:
         """Return how many outer folds one repeat has."""
         return self.folds if self.kind == POOLED else len(np.unique(cases.site))
 
-    def count(self, cases: Cases) -> int:
+    def count(self, cases: ClassifierData) -> int:
         """Return how many outer folds there are over all repeats."""
         repeats = 1 if self.kind == NESTED_LEAVE_SITE_OUT else self.repeats
         return repeats * self.outer_folds(cases)
 
-    def outer(self, cases: Cases, number: int) -> Fold:
+    def outer(self, cases: ClassifierData, number: int) -> Fold:
         """Return rows of the train and of the test part of outer fold ``number``."""
         repeat, fold = divmod(number, self.outer_folds(cases))
         if self.kind == POOLED:
@@ -119,7 +119,7 @@ class Frame:
             dealt = _by_site(cases)
         return np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
 
-    def inner(self, cases: Cases, number: int) -> Iterator[Fold]:
+    def inner(self, cases: ClassifierData, number: int) -> Iterator[Fold]:
         """Yield train and test rows within ``cases``, the train part of outer fold ``number``.
 
         The folds of a model fitted to a whole cohort have the number -1.
@@ -132,7 +132,7 @@ class Frame:
             yield from _parted(deal(cases, self.inner_folds, seed=self.seed, address=address))
 
 
-def deal(cases: Cases, folds: int, *, seed: int, address: tuple[int, ...]) -> np.ndarray:
+def deal(cases: ClassifierData, folds: int, *, seed: int, address: tuple[int, ...]) -> np.ndarray:
     """Deal participants into folds like cards, label by label and site by site.
 
     Returns
@@ -151,7 +151,7 @@ def deal(cases: Cases, folds: int, *, seed: int, address: tuple[int, ...]) -> np
     return dealt[of_case]
 
 
-def _by_site(cases: Cases) -> np.ndarray:
+def _by_site(cases: ClassifierData) -> np.ndarray:
     return np.unique(cases.site, return_inverse=True)[1]
 
 

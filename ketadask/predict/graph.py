@@ -14,28 +14,34 @@ from typing import Any
 from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
-from ketadask.predict.cases import Cases
-from ketadask.predict.nested import Nested
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.predict.nested import NestedCV
 from ketadask.predict.permutations import permutation_rows
-from ketadask.store import Parts, Range, Receipt, range_name
+from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import Range, range_name
 
 
 def fold_blocks(
-    cases: Cases, nested: Nested, ranges: Sequence[Range], parts: Parts
+    cases: ClassifierData, nested: NestedCV, ranges: Sequence[Range], parts: Parts
 ) -> list[Delayed]:
     """One task per range of outer folds; each writes predictions, choices and weights."""
     return _tasks("fold", _write_folds, cases, nested, ranges, parts)
 
 
 def permutation_blocks(
-    cases: Cases, nested: Nested, ranges: Sequence[Range], parts: Parts
+    cases: ClassifierData, nested: NestedCV, ranges: Sequence[Range], parts: Parts
 ) -> list[Delayed]:
     """One task per range of permutations (0 is the cohort itself); each writes statistics."""
     return _tasks("permutation", _write_permutations, cases, nested, ranges, parts)
 
 
 def _tasks(
-    word: str, write: Any, cases: Cases, nested: Nested, ranges: Sequence[Range], parts: Parts
+    word: str,
+    write: Any,
+    cases: ClassifierData,
+    nested: NestedCV,
+    ranges: Sequence[Range],
+    parts: Parts,
 ) -> list[Delayed]:
     token = tokenize(cases)
     shared = delayed(cases, traverse=False, name=f"cases-{token}")
@@ -48,7 +54,7 @@ def _tasks(
     ]
 
 
-def _write_folds(cases: Cases, nested: Nested, numbers: Range, parts: Parts) -> Receipt:
+def _write_folds(cases: ClassifierData, nested: NestedCV, numbers: Range, parts: Parts) -> Receipt:
     import pandas as pd
 
     from ketadask.predict.scikit import one_thread
@@ -63,6 +69,8 @@ def _write_folds(cases: Cases, nested: Nested, numbers: Range, parts: Parts) -> 
     return parts.write(range_name(*numbers), tables)
 
 
-def _write_permutations(cases: Cases, nested: Nested, numbers: Range, parts: Parts) -> Receipt:
+def _write_permutations(
+    cases: ClassifierData, nested: NestedCV, numbers: Range, parts: Parts
+) -> Receipt:
     table = permutation_rows(cases, nested, *numbers)
     return parts.write(range_name(*numbers), {"permutations": table})

@@ -14,13 +14,13 @@ from scipy.special import expit
 
 from ketadask import names as nm
 from ketadask.cohort.harmonise import Sites
-from ketadask.predict.cases import Cases
-from ketadask.predict.learners import FOREST, Linear, Radial
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.predict.classifiers import FOREST, Linear, Radial
 from ketadask.predict.matching import matched
-from ketadask.predict.measures import platt
-from ketadask.predict.nested import REFIT, Nested, choose_inside, majority, refitted
+from ketadask.predict.nested import REFIT, NestedCV, choose_inside, majority, refitted
+from ketadask.predict.performance import platt
 from ketadask.predict.preparation import Preparation
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class LockedModel:
     offset: float
     about: dict[str, Any]
 
-    def apply(self, cases: Cases, *, absent: str = "stop") -> pd.DataFrame:
+    def apply(self, cases: ClassifierData, *, absent: str = "stop") -> pd.DataFrame:
         """Foretell response in another cohort.
 
         Parameters
@@ -116,7 +116,7 @@ class LockedModel:
         return path
 
 
-def lock(nested: Nested, cases: Cases) -> LockedModel:
+def lock(nested: NestedCV, cases: ClassifierData) -> LockedModel:
     """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refitted."""
     from ketadask.predict.scikit import one_thread
 

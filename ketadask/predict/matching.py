@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketadask.predict.cases import Cases
-from ketadask.schema import InputError
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.schema.errors import InputError
 from ketadask.sources.regions import unified
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ _SHOWN = 5
 _FACTOR = 5.0
 
 
-def matched(model: LockedModel, cases: Cases, absent: str) -> tuple[Cases, list[str]]:
+def matched(
+    model: LockedModel, cases: ClassifierData, absent: str
+) -> tuple[ClassifierData, list[str]]:
     """Return the cases with the model's regions and covariates in its order, and notes."""
     if absent not in ("stop", "median"):
         raise InputError(
@@ -44,7 +46,9 @@ def matched(model: LockedModel, cases: Cases, absent: str) -> tuple[Cases, list[
     ), notes
 
 
-def _regions(model: LockedModel, cases: Cases, absent: str, notes: list[str]) -> np.ndarray:
+def _regions(
+    model: LockedModel, cases: ClassifierData, absent: str, notes: list[str]
+) -> np.ndarray:
     columns: dict[str, int] = {}
     for j, name in enumerate(cases.region):
         known = unified(name) or name
@@ -91,7 +95,7 @@ def _check_unit(model: LockedModel, value: np.ndarray) -> None:
         )
 
 
-def _covariates(model: LockedModel, cases: Cases) -> np.ndarray:
+def _covariates(model: LockedModel, cases: ClassifierData) -> np.ndarray:
     known = {unified(name) or name: j for j, name in enumerate(cases.covariate_names)}
     wanted = [unified(name) or name for name in model.covariate_names]
     lacking = [name for name in wanted if name not in known]

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from ketadask.predict.cases import Cases
-from ketadask.predict.folds import Fold, Frame
-from ketadask.predict.learners import (
-    Candidate,
-    Fitted,
-    Learner,
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.predict.classifiers import (
+    Classifier,
+    ClassifierModels,
+    Hyperparameters,
     Linear,
     balanced_accuracies,
-    choose,
+    best_hyperparameters,
 )
-from ketadask.predict.measures import platt
+from ketadask.predict.folds import Fold, NestedFolds
+from ketadask.predict.performance import platt
 from ketadask.predict.preparation import Preparation, Preparing, fit_preparation
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ VOTE, REFIT = "vote", "refit"
 
 
 @dataclass(frozen=True)
-class Nested:
+class NestedCV:
     """A way to learn and to be judged: frame, classifier, preparation, and who speaks at the end.
 
     Parameters
@@ -40,8 +40,8 @@ class Nested:
         ``refit``: one model of the whole outer train part speaks.
     """
 
-    frame: Frame = field(default_factory=Frame)
-    learner: Learner = field(default_factory=Learner)
+    frame: NestedFolds = field(default_factory=NestedFolds)
+    learner: Classifier = field(default_factory=Classifier)
     preparing: Preparing = field(default_factory=Preparing)
     final: str = VOTE
 
@@ -51,7 +51,7 @@ class Nested:
                 "no such way to speak", where="final", value=self.final, remedy="use vote or refit"
             )
 
-    def fold(self, cases: Cases, number: int) -> FoldResult:
+    def fold(self, cases: ClassifierData, number: int) -> FoldResult:
         """Return what outer fold ``number`` says about the cases it held out."""
         train, test = self.frame.outer(cases, number)
         inside, held = cases.take(train), cases.take(test)
@@ -85,7 +85,7 @@ class FoldResult:
     votes: np.ndarray
     decision: np.ndarray
     probability: np.ndarray
-    candidate: Candidate
+    candidate: Hyperparameters
     inner_score: float
     weights: np.ndarray
 
@@ -94,7 +94,7 @@ class FoldResult:
         """(row,) 0 or 1: the majority; where the votes are even, the mean decision."""
         return majority(self.votes, self.decision)
 
-    def tables(self, cases: Cases, folds: int) -> dict[str, pd.DataFrame]:
+    def tables(self, cases: ClassifierData, folds: int) -> dict[str, pd.DataFrame]:
         """Return predictions (a row per case), choice (one row) and weights (per region)."""
         import pandas as pd
 
@@ -132,7 +132,7 @@ class FoldResult:
 class Chosen:
     """The candidate the inner folds chose, its models, and what these say."""
 
-    candidate: Candidate
+    candidate: Hyperparameters
     score: float
     models: list[object]
     preparations: list[Preparation]
@@ -141,7 +141,11 @@ class Chosen:
 
 
 def choose_inside(
-    nested: Nested, inside: Cases, folds: Iterable[Fold], *, also: Cases | None = None
+    nested: NestedCV,
+    inside: ClassifierData,
+    folds: Iterable[Fold],
+    *,
+    also: ClassifierData | None = None,
 ) -> Chosen:
     """Fit every candidate in every inner fold and choose the best.
 
@@ -162,7 +166,7 @@ def choose_inside(
             outside.append(models.decisions(preparation.apply(also)))
         fitted.append(models)
         preparations.append(preparation)
-    best = choose(np.stack(scores, axis=1))
+    best = best_hyperparameters(np.stack(scores, axis=1))
     total, seen = np.zeros(len(inside)), np.zeros(len(inside))
     for test, held in inner:
         total[test] += held[best]
@@ -177,7 +181,9 @@ def choose_inside(
     )
 
 
-def refitted(nested: Nested, inside: Cases, candidate: Candidate) -> tuple[Preparation, Fitted]:
+def refitted(
+    nested: NestedCV, inside: ClassifierData, candidate: Hyperparameters
+) -> tuple[Preparation, ClassifierModels]:
     """Fit one candidate to a whole train part."""
     preparation = fit_preparation(inside, nested.preparing)
     return preparation, nested.learner.fit(preparation.apply(inside), inside.label, (candidate,))

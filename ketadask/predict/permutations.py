@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.predict.cases import Cases
-from ketadask.predict.nested import Nested
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.predict.nested import NestedCV
 from ketadask.predict.results import STATISTICS, statistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def permuted(cases: Cases, index: int, *, seed: int) -> Cases:
+def permute_labels(cases: ClassifierData, index: int, *, seed: int) -> ClassifierData:
     """Return the cases with labels exchanged between participants of a site.
 
     Permutation 0 is the cohort as it is; permutation i draws from
@@ -24,7 +24,7 @@ def permuted(cases: Cases, index: int, *, seed: int) -> Cases:
 
     Examples
     --------
-    >>> from ketadask.predict.cases import cases
+    >>> from ketadask.predict.classifier_data import cases
     >>> made = cases(np.zeros((4, 1)), np.array([0, 0, 1, 1]), site=["a", "a", "b", "b"])
     >>> permuted(made, 5, seed=1).label.tolist()
     [0, 0, 1, 1]
@@ -46,7 +46,9 @@ def permuted(cases: Cases, index: int, *, seed: int) -> Cases:
     return cases.labelled(label)
 
 
-def permutation_rows(cases: Cases, nested: Nested, first: int, last: int) -> pd.DataFrame:
+def permutation_rows(
+    cases: ClassifierData, nested: NestedCV, first: int, last: int
+) -> pd.DataFrame:
     """Return the statistics of permutations ``first`` to ``last``, both included."""
     import pandas as pd
 
@@ -56,7 +58,7 @@ def permutation_rows(cases: Cases, nested: Nested, first: int, last: int) -> pd.
         rows = [
             {
                 "permutation": index,
-                **statistics(permuted(cases, index, seed=nested.frame.seed), nested),
+                **statistics(permute_labels(cases, index, seed=nested.frame.seed), nested),
             }
             for index in range(first, last + 1)
         ]

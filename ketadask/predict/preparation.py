@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ketadask.cohort.harmonise import Sites, fit_sites
-from ketadask.predict.cases import Cases
+from ketadask.predict.classifier_data import ClassifierData
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Preparation:
     sites: Sites | None = None
     unseen: str = "own"
 
-    def apply(self, cases: Cases) -> np.ndarray:
+    def apply(self, cases: ClassifierData) -> np.ndarray:
         """Return (case, region) prepared volumes."""
         return (self._before_scaling(cases) - self.mean) / self.scale
 
-    def _before_scaling(self, cases: Cases) -> np.ndarray:
+    def _before_scaling(self, cases: ClassifierData) -> np.ndarray:
         value = _filled(cases.value, self.fill)
         if len(self.covariate_mean):
             covariate = _filled(cases.covariate, self.covariate_fill) - self.covariate_mean
@@ -51,7 +51,7 @@ class Preparation:
         return value
 
 
-def fit_preparation(cases: Cases, preparing: Preparing) -> Preparation:
+def fit_preparation(cases: ClassifierData, preparing: Preparing) -> Preparation:
     """Fit a preparation to the cases of a train part; labels play no part."""
     fill, covariate_fill = _medians(cases.value), _medians(cases.covariate)
     width = cases.value.shape[1]

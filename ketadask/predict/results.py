@@ -10,9 +10,9 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import nadeau_bengio
-from ketadask.predict.cases import Cases
-from ketadask.predict.measures import auc, measured, points, pooled_accuracy
-from ketadask.predict.nested import Nested, majority
+from ketadask.predict.classifier_data import ClassifierData
+from ketadask.predict.nested import NestedCV, majority
+from ketadask.predict.performance import auc, performance, points, pooled_accuracy
 from ketadask.predict.weights import weight_table
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class Prediction:
     folds: pd.DataFrame
 
 
-def predict(cases: Cases, nested: Nested) -> Prediction:
+def nested_cross_validate(cases: ClassifierData, nested: NestedCV) -> Prediction:
     """Run every outer fold here and now, and sum up.
 
     Examples
     --------
-    >>> from ketadask.predict.cases import cases
+    >>> from ketadask.predict.classifier_data import cases
     >>> from ketadask.predict.folds import Frame
     >>> rng = np.random.default_rng(0)
     >>> label = np.arange(40) % 2
@@ -76,12 +76,14 @@ def predict(cases: Cases, nested: Nested) -> Prediction:
     return summed_up(cases, nested, {name: pd.concat([m[name] for m in made]) for name in made[0]})
 
 
-def summed_up(cases: Cases, nested: Nested, tables: Mapping[str, pd.DataFrame]) -> Prediction:
+def summed_up(
+    cases: ClassifierData, nested: NestedCV, tables: Mapping[str, pd.DataFrame]
+) -> Prediction:
     """Return the prediction from the tables of all outer folds, in whatever order these ended."""
     predictions = tables["predictions"].sort_values(["number", "row"], ignore_index=True)
     by_case = one_row_per_case(cases, predictions)
     folds = fold_scores(predictions)
-    measures = measured(
+    measures = performance(
         by_case["label"].to_numpy(),
         by_case["predicted"].to_numpy(),
         by_case["decision"].to_numpy(),
@@ -107,7 +109,7 @@ def summed_up(cases: Cases, nested: Nested, tables: Mapping[str, pd.DataFrame]) 
     )
 
 
-def one_row_per_case(cases: Cases, predictions: pd.DataFrame) -> pd.DataFrame:
+def one_row_per_case(cases: ClassifierData, predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over repeats of what was said about each case."""
     import pandas as pd
 
@@ -137,7 +139,7 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["number", "repeat", "bac", "auc"])
 
 
-def statistics(cases: Cases, nested: Nested) -> dict[str, float]:
+def statistics(cases: ClassifierData, nested: NestedCV) -> dict[str, float]:
     """Return the statistics a permutation compares, of one whole nested cross-validation."""
     made: list[Any] = [nested.fold(cases, k) for k in range(nested.frame.count(cases))]
     votes, decision, seen = (np.zeros(len(cases)) for _ in range(3))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 try:
     import sklearn
@@ -24,7 +24,7 @@ except ImportError as missing:  # pragma: no cover - every test environment has 
         "the predictor needs scikit-learn", remedy="install it: pip install 'ketadask[predict]'"
     ) from missing
 
-from ketadask.predict.cases import cases
+from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.preparation import Preparing, fit_preparation
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-    from ketadask.predict.learners import Learner
+    from ketadask.predict.classifiers import Classifier
 
 _FAST = {"assume_finite": True, "skip_parameter_validation": True}
 
@@ -173,10 +173,14 @@ class Prepared(TransformerMixin, BaseEstimator):
         site = X[:, -1].astype(int) if self.sited else None
         rest = X[:, :-1] if self.sited else X
         width = rest.shape[1] - self.n_covariates
-        return cases(rest[:, :width], np.full(len(X), -1), site=site, covariate=rest[:, width:])
+        return build_classifier_data(
+            rest[:, :width], np.full(len(X), -1), site=site, covariate=rest[:, width:]
+        )
 
 
-def pipeline(learner: Learner, prepared: Prepared | None = None) -> tuple[Pipeline, dict[str, Any]]:
+def pipeline(
+    learner: Classifier, prepared: Prepared | None = None
+) -> tuple[Pipeline, dict[str, Any]]:
     """Return the pipeline and the grid of a support vector classifier or logistic regression.
 
     ``GridSearchCV(*pipeline(Learner()), scoring="balanced_accuracy")`` chooses as the inner folds

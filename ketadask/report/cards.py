@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.report.findings import Findings
+from ketadask.report.labels import unit_word
 from ketadask.report.marks import range_bar, shared_axis
-from ketadask.report.personas import Features, ranked
-from ketadask.report.wording import unit_word
+from ketadask.report.personas import FeatureLabels, ranked
+from ketadask.report.report_data import ReportData
 
 MOST_CARDS = 5
 LEAST_CARDS = 3
@@ -19,7 +19,7 @@ _ARMS = (nm.ACTIVE, nm.CONTROL)
 _ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
 
 
-def verdict_rows(findings: Findings) -> dict[str, Any] | None:
+def verdict_rows(findings: ReportData) -> dict[str, Any] | None:
     """Return the rows of the verdict table in the order of their rank, or None without verdicts."""
     if findings.verdicts is None:
         return None
@@ -43,13 +43,13 @@ def foremost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return words[:MOST_CARDS] if len(words) >= LEAST_CARDS else rows[:LEAST_CARDS]
 
 
-def cards(findings: Findings) -> dict[str, Any] | None:
+def cards(findings: ReportData) -> dict[str, Any] | None:
     """Return the cards of the leading verdicts, drawn on one common axis."""
     rows = ranked(findings)
     if not rows:
         return None
     chosen = foremost(rows)
-    known = Features(findings)
+    known = FeatureLabels(findings)
     for row in chosen:
         for v in row["variables"]:
             v["bar"] = None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ketadask import names as nm
-from ketadask.report.findings import Findings
-from ketadask.report.numerals import lookup
+from ketadask.report.format import lookup
+from ketadask.report.labels import DESIGNS, design, endpoint, simulated, unit_word
 from ketadask.report.personas import ranked
-from ketadask.report.wording import DESIGNS, design, endpoint, simulated, unit_word
+from ketadask.report.report_data import ReportData
 
 _MOST = 3
 _SATURATED = 0.9
 
 
-def claims(findings: Findings) -> dict[str, Any]:
+def claims(findings: ReportData) -> dict[str, Any]:
     """Return what the first page says; its tone is pending, none, suggestive or supported."""
     rows = ranked(findings)
     by_word = {w: [r for r in rows if r["verdict"] == w] for w in (nm.SUPPORTED, nm.SUGGESTIVE)}
@@ -46,7 +46,7 @@ def claims(findings: Findings) -> dict[str, Any]:
     }
 
 
-def asked(findings: Findings) -> dict[str, Any]:
+def asked(findings: ReportData) -> dict[str, Any]:
     """Return the question of the study: endpoint, design, units, features, literals."""
     units = None if findings.units is None else findings.units.sizes[nm.UNIT]
     searched = findings.features
@@ -64,7 +64,7 @@ def asked(findings: Findings) -> dict[str, Any]:
     }
 
 
-def too_few_relabellings(findings: Findings) -> int | None:
+def too_few_relabellings(findings: ReportData) -> int | None:
     """Return the number of relabellings where it is too small for any verdict to be supported."""
     if findings.nulls is None or len(findings.nulls) == 0:
         return None
@@ -73,7 +73,7 @@ def too_few_relabellings(findings: Findings) -> int | None:
     return done if 1 / (done + 1) > alpha else None
 
 
-def saturated(findings: Findings) -> float | None:
+def saturated(findings: ReportData) -> float | None:
     """Return the largest saturation of a search where it is near its ceiling."""
     known = lookup(findings.summary, "polarities", {})
     values = [lookup(v, "saturation") for v in known.values()]
@@ -81,7 +81,7 @@ def saturated(findings: Findings) -> float | None:
     return most if most >= _SATURATED else None
 
 
-def unproven(findings: Findings) -> str:
+def unproven(findings: ReportData) -> str:
     """Return why a better persona may exist than the search found; nothing where that is proven."""
     known = lookup(findings.summary, "polarities", {})
     if all(lookup(v, "proven") in (None, True) for v in known.values()):
@@ -90,7 +90,7 @@ def unproven(findings: Findings) -> str:
     return "ran as a beam, which leaves combinations out" if beam else "was stopped by its budget"
 
 
-def unseen(findings: Findings, supported: list[dict[str, Any]]) -> dict[str, Any] | None:
+def unseen(findings: ReportData, supported: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return what the search finds without a trial is worth in it, of the first claim's polarity.
 
     ``shown`` says whether its interval lies on the side of the claim. None where nothing is

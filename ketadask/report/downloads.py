@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ketadask.report.findings import Findings
+from ketadask.report.report_data import ReportData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def as_download(table: pd.DataFrame, name: str) -> Download:
     return Download(name, f"data:text/csv;charset=utf-8;base64,{inside}", len(table))
 
 
-def downloads(findings: Findings) -> dict[str, Download | None]:
+def downloads(findings: ReportData) -> dict[str, Download | None]:
     """Return every table that may leave the page, or None; none of them names a participant."""
     tables = {
         "verdicts": findings.verdicts,
@@ -49,7 +49,7 @@ def downloads(findings: Findings) -> dict[str, Download | None]:
     }
 
 
-def _named(findings: Findings) -> pd.DataFrame | None:
+def _named(findings: ReportData) -> pd.DataFrame | None:
     """Return the literals the verdicts name: all of them would be most of the page's bytes."""
     if findings.literals is None or findings.verdicts is None:
         return None

@@ -19,17 +19,17 @@ from ketadask.report.canvas import (
     Surface,
     draw,
 )
-from ketadask.report.findings import Findings
-from ketadask.report.numerals import fixed, lookup, percent
+from ketadask.report.format import fixed, lookup, percent
+from ketadask.report.labels import shortened
 from ketadask.report.personas import records
-from ketadask.report.wording import shortened
+from ketadask.report.report_data import ReportData
 
 MOST_FEATURES = 20
 MOST_PERSONAS = 10
 _MARKS = {nm.FAVOURABLE: ("o", ACTIVE), nm.UNFAVOURABLE: ("s", CONTROL), "selected": ("o", ACTIVE)}
 
 
-def null_figure(findings: Findings) -> tuple[Drawing, dict[str, Any]] | None:
+def null_figure(findings: ReportData) -> tuple[Drawing, dict[str, Any]] | None:
     """Draw the largest Q of each relabelled trial, with the observed and the critical value.
 
     The largest is taken over both polarities, as the adjusted p does.
@@ -56,7 +56,7 @@ def null_figure(findings: Findings) -> tuple[Drawing, dict[str, Any]] | None:
     return draw("null", alt, (270, 250), lambda s: _null(s, values, view)), view
 
 
-def _observed(findings: Findings) -> list[tuple[str, float]]:
+def _observed(findings: ReportData) -> list[tuple[str, float]]:
     """Return the largest Q among the verdicts, per polarity."""
     table = findings.verdicts
     if table is None or not {"q", "polarity"} <= set(table.columns):
@@ -108,7 +108,7 @@ def _whole_numbers() -> Any:
 
 
 def stability_figure(
-    findings: Findings,
+    findings: ReportData,
 ) -> tuple[Drawing, list[dict[str, Any]], list[tuple[str, dict[str, Any]]]] | None:
     """Draw how often each feature was selected over the splits, the most frequent first."""
     table = findings.stability
@@ -136,14 +136,14 @@ def stability_figure(
     return drawing, rows, _indices(findings)
 
 
-def _indices(findings: Findings) -> list[tuple[str, dict[str, Any]]]:
+def _indices(findings: ReportData) -> list[tuple[str, dict[str, Any]]]:
     """Return, per polarity, the stability index of the selection that the study wrote."""
     told = lookup(findings.summary, "selection", {})
     keys = {"stability", "stability_low", "stability_high", "features_per_split"}
     return [(p, told[p]) for p in nm.POLARITIES if p in told and keys <= set(told[p])]
 
 
-def splits_without_room(findings: Findings) -> dict[str, Any] | None:
+def splits_without_room(findings: ReportData) -> dict[str, Any] | None:
     """Return in how many splits no persona fits on the train side, where there are such splits."""
     without = lookup(findings.summary, "splits_without_room")
     if not without:
@@ -153,7 +153,7 @@ def splits_without_room(findings: Findings) -> dict[str, Any] | None:
     return {"without": without, "splits": lookup(findings.summary, "splits"), "least": least}
 
 
-def _labels(findings: Findings) -> dict[str, str]:
+def _labels(findings: ReportData) -> dict[str, str]:
     if findings.features is None:
         return {}
     names = map(str, findings.features[nm.FEATURE].values)
@@ -192,7 +192,7 @@ def _stability(surface: Surface, rows: list[dict[str, Any]], polarities: list[st
         surface.legend([(p, *_MARKS[p], _MARKS[p][1]) for p in polarities])
 
 
-def benefit_figure(findings: Findings) -> tuple[Drawing, list[dict[str, Any]]] | None:
+def benefit_figure(findings: ReportData) -> tuple[Drawing, list[dict[str, Any]]] | None:
     """Draw the mean benefit inside and outside the first personas."""
     table = findings.verdicts
     needed = {"benefit_inside", "benefit_outside", "polarity"}

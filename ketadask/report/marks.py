@@ -12,7 +12,7 @@ MOST_LEVELS = 8
 
 
 @dataclass(frozen=True)
-class Piece:
+class BarSegment:
     """A stretch of a range bar, in percent, and whether the persona takes it."""
 
     start: float
@@ -21,7 +21,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Column:
+class HistogramBar:
     """How many values lie in a stretch: a column over the bar, in percent of the tallest."""
 
     start: float
@@ -38,8 +38,8 @@ class Bar:
 
     low: float
     high: float
-    pieces: tuple[Piece, ...]
-    columns: tuple[Column, ...]
+    pieces: tuple[BarSegment, ...]
+    columns: tuple[HistogramBar, ...]
     ticks: tuple[tuple[float, float], ...]
 
 
@@ -74,8 +74,8 @@ def _level_bar(seen: np.ndarray, levels: np.ndarray, low: float, high: float) ->
     return Bar(
         float(levels[0]),
         float(levels[-1]),
-        tuple(Piece(s, round(width, 2), bool(t)) for s, t in zip(starts, taken, strict=True)),
-        tuple(Column(s, round(width, 2), h) for s, h in zip(starts, heights, strict=True)),
+        tuple(BarSegment(s, round(width, 2), bool(t)) for s, t in zip(starts, taken, strict=True)),
+        tuple(HistogramBar(s, round(width, 2), h) for s, h in zip(starts, heights, strict=True)),
         tuple((round((k + 0.5) * width, 2), float(v)) for k, v in enumerate(levels)),
     )
 
@@ -90,15 +90,15 @@ def _line_bar(seen: np.ndarray, low: float, high: float, bins: int) -> Bar:
     heights = (100 * counts / counts.max()).round(1).tolist()
     width = round(100 / bins, 2)
     pieces = (
-        Piece(0.0, start, False),
-        Piece(start, round(max(end - start, 0), 2), True),
-        Piece(end, round(100 - end, 2), False),
+        BarSegment(0.0, start, False),
+        BarSegment(start, round(max(end - start, 0), 2), True),
+        BarSegment(end, round(100 - end, 2), False),
     )
     return Bar(
         least,
         most,
         tuple(p for p in pieces if p.width > 0),
-        tuple(Column(round(k * 100 / bins, 2), width, h) for k, h in enumerate(heights) if h),
+        tuple(HistogramBar(round(k * 100 / bins, 2), width, h) for k, h in enumerate(heights) if h),
         ((0.0, least), (100.0, most)),
     )
 

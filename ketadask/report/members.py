@@ -9,10 +9,10 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.kernels.resampling import t_interval
 from ketadask.report.canvas import ACTIVE, CONTROL, INK, LINE, MUTED, Drawing, Surface, draw
-from ketadask.report.findings import Findings
-from ketadask.report.numerals import fixed, percent
-from ketadask.report.personas import Features, ranked
-from ketadask.report.wording import design, unit_word
+from ketadask.report.format import fixed, percent
+from ketadask.report.labels import design, unit_word
+from ketadask.report.personas import FeatureLabels, ranked
+from ketadask.report.report_data import ReportData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +24,13 @@ _INSIDE, _OUTSIDE = "inside", "outside"
 _ARMS = {nm.ACTIVE: ("o", ACTIVE), nm.CONTROL: ("s", CONTROL)}
 
 
-def members(findings: Findings, rows: list[dict[str, Any]]) -> list[np.ndarray]:
+def members(findings: ReportData, rows: list[dict[str, Any]]) -> list[np.ndarray]:
     """Return bool (unit,) for each row of `ranked`: who is inside.
 
     Rows are left out from the first one whose members cannot be told, or do not add up to the
     support that the study wrote.
     """
-    known, found = Features(findings), []
+    known, found = FeatureLabels(findings), []
     for row in rows if findings.units is not None else []:
         inside = np.ones(findings.units.sizes[nm.UNIT] if findings.units is not None else 0, bool)
         for v in row["variables"]:
@@ -44,7 +44,7 @@ def members(findings: Findings, rows: list[dict[str, Any]]) -> list[np.ndarray]:
     return found
 
 
-def family_map(findings: Findings) -> tuple[Drawing, dict[str, Any]] | None:
+def family_map(findings: ReportData) -> tuple[Drawing, dict[str, Any]] | None:
     """Draw which share of their members the leading personas have in common."""
     rows = ranked(findings)[:MOST_PERSONAS]
     covers = members(findings, rows)
@@ -105,7 +105,7 @@ def _map(
     axes.set_xlabel("% of the members of either that are in both")
 
 
-def courses(findings: Findings) -> list[dict[str, Any]] | None:
+def courses_view(findings: ReportData) -> list[dict[str, Any]] | None:
     """Draw the outcome scale over the days, by arm, inside and outside the leading personas."""
     table = findings.courses
     if table is None or len(table) == 0 or findings.units is None:
@@ -133,7 +133,7 @@ def _often_seen(table: pd.DataFrame) -> pd.DataFrame:
     return table[seen >= _LEAST_SEEN * (table["day"] == 0).sum()]
 
 
-def _who(findings: Findings, table: pd.DataFrame, inside: np.ndarray) -> np.ndarray:
+def _who(findings: ReportData, table: pd.DataFrame, inside: np.ndarray) -> np.ndarray:
     """Return per row of the table whether its unit is inside; NaN where it was not searched."""
     import pandas as pd
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ketadask.report.findings import Findings
-from ketadask.report.numerals import flattened, is_number, lookup
-from ketadask.report.wording import DESIGNS, Mask, design, endpoint, unit_word
+from ketadask.report.format import flattened, is_number, lookup
+from ketadask.report.labels import DESIGNS, Mask, design, endpoint, unit_word
+from ketadask.report.report_data import ReportData
 
 
-def methods(findings: Findings, mask: Mask) -> dict[str, Any] | None:
+def methods(findings: ReportData, mask: Mask) -> dict[str, Any] | None:
     """Return what the methods paragraph needs; a setting nobody gave is None and not mentioned."""
     if not findings.settings:
         return None
@@ -42,7 +42,7 @@ def _carry_over(summary: Mapping[str, Any], mask: Mask) -> list[tuple[str, float
 class _Setting:
     """A setting by its dotted name, or None where the study did not say."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: ReportData) -> None:
         self._settings = findings.settings
 
     def __call__(self, path: str) -> Any:
@@ -61,7 +61,7 @@ _SEARCH_WORDS = {
 }
 
 
-def saturation(findings: Findings) -> dict[str, Any] | None:
+def saturation(findings: ReportData) -> dict[str, Any] | None:
     """Return the search of all data, by polarity: saturation, and whether it is proven."""
     rows = lookup(findings.summary, "polarities")
     if not isinstance(rows, Mapping) or not rows:
@@ -74,12 +74,12 @@ def saturation(findings: Findings) -> dict[str, Any] | None:
     }
 
 
-def headline_numbers(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
+def headline_numbers(findings: ReportData, mask: Mask) -> list[tuple[str, Any]] | None:
     """Return every number of the summary as (key, value), in its own order."""
     return _masked_pairs(findings.summary, mask) or None
 
 
-def provenance(findings: Findings, mask: Mask) -> list[tuple[str, Any]] | None:
+def provenance(findings: ReportData, mask: Mask) -> list[tuple[str, Any]] | None:
     """Return where the results come from as (key, value)."""
     told = {k: v for k, v in findings.provenance.items() if k != "settings"}
     if isinstance(told.get("runs"), list):
@@ -101,7 +101,7 @@ def _masked(value: Any, mask: Mask) -> Any:
     return value if is_number(value) or value is None or isinstance(value, bool) else mask(value)
 
 
-def reproduce(findings: Findings, mask: Mask) -> dict[str, Any]:
+def reproduce(findings: ReportData, mask: Mask) -> dict[str, Any]:
     """Return the command that makes the study again, and its settings as one JSON text."""
     command = lookup(findings.provenance, "command")
     if isinstance(command, list):

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ketadask.report.across import across_view
 from ketadask.report.cards import cards, verdict_rows
-from ketadask.report.checking import checklists
+from ketadask.report.checklists import checklists
 from ketadask.report.claims import claims
 from ketadask.report.downloads import downloads
-from ketadask.report.extras import enrichment_view, explained_view
+from ketadask.report.explained import enrichment_view, explained_view
 from ketadask.report.figures import (
     benefit_figure,
     null_figure,
     splits_without_room,
     stability_figure,
 )
-from ketadask.report.findings import Findings
-from ketadask.report.members import courses, family_map
+from ketadask.report.format import lookup, marked, marked_value
+from ketadask.report.labels import POLARITY_WORDS, Mask, endpoint, mask_for
+from ketadask.report.members import courses_view, family_map
 from ketadask.report.methods import headline_numbers, methods, provenance, reproduce, saturation
-from ketadask.report.numerals import lookup, marked, marked_value
-from ketadask.report.people import flow, missingness
+from ketadask.report.participants import flow_view, missingness
 from ketadask.report.prediction import prediction_view
 from ketadask.report.recordings import recordings_view
-from ketadask.report.wording import POLARITY_WORDS, Mask, endpoint, mask_for
-from ketadask.schema import InputError
+from ketadask.report.report_data import ReportData
+from ketadask.report.trials import across_view
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import write_whole
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ SECTIONS = (
 ASKED_FOR = ("across", "prediction", "recordings", "stages")  # not every study has it
 
 
-def write_report(findings: Findings, path: str | Path, *, identifiers: bool | None = None) -> Path:
+def write_page(findings: ReportData, path: str | Path, *, identifiers: bool | None = None) -> Path:
     """Write the report as one HTML file that needs no network, and return its path.
 
     Parameters
@@ -85,7 +85,9 @@ def write_report(findings: Findings, path: str | Path, *, identifiers: bool | No
     return write_whole(Path(path), text.encode("utf-8"))
 
 
-def report(cohort: xr.Dataset, verdicts: pd.DataFrame, path: str | Path, **parts: Any) -> Path:
+def write_report(
+    cohort: xr.Dataset, verdicts: pd.DataFrame, path: str | Path, **parts: Any
+) -> Path:
     """Write a report of a cohort and its verdicts; any other part of `Findings` may be named.
 
     Parameters
@@ -98,16 +100,16 @@ def report(cohort: xr.Dataset, verdicts: pd.DataFrame, path: str | Path, **parts
         title, units, literals, nulls, stability, summary, settings, ... of `Findings`.
     """
     title = parts.pop("title", "Who benefits, and what of it is noise")
-    known = Findings.__dataclass_fields__
+    known = ReportData.__dataclass_fields__
     unknown = sorted(set(parts) - set(known))
     if unknown:
         raise InputError(
             "report does not know a part", value=unknown[0], remedy="valid are " + ", ".join(known)
         )
-    return write_report(Findings(title, cohort=cohort, verdicts=verdicts, **parts), path)
+    return write_page(ReportData(title, cohort=cohort, verdicts=verdicts, **parts), path)
 
 
-def render(findings: Findings, *, identifiers: bool = False) -> str:
+def render(findings: ReportData, *, identifiers: bool = False) -> str:
     """Return the report as HTML text; the same findings give the same text."""
     environment = _environment()
     views = _views(findings, mask_for(findings, identifiers), identifiers)
@@ -130,7 +132,7 @@ def render(findings: Findings, *, identifiers: bool = False) -> str:
     )
 
 
-def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
+def _views(findings: ReportData, mask: Mask, identifiers: bool) -> dict[str, Any]:
     """Return what each section shows; None where it has nothing to show."""
     return {
         "claims": claims(findings),
@@ -143,11 +145,11 @@ def _views(findings: Findings, mask: Mask, identifiers: bool) -> dict[str, Any]:
         "families": family_map(findings),
         "benefit": benefit_figure(findings),
         "across": across_view(findings),
-        "courses": courses(findings),
+        "courses": courses_view(findings),
         "explained": explained_view(findings.explained, mask, identifiers),
         "enrichment": enrichment_view(findings.enrichment, mask),
         "prediction": prediction_view(findings.prediction, mask),
-        "flow": flow(findings, mask, identifiers),
+        "flow": flow_view(findings, mask, identifiers),
         "missingness": missingness(findings),
         "recordings": recordings_view(findings.recordings, mask, identifiers),
         "saturation": saturation(findings),

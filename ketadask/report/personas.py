@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report.findings import Findings
-from ketadask.report.wording import measure
+from ketadask.report.labels import format_unit
+from ketadask.report.report_data import ReportData
 
 _WHOLE = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,])")
 _LITERALS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
 
 
-class Features:
+class FeatureLabels:
     """Label, unit of measurement, family and values of each feature, by its name."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: ReportData) -> None:
         self._dataset = findings.features
         self._at: dict[str, int] = {}
         self._told: dict[str, np.ndarray] = {}
@@ -46,7 +46,7 @@ class Features:
         return np.asarray(self._dataset["value"].values[:, self._at[name]], float)
 
 
-def ranked(findings: Findings) -> list[dict[str, Any]]:
+def ranked(findings: ReportData) -> list[dict[str, Any]]:
     """Return the verdicts in the order of their rank, each with what a reader sees of it.
 
     Added are ``names`` of the features, ``variables`` (one dict per literal), ``lines`` (the
@@ -59,7 +59,7 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     if findings.verdicts is None:
         return []
     rows = records(findings.verdicts.sort_values("rank", kind="stable"))
-    known, literals = Features(findings), _literals(findings)
+    known, literals = FeatureLabels(findings), _literals(findings)
     held = _held(findings)
     for row in rows:
         row["names"] = [name for name in str(row["features"]).split(" | ") if name]
@@ -75,7 +75,7 @@ def ranked(findings: Findings) -> list[dict[str, Any]]:
     return rows
 
 
-def _held(findings: Findings) -> dict[Any, tuple[str, str]]:
+def _held(findings: ReportData) -> dict[Any, tuple[str, str]]:
     """Return in which trials each rank holds; nothing where there is one trial."""
     if findings.trials is None:
         return {}
@@ -103,7 +103,7 @@ def pretty(text: str) -> str:
     return text.replace("<=", "≤").replace(">=", "≥")
 
 
-def _literals(findings: Findings) -> dict[int, dict[str, Any]]:
+def _literals(findings: ReportData) -> dict[int, dict[str, Any]]:
     """Return the literals by number; none where the verdicts do not point to them."""
     if findings.literals is None or findings.verdicts is None:
         return {}
@@ -122,9 +122,9 @@ def _listed(row: dict[str, Any], literals: dict[int, dict[str, Any]]) -> list[di
     return [{"feature": n, "low": None, "high": None, "text": ""} for n in row["names"]]
 
 
-def _variable(literal: dict[str, Any], known: Features) -> dict[str, Any]:
+def _variable(literal: dict[str, Any], known: FeatureLabels) -> dict[str, Any]:
     name = str(literal["feature"])
-    unit = measure(known.told("measure", name))
+    unit = format_unit(known.told("measure", name))
     return {
         **literal,
         "feature": name,

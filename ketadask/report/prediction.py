@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketadask.predict.measures import calibration, decision_curve
-from ketadask.report.canvas import (
-    ACCENT,
-    ACTIVE,
-    CONTROL,
-    INK,
-    LINE,
-    MUTED,
-    Drawing,
-    Surface,
-    draw,
-)
+from ketadask.predict.performance import calibration, decision_curve
+from ketadask.report.canvas import ACCENT, ACTIVE, CONTROL, INK, LINE, MUTED, Drawing, Surface, draw
 from ketadask.report.downloads import as_download
-from ketadask.report.numerals import fixed, percent, percent_given
-from ketadask.report.wording import Mask, shortened
+from ketadask.report.format import fixed, percent, percent_given
+from ketadask.report.labels import Mask, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +93,7 @@ def roc(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _roc_figure(cases: pd.DataFrame, mask: Mask) -> Drawing:
-    from ketadask.predict.measures import auc
+    from ketadask.predict.performance import auc
 
     curves, told = [], []
     for name, table in cases.groupby("cohort", sort=False):

@@ -13,8 +13,8 @@ from ketadask import names as nm
 from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG
 from ketadask.report.canvas import ACTIVE, CONTROL, SOFT, Drawing, Surface, draw
 from ketadask.report.downloads import as_download
-from ketadask.report.numerals import fixed, number
-from ketadask.report.wording import Mask
+from ketadask.report.format import fixed, number
+from ketadask.report.labels import Mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Frame:
+class SpectrumAxes:
     """What the sheets have in common: ticks by place, and the spectrum in the middle of all."""
 
     across: tuple[tuple[float, int], ...]
@@ -180,14 +180,14 @@ def thinned(frequency: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.
 
 def _sheets(
     table: pd.DataFrame, curves: list[tuple[np.ndarray, np.ndarray]], labels: list[str]
-) -> tuple[Frame, list[Sheet]]:
+) -> tuple[SpectrumAxes, list[Sheet]]:
     low, high = _reach(curves)
 
     def path(frequency: np.ndarray, amplitude: np.ndarray) -> str:
         x, y = _across(frequency), _up(np.maximum(amplitude, low), low, high)
         return "M" + "L".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
-    frame = Frame(
+    frame = SpectrumAxes(
         tuple((round(float(_across(f)), 1), f) for f in _FREQUENCIES),
         tuple((round(float(_up(t, low, high)), 1), t) for t in _ticks(low, high)),
         path(*_middle(curves)) if len(curves) > 2 else "",

@@ -9,31 +9,31 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.gates import gates as compare
-from ketadask.schema import HITS, SEARCHES
+from ketadask.schema.tables import HITS, SEARCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from ketadask.kernels.exact import Found
-    from ketadask.search.criteria import Gates
+    from ketadask.kernels.result import SearchResult
     from ketadask.search.persona_search import PersonaSearch
-    from ketadask.search.problem import Problem
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.thresholds import GateThresholds
 
 _Columns = dict[str, Any]
 _Sides = dict[str, np.ndarray]
 
 
 def search_block(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
     first: int,
     last: int,
     *,
-    gates: Gates,
-    found: Mapping[tuple[int, str], Found] | None = None,
+    gates: GateThresholds,
+    found: Mapping[tuple[int, str], SearchResult] | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     """Search the splits ``first`` .. ``last``, both included.
 
@@ -73,8 +73,8 @@ def search_block(
 
 
 def _solve(
-    problem: Problem, search: PersonaSearch, split: int, polarity: str, train: np.ndarray
-) -> Found:
+    problem: SearchProblem, search: PersonaSearch, split: int, polarity: str, train: np.ndarray
+) -> SearchResult:
     try:
         return search.solve(problem, polarity=polarity, train=train)
     except ValueError as error:
@@ -82,7 +82,9 @@ def _solve(
         raise
 
 
-def train_side(problem: Problem, number: int, *, splitter: Any) -> tuple[Problem, _Columns]:
+def train_side(
+    problem: SearchProblem, number: int, *, splitter: Any
+) -> tuple[SearchProblem, _Columns]:
     """Return what is searched in a split: the problem, and arguments of `PersonaSearch.solve`."""
     trial = problem.trial
     train = splitter.mask(number, trial.participant, trial.split_stratum, trial.trial)
@@ -97,7 +99,7 @@ def _frame(blocks: list[_Columns]) -> pd.DataFrame:
     )
 
 
-def _summary(split: int, polarity: str, sides: _Sides, found: Found, keep: int) -> _Columns:
+def _summary(split: int, polarity: str, sides: _Sides, found: SearchResult, keep: int) -> _Columns:
     return {
         "split": split,
         "polarity": polarity,
@@ -111,7 +113,12 @@ def _summary(split: int, polarity: str, sides: _Sides, found: Found, keep: int) 
 
 
 def _hits(
-    problem: Problem, split: int, polarity: str, sides: _Sides, found: Found, gates: Gates
+    problem: SearchProblem,
+    split: int,
+    polarity: str,
+    sides: _Sides,
+    found: SearchResult,
+    gates: GateThresholds,
 ) -> _Columns:
     count = len(found.q)
     inside = problem.literals.conjunction(found.ids)

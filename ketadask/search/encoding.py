@@ -12,9 +12,9 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.popcount import pack_rows
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.search.literals import Literals, literal_text
-from ketadask.search.stored_rows import Packing
+from ketadask.search.stored_literals import Packing
 
 if TYPE_CHECKING:
     import xarray as xr

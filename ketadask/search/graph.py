@@ -24,31 +24,25 @@ from dask.delayed import Delayed, delayed
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.search.block import search_block, train_side
-from ketadask.search.criteria import Gates
+from ketadask.search.partial import PartialResult, Pose, merge_pieces, peak_memory, solve_piece
 from ketadask.search.persona_search import PersonaSearch
-from ketadask.search.pieces import Piece, Pose, merge_pieces, peak_memory, solve_piece
-from ketadask.search.problem import Problem
-from ketadask.search.resampled import Resampled
-from ketadask.store import (
-    Parts,
-    Range,
-    Receipt,
-    blocks,
-    code_version,
-    fingerprint,
-    range_name,
-)
+from ketadask.search.problem import SearchProblem
+from ketadask.search.resampling import ResamplingResult
+from ketadask.search.thresholds import GateThresholds
+from ketadask.store.fingerprints import code_version, fingerprint
+from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import Range, blocks, range_name
 
 FIRST_ROUND = 4
 
 
 def hit_blocks(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
     ranges: Sequence[Range],
     parts: Parts,
-    gates: Gates,
+    gates: GateThresholds,
     pieces: int = 1,
 ) -> list[Delayed]:
     """One task per range of splits (both ends included); each writes tables hits and searches.
@@ -137,8 +131,8 @@ def split_search(
 
 
 def run_splits(
-    search: PersonaSearch, splitter: Any, store: str, gates: Gates, block: int
-) -> Resampled:
+    search: PersonaSearch, splitter: Any, store: str, gates: GateThresholds, block: int
+) -> ResamplingResult:
     """Search what is missing of every split of a fitted search, on dask's current scheduler."""
     trial = search.problem_.trial
     if isinstance(splitter, HoldoutSplit):
@@ -153,17 +147,17 @@ def run_splits(
     compute(  # type: ignore[no-untyped-call]
         *hit_blocks(search.problem_, search, splitter, ranges, parts, gates)
     )
-    return Resampled(search, search.problem_, splitter, gates, search.found_, parts)
+    return ResamplingResult(search, search.problem_, splitter, gates, search.found_, parts)
 
 
 def _write(
-    problem: Problem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
     numbers: Range,
     parts: Parts,
-    gates: Gates,
-    pieces: Mapping[tuple[int, str], Piece] | None = None,
+    gates: GateThresholds,
+    pieces: Mapping[tuple[int, str], PartialResult] | None = None,
 ) -> Receipt:
     begun = time.thread_time()
     found = None if pieces is None else {key: piece.found for key, piece in pieces.items()}

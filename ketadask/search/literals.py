@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketadask.kernels.blocks import Rows
+from ketadask.kernels.blocks import LiteralRows
 from ketadask.kernels.popcount import unpack_rows, words_for
-from ketadask.schema import LITERALS
-from ketadask.search.stored_rows import Reordered, in_steps
+from ketadask.schema.tables import LITERALS
+from ketadask.search.stored_literals import Reordered, in_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class Literals:
         Other literals that hold exactly the same units, joined by ``" | "``.
     """
 
-    rows: Rows
+    rows: LiteralRows
     feature: np.ndarray
     family: np.ndarray
     low: np.ndarray
@@ -145,7 +145,7 @@ class Literals:
 
     def __dask_tokenize__(self) -> tuple[str, str]:
         """Equal literals have equal tokens, in any process."""
-        return "ketadask.search.Literals", self._digest
+        return "ketadask.search.literals.Literals", self._digest
 
 
 def literal_text(feature: str, low: float, high: float, *, whole: bool) -> str:

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.kernels.exact import DISTINCT, STRATEGIES, WHOLE, Found, search_rows
-from ketadask.kernels.found import merge, nothing
-from ketadask.kernels.scoring import OBJECTIVES, EqualScoresError
-from ketadask.schema import COHORT, InputError, nearest
-from ketadask.search.criteria import Gates, support_floor
+from ketadask.kernels.exact import DISTINCT, STRATEGIES, WHOLE, search_packed
+from ketadask.kernels.q_statistic import OBJECTIVES, EqualScoresError
+from ketadask.kernels.result import SearchResult, merge, nothing
+from ketadask.schema.datasets import COHORT
+from ketadask.schema.errors import InputError, nearest
+from ketadask.search.thresholds import GateThresholds, support_floor
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from ketadask.cohort.designs import Trial
-    from ketadask.search.problem import Problem
-    from ketadask.search.resampled import Resampled
+    from ketadask.cohort.designs import TrialArrays
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.resampling import ResamplingResult
 
 # Of the memory of a process; the rest is for Python itself, tables and what is no array.
 LITERALS_SHARE, COVERS_SHARE = 0.25, 0.4
@@ -145,7 +146,10 @@ class PersonaSearch:
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Equal settings have equal tokens, in any process."""
-        return ("ketadask.search.PersonaSearch", repr(sorted(self.get_params().items())))
+        return (
+            "ketadask.search.persona_search.PersonaSearch",
+            repr(sorted(self.get_params().items())),
+        )
 
     @property
     def polarities(self) -> tuple[str, ...]:
@@ -158,7 +162,7 @@ class PersonaSearch:
 
     def problem(
         self, units: xr.Dataset, *, memory: float | None = None, folder: Path | None = None
-    ) -> Problem:
+    ) -> SearchProblem:
         """Return literals and trial arrays of a search matrix.
 
         Parameters
@@ -169,9 +173,9 @@ class PersonaSearch:
             Where literals that take more than a quarter of that are kept, in a file; in memory
             if not given.
         """
-        from ketadask.cohort.designs import trial_of
+        from ketadask.cohort.designs import trial_arrays
         from ketadask.search.encoding import encode
-        from ketadask.search.problem import Problem
+        from ketadask.search.problem import SearchProblem
 
         self._check()
         memory = math.inf if memory is None else memory
@@ -186,11 +190,11 @@ class PersonaSearch:
             memory=LITERALS_SHARE * memory,
             folder=folder,
         )
-        return Problem(literals, trial_of(units), memory)
+        return SearchProblem(literals, trial_arrays(units), memory)
 
     def solve(
         self,
-        problem: Problem,
+        problem: SearchProblem,
         *,
         polarity: str = nm.FAVOURABLE,
         train: np.ndarray | None = None,
@@ -199,7 +203,7 @@ class PersonaSearch:
         strategy: str | None = None,
         part: tuple[int, int] = WHOLE,
         start: np.ndarray | None = None,
-    ) -> Found:
+    ) -> SearchResult:
         """Search one trial.
 
         Parameters
@@ -220,7 +224,7 @@ class PersonaSearch:
         if train is not None and units.size < 2 and train.any():
             return nothing()  # the side lacks an arm, or is a single unit
         try:
-            return search_rows(
+            return search_packed(
                 literals.rows,
                 -score if polarity == nm.UNFAVOURABLE else score,
                 literals.feature,
@@ -256,13 +260,13 @@ class PersonaSearch:
 
     def merge(
         self,
-        problem: Problem,
-        found: Sequence[Found],
+        problem: SearchProblem,
+        found: Sequence[SearchResult],
         *,
         train: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         keep: int | None = None,
-    ) -> Found:
+    ) -> SearchResult:
         """Make one result of the parts of a search; settings as these were given."""
         units, _ = _searched(problem.trial, train)
         return merge(
@@ -287,7 +291,7 @@ class PersonaSearch:
         ``memory`` is how many bytes a process may take; no limit by default. Sets
         ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
         """
-        from ketadask.cohort.designs import units as make_units
+        from ketadask.cohort.designs import score_units as make_units
 
         matrix = make_units(X, design=design) if set(COHORT.variables) <= set(X.data_vars) else X
         self.problem_ = self.problem(matrix, memory=memory)
@@ -298,7 +302,7 @@ class PersonaSearch:
     def _table(self) -> pd.DataFrame:
         import pandas as pd
 
-        from ketadask.search.arrays import personas_table
+        from ketadask.search.top_personas import personas_table
 
         literals, score = self.problem_.literals, self.problem_.trial.score
         tables = [
@@ -314,10 +318,10 @@ class PersonaSearch:
         *,
         design: str = "crossover",
         store: str = "runs",
-        gates: Gates | None = None,
+        gates: GateThresholds | None = None,
         block: int = 50,
         memory: float | None = None,
-    ) -> Resampled:
+    ) -> ResamplingResult:
         """Search the whole cohort, and the train side of every split that has not been yet.
 
         Runs on dask's current scheduler: processes of a ``Client`` where there is one. Parts are
@@ -327,7 +331,7 @@ class PersonaSearch:
         from ketadask.search.graph import run_splits
 
         fitted = self.fit(cohort, design=design, memory=memory)
-        return run_splits(fitted, splits, store, gates or Gates(), block)
+        return run_splits(fitted, splits, store, gates or GateThresholds(), block)
 
     def _check(self) -> None:
         for name, valid in _CHOICES.items():
@@ -344,7 +348,7 @@ class PersonaSearch:
             )  # fmt: skip
 
 
-def _searched(trial: Trial, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _searched(trial: TrialArrays, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the units searched, and their scores."""
     if train is None:
         return np.arange(len(trial.score)), trial.score

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ketadask.cohort.designs import Trial
+from ketadask.cohort.designs import TrialArrays
 from ketadask.search.literals import Literals
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class SearchProblem:
     """Literals and trial of one study: the one shared node of every search graph.
 
     ``memory`` is how many bytes a process that searches them may take, its own modules included;
@@ -19,7 +19,7 @@ class Problem:
     """
 
     literals: Literals
-    trial: Trial
+    trial: TrialArrays
     memory: float = math.inf
 
     def __repr__(self) -> str:
@@ -29,7 +29,7 @@ class Problem:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Equal problems have equal tokens, in any process."""
         return (
-            "ketadask.search.Problem",
+            "ketadask.search.problem.SearchProblem",
             self.literals.__dask_tokenize__(),
             self.trial.__dask_tokenize__(),
         )

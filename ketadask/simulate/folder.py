@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import is_alive
 
 

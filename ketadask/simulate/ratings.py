@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ketadask.simulate.instruments import INSTRUMENTS, Instrument
-from ketadask.simulate.items import allocate
-from ketadask.simulate.people import People
+from ketadask.simulate.participants import People
+from ketadask.simulate.scale_models import INSTRUMENTS, ScaleModel
 from ketadask.simulate.trial import FOLLOW_UPS
 
 LEAST_MADRS = 20
@@ -53,7 +52,7 @@ def draw_ratings(
     return ratings
 
 
-def _baselines(rng: np.random.Generator, scale: Instrument, severity: np.ndarray) -> np.ndarray:
+def _baselines(rng: np.random.Generator, scale: ScaleModel, severity: np.ndarray) -> np.ndarray:
     """(participant, period) totals above the lowest possible, before each infusion."""
     n, own = len(severity), np.sqrt(1 - scale.severity**2)
     lasting, passing = rng.standard_normal((n, 1)), rng.standard_normal((n, 2))
@@ -65,13 +64,13 @@ def _baselines(rng: np.random.Generator, scale: Instrument, severity: np.ndarray
     return np.clip(np.round(total), 0, scale.highest)
 
 
-def _apart(scale: Instrument) -> float:
+def _apart(scale: ScaleModel) -> float:
     """How far the items of one person stand apart: as far as totals of a scale differ."""
     return 0.3 if scale.skewed else float(np.clip(2.2 * scale.sd / scale.highest, 0.15, 0.4))
 
 
 def _fill(
-    rng: np.random.Generator, scale: Instrument, people: People, total: np.ndarray
+    rng: np.random.Generator, scale: ScaleModel, people: People, total: np.ndarray
 ) -> np.ndarray:
     n, periods, days = total.shape
     items = len(scale.items)
@@ -109,3 +108,39 @@ def _crying(rng: np.random.Generator, crying: np.ndarray, total: np.ndarray) -> 
     fallen = np.floor(held[:, :, 1:] * left + rng.random(left.shape))
     held[:, :, 1:] = np.clip(fallen, 0, 3)
     return held
+
+
+def allocate(total: np.ndarray, leaning: np.ndarray, maxima: np.ndarray) -> np.ndarray:
+    """Share a total score among items, the items people lean to first.
+
+    Every item is a ladder of equal steps from 0 to its maximum; the ``total`` lowest steps are
+    taken, a ladder standing lower the more a person leans to the item.
+
+    Parameters
+    ----------
+    total
+        (row,) whole numbers between 0 and ``maxima.sum()``.
+    leaning
+        (row, item) how readily the person scores on the item, in units of the item's range.
+    maxima
+        (item,) largest value of each item.
+
+    Returns
+    -------
+    numpy.ndarray
+        (row, item) int64 between 0 and ``maxima``; rows add up to ``total``.
+
+    Examples
+    --------
+    >>> allocate(np.array([4, 9]), np.array([[0.6, 0.0], [0.0, 0.0]]), np.array([6, 6]))
+    array([[4, 0],
+           [5, 4]])
+    """
+    item = np.repeat(np.arange(len(maxima)), maxima)
+    step = np.concatenate([np.arange(m) for m in maxima])
+    height = (step + 0.5) / maxima[item] - leaning[:, item]
+    order = np.argsort(height, axis=1, kind="stable")
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.broadcast_to(np.arange(len(item)), order.shape), axis=1)
+    taken = place < total[:, None]
+    return np.add.reduceat(taken, np.concatenate([[0], np.cumsum(maxima)[:-1]]), axis=1, dtype=int)

@@ -10,9 +10,9 @@ import numpy as np
 
 from ketadask import __version__
 from ketadask import names as nm
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.simulate.folder import whole_folder, write_json
-from ketadask.simulate.people import AGE_MEAN, AGE_SD, draw_people
+from ketadask.simulate.participants import AGE_MEAN, AGE_SD, draw_people
 from ketadask.simulate.ratings import draw_ratings
 from ketadask.simulate.tables import Slice, StudyTables
 from ketadask.simulate.trial import (
@@ -40,7 +40,7 @@ _TRUTH = "truth.json"
 _NAME = "Simulated crossover trial of ketamine"
 
 
-def simulate(
+def simulate_study(
     out: str | Path,
     *,
     participants: int = 33,
@@ -137,7 +137,7 @@ def simulate(
                 singles += int((~part.paired).sum())
         tables.describe(_NAME, __version__)
         if recordings:
-            from ketadask.simulate.meg.folder import write_recordings
+            from ketadask.simulate.meg.bids import write_recordings
 
             write_recordings(folder, everybody, seconds=recordings, seed=seed, flaws=True)
         counts = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ketadask.simulate.folder import Table, write_json
-from ketadask.simulate.instruments import INSTRUMENTS, NDA_NAMES, Instrument
-from ketadask.simulate.people import People
+from ketadask.simulate.participants import People
+from ketadask.simulate.scale_models import INSTRUMENTS, NDA_NAMES, ScaleModel
 from ketadask.simulate.trial import DAY, FOLLOW_UPS
 from ketadask.simulate.volumes import HEAD_SIZE, regions
 
@@ -74,7 +74,7 @@ class Slice:
         return np.char.add("sub-K", np.char.zfill((self.number + 1).astype(str), 5))
 
 
-def _visit_names(scale: Instrument) -> np.ndarray:
+def _visit_names(scale: ScaleModel) -> np.ndarray:
     return np.array([[f"ses-p{period}d{day}" for day in scale.days] for period in (1, 2)])
 
 
@@ -190,12 +190,12 @@ def _volume_columns() -> dict[str, tuple[list[str], list[int]]]:
     return tables
 
 
-def _descriptions(scale: Instrument) -> list[str]:
+def _descriptions(scale: ScaleModel) -> list[str]:
     items = [f"{i + 1}. {item}" for i, item in enumerate(scale.items)]
     return [*items, f"{scale.title}: total score"]
 
 
-def _sidecar(scale: Instrument) -> dict[str, object]:
+def _sidecar(scale: ScaleModel) -> dict[str, object]:
     columns: dict[str, object] = {
         "MeasurementToolMetadata": {"Description": scale.title},
         "participant_id": {"Description": "Participant"},

@@ -37,7 +37,7 @@ _COMPARE = {"<=": operator.le, ">": operator.gt}
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedLiteral:
     """One planted literal, for example ``bdi_10 > 0``."""
 
     feature: str
@@ -53,15 +53,15 @@ class Planted:
 # holds in about two thirds of adults: with the published cuts (4533.7 and 12663.9 mm3) the second
 # volume would say almost nothing beyond the first, and no search could tell that it belongs.
 PERSONA = (
-    Planted("wm-lh-posteriorcingulate", "<=", 4680.0),
-    Planted("wm-rh-inferiorparietal", "<=", 11980.0),
-    Planted("bdi_10", ">", 0.0),
+    PlantedLiteral("wm-lh-posteriorcingulate", "<=", 4680.0),
+    PlantedLiteral("wm-rh-inferiorparietal", "<=", 11980.0),
+    PlantedLiteral("bdi_10", ">", 0.0),
 )
 PROGNOSTIC = "age"
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class SimulatedDesign:
     """Plan of one stretch: (participant,) arrays.
 
     ``gap`` is 0 where nothing is lost, 1 where the second infusion was not given, 2 and 3 where
@@ -80,7 +80,7 @@ def generator(seed: int, *address: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def draw_design(rng: np.random.Generator) -> Design:
+def draw_design(rng: np.random.Generator) -> SimulatedDesign:
     """Draw the plan of one stretch.
 
     Sequences are balanced in pairs, members in twenties and within sequence, and one participant
@@ -105,10 +105,10 @@ def draw_design(rng: np.random.Generator) -> Design:
         [1, 2, 3], p=[0.5, 0.25, 0.25], size=len(starts)
     )
     seen = rng.random((STRETCH, 2, len(FOLLOW_UPS))) >= MISSED
-    return Design(first, member, gap, seen)
+    return SimulatedDesign(first, member, gap, seen)
 
 
-def visits(design: Design, missing_visits: bool) -> np.ndarray:
+def visits(design: SimulatedDesign, missing_visits: bool) -> np.ndarray:
     """Return which visits took place: (participant, period, visit), visit 0 is the baseline."""
     there = np.ones((len(design.gap), 2, 1 + len(FOLLOW_UPS)), bool)
     if not missing_visits:
@@ -124,7 +124,7 @@ def visits(design: Design, missing_visits: bool) -> np.ndarray:
 
 def draw_improvement(
     rng: np.random.Generator,
-    design: Design,
+    design: SimulatedDesign,
     member: np.ndarray,
     prognosis: np.ndarray,
     *,

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.codes import MISSING_CODES, as_number, is_blank, is_missing
+from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.delimited import read_text, text_rows
-from ketadask.sources.findings import Findings
 
 _NO_NUMBER = "not a number"
 
@@ -110,7 +110,7 @@ class Cells:
     def numbers(
         self,
         column: str,
-        findings: Findings,
+        findings: DataIssues,
         *,
         low: float = -math.inf,
         high: float = math.inf,
@@ -136,7 +136,7 @@ class Cells:
         return values
 
     def _complain(
-        self, findings: Findings, row: int, column: str, cell: str, problem: tuple[str, str]
+        self, findings: DataIssues, row: int, column: str, cell: str, problem: tuple[str, str]
     ) -> None:
         findings.add(
             InputError(

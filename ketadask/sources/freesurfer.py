@@ -12,7 +12,7 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from ketadask import names as nm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import unreadable
 from ketadask.sources.fs_stats import is_participant_folder
 from ketadask.sources.fs_tables import (

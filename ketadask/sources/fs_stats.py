@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.codes import as_number
 from ketadask.sources.delimited import read_text, unreadable
 from ketadask.sources.regions import ORDER, unified

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.codes import as_number, first_twice, is_blank
 from ketadask.sources.delimited import text_rows, unreadable
 from ketadask.sources.regions import ORDER, unified

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ketadask.schema import InputError, nearest
-from ketadask.sources import instruments
+from ketadask.schema.errors import InputError, nearest
+from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells, read_cells
 from ketadask.sources.codes import as_number, is_missing
-from ketadask.sources.findings import Findings
+from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.phenotype import files_in
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
@@ -61,7 +61,7 @@ def read_nda(
     What ``read_phenotype`` returns.
     """
     folder, files = _files(Path(root))
-    findings = Findings(bad_cells)
+    findings = DataIssues(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
     reader = VisitReader(
         VisitPattern(visits), roster, findings, "src_subject_id", "visit", ignore=frozenset(ignore)
@@ -97,7 +97,7 @@ def _wanted(folder: Path, files: dict[str, Path], scales: Sequence[str] | None) 
         return list(files.values())
     wanted = []
     for scale in dict.fromkeys(scales):
-        known = instruments.INSTRUMENTS.get(scale)
+        known = rating_scales.INSTRUMENTS.get(scale)
         spelt = {scale, *(known.spellings if known else ())}
         stem = next((s for s in files if scale == s or s[:-2] in spelt), None)
         if stem is None:
@@ -138,7 +138,7 @@ def _check_descriptions(cells: Cells) -> None:
             )
 
 
-def _note_ages(cells: Cells, findings: Findings, ages: dict[str, float]) -> None:
+def _note_ages(cells: Cells, findings: DataIssues, ages: dict[str, float]) -> None:
     """Note the age in years of each participant, if younger than what is known already."""
     column = cells.find("interview_age")
     if column is None:

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import first_twice, is_missing
-from ketadask.sources.findings import Findings
+from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.spreadsheets import read_table
-from ketadask.sources.visit_dates import date_column
-from ketadask.sources.visits import ARM_CODES, arm_of
+from ketadask.sources.visits import ARM_CODES, arm_of, date_column
 
 _SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
 
@@ -62,10 +61,10 @@ def read_participants(
     if path.is_dir():
         path = path / "participants.tsv"
     cells = read_table(path, sheet=sheet, delimiter=delimiter, decimal=decimal)
-    return people_of(cells.renamed(columns or {}), Findings(bad_cells))
+    return people_of(cells.renamed(columns or {}), DataIssues(bad_cells))
 
 
-def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
+def people_of(cells: Cells, findings: DataIssues) -> pd.DataFrame:
     """Return what ``read_participants`` returns, from a table of text."""
     people = participant_column(cells, findings)
     twice = first_twice(person or row for row, person in enumerate(people))
@@ -102,7 +101,7 @@ def people_of(cells: Cells, findings: Findings) -> pd.DataFrame:
     return table
 
 
-def _infusions(cells: Cells, findings: Findings) -> list[list[date | None]]:
+def _infusions(cells: Cells, findings: DataIssues) -> list[list[date | None]]:
     """Return the dates of the first and of the second infusion, a pair out of order as unknown."""
     columns = [cells.find(f"infusion_{n}_date") for n in (1, 2)]
     first, second = (date_column(cells, column, findings) for column in columns)
@@ -125,7 +124,7 @@ def _days(first: date | None, second: date | None) -> float:
     return float((second - first).days) if first and second else float("nan")
 
 
-def _bmi(cells: Cells, findings: Findings) -> np.ndarray:
+def _bmi(cells: Cells, findings: DataIssues) -> np.ndarray:
     """Return the BMI given, and where it is not the one of height (cm) and weight (kg)."""
     bmi = _numbers(cells, findings, ("bmi",), 5, 150)
     height = _numbers(cells, findings, ("height", "height_cm"), 100, 250)
@@ -159,7 +158,7 @@ def roster(people: pd.DataFrame) -> Roster:
     return Roster(sequences, people.attrs.get("infusions", {}))
 
 
-def participant_column(cells: Cells, findings: Findings, *names: str) -> list[str]:
+def participant_column(cells: Cells, findings: DataIssues, *names: str) -> list[str]:
     """Return the participant of every row; a row without one is wrong."""
     column = cells.need(*(names or ("participant_id",)))
     people = cells.text(column)
@@ -176,7 +175,7 @@ def participant_column(cells: Cells, findings: Findings, *names: str) -> list[st
     return people
 
 
-def _trials(cells: Cells, findings: Findings, sequences: Sequence[str]) -> list[str]:
+def _trials(cells: Cells, findings: DataIssues, sequences: Sequence[str]) -> list[str]:
     """Return the trial of every row; who was treated in none would be a trial of one person."""
     named, treated = _words(cells, "trial", ""), [bool(each) for each in sequences]
     for row in range(len(cells)) if any(named) else ():
@@ -200,7 +199,7 @@ def _words(cells: Cells, name: str, default: str) -> list[str]:
 
 
 def _numbers(
-    cells: Cells, findings: Findings, names: Sequence[str], low: float, high: float
+    cells: Cells, findings: DataIssues, names: Sequence[str], low: float, high: float
 ) -> np.ndarray:
     column = cells.find(*names)
     if column is None:
@@ -208,7 +207,7 @@ def _numbers(
     return cells.numbers(column, findings, low=low, high=high)
 
 
-def _sequences(cells: Cells, findings: Findings) -> list[str]:
+def _sequences(cells: Cells, findings: DataIssues) -> list[str]:
     first = cells.find("infusion_1", "arm", "treatment")
     second = cells.find("infusion_2")
     if second and not first:
@@ -248,7 +247,7 @@ def _sequences(cells: Cells, findings: Findings) -> list[str]:
     return sequences
 
 
-def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str | None:
+def _arm(cells: Cells, findings: DataIssues, row: int, column: str) -> str | None:
     code = cells.columns[column][row]
     arm = "" if is_missing(code) else arm_of(code)
     if arm == "" or arm in nm.ARMS:
@@ -265,7 +264,7 @@ def _arm(cells: Cells, findings: Findings, row: int, column: str) -> str | None:
     return None
 
 
-def _sex(cells: Cells, findings: Findings, sidecar: Mapping[str, Any]) -> list[float]:
+def _sex(cells: Cells, findings: DataIssues, sidecar: Mapping[str, Any]) -> list[float]:
     column = cells.find("sex", "gender")
     if column is None:
         return [float("nan")] * len(cells)

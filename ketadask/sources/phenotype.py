@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ketadask.schema import InputError, nearest
-from ketadask.sources import instruments
+from ketadask.schema.errors import InputError, nearest
+from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells, read_cells, read_sidecar
+from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.delimited import unreadable
-from ketadask.sources.findings import Findings
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, check_ignored, join_scales
@@ -54,7 +54,7 @@ def read_phenotype(
     order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings,
     visits.
     """
-    folder, findings = _phenotype_folder(Path(root)), Findings(bad_cells)
+    folder, findings = _phenotype_folder(Path(root)), DataIssues(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
     reader = VisitReader(VisitPattern(visits), roster, findings, ignore=frozenset(ignore))
     tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
@@ -116,8 +116,8 @@ def _of_scales(
     available: set[str] = set()
     for path in files:
         cells, columns = _open(path, reader)
-        available |= {instruments.scale_of(column.name) for column in columns}
-        mine = [column for column in columns if instruments.scale_of(column.name) in scales]
+        available |= {rating_scales.scale_of(column.name) for column in columns}
+        mine = [column for column in columns if rating_scales.scale_of(column.name) in scales]
         if mine:
             yield cells, mine
     for scale in scales:

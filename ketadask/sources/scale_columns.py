@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.schema import InputError
-from ketadask.sources import instruments
+from ketadask.schema.errors import InputError
+from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells
 from ketadask.sources.codes import as_number, levels_range
-from ketadask.sources.findings import Findings
+from ketadask.sources.data_issues import DataIssues
 
 VISIT = (nm.PARTICIPANT, "period", nm.ARM, "day")
 KEYS = (nm.PARTICIPANT, "session", "period", nm.ARM, "day")
@@ -52,7 +52,7 @@ def scale_columns(
     """
     found: dict[str, ScaleColumn] = {}
     for header, values in cells.columns.items():
-        known = instruments.canonical(header, cells.file.stem)
+        known = rating_scales.canonical(header, cells.file.stem)
         if header in keys or (known is None and not _mostly_numbers(values)):
             continue
         name = f"{cells.file.stem}_{header}" if header in KEYS else header
@@ -73,8 +73,8 @@ def scale_columns(
 def _scale_column(header: str, name: str, described: Mapping[str, Any]) -> ScaleColumn:
     low, high = levels_range(described)
     if not np.isfinite(high - low) or high <= low:
-        low, high = instruments.limits(name)
-    label = instruments.label(name)
+        low, high = rating_scales.limits(name)
+    label = rating_scales.label(name)
     text = described.get("LongName") or described.get("Description")
     if label == name and isinstance(text, str) and text.strip():
         label = f"{name}: {text.strip()}"
@@ -93,15 +93,15 @@ def check_totals(
     cells: Cells,
     columns: list[ScaleColumn],
     values: Mapping[str, np.ndarray],
-    findings: Findings,
+    findings: DataIssues,
 ) -> None:
     """Compare the total of a known scale with the sum of its items, where all are there."""
     headers = {column.name: column.header for column in columns}
     sums_of = {
         f"{known.name}_total": [f"{known.name}_{n}" for n in range(1, len(known.items) + 1)]
-        for known in instruments.INSTRUMENTS.values()
+        for known in rating_scales.INSTRUMENTS.values()
     }
-    bech = [f"hamd_{n}" for n in instruments.BECH]
+    bech = [f"hamd_{n}" for n in rating_scales.BECH]
     for total, names in [*sums_of.items(), ("hamd6_total", bech)]:
         if total not in values or not set(names) <= set(values):
             continue

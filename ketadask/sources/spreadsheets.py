@@ -9,10 +9,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.cells import Cells, read_cells
-from ketadask.sources.delimited import check_header, unreadable
-from ketadask.sources.signatures import kind_of
+from ketadask.sources.delimited import check_header, file_kind, unreadable
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
@@ -117,7 +116,7 @@ def _sheet_rows(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]
     except Exception as error:  # a damaged workbook fails in many ways, all of them this one
         with path.open("rb") as file:
             start = file.read(8)
-        kind = kind_of(start) or "its first bytes are those of no workbook"
+        kind = file_kind(start) or "its first bytes are those of no workbook"
         if start.startswith(b"PK"):
             kind = f"damaged: {type(error).__name__}"
         raise InputError(

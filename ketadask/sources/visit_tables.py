@@ -11,14 +11,21 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.cells import Cells
-from ketadask.sources.findings import Findings
+from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.names_order import natural
 from ketadask.sources.participants import Roster, participant_column
 from ketadask.sources.scale_columns import KEYS, ScaleColumn, check_totals
-from ketadask.sources.visit_dates import COLUMNS, misdated
-from ketadask.sources.visits import ONCE, UNPLACED, Visit, VisitPattern, placed
+from ketadask.sources.visits import (
+    COLUMNS,
+    ONCE,
+    UNPLACED,
+    Visit,
+    VisitPattern,
+    misdated,
+    period_of_visit,
+)
 
 _ASIDE = "; or leave the column aside (ignore)"
 
@@ -34,7 +41,7 @@ class VisitReader:
 
     pattern: VisitPattern
     roster: Roster | None
-    findings: Findings
+    findings: DataIssues
     who: str = "participant_id"
     when: str = "session_id"
     always: tuple[str, Visit] = ("", ONCE)
@@ -110,7 +117,7 @@ class VisitReader:
 
     def _contradicted(self, person: str, visit: Visit) -> bool:
         sequence = self._sequences().get(person, "")
-        return bool(sequence) and placed(sequence, *visit) == UNPLACED
+        return bool(sequence) and period_of_visit(sequence, *visit) == UNPLACED
 
     def _say(
         self, cells: Cells, row: int, column: str | None, problem: str, value: str, remedy: str
@@ -153,7 +160,7 @@ def check_ignored(table: pd.DataFrame, ignore: Iterable[str]) -> None:
 
 
 def join_scales(
-    tables: list[pd.DataFrame], folder: Path, findings: Findings, roster: Roster | None
+    tables: list[pd.DataFrame], folder: Path, findings: DataIssues, roster: Roster | None
 ) -> pd.DataFrame:
     """Return the outer join of tables on participant and visit, in canonical order.
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 _ELSEWHERE = "or choose another place for the runs (--out)"
 _REMEDIES = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 _BLOCK_BYTES = 1 << 20
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import disk_errors, is_alive, make_folder
-from ketadask.store.plain import render_json
+from ketadask.store.json_values import render_json
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _held: set[int] = set()

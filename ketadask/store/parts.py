@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import (
     is_being_written,
     is_named_for,
@@ -27,8 +27,8 @@ from ketadask.store.disk import (
     write_together,
 )
 from ketadask.store.fingerprints import file_hash
-from ketadask.store.plain import plain, render_json
-from ketadask.store.ranges import Range, choose, gaps, parse_range, range_name
+from ketadask.store.json_values import render_json, to_json_value
+from ketadask.store.ranges import Range, disjoint_ranges, gaps, parse_range, range_name
 from ketadask.store.tables import table_bytes, table_from_bytes
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Parts:
             rows={table: len(frame) for table, frame in tables.items()},
             bytes={table: len(content) for table, content in contents.items()},
             checksums={table: _hash(content) for table, content in contents.items()},
-            facts=plain(dict(facts or {})),
+            facts=to_json_value(dict(facts or {})),
         )
         files = {self._table_file(name, table): content for table, content in contents.items()}
         write_together({**files, self._receipt_file(name): _render(receipt)})
@@ -135,7 +135,7 @@ class Parts:
         Where parts overlap, those are chosen that cover most numbers (below ``n``).
         """
         ranges = (parse_range(name) for name in self.finished())
-        return choose([each for each in ranges if each is not None], n)
+        return disjoint_ranges([each for each in ranges if each is not None], n)
 
     def missing(self, n: int) -> list[Range]:
         """Return the ranges of 0 to ``n - 1`` that still have to be made."""
@@ -230,7 +230,7 @@ class Parts:
 
 def _render(receipt: Receipt) -> bytes:
     """Return the receipt as JSON that carries its own checksum."""
-    content = plain(receipt)
+    content = to_json_value(receipt)
     return render_json({**content, "checksum": _hash(render_json(content))})
 
 

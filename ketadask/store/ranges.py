@@ -39,7 +39,7 @@ def parse_range(name: str) -> Range | None:
     return (first, last) if first <= last and range_name(first, last) == name else None
 
 
-def choose(ranges: Iterable[Range], n: int | None = None) -> list[Range]:
+def disjoint_ranges(ranges: Iterable[Range], n: int | None = None) -> list[Range]:
     """Choose ranges that do not overlap and cover as many numbers (below ``n``) as possible.
 
     Of equally good choices the one with fewer ranges stands, then the one whose ranges end first;

@@ -8,38 +8,27 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ketadask.cluster import Profile, TaskFailure, connect
-from ketadask.cluster.connect import ONE_THREAD, cores
-from ketadask.cluster.profile import QUEUES
-from ketadask.config import read
-from ketadask.schema import InputError
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import QUEUES, Profile
+from ketadask.cluster.queue_checks import SystemCheck, check_queue
+from ketadask.config.reading import read_settings
+from ketadask.pipeline.executor import TaskFailure
+from ketadask.schema.errors import InputError
+from ketadask.store.environment import ONE_THREAD, cores
 
 _OLDEST = {"numpy": 2, "zarr": 3, "pandas": 2, "pydantic": 2}
 _GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing tried: whether it is well, what was found, and what to do otherwise."""
-
-    what: str
-    well: bool
-    found: str
-    remedy: str = ""
-
-
-def examine(cluster: Path | None, out: Path) -> list[Finding]:
+def check_system(cluster: Path | None, out: Path) -> list[SystemCheck]:
     """Try everything a study needs, the cluster of a profile included."""
-    profile = Profile() if cluster is None else read(cluster, Profile)
+    profile = Profile() if cluster is None else read_settings(cluster, Profile)
     if profile.kind == "slurm":
-        from ketadask.study.doctor_queue import examine_queue
-
         here = [_python(), *_libraries(), _disk(out), _locks(out)]
-        there = examine_queue(profile, out)
+        there = check_queue(profile, out)
         well = all(each.well for each in (*here, *there))
         return [*here, *there, *([_cluster(profile, out)] if well else [])]
     return [
@@ -53,26 +42,30 @@ def examine(cluster: Path | None, out: Path) -> list[Finding]:
     ]
 
 
-def _python() -> Finding:
+def _python() -> SystemCheck:
     well = sys.version_info >= (3, 11)
-    return Finding("python", well, platform.python_version(), "" if well else "install 3.11 or up")
+    return SystemCheck(
+        "python", well, platform.python_version(), "" if well else "install 3.11 or up"
+    )
 
 
-def _libraries() -> list[Finding]:
+def _libraries() -> list[SystemCheck]:
     found = []
     for name, oldest in _OLDEST.items():
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found.append(Finding(name, False, "not installed", f"pip install '{name}>={oldest}'"))
+            found.append(
+                SystemCheck(name, False, "not installed", f"pip install '{name}>={oldest}'")
+            )
             continue
         well = int(version.split(".")[0]) >= oldest
         remedy = "" if well else f"pip install --upgrade '{name}>={oldest}'"
-        found.append(Finding(name, well, version, remedy))
+        found.append(SystemCheck(name, well, version, remedy))
     return found
 
 
-def _memory(profile: Profile) -> Finding:
+def _memory(profile: Profile) -> SystemCheck:
     workers = profile.workers or cores()
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     try:
@@ -84,10 +77,10 @@ def _memory(profile: Profile) -> Finding:
     each = free / workers
     well = each >= 0.4 * _GIB
     text = f"{free / _GIB:.1f} GiB free, {each / _GIB:.1f} GiB for each of {workers} workers"
-    return Finding("memory", well, text, "" if well else "set fewer workers in the profile")
+    return SystemCheck("memory", well, text, "" if well else "set fewer workers in the profile")
 
 
-def _disk(out: Path) -> Finding:
+def _disk(out: Path) -> SystemCheck:
     place = out.absolute()
     while not place.exists():
         place = place.parent
@@ -99,13 +92,13 @@ def _disk(out: Path) -> Finding:
         free = shutil.disk_usage(place).free
     except OSError as error:
         text = f"{place} cannot be written ({error.strerror})"
-        return Finding("disk", False, text, "choose another folder with --out")
+        return SystemCheck("disk", False, text, "choose another folder with --out")
     well = free > _GIB
     remedy = "" if well else "free space, or choose another folder with --out"
-    return Finding("disk", well, f"{free / _GIB:.1f} GiB free in {place}", remedy)
+    return SystemCheck("disk", well, f"{free / _GIB:.1f} GiB free in {place}", remedy)
 
 
-def _locks(out: Path) -> Finding:
+def _locks(out: Path) -> SystemCheck:
     from ketadask.store.locks import locked
 
     place = out.absolute()
@@ -113,15 +106,15 @@ def _locks(out: Path) -> Finding:
         place = place.parent
     try:
         with tempfile.TemporaryDirectory(dir=place) as folder, locked(Path(folder) / "lock"):
-            return Finding("locks", True, f"work in {place}")
+            return SystemCheck("locks", True, f"work in {place}")
     except (InputError, OSError) as error:
-        return Finding("locks", False, str(error), "choose another folder with --out")
+        return SystemCheck("locks", False, str(error), "choose another folder with --out")
 
 
-def _threads() -> Finding:
+def _threads() -> SystemCheck:
     many = {name: os.environ[name] for name in ONE_THREAD if os.environ.get(name, "1") != "1"}
     text = ", ".join(f"{name}={value}" for name, value in many.items())
-    return Finding(
+    return SystemCheck(
         "threads",
         True,
         text or f"{cores()} cores, one thread per task",
@@ -129,8 +122,8 @@ def _threads() -> Finding:
     )
 
 
-def _cluster(profile: Profile, out: Path) -> Finding:
-    from ketadask.study.graph import probes
+def _cluster(profile: Profile, out: Path) -> SystemCheck:
+    from ketadask.cluster.graph import probes
 
     begun, place = time.monotonic(), out / f"doctor-{os.getpid()}"
     try:
@@ -140,9 +133,9 @@ def _cluster(profile: Profile, out: Path) -> Finding:
             text = f"{profile.kind}, {executor.workers} workers, 4 tasks in "
             text += f"{time.monotonic() - begun:.1f} s"
     except InputError as error:
-        return Finding("cluster", False, error.problem, error.remedy or "")
+        return SystemCheck("cluster", False, error.problem, error.remedy or "")
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if failed:
-        return Finding("cluster", False, failed[0], "see the log of the workers")
-    return Finding("cluster", True, text)
+        return SystemCheck("cluster", False, failed[0], "see the log of the workers")
+    return SystemCheck("cluster", True, text)

@@ -9,31 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketadask.cluster import Profile
-from ketadask.config import Settings, load, read
-from ketadask.schema import InputError
-from ketadask.study.blocks import Ended
-from ketadask.study.calibrating import relabelled_studies
-from ketadask.study.checks import Checked, checked
-from ketadask.study.predicting import asked_for, predict_study, read_predicted
-from ketadask.study.problems import Asked, pose
-from ketadask.study.progress import Progress
-from ketadask.study.session import writing
-from ketadask.study.stages import count, require, require_parts
-from ketadask.study.states import State, states
-from ketadask.study.stopping import narrowed, relabellings, searched
-from ketadask.study.work import Place, Work
+from ketadask.cluster.profile import Profile
+from ketadask.config.reading import read_settings
+from ketadask.config.study import StudySettings, read_study
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import StageResult, require
+from ketadask.schema.errors import InputError
+from ketadask.study.check import StudyCheck, check_study
+from ketadask.study.judge import relabelled_studies
+from ketadask.study.predict import asked_for, predict_study, read_prediction
+from ketadask.study.problem import StudyProblem, build_problem
+from ketadask.study.run import RunPaths, StudyRun, writing
+from ketadask.study.search import count, relabellings, require_parts, run_searches, truncate_problem
+from ketadask.study.status import StageStatus, stage_statuses
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunSummary:
     """Where a study stands after a command: its folder, and what is there to look at."""
 
     folder: Path
-    stages: tuple[Ended, ...]
+    stages: tuple[StageResult, ...]
     verdicts: pd.DataFrame | None = None
     predicted: Mapping[str, Any] | None = None
     report: Path | None = None
@@ -51,7 +50,7 @@ class Study:
     50
     """
 
-    settings: Settings
+    settings: StudySettings
     out: Path = Path("runs")
     profile: Profile = field(default_factory=Profile)
     progress: Progress = field(default_factory=Progress)
@@ -70,14 +69,14 @@ class Study:
         """Read a study's YAML file, changed by ``a.b=c`` words, and a cluster profile."""
         changes = list(changes or ())
         return cls(
-            load(path, changes),
+            read_study(path, changes),
             Path(out),
-            Profile() if cluster is None else read(cluster, Profile),
+            Profile() if cluster is None else read_settings(cluster, Profile),
             Progress() if progress is None else progress,
             _command(path, changes, Path(out)),
         )
 
-    def run(self) -> Ending:
+    def run(self) -> RunSummary:
         """Do everything that is not done yet: search, relabel, judge, report."""
         with self._writing() as work:
             asked = self._search(work)
@@ -86,35 +85,35 @@ class Study:
                 predict_study(work)
             return self._report(work)
 
-    def predict(self) -> Ending:
+    def predict(self) -> RunSummary:
         """Foretell response from brain structure, and report what is there of the study."""
         asked_for(self.settings)
         with self._writing() as work:
             predict_study(work)
             return self._report(work)
 
-    def extract(self) -> Ending:
+    def extract(self) -> RunSummary:
         """Open or simulate the inputs, measure the recordings, and assemble the cohort."""
         with self._writing() as work:
-            pose(work)
-            return Ending(work.run.path, tuple(work.ended))
+            build_problem(work)
+            return RunSummary(work.run.path, tuple(work.ended))
 
-    def search(self) -> Ending:
+    def search(self) -> RunSummary:
         """Search all splits and all relabelled trials."""
         with self._writing() as work:
             self._search(work)
-            return Ending(work.run.path, tuple(work.ended))
+            return RunSummary(work.run.path, tuple(work.ended))
 
-    def judge(self) -> Ending:
+    def judge(self) -> RunSummary:
         """Judge what the searches found; an error where they are not finished."""
         with self._writing() as work:
-            asked = narrowed(work, pose(work))
+            asked = truncate_problem(work, build_problem(work))
             require_parts(work, asked, relabellings(work))
             require(*relabelled_studies(work, asked))
             self._judge(work, asked)
             return self._report(work)
 
-    def report(self) -> Ending:
+    def report(self) -> RunSummary:
         """Write the report of what has been judged."""
         if not self.place.path.is_dir():
             raise InputError(
@@ -125,51 +124,51 @@ class Study:
         with self._writing() as work:
             return self._report(work, anew=True)
 
-    def status(self) -> list[State]:
+    def status(self) -> list[StageStatus]:
         """Return what is there and what is missing of each stage; changes nothing."""
-        return states(self.place)
+        return stage_statuses(self.place)
 
-    def watched(self) -> Callable[[], list[State]]:
+    def watched(self) -> Callable[[], list[StageStatus]]:
         """Return a function that says how far the study is; the inputs are identified once."""
         place = self.place
-        return lambda: states(place)
+        return lambda: stage_statuses(place)
 
-    def check(self) -> Checked:
+    def check(self) -> StudyCheck:
         """Read settings and tables, compute nothing else, and say what is there."""
-        return checked(self.settings, self.out, self.progress)
+        return check_study(self.settings, self.out, self.progress)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RunPaths:
         """Where the study writes, and under which keys."""
-        return Place.of(self.settings, self.out)
+        return RunPaths.of(self.settings, self.out)
 
     @contextmanager
-    def _writing(self) -> Iterator[Work]:
+    def _writing(self) -> Iterator[StudyRun]:
         with writing(self.place, self.profile, self.progress, list(self.command)) as work:
             yield work
 
-    def _search(self, work: Work) -> Asked:
-        asked, ended = searched(work, pose(work))
+    def _search(self, work: StudyRun) -> StudyProblem:
+        asked, ended = run_searches(work, build_problem(work))
         require(*ended, *relabelled_studies(work, asked))
         place = work.place
         count(work, "search", "splits", place.hits(), asked.splitter.n_splits)
         count(work, "null", "relabelled trials", place.nulls(), relabellings(work))
         return asked
 
-    def _judge(self, work: Work, asked: Asked) -> None:
-        from ketadask.study.judging import judge_study
+    def _judge(self, work: StudyRun, asked: StudyProblem) -> None:
+        from ketadask.study.judge import judge_study
 
         judge_study(work, asked)
 
-    def _report(self, work: Work, *, anew: bool = False) -> Ending:
-        from ketadask.study.across import trial_tables
-        from ketadask.study.reporting import report_study
+    def _report(self, work: StudyRun, *, anew: bool = False) -> RunSummary:
+        from ketadask.study.judge import trial_tables
+        from ketadask.study.report import report_study
 
         verdicts, path = report_study(work, anew=anew)
-        predicted = read_predicted(work)
+        predicted = read_prediction(work)
         told = None if predicted is None else predicted.summary
         trials = None if verdicts is None else (trial_tables(work.run) or {}).get("summaries")
-        return Ending(work.run.path, tuple(work.ended), verdicts, told, path, trials)
+        return RunSummary(work.run.path, tuple(work.ended), verdicts, told, path, trials)
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:

@@ -19,18 +19,18 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import slurm
-from ketadask.schema import InputError
-from ketadask.study.records import now
+from ketadask.schema.errors import InputError
+from ketadask.store.environment import now
 
 if TYPE_CHECKING:
-    from ketadask.store import RunFolder
-    from ketadask.study.study import Ending, Study
+    from ketadask.store.run_folder import RunFolder
+    from ketadask.study.study import RunSummary, Study
 
 _PAUSE = 5.0
 HEAD, SCRIPT, QUEUE = "head.json", "head.sbatch", "cluster.json"
 
 
-def submit(study: Study, words: Sequence[str]) -> tuple[str, Path]:
+def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
     """Put the head job of a study on the queue; return its number and its log.
 
     ``words`` are the study's file and options, as the head job will be given them.
@@ -95,7 +95,7 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
     )
 
 
-def head(study: Study) -> Ending:
+def run_head_job(study: Study) -> RunSummary:
     """Do the study inside its head job; near the end of the walltime, requeue and leave."""
     near_end, end = False, 0.0
 
@@ -136,9 +136,9 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def cancel(study: Study, *, patience: float = 60.0) -> list[str]:
+def cancel_study(study: Study, *, patience: float = 60.0) -> list[str]:
     """Cancel head and workers of a study; return the numbers of their jobs."""
-    from ketadask.store import RunFolder
+    from ketadask.store.run_folder import RunFolder
 
     run = RunFolder(study.place.path)
     heads = slurm.mine(head_name(run))
@@ -151,9 +151,9 @@ def cancel(study: Study, *, patience: float = 60.0) -> list[str]:
     return [*heads, *workers]
 
 
-def situation(study: Study) -> list[str]:
+def queue_lines(study: Study) -> list[str]:
     """Return what the run folder tells of who writes, of jobs and workers; asks nobody."""
-    from ketadask.store import RunFolder
+    from ketadask.store.run_folder import RunFolder
 
     run, lines = RunFolder(study.place.path), []
     if run.has(HEAD):

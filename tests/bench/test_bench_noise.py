@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ketadask.bench.noise import (
+from ketadask.cli.main import run
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.search.persona_search import PersonaSearch
+from tests.benchmarks.noise import (
     BOXES,
     noise_markdown,
     noise_problem,
@@ -13,10 +17,7 @@ from ketadask.bench.noise import (
     real_trial,
     validated,
 )
-from ketadask.bench.repeated import Bench
-from ketadask.cli.main import run
-from ketadask.cluster import Profile, connect
-from ketadask.search import PersonaSearch
+from tests.benchmarks.repeated import Bench
 
 SEARCH = PersonaSearch(2, keep=50)
 

@@ -7,19 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from ketadask.bench import cohorts, scale
-from ketadask.bench.scaling import Machine, predict
-from ketadask.cli.benches import measure
-from ketadask.cluster.crowd import crowd
-from ketadask.schema import InputError
+from ketadask.bench import scale
+from ketadask.bench.scaling import Machine, forecast
+from ketadask.cli.benches import run_benchmark
+from ketadask.cluster.in_process import crowd
+from ketadask.schema.errors import InputError
+from tests.benchmarks import cohorts
 
 QUICK = Machine(task=0.002, latency=0.005, part=0.01, check=0.001, build=0.0002, begin=2.0)
 FREE = Machine(task=0.0, latency=0.0, part=0.0, check=0.0, build=0.0, begin=0.0)
 
 
 def test_work_alone_scales_without_loss():
-    one = predict(FREE, splits=5120, each=1.0, workers=1)
-    many = predict(FREE, splits=5120, each=1.0, workers=64)
+    one = forecast(FREE, splits=5120, each=1.0, workers=1)
+    many = forecast(FREE, splits=5120, each=1.0, workers=64)
     assert one.efficiency == pytest.approx(1.0)
     assert many.efficiency == pytest.approx(1.0)
     assert one.seconds == pytest.approx(64 * many.seconds)
@@ -29,8 +30,8 @@ def test_work_alone_scales_without_loss():
 def test_whatever_costs_more_takes_longer(name):
     for workers in (1, 100, 1000):
         asked = {"splits": 100_000, "each": 0.05, "workers": workers}
-        before = predict(QUICK, **asked)
-        after = predict(replace(QUICK, **{name: 20 * getattr(QUICK, name)}), **asked)
+        before = forecast(QUICK, **asked)
+        after = forecast(replace(QUICK, **{name: 20 * getattr(QUICK, name)}), **asked)
         assert after.seconds >= before.seconds
         assert after.seconds > before.seconds or workers > 1 or name == "task"
         assert after.efficiency <= before.efficiency <= 1
@@ -38,10 +39,10 @@ def test_whatever_costs_more_takes_longer(name):
 
 def test_the_model_says_what_limits():
     asked = {"splits": 100_000, "workers": 1000}
-    assert predict(QUICK, each=60.0, **asked).limit == "work"
-    assert predict(replace(QUICK, task=5.0), each=60.0, **asked).limit == "scheduler"
-    assert predict(replace(QUICK, begin=99.0), each=0.01, **asked).limit == "one after the other"
-    assert predict(FREE, splits=1001, each=60.0, workers=1000).limit == "last round"
+    assert forecast(QUICK, each=60.0, **asked).limit == "work"
+    assert forecast(replace(QUICK, task=5.0), each=60.0, **asked).limit == "scheduler"
+    assert forecast(replace(QUICK, begin=99.0), each=0.01, **asked).limit == "one after the other"
+    assert forecast(FREE, splits=1001, each=60.0, workers=1000).limit == "last round"
 
 
 def test_the_graph_of_all_splits_is_small():
@@ -96,11 +97,11 @@ def test_a_crowd_is_reached_with_certificates_only():
 def test_scale_prints_tables_and_json(found, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(scale, "measure", lambda **options: asked.append(options) or found)
-    assert measure("scale", []) == 0
+    assert run_benchmark("scale", []) == 0
     shown = capsys.readouterr().out
     assert "handed over in" in shown
     assert "limited by" in shown
-    assert measure("scale", ["--json", "--crowds", "3", "--tasks", "9"]) == 0
+    assert run_benchmark("scale", ["--json", "--crowds", "3", "--tasks", "9"]) == 0
     assert json.loads(capsys.readouterr().out)["costs"] == found["costs"]
     assert asked == [{"crowds": scale.CROWDS, "tasks": 3000}, {"crowds": [3], "tasks": 9}]
 
@@ -136,13 +137,13 @@ def test_a_difference_between_blocks_would_be_said(monkeypatch):
 def test_cohorts_prints_tables_and_json(measured, monkeypatch, capsys):
     monkeypatch.setattr(cohorts, "cohort", lambda *size, **options: measured["rows"])
     monkeypatch.setattr(cohorts, "one_search", lambda *size, **options: measured["split"][0])
-    assert measure("cohorts", ["--sizes", "300x40", "--splits", "4"]) == 0
+    assert run_benchmark("cohorts", ["--sizes", "300x40", "--splits", "4"]) == 0
     shown = capsys.readouterr().out
     assert "same in blocks" in shown
     assert "speed-up" in shown
-    assert measure("cohorts", ["--json"]) == 0
+    assert run_benchmark("cohorts", ["--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 4
     with pytest.raises(InputError, match=r"--sizes.*write 5000x2000"):
-        measure("cohorts", ["--sizes", "300"])
+        run_benchmark("cohorts", ["--sizes", "300"])
     with pytest.raises(InputError, match=r"--long.*300x20.*write 1000x360x3"):
-        measure("cohorts", ["--long", "300x20"])
+        run_benchmark("cohorts", ["--long", "300x20"])

@@ -10,15 +10,16 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from ketadask.bench import compiling, search
+from ketadask.bench import search, search_compile
 from ketadask.bench.ceiling import COUNTS, inner_rates
-from ketadask.bench.clocks import ONE_THREAD, fastest, machine, memory_now, one_core, peak_memory
-from ketadask.bench.peer import compare, quality
-from ketadask.bench.searches import depths, growth, many_words, train_side
+from ketadask.bench.search_growth import depths, growth, many_words, train_side
 from ketadask.bench.synthetic import literals, problem, values
-from ketadask.cli.benches import measure
+from ketadask.bench.timing import describe_processor, fastest, memory_now, one_core, peak_memory
+from ketadask.cli.benches import run_benchmark
 from ketadask.kernels import exact
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
+from ketadask.store.environment import ONE_THREAD
+from tests.benchmarks.peer import compare, quality
 
 
 def test_the_synthetic_trial_is_that_of_the_readme():
@@ -81,12 +82,12 @@ def test_growth_is_not_patient_for_ever():
 def test_compile_times_come_from_fresh_processes_and_one_new_cache(monkeypatch):
     child = "import os; print(len(os.listdir(os.environ['NUMBA_CACHE_DIR'])))"
     touch = "; open(os.environ['NUMBA_CACHE_DIR'] + '/x', 'w').close()"
-    monkeypatch.setattr(compiling, "_CHILD", child + touch)
-    assert compiling.compile_times() == {"cold": 0.0, "cached": 1.0}
+    monkeypatch.setattr(search_compile, "_CHILD", child + touch)
+    assert search_compile.compile_times() == {"cold": 0.0, "cached": 1.0}
 
 
 def test_the_first_search_tells_how_much_longer_it_took(capsys):
-    compiling.first_search()
+    search_compile.first_search()
     assert isinstance(json.loads(capsys.readouterr().out), float)
 
 
@@ -127,11 +128,11 @@ def test_the_peer_is_compared_by_one_formula(tmp_path):
 
 def test_a_worse_best_of_ours_would_be_said(tmp_path, monkeypatch):
     def empty_handed(holds, score, feature, **options):
-        found = exact.search(holds, score, feature, **{**options, "keep": 100})
+        found = exact.search_literals(holds, score, feature, **{**options, "keep": 100})
         found.ids[0] = found.ids[-1]
         return found
 
-    monkeypatch.setattr("ketadask.bench.peer.search", empty_handed)
+    monkeypatch.setattr("ketadask.kernels.exact.search_literals", empty_handed)
     assert not compare(made_up_peer(tmp_path, BRUTE), units=24, features=6)["as_good"]
 
 
@@ -148,7 +149,7 @@ def test_a_peer_that_does_not_run_is_named(tmp_path, body, said):
 def test_the_quality_compared_is_our_q_for_effect():
     made = problem(30, 6)
     score = made.trial.score - made.trial.score.mean()
-    best = exact.search(
+    best = exact.search_literals(
         made.literals.holds,
         score,
         made.literals.feature,
@@ -193,7 +194,7 @@ def tiny(monkeypatch):
 
 
 def test_one_run_prints_everything(tiny, capsys):
-    assert measure("search", ["--pysubgroup", sys.executable]) == 0
+    assert run_benchmark("search", ["--pysubgroup", sys.executable]) == 0
     shown = capsys.readouterr().out
     for words in (
         "candidates/s", "at most 400", "words/s", "Large cohorts",
@@ -205,7 +206,7 @@ def test_one_run_prints_everything(tiny, capsys):
 
 
 def test_json_holds_the_same_parts(tiny, capsys):
-    assert measure("search", ["--json"]) == 0
+    assert run_benchmark("search", ["--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"machine", "depths", "rates", "many_words", "compile"}
     assert ("many", "--ceiling", str(found["rates"]["ceiling"])) in tiny
@@ -213,14 +214,14 @@ def test_json_holds_the_same_parts(tiny, capsys):
 
 
 def test_growth_alone_is_printed_on_request(tiny, capsys):
-    assert measure("search", ["--growth"]) == 0
+    assert run_benchmark("search", ["--growth"]) == 0
     assert "Growth" in capsys.readouterr().out
     assert tiny == [("growth",)]
 
 
 def test_a_missing_python_is_refused_before_anything_is_measured(tiny):
     with pytest.raises(InputError, match=r"no such file.*nowhere"):
-        measure("search", ["--pysubgroup", "nowhere"])
+        run_benchmark("search", ["--pysubgroup", "nowhere"])
     assert tiny == []
 
 
@@ -247,4 +248,4 @@ def test_clocks_and_memory():
     calls = {"little": lambda: None, "much": lambda: sum(range(200_000))}
     assert fastest(calls, repeats=3)["much"] > fastest(calls, repeats=3)["little"]
     assert 20 < memory_now() <= peak_memory() * 1.01
-    assert machine()["numba"]
+    assert describe_processor()["numba"]

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from ketadask.bench import startup
 from ketadask.bench import study as bench_study
-from ketadask.cli.benches import measure
-from ketadask.schema import InputError
+from ketadask.cli.benches import run_benchmark
+from ketadask.schema.errors import InputError
+from tests.benchmarks.startup import startup
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_failed_task_ends_the_measurement(monkeypatch):
     def broken(*given, **options):
         raise ValueError("no search today")
 
-    monkeypatch.setattr("ketadask.search.persona_search.search_rows", broken)
+    monkeypatch.setattr("ketadask.kernels.exact.search_packed", broken)
     with pytest.raises(RuntimeError, match="no search today"):
         bench_study.study(splits=(2,), workers=(1,), units=16, features=4, kind="synchronous")
 
@@ -66,11 +66,11 @@ def test_a_failed_task_ends_the_measurement(monkeypatch):
 def test_study_prints_tables_and_json(found, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(bench_study, "study", lambda **options: asked.append(options) or found)
-    assert measure("study", ["--splits", "5", "9"]) == 0
+    assert run_benchmark("study", ["--splits", "5", "9"]) == 0
     shown = capsys.readouterr().out
     assert "splits/s" in shown
     assert "the same bits with every number of workers: yes" in shown
-    assert measure("study", ["--json"]) == 0
+    assert run_benchmark("study", ["--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == found["rows"]
     assert asked == [
         {"splits": [5, 9], "workers": (1, 2)},
@@ -79,7 +79,7 @@ def test_study_prints_tables_and_json(found, monkeypatch, capsys):
 
 
 def test_startup_starts_fresh_processes(capsys):
-    assert measure("startup", ["--runs", "2", "--json"]) == 0
+    assert run_benchmark("startup", ["--runs", "2", "--json"]) == 0
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert set(rows) == {"python that does nothing", "import ketadask", "ketadask --help"}
     assert rows["ketadask --help"]["fastest"] > rows["import ketadask"]["fastest"] > 0
@@ -90,13 +90,13 @@ def test_startup_starts_fresh_processes(capsys):
 def test_startup_shows_a_table(monkeypatch, capsys):
     row = {"what": "import ketadask", "median": 0.5, "fastest": 0.4, "at_most": 0.7}
     monkeypatch.setattr(startup, "startup", lambda *, runs: {"rows": [row]})
-    assert measure("startup", []) == 0
+    assert run_benchmark("startup", []) == 0
     assert "import ketadask" in capsys.readouterr().out
 
 
 def test_what_does_not_measure_is_not_offered():
     with pytest.raises(InputError, match="did you mean 'search'"):
-        measure("serch", [])
+        run_benchmark("serch", [])
     with pytest.raises(InputError, match="no such measurement"):
-        measure("clocks", [])
+        run_benchmark("clocks", [])
     assert "ketadask.bench.search" in sys.modules

@@ -4,12 +4,13 @@ import dask
 import pandas as pd
 import pytest
 
-from ketadask.bench.repeated import Bench
-from ketadask.bench.truth import gain_markdown, truth_markdown, truth_table
 from ketadask.cli.main import run
-from ketadask.cluster import Profile, connect
-from ketadask.inference.detection import power, scenarios
-from ketadask.search import PersonaSearch
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.inference.power import power, scenarios
+from ketadask.search.persona_search import PersonaSearch
+from tests.benchmarks.repeated import Bench
+from tests.benchmarks.truth import gain_markdown, truth_markdown, truth_table
 
 SEARCH = PersonaSearch(1, cuts=2)
 ASKED = {"participants": [30, 60], "effect": [0.5, 3.0], "design": ["crossover", "pooled"]}

@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.bench import validity
-from ketadask.bench.homogeneous import LOST, Homogeneous, kinds
-from ketadask.bench.repeated import Bench
-from ketadask.bench.validity import PLANTED, error_table, second_table, smallest_p
 from ketadask.cli.main import run
-from ketadask.cluster import Profile, connect
-from ketadask.inference.evaluation import Personas
-from ketadask.inference.relabelled import null_block
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.inference.evaluation import PersonaSet
+from ketadask.inference.null import null_block
 from ketadask.inference.verdicts import adjusted_p
-from ketadask.search import PersonaSearch
+from ketadask.search.persona_search import PersonaSearch
+from tests.benchmarks import validity
+from tests.benchmarks.homogeneous import LOST, Homogeneous, kinds
+from tests.benchmarks.repeated import Bench
+from tests.benchmarks.validity import PLANTED, error_table, second_table, smallest_p
 
 SEARCH = PersonaSearch(2, cuts=1, keep=1)
 SMALL = {"participants": 24, "features": 4}
@@ -56,7 +57,7 @@ def test_the_p_of_the_best_is_that_of_the_verdicts(design):
         found = {p: SEARCH.solve(problem, polarity=p) for p in SEARCH.polarities}
         q = np.concatenate([each.q for each in found.values()])
         nulls = null_block(problem, SEARCH, (0, 18), seed=index, keep=1)
-        _, step = adjusted_p(problem, SEARCH, Personas.of(found), q, nulls)
+        _, step = adjusted_p(problem, SEARCH, PersonaSet.of(found), q, nulls)
         for alpha in (0.05, 0.3, 0.999):
             p, made = smallest_p(problem, SEARCH, seed=index, relabellings=19, alpha=alpha)
             assert (p <= alpha) == (step.min() <= alpha)
@@ -112,7 +113,9 @@ def test_one_planted_persona_is_one_finding_in_many_trials(bench):
 
 
 def test_without_the_correction_it_would_be_many(bench, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.verdicts.Beyond.adds", lambda self, founders, i: True)
+    monkeypatch.setattr(
+        "ketadask.inference.incremental.IncrementalTest.adds", lambda self, founders, i: True
+    )
     assert second_table(bench, PLANTED, trials=8, relabellings=59)["second"] > 0.5
 
 

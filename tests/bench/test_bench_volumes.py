@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from ketadask.bench.volumes import main, measure
+from tests.benchmarks.volumes import main, measure_volumes
 
 
 def test_what_was_written_is_what_is_read(tmp_path):
-    found = measure(tmp_path, 20)
+    found = measure_volumes(tmp_path, 20)
     assert found["largest_difference"] < 1e-6
     assert found["participants_per_core_s"] > 0
 

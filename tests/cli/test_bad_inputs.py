@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ketadask.cli.main import run
-from ketadask.simulate import simulate
+from ketadask.simulate.study import simulate_study
 
 SCALES = "data: {folder: study, scales: [madrs, bdi]}\nfeatures: {families: [scale]}\n"
 SMALL = "execution: {block: 1}\nsearch: {max_literals: 1, keep: 5}\n"
@@ -19,7 +19,7 @@ SMALL = "execution: {block: 1}\nsearch: {max_literals: 1, keep: 5}\n"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    return simulate(tmp_path_factory.mktemp("made") / "study", participants=22)
+    return simulate_study(tmp_path_factory.mktemp("made") / "study", participants=22)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from ketadask.cli.app import app
 from ketadask.cli.main import run
-from ketadask.config import load
+from ketadask.config.study import read_study
 
 ROOT = Path(__file__).parents[2]
 VERBS = [each.callback.__name__ for each in app.registered_commands if not each.hidden]
@@ -83,7 +83,7 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 def test_an_unexpected_error_is_short_and_ends_with_one(monkeypatch, capsys):
-    from ketadask.study import Study
+    from ketadask.study.study import Study
 
     def broken(*_, **__):
         error = ZeroDivisionError("it broke\nin two lines")
@@ -100,7 +100,7 @@ def test_an_unexpected_error_is_short_and_ends_with_one(monkeypatch, capsys):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
 def test_the_studies_of_the_repository_are_valid(path):
-    assert load(path).name
+    assert read_study(path).name
 
 
 def test_simulate_then_check(tmp_path, capsys):

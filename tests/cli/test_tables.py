@@ -9,10 +9,10 @@ from rich.console import Console
 
 from ketadask import names as nm
 from ketadask.cli import checks, tables
-from ketadask.inference.across import IN_ALL
-from ketadask.study.doctor import Finding
-from ketadask.study.states import State
-from ketadask.study.study import Ending
+from ketadask.cluster.queue_checks import SystemCheck
+from ketadask.inference.trial_effects import IN_ALL
+from ketadask.study.status import StageStatus
+from ketadask.study.study import RunSummary
 
 FEATURES = "bdi_10 >= 1 and wm-lh-posteriorcingulate <= 4550 and wm-rh-inferiorparietal <= 11960"
 
@@ -49,18 +49,18 @@ def test_noise_that_agrees_in_all_trials_holds_in_none(capsys, tmp_path):
     summaries = pd.DataFrame([told | {"rank": rank, "where": IN_ALL} for rank in (1, 2)])
     noise = verdicts(FEATURES).assign(rank=2)
     good = verdicts(FEATURES).assign(rank=1, verdict=nm.SUPPORTED)
-    tables.show_ending(Ending(tmp_path, (), pd.concat([good, noise]), trials=summaries))
+    tables.print_summary(RunSummary(tmp_path, (), pd.concat([good, noise]), trials=summaries))
     said = capsys.readouterr().out
     assert said.count(IN_ALL) == 1
-    tables.show_ending(Ending(tmp_path, (), noise, trials=summaries))
+    tables.print_summary(RunSummary(tmp_path, (), noise, trials=summaries))
     said = capsys.readouterr().out
     assert IN_ALL not in said
     assert "nothing is claimed, so nothing is said to hold in any" in said
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
-    found = Finding("disk", False, "/data/[old]/[/b] is full", "[red]")
-    tables.show_doctor([found])
+    found = SystemCheck("disk", False, "/data/[old]/[/b] is full", "[red]")
+    tables.print_system_checks([found])
     checks._list(tables.console(), "Features left out", {"x[/red]": "never [bold]seen"})
     said = capsys.readouterr().out
     for word in ("/data/[old]/[/b] is full", "[red]", "x[/red]: never [bold]seen"):
@@ -76,6 +76,8 @@ def test_a_cohort_without_both_answers_has_no_auc():
 
 def test_watching_ends_when_nothing_is_missing(capsys):
     present = iter([3, 7, 10])
-    tables.watch_status(lambda: [State("search", "splits", 10, next(present), 1)], seconds=0.0)
+    tables.watch_status(
+        lambda: [StageStatus("search", "splits", 10, next(present), 1)], seconds=0.0
+    )
     assert "10 of 10 splits" in capsys.readouterr().out
     assert list(present) == []

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ketadask.cli.main import run
-from ketadask.config import load
+from ketadask.config.study import read_study
 
 STUDY = Path(__file__).parents[2] / "config" / "multitrial.yaml"
 
@@ -37,10 +37,10 @@ def test_more_trials_with_the_persona_than_trials_is_bad_input(tmp_path, capsys)
 
 
 def test_the_study_of_several_trials_can_be_read():
-    settings = load(STUDY)
+    settings = read_study(STUDY)
     assert settings.data.simulate.trials == 8
     assert settings.features.harmonise == "site"
-    assert load(STUDY, ["data.simulate.persona_trials=1"]).data.simulate.persona_trials == 1
+    assert read_study(STUDY, ["data.simulate.persona_trials=1"]).data.simulate.persona_trials == 1
 
 
 @pytest.mark.slow

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from dask import delayed
 
-from ketadask.cluster import Profile, connect
-from ketadask.config import read
-from ketadask.study import Study
-from ketadask.study.problems import pose
-from ketadask.study.stages import require, search_splits
-from ketadask.study.work import SEARCH
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.config.reading import read_settings
+from ketadask.pipeline.run import require
+from ketadask.study.problem import build_problem
+from ketadask.study.run import SEARCH
+from ketadask.study.search import search_splits
+from ketadask.study.study import Study
 from tests.cluster.conftest import STUDY, WITHOUT_MEG, Place
 from tests.cluster.slurm_machine import Slurm, wait_for
 
@@ -42,12 +44,12 @@ def first_result(place):
 
 def searching(place, workers):
     """Return the seconds in which ``workers`` jobs search the splits, once they are there, warm."""
-    profile = read(place.profile(workers=workers, poll=1), Profile)
+    profile = read_settings(place.profile(workers=workers, poll=1), Profile)
     count = SPLITS + 2 * BLOCK * workers
     changes = [*WITHOUT_MEG, f"splits.count={count}", f"execution.block={BLOCK}"]
     asked_for = Study.read(STUDY, changes=changes, out=place.folder / "runs")
     with replace(asked_for, profile=profile)._writing() as work:
-        asked, executor = pose(work), work.executor(SEARCH)
+        asked, executor = build_problem(work), work.executor(SEARCH)
         there = executor._client.scheduler_info
         wait_for(lambda: len(there(n_workers=-1)["workers"]) == workers, 120, why="the workers")
         warm = replace(asked, splitter=replace(asked.splitter, n_splits=count - SPLITS))
@@ -59,7 +61,7 @@ def searching(place, workers):
 
 def per_task(place):
     """Return the seconds a task costs that does nothing, on two workers."""
-    profile = read(place.profile(workers=2, poll=1), Profile)
+    profile = read_settings(place.profile(workers=2, poll=1), Profile)
     with connect(profile, logs=place.folder / "overhead" / "logs") as executor:
         dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(50)]))
         begun = time.monotonic()

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from ketadask.study.doctor import examine
+from ketadask.study.doctor import check_system
 from tests.cluster.conftest import ROOT
 from tests.cluster.test_waiting import script
 
@@ -22,7 +22,7 @@ def doctor(place, monkeypatch):
     def examined(out="runs", top=(), **job):
         profile = place.profile(**job)
         profile.write_text(yaml.safe_dump({**yaml.safe_load(profile.read_text()), **dict(top)}))
-        found = examine(profile, place.folder / out)
+        found = check_system(profile, place.folder / out)
         return {each.what: (each.found, each.remedy) for each in found if not each.well}
 
     return examined

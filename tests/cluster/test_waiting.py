@@ -11,9 +11,10 @@ import time
 import pytest
 from dask import delayed
 
-from ketadask.cluster import Profile, connect
-from ketadask.config import read
-from ketadask.schema import InputError
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.config.reading import read_settings
+from ketadask.schema.errors import InputError
 from tests.cluster.slurm_machine import wait_for
 
 SOON = 30
@@ -35,7 +36,7 @@ def opened(place, monkeypatch):
     said = []
 
     def computed(tasks=1, **job):
-        profile = read(place.profile(**job), Profile)
+        profile = read_settings(place.profile(**job), Profile)
         with connect(profile, logs=place.folder / "runs" / "one" / "logs", say=said.append) as made:
             work = [delayed(time.sleep)(0.2, dask_key_name=f"nap-{i}") for i in range(tasks)]
             return len(dict(made.compute(work)))
@@ -137,7 +138,7 @@ def test_a_job_that_runs_and_never_connects_is_told_and_an_interrupt_ends_it(pla
 
 def test_idle_workers_go_where_few_are_enough(place, opened):
     _, said = opened
-    profile = read(place.profile(workers=3, minimum_workers=1), Profile)
+    profile = read_settings(place.profile(workers=3, minimum_workers=1), Profile)
     with connect(profile, logs=place.folder / "runs" / "one" / "logs", say=said.append) as made:
         work = [delayed(time.sleep)(0.5, dask_key_name=f"nap-{i}") for i in range(30)]
         assert len(dict(made.compute(work))) == 30

@@ -15,9 +15,11 @@ import dask
 import pytest
 from dask import delayed
 
-from ketadask.cluster import Profile, TaskFailure, connect
-from ketadask.config import read
-from ketadask.schema import InputError
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.config.reading import read_settings
+from ketadask.pipeline.executor import TaskFailure
+from ketadask.schema.errors import InputError
 
 PROFILES = [
     Profile(kind="synchronous"),
@@ -258,7 +260,7 @@ def test_a_result_that_is_lost_while_it_is_fetched_is_a_failure():
     """Between a look at the state of a task and its result the worker that holds it may die."""
     from distributed import KilledWorker
 
-    from ketadask.cluster.scheduled import _result
+    from ketadask.cluster.dask_executor import _result
 
     class Late:
         status = "finished"
@@ -291,7 +293,7 @@ def test_a_worker_that_is_slow_to_start_again_is_waited_for(tmp_path, monkeypatc
 
 
 def test_cores_are_those_of_the_job(monkeypatch):
-    from ketadask.cluster.connect import cores
+    from ketadask.store.environment import cores
 
     monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
     assert cores() >= 1
@@ -340,7 +342,7 @@ def test_a_wrong_profile_is_told(tmp_path, text, words):
     path = tmp_path / "profile.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        read(path, Profile)
+        read_settings(path, Profile)
     for word in words:
         assert word in str(caught.value)
 
@@ -352,4 +354,4 @@ def test_every_key_of_a_profile_is_documented():
 
 def test_the_profiles_of_the_repository_are_valid():
     for path in (Path(__file__).parents[2] / "config" / "cluster").glob("*.yaml"):
-        assert read(path, Profile)
+        assert read_settings(path, Profile)

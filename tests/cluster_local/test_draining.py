@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from dask import delayed
 
-from ketadask.cluster import Profile, connect, draining
+from ketadask.cluster import dask_executor
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
 
 LOCAL = Profile(kind="local", workers=2, memory_limit="400MiB", dashboard=False)
 SECONDS = 0.4
@@ -80,7 +82,7 @@ def test_a_task_some_parts_of_which_are_made_is_finished_and_others_are_not_begu
 
 
 def test_what_would_take_long_is_given_up_and_told_of(tmp_path, monkeypatch):
-    monkeypatch.setattr(draining.soon, "__defaults__", (0.5,))
+    monkeypatch.setattr(dask_executor.soon, "__defaults__", (0.5,))
     said: list[str] = []
     with connect(LOCAL) as executor:
         executor.say = said.append

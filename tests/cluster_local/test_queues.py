@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ketadask.cluster import Profile, connect
-from ketadask.cluster.queued import Head, Job, Resources, Stages
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import HeadJobSettings, JobSettings, Profile, Resources, Stages
 from ketadask.cluster.queues import _CLASSES, job_words, made_cluster, worker_memory
-from ketadask.cluster.slurm import Death, seconds
-from ketadask.config import read
-from ketadask.schema import InputError
+from ketadask.cluster.slurm import Death, parse_duration
+from ketadask.config.reading import read_settings
+from ketadask.schema.errors import InputError
 from ketadask.study import submit
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ MARKS = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB", "sge": "#$"}
 
 def profile(kind="slurm", **job):
     given = {"partition": "long", "account": "lab", "walltime": "02:00:00", "memory": "3GiB"}
-    return Profile(kind=kind, workers=4, dashboard=False, job=Job(**{**given, **job}))
+    return Profile(kind=kind, workers=4, dashboard=False, job=JobSettings(**{**given, **job}))
 
 
 def script_of(one, folder):
@@ -90,7 +90,7 @@ def test_a_stage_gets_jobs_of_its_own(tmp_path):
         "stages: {extract: {workers: 2, memory: 8GiB, walltime: '08:00:00', partition: big}}\n"
     )
     (tmp_path / "profile.yaml").write_text(text)
-    one = read(tmp_path / "profile.yaml", Profile)
+    one = read_settings(tmp_path / "profile.yaml", Profile)
     search, extract = one.for_stage("search"), one.for_stage("extract")
     assert (search.workers, search.job) == (4, one.job)
     assert (worker_memory(search), extract.workers) == (2**30, 2)
@@ -122,13 +122,13 @@ def test_a_wrong_profile_is_told(tmp_path, text, words):
     path = tmp_path / "profile.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        read(path, Profile)
+        read_settings(path, Profile)
     for word in words:
         assert word in str(caught.value)
 
 
 def test_every_key_of_a_job_is_documented():
-    for model in (Job, Head, Resources, Stages):
+    for model in (JobSettings, HeadJobSettings, Resources, Stages):
         for name, field in model.model_fields.items():
             assert field.description, name
 
@@ -152,17 +152,17 @@ def test_only_memory_and_crashes_are_held_against_a_task(death, own, words):
 
 
 def test_spans_of_slurm():
-    assert seconds("2-00:00:01") == 172801
-    assert seconds("04:00:00") == 14400
-    assert seconds("INVALID") is None
+    assert parse_duration("2-00:00:01") == 172801
+    assert parse_duration("04:00:00") == 14400
+    assert parse_duration("INVALID") is None
 
 
 def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
-    from ketadask.store import RunFolder
-    from ketadask.study import Study
+    from ketadask.store.run_folder import RunFolder
+    from ketadask.study.study import Study
 
     one = profile().model_copy(
-        update={"head": Head(partition="service", lead=90, directives=("--qos=long",))}
+        update={"head": HeadJobSettings(partition="service", lead=90, directives=("--qos=long",))}
     )
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
     made = replace(study, profile=one)
@@ -174,8 +174,8 @@ def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
 
 
 def test_only_a_slurm_study_can_be_submitted(tmp_path):
-    from ketadask.study import Study
+    from ketadask.study.study import Study
 
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
     with pytest.raises(InputError, match=r"kind: only a study .* found 'local'"):
-        submit.submit(study, ["demo.yaml"])
+        submit.submit_study(study, ["demo.yaml"])

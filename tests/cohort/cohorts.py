@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ketadask import schema
+from ketadask.schema.datasets import COHORT
 
 
 def cohort_of(cases, value=None, **attrs):
@@ -42,7 +42,7 @@ def cohort_of(cases, value=None, **attrs):
         },
         attrs={"outcome": "madrs", "day": 1, "response_threshold": 0.4, **attrs},
     )
-    return schema.COHORT.check(made)
+    return COHORT.check(made)
 
 
 def crossover_cohort(pairs, singles=0, seed=0, features=4, trials=1):

@@ -9,13 +9,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketadask.cohort import assemble, units
-from ketadask.features import FeatureTable
-from ketadask.features.feature_table import ABOUT
+from ketadask.cohort.assemble import assemble
+from ketadask.cohort.designs import score_units
+from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.registry import features
-from ketadask.schema import COHORT, InputError
-from ketadask.simulate import simulate
-from ketadask.sources import open_volumes, read_nda, read_participants, read_phenotype
+from ketadask.schema.datasets import COHORT
+from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
+from ketadask.sources.freesurfer import open_volumes
+from ketadask.sources.nda import read_nda
+from ketadask.sources.participants import read_participants
+from ketadask.sources.phenotype import read_phenotype
 from ketadask.sources.visits import ARMS
 
 PEOPLE = """participant_id\tage\tsex\tbmi\tgroup\tinfusion_1\tinfusion_2
@@ -143,7 +147,7 @@ def test_percent_is_one_number_wherever_it_is_asked_for(tmp_path):
     folder = write(tmp_path, mood=text, people=people)
     people = read_participants(folder)
     cohort = assemble(read_phenotype(folder), participants=people, outcome="mood")
-    made = units(cohort, design="pooled", endpoint="percent")
+    made = score_units(cohort, design="pooled", endpoint="percent")
     seen = np.nanmax(made["outcome"].to_numpy(), axis=1)
     percent = cohort["percent"].to_numpy()
     assert np.isnan(percent).tolist() == [False, False, True, True, False, False]
@@ -331,7 +335,7 @@ def test_everybody_is_counted_in_the_flow(tmp_path):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("assembled") / "study"
-    simulate(folder, participants=33, seed=7, layout="both")
+    simulate_study(folder, participants=33, seed=7, layout="both")
     return folder
 
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import ketadask as kd
-from ketadask.cohort.courses import courses
+from ketadask.cohort.outcome_courses import outcome_courses
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    study = kd.simulate(tmp_path_factory.mktemp("courses") / "study", participants=12)
+    study = kd.simulate_study(tmp_path_factory.mktemp("courses") / "study", participants=12)
     phenotype = kd.read_phenotype(study, ["madrs"])
     cohort = kd.assemble(phenotype, outcome="madrs", day=7)
-    return phenotype, cohort, courses(phenotype, cohort)
+    return phenotype, cohort, outcome_courses(phenotype, cohort)
 
 
 def test_baseline_and_endpoint_are_those_of_the_cohort(made):

@@ -11,17 +11,17 @@ from dask.base import tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort.designs import (
+from ketadask.cohort.designs import score_units, trial_arrays, trial_scores
+from ketadask.cohort.relabel import relabel
+from ketadask.kernels.scores import (
+    cross_fitted,
     crossover_score,
     parallel_score,
+    period_effect,
     pooled_score,
-    trial_of,
-    trial_scores,
-    units,
 )
-from ketadask.cohort.relabel import relabel
-from ketadask.kernels.designs import cross_fitted, period_effect
-from ketadask.schema import UNITS, InputError
+from ketadask.schema.datasets import UNITS
+from ketadask.schema.errors import InputError
 from tests.cohort.cohorts import cohort_of, crossover_cohort, parallel_cohort
 
 outcomes = st.lists(
@@ -151,7 +151,7 @@ CASES = [
 def test_crossover_units_by_hand():
     value = np.arange(18.0).reshape(9, 2)
     value[1, 0] = np.nan
-    made = units(cohort_of(CASES, value))
+    made = score_units(cohort_of(CASES, value))
     assert made["participant"].values.tolist() == ["a", "b", "c"]
     assert made["outcome"].values.tolist() == [[20, 4], [12, 6], [16, 2]]
     # Differences 16, 6, 14; sequence means 15 and 6, so half their difference is 4.5.
@@ -178,13 +178,13 @@ def exclusions(made):
 
 
 def test_crossover_units_with_the_first_baseline():
-    made = units(cohort_of(CASES), baseline="first")
+    made = score_units(cohort_of(CASES), baseline="first")
     assert made["value"].values.tolist() == [[0, 1], [4, 5], [8, 9]]
 
 
 def test_pooled_units_by_hand():
-    made = units(cohort_of(CASES), design="pooled")
-    trial = trial_of(made)
+    made = score_units(cohort_of(CASES), design="pooled")
+    trial = trial_arrays(made)
     assert made.sizes["unit"] == 8
     y = np.array([20, 4, 6, 12, 16, 2, 3, 1.0])
     arm = np.array([1, 0, 0, 1, 1, 0, 1, 0])
@@ -200,14 +200,14 @@ def test_pooled_units_by_hand():
 def test_who_is_seen_once_keeps_the_sequence_that_was_given():
     cohort = cohort_of(CASES)
     given = np.where(cohort["participant"] == "d", "control-active", cohort["sequence"])
-    made = units(cohort.assign_coords(sequence=("case", given.astype(str))), design="pooled")
+    made = score_units(cohort.assign_coords(sequence=("case", given.astype(str))), design="pooled")
     mine = (made["participant"] == "d").values
     assert made["sequence"].values[mine].tolist() == ["control-active"]
-    assert not trial_of(made).active_first[mine].any()
+    assert not trial_arrays(made).active_first[mine].any()
 
 
 def test_parallel_units_take_the_first_period_only():
-    made = units(cohort_of(CASES), design="parallel")
+    made = score_units(cohort_of(CASES), design="parallel")
     assert made["participant"].values.tolist() == ["a", "b", "c", "e"]
     assert {e["reason"] for e in exclusions(made)} == {
         "a later period is no parallel comparison",
@@ -217,7 +217,7 @@ def test_parallel_units_take_the_first_period_only():
 
 def test_a_listed_exclusion_is_not_listed_twice():
     listed = [{"participant": "e", "period": 0, "reason": "withdrew"}]
-    made = units(cohort_of(CASES, exclusions=json.dumps(listed)))
+    made = score_units(cohort_of(CASES, exclusions=json.dumps(listed)))
     assert [e["participant"] for e in exclusions(made)] == ["e", "d"]
 
 
@@ -225,22 +225,22 @@ def test_a_listed_exclusion_is_not_listed_twice():
 def test_endpoints(design):
     cohort = crossover_cohort(14, seed=3) if design != "parallel" else parallel_cohort(24)
     for endpoint in ("improvement", "response", "percent"):
-        made = units(cohort, design=design, endpoint=endpoint)
+        made = score_units(cohort, design=design, endpoint=endpoint)
         seen = made["outcome"].values[np.isfinite(made["outcome"].values)]
         if endpoint == "response":
             assert set(seen) <= {0.0, 1.0}
         assert made.attrs["endpoint"] == endpoint
-    improvement = units(cohort, design=design)["outcome"].values
+    improvement = score_units(cohort, design=design)["outcome"].values
     assert made["outcome"].values == pytest.approx(improvement / 30.0 * 100, nan_ok=True)
 
 
 def test_split_strata_are_those_of_whole_participants():
-    made = units(crossover_cohort(20, 5, trials=2), design="pooled")
+    made = score_units(crossover_cohort(20, 5, trials=2), design="pooled")
     table = made[["participant", "split_stratum", "stratum"]].to_dataframe()
     assert (table.groupby("participant")[["split_stratum", "stratum"]].nunique() == 1).all(
         axis=None
     )
-    trial = trial_of(made)
+    trial = trial_arrays(made)
     for s in np.unique(trial.split_stratum):
         own = trial.split_stratum == s
         assert np.unique(trial.trial[own]).size == 1
@@ -253,16 +253,16 @@ def test_split_strata_are_those_of_whole_participants():
 )
 def test_features_may_be_exchanged_within_what_the_design_names(design, names):
     made = parallel_cohort if design == "parallel" else crossover_cohort
-    table = units(made(40, trials=2), design=design)[[*names, "stratum"]].to_dataframe()
+    table = score_units(made(40, trials=2), design=design)[[*names, "stratum"]].to_dataframe()
     assert table.groupby(names)["stratum"].nunique().tolist() == [1] * 4
     assert table["stratum"].nunique() == 4
 
 
 def test_trials_are_scored_each_by_itself():
     cohort = crossover_cohort(20, seed=4, trials=2)
-    both = units(cohort)
+    both = score_units(cohort)
     for name in ("t0", "t1"):
-        alone = units(cohort.isel(case=cohort["trial"].values == name))
+        alone = score_units(cohort.isel(case=cohort["trial"].values == name))
         own = both["trial"].values == name
         moved = both["score"].values[own] - alone["score"].values
         assert moved == pytest.approx(moved[0])
@@ -277,11 +277,11 @@ def test_a_trial_that_works_better_overall_moves_no_score(design):
     better = cohort.copy(deep=True)
     helped = (cohort["trial"].values == "t1") & (cohort["arm"].values == "active")
     better["improvement"] = cohort["improvement"] + 9.0 * helped
-    one, two = (units(c, design=design)["score"].values for c in (cohort, better))
+    one, two = (score_units(c, design=design)["score"].values for c in (cohort, better))
     assert two - one == pytest.approx((two - one)[0])
-    trial = units(cohort, design=design)["trial"].values
+    trial = score_units(cohort, design=design)["trial"].values
     assert one[trial == "t0"].mean() == pytest.approx(one[trial == "t1"].mean())
-    of = trial_of(units(better, design=design))
+    of = trial_arrays(score_units(better, design=design))
     own = trial_scores(
         design, of.outcome, stratum=of.stratum, active_first=of.active_first, trial=of.trial,
         level=False,
@@ -294,7 +294,10 @@ def test_a_trial_that_works_better_overall_moves_no_score(design):
 def test_order_of_cases_does_not_matter(design):
     cohort = crossover_cohort(12, 4, seed=1)
     order = np.random.default_rng(0).permutation(cohort.sizes["case"])
-    straight, shuffled = units(cohort, design=design), units(cohort.isel(case=order), design=design)
+    straight, shuffled = (
+        score_units(cohort, design=design),
+        score_units(cohort.isel(case=order), design=design),
+    )
     for each in (straight, shuffled):
         each.coords["key"] = (
             "unit",
@@ -315,13 +318,13 @@ def test_outcomes_never_move_features():
     other = cohort.copy(deep=True)
     other["improvement"] = ("case", other["improvement"].values[::-1] * 3.0)
     for design in ("crossover", "pooled", "parallel"):
-        a, b = units(cohort, design=design), units(other, design=design)
+        a, b = score_units(cohort, design=design), score_units(other, design=design)
         assert a["value"].values.tobytes() == b["value"].values.tobytes()
 
 
 def test_adjusted_units_carry_their_prediction():
-    made = units(parallel_cohort(60), design="parallel", adjust="ridge", within_arm=True)
-    trial = trial_of(made)
+    made = score_units(parallel_cohort(60), design="parallel", adjust="ridge", within_arm=True)
+    trial = trial_arrays(made)
     assert trial.within_arm
     again = trial_scores(
         "parallel",
@@ -335,17 +338,17 @@ def test_adjusted_units_carry_their_prediction():
 
 
 def test_units_survive_a_file(tmp_path):
-    made = units(crossover_cohort(8))
+    made = score_units(crossover_cohort(8))
     made.to_netcdf(tmp_path / "units.nc")
     import xarray as xr
 
     with xr.open_dataset(tmp_path / "units.nc") as read:
-        a, b = trial_of(UNITS.check(read.load())), trial_of(made)
+        a, b = trial_arrays(UNITS.check(read.load())), trial_arrays(made)
     assert tokenize(a) == tokenize(b)
 
 
 def test_a_trial_has_a_token_of_its_content():
-    trial = trial_of(units(crossover_cohort(10)))
+    trial = trial_arrays(score_units(crossover_cohort(10)))
     assert tokenize(trial) == tokenize(pickle.loads(pickle.dumps(trial)))
     assert tokenize(trial) == tokenize(relabel(trial, seed=1, index=0)[1])
     others = [
@@ -383,19 +386,22 @@ def test_a_trial_has_a_token_of_its_content():
 )
 def test_wrong_cohorts_and_options_are_refused(cases, options, message):
     with pytest.raises(InputError, match=message):
-        units(cohort_of(cases), **options)
+        score_units(cohort_of(cases), **options)
 
 
 @pytest.mark.parametrize("arm", ["active", "control"])
 @pytest.mark.parametrize("design", ["pooled", "crossover", "parallel"])
 def test_a_handmade_matrix_without_an_arm_of_a_trial_names_trial_arm_and_remedy(design, arm):
     cohort = parallel_cohort(20) if design == "parallel" else crossover_cohort(20)
-    made, other = units(cohort, design=design), {"active": "control", "control": "active"}[arm]
+    made, other = (
+        score_units(cohort, design=design),
+        {"active": "control", "control": "active"}[arm],
+    )
     later = np.isfinite(made["outcome"].sel(arm=other).values) & (np.arange(made.sizes["unit"]) > 9)
     made = made.assign_coords(trial=("unit", np.where(later, "later", "early")))
     made["outcome"].loc[{"unit": later, "arm": arm}] = np.nan
     with pytest.raises(InputError) as caught:
-        trial_of(made)
+        trial_arrays(made)
     assert str(caught.value) == (
         f"trial later: the {design} analysis needs both arms in every trial, found "
         f"'only {other}, nobody on {arm}'; leave the units of this trial out, or fill the outcomes "
@@ -416,20 +422,20 @@ def test_a_handmade_matrix_without_an_arm_of_a_trial_names_trial_arm_and_remedy(
     ],
 )
 def test_a_handmade_unit_without_its_outcomes_is_named(design, row, message):
-    made = units(crossover_cohort(20), design=design)
+    made = score_units(crossover_cohort(20), design=design)
     made["outcome"].values[3] = row
     who = made["participant"].values[3]
     with pytest.raises(InputError, match=rf"^outcome of participant {who}, trial \S+: .*{message}"):
-        trial_of(made)
+        trial_arrays(made)
 
 
 def test_a_handmade_matrix_of_other_arms_or_design_is_refused():
-    made = units(crossover_cohort(20))
+    made = score_units(crossover_cohort(20))
     with pytest.raises(InputError, match=r"^arm: unknown arms, found .'control', 'active'.; use"):
-        trial_of(made.isel(arm=[1, 0]))
+        trial_arrays(made.isel(arm=[1, 0]))
     made.attrs["design"] = "cross-over"
     with pytest.raises(InputError, match="unknown design, found 'cross-over'; did you mean 'cro"):
-        trial_of(made)
+        trial_arrays(made)
 
 
 def test_the_real_crossover_trial(real_data):
@@ -449,7 +455,10 @@ def test_the_real_crossover_trial(real_data):
                 gain = row["ses-b0"] - row[f"ses-{letter}2"]
                 cases.append((who, period, arm, row["ses-b0"], gain, "t", "s"))
     cohort = cohort_of(cases)
-    pooled, paired = trial_of(units(cohort, design="pooled")), trial_of(units(cohort))
+    pooled, paired = (
+        trial_arrays(score_units(cohort, design="pooled")),
+        trial_arrays(score_units(cohort)),
+    )
     assert (pooled.score.size, paired.score.size) == (53, 24)
     assert np.bincount(paired.stratum).tolist() == [12, 12]
     active, control = (pooled.outcome[:, k] for k in (0, 1))

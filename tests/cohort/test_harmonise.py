@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort import assemble
+from ketadask.cohort.assemble import assemble
 from ketadask.cohort.harmonise import combat
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
-from ketadask.sources import open_volumes, read_phenotype
+from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
+from ketadask.sources.freesurfer import open_volumes
+from ketadask.sources.phenotype import read_phenotype
 
 
 def slow_combat(value, site, covariates):
@@ -114,7 +115,7 @@ def test_age_that_cannot_be_told_from_the_site_is_refused():
 
 
 def test_a_study_of_two_sites_is_harmonised_without_its_outcome(tmp_path):
-    folder = simulate(tmp_path / "study", participants=40, sites=2, seed=3)
+    folder = simulate_study(tmp_path / "study", participants=40, sites=2, seed=3)
     images = open_volumes(folder / "derivatives" / "freesurfer")
     phenotype = read_phenotype(folder)
 

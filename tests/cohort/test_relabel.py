@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort.designs import trial_of, trial_scores, units
-from ketadask.cohort.relabel import alone, need_exchange, overall_effect, relabel
-from ketadask.schema import InputError
+from ketadask.cohort.designs import score_units, trial_arrays, trial_scores
+from ketadask.cohort.relabel import check_exchange, overall_effect, relabel, unexchangeable_mask
+from ketadask.schema.errors import InputError
 from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
 DESIGNS = ("crossover", "pooled", "parallel")
@@ -22,7 +22,7 @@ def trial_for(design, seed=0, participants=24, trials=2, **options):
         cohort = parallel_cohort(participants, seed=seed, trials=trials)
     else:
         cohort = crossover_cohort(participants, participants // 4, seed=seed, trials=trials)
-    trial = trial_of(units(cohort, design=design, **options))
+    trial = trial_arrays(score_units(cohort, design=design, **options))
     for values in vars(trial).values():
         if isinstance(values, np.ndarray):
             values.setflags(write=False)  # one for many tests
@@ -221,22 +221,22 @@ def test_who_is_alone_is_the_same_in_every_relabelling_and_nobody_else_is(design
         rows, new = relabel(trial, seed=1, index=index, how=how)
         moved |= trial.participant[rows] != trial.participant
         moved |= ~np.isclose(new.outcome, trial.outcome, equal_nan=True).all(axis=1)
-    assert (alone(trial, how) == ~moved).all()
-    assert need_exchange(trial, how) == (~moved).sum()
+    assert (unexchangeable_mask(trial, how) == ~moved).all()
+    assert check_exchange(trial, how) == (~moved).sum()
     assert how != "features" or 0 < (~moved).sum() < moved.size
 
 
 def test_a_trial_in_which_every_relabelling_is_the_trial_is_refused():
     trial = trial_for("parallel", participants=12, trials=3)
     each_its_own = replace(trial, stratum=np.arange(trial.score.size))
-    assert need_exchange(trial, "features") == 0
+    assert check_exchange(trial, "features") == 0
     with pytest.raises(InputError, match=r"null.how: nobody has anyone.*found 'features'; 12 "
                        "strata for 12 participants; give small sites one name"):  # fmt: skip
-        need_exchange(each_its_own, "features", where="null.how")
+        check_exchange(each_its_own, "features", where="null.how")
     with pytest.raises(InputError, match=r"found 'arms'.*exchange features instead"):
-        need_exchange(each_its_own, "arms")
+        check_exchange(each_its_own, "arms")
     paired = trial_for("crossover")
     paired = replace(paired, stratum=np.arange(paired.score.size))
     with pytest.raises(InputError, match="draw the arms anew instead"):
-        need_exchange(paired, "features")
-    assert need_exchange(paired, "arms") == 0
+        check_exchange(paired, "features")
+    assert check_exchange(paired, "arms") == 0

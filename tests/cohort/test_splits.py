@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort.designs import units
+from ketadask.cohort.designs import score_units
 from ketadask.cohort.splits import HoldoutSplit
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
 people = st.lists(st.integers(0, 30), min_size=2, max_size=90).filter(lambda x: len(set(x)) > 1)
@@ -178,7 +178,7 @@ def test_scikit_learn_can_use_the_splits():
     ],
 )
 def test_a_units_dataset_brings_its_own_participants_and_strata(cohort, design):
-    made = units(cohort, design=design)
+    made = score_units(cohort, design=design)
     splits = HoldoutSplit(5, seed=3)
     for i, (train, _) in enumerate(splits.split(made)):
         mask = splits.mask(i, made["participant"].values, made["split_stratum"].values)
@@ -188,7 +188,7 @@ def test_a_units_dataset_brings_its_own_participants_and_strata(cohort, design):
 
 
 def test_units_of_several_trials_leave_one_out():
-    made = units(crossover_cohort(18, trials=3))
+    made = score_units(crossover_cohort(18, trials=3))
     splits = HoldoutSplit(1, scheme="leave-trial-out")
     assert splits.get_n_splits(made) == 3
     for i, (_, holdout) in enumerate(splits.split(made)):

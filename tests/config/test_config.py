@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ketadask.config import Data, Settings, Simulate, load
+from ketadask.config.analysis import DataSettings, SimulateSettings
 from ketadask.config.reading import ManyInputsError, keys
-from ketadask.schema import InputError
+from ketadask.config.study import StudySettings, read_study
+from ketadask.schema.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 GOOD = "name: trial\ndata:\n  folder: study\n"
@@ -24,7 +25,7 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def models(model: type[BaseModel] = Settings):
+def models(model: type[BaseModel] = StudySettings):
     yield model
     for field in model.model_fields.values():
         for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
@@ -34,15 +35,15 @@ def models(model: type[BaseModel] = Settings):
 
 def test_paths_are_relative_to_the_file_and_overrides_to_the_caller(tmp_path, monkeypatch):
     path = write(tmp_path, GOOD)
-    assert load(path).data.folder == tmp_path / "study"
+    assert read_study(path).data.folder == tmp_path / "study"
     monkeypatch.chdir(tmp_path.parent)
-    assert load(path, ["data.folder=here"]).data.folder == tmp_path.parent / "here"
-    others = load(write(tmp_path, GOOD + "predict: {external: {other: ../x, here: /y}}\n"))
+    assert read_study(path, ["data.folder=here"]).data.folder == tmp_path.parent / "here"
+    others = read_study(write(tmp_path, GOOD + "predict: {external: {other: ../x, here: /y}}\n"))
     assert others.predict.external == {"other": tmp_path / "../x", "here": Path("/y")}
 
 
 def test_overrides_are_yaml_values(tmp_path):
-    made = load(
+    made = read_study(
         write(tmp_path, GOOD),
         [
             "splits.count=12",
@@ -105,7 +106,7 @@ def test_overrides_are_yaml_values(tmp_path):
 )
 def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, words):
     with pytest.raises(InputError) as caught:
-        load(write(tmp_path, text))
+        read_study(write(tmp_path, text))
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(str(tmp_path / "study.yaml"))
@@ -127,7 +128,7 @@ def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, word
 )
 def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
     with pytest.raises(InputError) as caught:
-        load(write(tmp_path, GOOD), [override])
+        read_study(write(tmp_path, GOOD), [override])
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -135,47 +136,47 @@ def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
 
 def test_several_faults_are_told_at_once_one_line_each(tmp_path):
     with pytest.raises(ManyInputsError) as caught:
-        load(write(tmp_path, GOOD + "spilts: 1\ngates: {p: 2, q: 1}\n"))
+        read_study(write(tmp_path, GOOD + "spilts: 1\ngates: {p: 2, q: 1}\n"))
     assert len(str(caught.value).splitlines()) == 3
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     write(tmp_path, GOOD)
     with pytest.raises(InputError, match=r"no such file; there are .*study\.yaml"):
-        load(tmp_path / "stduy.yaml")
+        read_study(tmp_path / "stduy.yaml")
     with pytest.raises(InputError, match="this is a folder"):
-        load(tmp_path)
+        read_study(tmp_path)
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.03, 0.05, 0.07, 0.1, 0.3])
 def test_the_relabellings_asked_for_are_the_fewest_that_are_enough(tmp_path, alpha):
     text = GOOD + f"verdict: {{alpha: {alpha}, suggestive: 0.4}}\nnull: {{relabellings: %d}}\n"
     with pytest.raises(InputError) as caught:
-        load(write(tmp_path, text % 1))
+        read_study(write(tmp_path, text % 1))
     need = int(re.search(r"to (\d+) or more", str(caught.value))[1])
-    assert load(write(tmp_path, text % need)).null.relabellings == need
+    assert read_study(write(tmp_path, text % need)).null.relabellings == need
     with pytest.raises(InputError):
-        load(write(tmp_path, text % (need - 1)))
+        read_study(write(tmp_path, text % (need - 1)))
 
 
 def test_a_mapping_may_be_merged_into_another(tmp_path):
-    made = load(write(tmp_path, GOOD + "gates: {<<: {d: 0.3, p: 0.2}, p: 0.01}\n"))
+    made = read_study(write(tmp_path, GOOD + "gates: {<<: {d: 0.3, p: 0.2}, p: 0.01}\n"))
     assert (made.gates.p, made.gates.d) == (0.01, 0.3)
 
 
 def test_settings_cannot_change(tmp_path):
     with pytest.raises(ValueError, match="frozen"):
-        load(write(tmp_path, GOOD)).splits.count = 3
+        read_study(write(tmp_path, GOOD)).splits.count = 3
 
 
 def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
     path = write(tmp_path, GOOD)
-    first = load(path)
-    more = load(path, ["splits.count=2000", "null.relabellings=1999", "execution.block=3"])
+    first = read_study(path)
+    more = read_study(path, ["splits.count=2000", "null.relabellings=1999", "execution.block=3"])
     for stage in ("data", "cohort", "search", "null", "evaluate"):
         assert first.science(stage) == more.science(stage)
     assert first.science("judge") != more.science("judge")
-    faster = load(path, ["execution.block=3", "execution.memory=1.5GiB"])
+    faster = read_study(path, ["execution.block=3", "execution.memory=1.5GiB"])
     assert faster.execution.memory_bytes == 3 * 2**29
     assert first.science("report") == faster.science("report")
 
@@ -196,17 +197,19 @@ def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
 )
 def test_a_setting_changes_the_stages_it_can_change(tmp_path, override, changed, kept):
     path = write(tmp_path, GOOD)
-    first, other = load(path), load(path, [override])
+    first, other = read_study(path), read_study(path, [override])
     assert all(first.science(stage) != other.science(stage) for stage in changed)
     assert all(first.science(stage) == other.science(stage) for stage in kept)
 
 
 def test_every_setting_but_the_place_and_speed_is_science_of_the_report():
-    made = Settings(name="a", data=Data(folder=Path("x")))
+    made = StudySettings(name="a", data=DataSettings(folder=Path("x")))
     science = set(flat(made.science("report")))
     outside = {"name", "execution", "data.folder", "data.simulate", "data.freesurfer"}
-    sections = {k for k in keys(Settings) if any(o.startswith(f"{k}.") for o in keys(Settings))}
-    for key in set(keys(Settings)) - sections:
+    sections = {
+        k for k in keys(StudySettings) if any(o.startswith(f"{k}.") for o in keys(StudySettings))
+    }
+    for key in set(keys(StudySettings)) - sections:
         # a section that is not asked for is there as a whole
         assert any(f"{key}.".startswith(f"{name}.") for name in science | outside), key
 
@@ -235,22 +238,22 @@ def test_every_key_is_used_by_the_study():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    unused = [key for key in keys(Settings) if key.rpartition(".")[2] not in read]
+    unused = [key for key in keys(StudySettings) if key.rpartition(".")[2] not in read]
     assert [key for key in unused if not key.startswith("data.simulate.")] == []
 
 
 def test_what_can_be_simulated_is_what_the_simulation_takes():
-    from ketadask.simulate import simulate
+    from ketadask.simulate.study import simulate_study
 
-    takes = set(inspect.signature(simulate).parameters) - {"out", "overwrite"}
-    assert set(Simulate.model_fields) == takes
-    defaults = {name: field.default for name, field in Simulate.model_fields.items()}
+    takes = set(inspect.signature(simulate_study).parameters) - {"out", "overwrite"}
+    assert set(SimulateSettings.model_fields) == takes
+    defaults = {name: field.default for name, field in SimulateSettings.model_fields.items()}
     for name, default in defaults.items():
-        assert inspect.signature(simulate).parameters[name].default == default, name
+        assert inspect.signature(simulate_study).parameters[name].default == default, name
 
 
 def test_a_change_of_the_null_section_keeps_the_rest_of_it(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("name: a\ndata: {folder: .}\nnull: {relabellings: 29, how: arms}\n")
-    null = load(path, ["null.relabellings=39"]).null
+    null = read_study(path, ["null.relabellings=39"]).null
     assert (null.relabellings, null.how) == (39, "arms")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.features import scale_features
-from ketadask.features.factors import FACTORS, item_sums
-from ketadask.sources.instruments import INSTRUMENTS
+from ketadask.features.scales import scale_features
+from ketadask.features.subscales import FACTORS, item_sums
+from ketadask.sources.rating_scales import INSTRUMENTS
 
 
 @pytest.mark.parametrize("scale", ["hama", "bdi", "madrs"])

@@ -9,16 +9,16 @@ from scipy import signal
 
 from ketadask.features.meg import registry
 from ketadask.features.meg.extraction import extract
-from ketadask.features.meg.quality import judge
+from ketadask.features.meg.quality import assess_quality
 from ketadask.features.meg.registry import AREAS, FAMILIES, Feature, features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import decimated
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth
 from ketadask.sources.meg.channels import place_of
-from ketadask.sources.meg.collection import Found
+from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
 
 HEAD = helmet(60, references=6)
@@ -29,7 +29,7 @@ def recorded(folder, planted=None, *, seconds=40.0, head=HEAD, seed=0, **found):
     """Write a recording and return what the study knows of it."""
     path = folder / "sub-01_task-rest_meg.fif"
     write_recording(path, head, planted, seconds=seconds, rate=RATE, seed=seed)
-    return Found(str(path), "sub-01", "ses-p1d0", "sub-01_ses-p1d0_task-rest", **found)
+    return RecordingFile(str(path), "sub-01", "ses-p1d0", "sub-01_ses-p1d0_task-rest", **found)
 
 
 def values_of(extracted):
@@ -40,7 +40,7 @@ def values_of(extracted):
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
     """Return a clean recording of 60 s with a steep slope and a fast alpha, and its features."""
-    planted = Planted(exponent=1.4, alpha=11.0, level=80.0, white=2.0)
+    planted = MegTruth(exponent=1.4, alpha=11.0, level=80.0, white=2.0)
     found = recorded(tmp_path_factory.mktemp("calm"), planted, seconds=60.0, seed=5)
     return found, planted, extract(found, MegSettings(features="full"))
 
@@ -61,7 +61,7 @@ def test_planted_peak_slope_and_level_are_recovered(calm):
 
 def coupled(folder, family, **pairs):
     """Return the alpha coupling of all areas in a recording with planted pairs of sources."""
-    planted = Planted(alpha_power=(8.0,) * 5, **pairs)
+    planted = MegTruth(alpha_power=(8.0,) * 5, **pairs)
     extracted = extract(recorded(folder, planted, seconds=90.0), MegSettings(features="full"))
     values = values_of(extracted)
     return {area: values[f"meg_{family}_alpha_{area}"] for area in AREAS if area != "all"}
@@ -120,7 +120,7 @@ def test_a_clean_recording_has_no_flag(calm):
 @pytest.mark.parametrize("sensors", [60, 273])
 def test_planted_flaws_are_found_and_nothing_else(tmp_path, sensors):
     head = helmet(sensors, references=6)
-    planted = Planted(
+    planted = MegTruth(
         noisy=(head.names[3],), flat=(head.names[-5],), bursts=((10.2, 1.5), (31.0, 0.8))
     )
     found = recorded(tmp_path, planted, head=head, seed=2)
@@ -138,13 +138,13 @@ def test_seconds_without_signal_are_as_bad_as_those_with_too_much(factor):
     field = np.random.default_rng(0).normal(size=(6, 18000)).astype(np.float32)
     field[:, 3000:4200] *= factor
     about = {"groups": ["frontal"] * 6, "named": np.zeros(6, dtype=bool), "mains": 60.0}
-    quality = judge(field, 300.0, np.full(6, 100.0), settings=MegSettings(), **about)
+    quality = assess_quality(field, 300.0, np.full(6, 100.0), settings=MegSettings(), **about)
     assert np.flatnonzero(~quality.clean).tolist() == [5, 6]
 
 
 def test_flaws_hardly_move_the_features(tmp_path):
     clean = values_of(extract(recorded(tmp_path, seed=3)))
-    planted = Planted(noisy=HEAD.names[3:4], flat=HEAD.names[9:10], bursts=((10.2, 1.5),))
+    planted = MegTruth(noisy=HEAD.names[3:4], flat=HEAD.names[9:10], bursts=((10.2, 1.5),))
     found = recorded(tmp_path, planted, seed=3)
     dirty = values_of(extract(found))
     power = [name for name in clean.index if "power" in name or "relative" in name]
@@ -153,7 +153,7 @@ def test_flaws_hardly_move_the_features(tmp_path):
 
 def test_mains_that_stay_are_flagged_and_kept_out_of_gamma(tmp_path):
     clean = values_of(extract(recorded(tmp_path, seed=3)))
-    found = recorded(tmp_path, Planted(mains_left=60.0), seed=3)
+    found = recorded(tmp_path, MegTruth(mains_left=60.0), seed=3)
     extracted = extract(found)
     row = extracted.quality.iloc[0]
     assert row["flags"] == "mains"
@@ -182,7 +182,7 @@ def test_any_length_is_measured(tmp_path, seconds):
 
 def test_the_real_recording_is_measured(real_data):
     path = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
-    found = Found(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
+    found = RecordingFile(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
     extracted = extract(found, MegSettings(features="full"))
     row = extracted.quality.iloc[0]
     assert (row["sensors"], row["grade"]) == (273, 3)
@@ -225,7 +225,7 @@ def test_bad_segments_of_ctf_are_believed(tmp_path, real_data):
     path.mkdir()
     for file in place.iterdir():
         (path / file.name).write_bytes(file.read_bytes())
-    found = Found(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
+    found = RecordingFile(str(path), "sub-01", "", "sub-01_task-rest", mains=50.0)
     before = extract(found).quality.iloc[0]
     (path / "bad.segments").write_text("1\t2.1\t2.2\n")
     after = extract(found).quality.iloc[0]
@@ -250,7 +250,7 @@ def test_bad_segments_of_ctf_are_believed(tmp_path, real_data):
 )
 def test_a_recording_that_cannot_be_used_says_why(tmp_path, planted, found, message):
     with pytest.raises(InputError, match=message):
-        extract(recorded(tmp_path, Planted(**planted), seconds=6.0, **found))
+        extract(recorded(tmp_path, MegTruth(**planted), seconds=6.0, **found))
 
 
 def test_few_clean_seconds_are_refused(tmp_path):

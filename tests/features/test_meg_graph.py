@@ -18,15 +18,20 @@ import ketadask as kd
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.features.graph import band_power, extract_recordings, feature_tasks
-from ketadask.features.meg.parts import part_name, read_recordings, recording_parts
 from ketadask.features.meg.registry import Feature, features
 from ketadask.features.meg.settings import MegSettings
-from ketadask.features.meg.table import meg_table, unmeasured
-from ketadask.schema import InputError
+from ketadask.features.meg.table import (
+    meg_table,
+    part_name,
+    read_recordings,
+    recording_parts,
+    unmeasured,
+)
+from ketadask.schema.errors import InputError
+from ketadask.simulate.meg.bids import write_recordings
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.folder import write_recordings
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.sources.visits import ARMS
 
@@ -98,7 +103,7 @@ def break_recordings(study, real):
     write_recording(slow, helmet(12), seconds=4, rate=250)
     flat = recording_of(study, "sub-3")
     head = helmet(12)
-    write_recording(flat, head, Planted(flat=head.names), seconds=4, rate=300)
+    write_recording(flat, head, MegTruth(flat=head.names), seconds=4, rate=300)
     gone = study / "sub-4" / "ses-p1d0" / "meg" / "sub-4_ses-p1d0_task-rest_meg.ds"
     gone.mkdir(parents=True)
     for file in real.iterdir():
@@ -168,7 +173,7 @@ def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):
 def test_band_power_of_a_recording_that_cannot_be_used_is_missing(study):
     head = helmet(12)
     write_recording(
-        recording_of(study, "sub-3"), head, Planted(flat=head.names), seconds=4, rate=300
+        recording_of(study, "sub-3"), head, MegTruth(flat=head.names), seconds=4, rate=300
     )
     power = band_power(kd.open_recordings(study)).compute()
     missing = power["value"].isnull().all("feature").values
@@ -176,9 +181,9 @@ def test_band_power_of_a_recording_that_cannot_be_used_is_missing(study):
 
 
 def test_meg_enters_the_cohort(tmp_path):
-    from ketadask.simulate import simulate
+    from ketadask.simulate.study import simulate_study
 
-    folder = simulate(tmp_path / "study", participants=3)
+    folder = simulate_study(tmp_path / "study", participants=3)
     people = pd.read_csv(folder / "participants.tsv", sep="\t")["participant_id"].tolist()
     write_recordings(folder, people, seconds=4, sensors=12, rate=300)
     power = kd.band_power(kd.open_recordings(folder))

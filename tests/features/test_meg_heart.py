@@ -9,20 +9,20 @@ import mne
 import numpy as np
 import pytest
 
+from ketadask.features.meg.cardiac import apply, regular_pulse, remove_cardiac, without
 from ketadask.features.meg.extraction import extract
-from ketadask.features.meg.heart import apply, regular_pulse, without, without_heart
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import Decimated, decimated
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted, heart_pattern
-from ketadask.sources.meg.collection import Found
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth, heart_pattern
+from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
 
 HEAD = helmet(40, references=6)
-CALM = Planted(alpha=10.5, level=60.0)
+CALM = MegTruth(alpha=10.5, level=60.0)
 BEATING = replace(CALM, heart=1500.0, pulse=66.0)
 WAYS = ("project", "ica")
 
@@ -31,7 +31,7 @@ def recorded(folder, planted, name):
     """Write 30 s of a recording and return what the study knows of it."""
     path = folder / f"{name}_meg.fif"
     write_recording(path, HEAD, planted, seconds=30.0, rate=300.0, seed=4)
-    return Found(str(path), "sub-01", "ses-p1d0", name)
+    return RecordingFile(str(path), "sub-01", "ses-p1d0", name)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def beat(found, how):
     """Return how much of the heart's pattern the mean beat has, as a share of what was planted."""
     made = decimated(Recording.at(found.path))
     quality = Quality(("",) * 40, np.ones(15, dtype=bool), 600)
-    without_heart(made, quality, list(HEAD.names), how)
+    remove_cardiac(made, quality, list(HEAD.names), how)
     period = 60 / BEATING.pulse
     beats = np.arange(2, 31) * period
     at = np.round((beats + 0.02 * np.sin(0.5 * np.pi * beats)) * 300).astype(int)
@@ -148,7 +148,7 @@ def test_of_two_sensors_nothing_is_taken_off(how):
     field = np.random.default_rng(2).normal(size=(2, 4500)).astype(np.float32)
     made = Decimated(field.copy(), 300.0, np.arange(2), np.ptp(field, axis=1), 0)
     quality = Quality(("", ""), np.ones(7, dtype=bool), 600)
-    assert without_heart(made, quality, ["A", "B"], how).removed == 0
+    assert remove_cardiac(made, quality, ["A", "B"], how).removed == 0
     np.testing.assert_array_equal(made.field, field)
 
 

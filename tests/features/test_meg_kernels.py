@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from ketadask.features.meg.courses import band_gain, bridged, courses
 from ketadask.features.meg.quality import Quality
+from ketadask.features.meg.time_courses import band_gain, bridged, compute_courses
 from ketadask.kernels.complexity import hjorth, lempel_ziv, mean_lempel_ziv
 from ketadask.kernels.coupling import coupling
 from ketadask.kernels.spectra import aperiodic, peak_frequency, spectral_entropy, welch
@@ -172,7 +172,7 @@ def test_mixing_alone_gives_no_envelope_correlation_beyond_chance():
 def test_the_analytic_signal_is_that_of_hilbert():
     field = pink(1.0, 2, 60)
     quality = all_clean(field.shape[1])
-    found = courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    found = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
     made = found.analytic((8.0, 13.0), quality)
     spectrum = np.fft.rfft(field.astype(float), axis=1)
     gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
@@ -192,7 +192,7 @@ def test_coupling_at_the_low_rate_is_that_of_the_full_rate(coupled):
         for row in range(24):
             field[row] += np.roll(shared[row // 6], 5 * (row % 6))
     quality = Quality(("",) * 24, np.ones(60, dtype=bool), 600)
-    found = courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    found = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
     spectrum = np.fft.rfft(field.astype(float), axis=1)
     gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
     narrow = np.zeros_like(spectrum)
@@ -223,7 +223,7 @@ def test_bad_segments_are_bridged_and_left_out():
 
 def test_nothing_clean_gives_nan_and_no_error():
     quality = Quality(("", ""), np.zeros(10, dtype=bool), 600)
-    found = courses(
+    found = compute_courses(
         noise(2, 20), RATE, quality, broad=(1, 45), highest=31, measures=("lz", "mobility")
     )
     assert np.isnan(found.measures["lz"]).all()

@@ -14,14 +14,14 @@ from scipy import signal
 from ketadask.features.graph import extract_recordings
 from ketadask.features.meg import registry
 from ketadask.features.meg.parcels import parcel_power, parcel_weights
-from ketadask.features.meg.parts import part_name, read_recordings
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import Decimated
+from ketadask.features.meg.table import part_name, read_recordings
 from ketadask.kernels.covariance import band_covariance
 from ketadask.kernels.spectra import welch
-from ketadask.schema import InputError
-from ketadask.simulate.meg.sensors import helmet
+from ketadask.schema.errors import InputError
+from ketadask.simulate.meg.helmet import helmet
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy, read_parcels, write_parcels
 from ketadask.sources.meg.collection import find_recordings
 

@@ -10,10 +10,10 @@ from scipy import signal
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import decimated
 from ketadask.kernels.decimation import decimate, low_pass
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth
 from ketadask.sources.meg.recording import Recording
 
 
@@ -21,7 +21,7 @@ from ketadask.sources.meg.recording import Recording
 def path(tmp_path_factory):
     """Return a short recording with references."""
     place = tmp_path_factory.mktemp("stream") / "sub-01_meg.fif"
-    return write_recording(place, helmet(20, references=6), Planted(drift=3000.0), seconds=7.3)
+    return write_recording(place, helmet(20, references=6), MegTruth(drift=3000.0), seconds=7.3)
 
 
 def test_decimation_is_the_filter_followed_by_taking_every_fourth():
@@ -105,7 +105,7 @@ def split_in_two(folder, head, planted, *, jump, seconds, rate):
 def test_a_jump_between_trials_does_not_ring(tmp_path):
     head = helmet(20, references=0)
     made = {"seconds": (6.1, 7.0), "rate": 1200.0}
-    alone, both = split_in_two(tmp_path, head, Planted(), jump=1e6, **made)
+    alone, both = split_in_two(tmp_path, head, MegTruth(), jump=1e6, **made)
     whole = decimated(Recording.at(both))
     (edge,) = whole.breaks
     assert edge == 1830

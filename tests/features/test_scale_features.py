@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.features import FeatureTable, demographic_features, scale_features
-from ketadask.features.feature_table import ABOUT, kind_of
-from ketadask.features.scales import place_visits
-from ketadask.schema import InputError
+from ketadask.features.feature_table import ABOUT, FeatureTable, feature_kind
+from ketadask.features.scales import demographic_features, place_visits, scale_features
+from ketadask.schema.errors import InputError
 
 SEQUENCES = {"a": "active-control", "b": "control-active", "c": "control"}
 
@@ -98,7 +97,7 @@ def test_demographic_features_are_shared():
     ],
 )
 def test_at_most_eight_levels_are_ordinal(values, low, high, kind):
-    assert kind_of(np.array([*values, np.nan], dtype=float), low, high) == kind
+    assert feature_kind(np.array([*values, np.nan], dtype=float), low, high) == kind
 
 
 def test_a_feature_table_is_checked_when_made():

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketadask.features import volume_features
-from ketadask.features.volumes import region_label, residual_volumes
-from ketadask.schema import InputError
-from ketadask.sources import open_volumes
+from ketadask.features.volumes import region_label, residual_volumes, volume_features
+from ketadask.schema.errors import InputError
+from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.regions import ETIV, REGIONS
 
 

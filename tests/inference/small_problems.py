@@ -5,11 +5,11 @@ from itertools import combinations
 
 import numpy as np
 
-from ketadask.cohort.designs import Trial, trial_scores
+from ketadask.cohort.designs import TrialArrays, trial_scores
 from ketadask.kernels.blocks import PackedRows
-from ketadask.kernels.scoring import centre
+from ketadask.kernels.q_statistic import centre
 from ketadask.search.literals import Literals
-from ketadask.search.problem import Problem
+from ketadask.search.problem import SearchProblem
 
 
 def make_trial(design="crossover", n=24, seed=0, effect=None):
@@ -26,7 +26,7 @@ def make_trial(design="crossover", n=24, seed=0, effect=None):
         stratum = np.zeros(n, dtype=np.int64) if design == "parallel" else active_first.astype(int)
     same = np.zeros(n, dtype=np.int64)
     score = trial_scores(design, outcome, stratum=stratum, active_first=active_first, trial=same)
-    return Trial(
+    return TrialArrays(
         design, outcome, np.arange(n), stratum, stratum, np.ones(n, dtype=np.int64), active_first,
         same, score,
     )  # fmt: skip
@@ -62,7 +62,7 @@ def make_problem(design="crossover", n=24, features=4, seed=0, planted=0.0):
         PackedRows.of(np.array(holds)), feature, np.zeros(features, dtype=np.int32)[feature],
         low, high, names, ("scale",), tuple(text), ("",) * len(text),
     )  # fmt: skip
-    return Problem(literals, make_trial(design, n, seed, effect))
+    return SearchProblem(literals, make_trial(design, n, seed, effect))
 
 
 @dataclass(frozen=True)

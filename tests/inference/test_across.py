@@ -12,28 +12,29 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 import ketadask as kd
 from ketadask import names as nm
-from ketadask.cohort import HoldoutSplit
 from ketadask.cohort.designs import trial_scores
-from ketadask.inference.across import (
+from ketadask.cohort.splits import HoldoutSplit
+from ketadask.inference.null import IDS, null_block
+from ketadask.inference.trial_effects import (
     IN_ALL,
     IN_MOST,
     IN_ONE,
     MAINLY,
     UNSETTLED,
-    left_out,
+    leave_trial_out,
     left_out_summary,
     summaries,
     trial_effects,
     where_it_holds,
 )
-from ketadask.inference.relabelled import IDS, null_block
-from ketadask.inference.verdicts import judge
+from ketadask.inference.verdicts import build_verdicts
 from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.random_effects import random_effects
-from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS, InputError
-from ketadask.search import PersonaSearch
+from ketadask.schema.errors import InputError
+from ketadask.schema.tables import LEFT_OUT, SUMMARIES, TRIALS
 from ketadask.search.block import search_block
-from ketadask.search.criteria import Gates
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
 from tests.inference.small_problems import BruteSearch, make_problem
 from tests.inference.test_notebook import search_matrix
 
@@ -58,14 +59,14 @@ def several(holds_in, trials=4, each=40, planted=3.0, design="crossover", seed=3
 def without_each(problem, search):
     trials = len(np.unique(problem.trial.trial))
     splitter = HoldoutSplit(trials, scheme="leave-trial-out")
-    tables, _ = search_block(problem, search, splitter, 0, trials - 1, gates=Gates())
+    tables, _ = search_block(problem, search, splitter, 0, trials - 1, gates=GateThresholds())
     return tables["hits"]
 
 
 def judged(problem, search):
     found = {each: search.solve(problem, polarity=each) for each in search.polarities}
     nulls = null_block(problem, search, (0, 38), seed=1)
-    return judge(problem, search, found, nulls)
+    return build_verdicts(problem, search, found, nulls)
 
 
 class Complete(BruteSearch):
@@ -156,7 +157,7 @@ def test_found_without_is_looked_up_in_the_search_without(made):
 
 def test_what_is_found_without_a_trial_is_measured_in_it(made):
     holds_in, problem, _, hits, names, _ = made
-    table = LEFT_OUT.check(left_out(problem, names, hits))
+    table = LEFT_OUT.check(leave_trial_out(problem, names, hits))
     assert len(table) == 2 * 4
     told = left_out_summary(table)
     good = told[nm.FAVOURABLE]
@@ -191,7 +192,7 @@ def marked(problem, level):
 def test_trials_left_out_are_as_statsmodels_has_them(made):
     """Each by least squares with HC2 standard errors, all of them by Paule-Mandel and HKSJ."""
     _, problem, _, hits, names, _ = made
-    table, trial = left_out(problem, names, hits), problem.trial
+    table, trial = leave_trial_out(problem, names, hits), problem.trial
     first = hits[hits["rank"] == 1].set_index(["polarity", "split"])
     for row in table[np.isfinite(table["se"])].to_dict("records"):
         code = names.index(row["trial"])
@@ -227,7 +228,7 @@ def test_intervals_in_trials_left_out_are_honest():
     covered, confirmed = [], []
     for seed in range(40):
         problem = several(0, planted=0.0, seed=seed)
-        made = left_out(problem, list("abcd"), without_each(problem, Complete(keep=2)))
+        made = leave_trial_out(problem, list("abcd"), without_each(problem, Complete(keep=2)))
         made = made[np.isfinite(made["se"])]
         covered += ((made["low"] <= 0) & (made["high"] >= 0)).tolist()
         confirmed += made["confirmed"].tolist()
@@ -249,7 +250,8 @@ def test_a_trial_left_out_has_no_say_in_what_is_measured_in_it():
     )  # fmt: skip
     other = replace(problem, trial=replace(trial, outcome=outcome, score=score))
     one, two = (
-        left_out(p, names, without_each(p, search)).set_index("trial") for p in (problem, other)
+        leave_trial_out(p, names, without_each(p, search)).set_index("trial")
+        for p in (problem, other)
     )
     assert (one.loc["T2", "text"] == two.loc["T2", "text"]).all()
     assert (one.loc["T2", "effect"] != two.loc["T2", "effect"]).all()
@@ -350,12 +352,12 @@ def test_in_a_notebook(tmp_path):
         found = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)
         verdicts = kd.judge(found, kd.null(search, matrix, relabellings=19, seed=7))
         without = search.run(matrix, kd.HoldoutSplit(scheme="leave-trial-out"), store=tmp_path)
-    tables = kd.across_trials(without, verdicts, matrix)
+    tables = kd.compare_trials(without, verdicts, matrix)
     assert list(tables) == ["trials", "summaries", "left_out"]
     assert sorted(set(tables["trials"]["trial"])) == ["a", "b", "c"]
     first = tables["summaries"].iloc[0]
     assert (first["where"], first["found"]) == (IN_ALL, 3)
     with pytest.raises(InputError, match=r"scheme holdout, trials: .*found 3"):
-        kd.across_trials(found, verdicts, matrix)
+        kd.compare_trials(found, verdicts, matrix)
     with pytest.raises(InputError, match=r"3 trials were searched.*found 2"):
-        kd.across_trials(without, verdicts, matrix.isel(unit=slice(60)))
+        kd.compare_trials(without, verdicts, matrix.isel(unit=slice(60)))

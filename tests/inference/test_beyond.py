@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ketadask.inference.beyond import Beyond
+from ketadask.inference.incremental import IncrementalTest
 
 
 def problem(units=60, personas=6, seed=0):
@@ -15,7 +15,7 @@ def problem(units=60, personas=6, seed=0):
 
 def test_p_is_that_of_the_residual_of_a_regression():
     cover, score, maxima = problem()
-    beyond = Beyond(cover, np.ones(6), score, maxima, np.full(6, 0.05))
+    beyond = IncrementalTest(cover, np.ones(6), score, maxima, np.full(6, 0.05))
     beyond.adds([0], 3)
     inside = cover[0]
     left = score - np.where(inside, score[inside].mean(), score[~inside].mean())
@@ -26,8 +26,8 @@ def test_p_is_that_of_the_residual_of_a_regression():
 
 def test_an_unfavourable_persona_is_judged_by_what_its_members_lack():
     cover, score, maxima = problem()
-    one = Beyond(cover, np.ones(6), score, maxima, np.full(6, 0.05))
-    two = Beyond(cover, -np.ones(6), -score, maxima, np.full(6, 0.05))
+    one = IncrementalTest(cover, np.ones(6), score, maxima, np.full(6, 0.05))
+    two = IncrementalTest(cover, -np.ones(6), -score, maxima, np.full(6, 0.05))
     one.adds([0], 2)
     two.adds([0], 2)
     assert one.p[2] == two.p[2]
@@ -36,14 +36,14 @@ def test_an_unfavourable_persona_is_judged_by_what_its_members_lack():
 def test_a_persona_of_the_same_units_adds_nothing():
     cover, score, maxima = problem()
     cover[1] = cover[0]
-    assert not Beyond(cover, np.ones(6), score, maxima, np.full(6, 0.2)).adds([0], 1)
+    assert not IncrementalTest(cover, np.ones(6), score, maxima, np.full(6, 0.2)).adds([0], 1)
 
 
 def test_where_everything_is_explained_rounding_is_no_finding():
     inside = np.arange(60) < 20
     cover = np.stack([inside, inside & (np.arange(60) > 5)])
     score = np.where(inside, 0.7, 0.1)
-    beyond = Beyond(cover, np.ones(2), score, np.full(99, 3.0), np.full(2, 0.05))
+    beyond = IncrementalTest(cover, np.ones(2), score, np.full(99, 3.0), np.full(2, 0.05))
     assert not beyond.adds([0], 1)
     assert beyond.p[1] == 1.0
 
@@ -51,6 +51,6 @@ def test_where_everything_is_explained_rounding_is_no_finding():
 @pytest.mark.parametrize("level", [[np.nan] * 6, [0.05, np.nan, *[0.05] * 4]])
 def test_what_claims_nothing_is_left_alone(level):
     cover, score, maxima = problem()
-    beyond = Beyond(cover, np.ones(6), score, maxima, np.array(level))
+    beyond = IncrementalTest(cover, np.ones(6), score, maxima, np.array(level))
     assert beyond.adds([0], 1)
     assert np.isnan(beyond.p[1])

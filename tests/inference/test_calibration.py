@@ -18,12 +18,13 @@ from ketadask.inference.calibration import (
 )
 from ketadask.inference.explained import count_votes
 from ketadask.inference.stability import passes
-from ketadask.search import Gates, PersonaSearch
 from ketadask.search.block import search_block
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
 from tests.inference.small_problems import make_problem
 
 SEARCH = PersonaSearch(2, min_support=4, keep=6)
-SPLITTER, SPLITS, GATES = HoldoutSplit(8, seed=2), 8, Gates(p=0.2)
+SPLITTER, SPLITS, GATES = HoldoutSplit(8, seed=2), 8, GateThresholds(p=0.2)
 GIVEN = {"n_splits": SPLITS, "gates": GATES, "use": "heterogeneity", "seed": 4}
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ketadask.config import Data, Settings, Simulate
-from ketadask.inference.checklists import ITEMS, checklist
+from ketadask.config.analysis import DataSettings, SimulateSettings
+from ketadask.config.study import StudySettings
+from ketadask.report.checklists import ITEMS, checklist
 
 SUMMARY = {
     "design": "crossover", "outcome": "madrs", "day": 7, "endpoint": "improvement",
@@ -20,7 +21,11 @@ SUMMARY = {
 
 @pytest.fixture
 def settings():
-    made = Settings(name="a", data=Data(simulate=Simulate()), literals={"explicit": {"age": (40,)}})
+    made = StudySettings(
+        name="a",
+        data=DataSettings(simulate=SimulateSettings()),
+        literals={"explicit": {"age": (40,)}},
+    )
     return made.model_dump(mode="json")
 
 

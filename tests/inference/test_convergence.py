@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from ketadask.cohort import HoldoutSplit
-from ketadask.inference.convergence import Convergence, looks
-from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.cohort.splits import HoldoutSplit
+from ketadask.inference.evaluation import PersonaSet, evaluate_block
+from ketadask.inference.interim import Convergence, interim_counts
 from ketadask.inference.stability import passes, summarise
-from ketadask.search import PersonaSearch
 from ketadask.search.block import search_block
-from ketadask.search.criteria import Gates
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
 from tests.inference.small_problems import make_problem
 
-SEARCH, GATES = PersonaSearch(1, cuts=1, keep=1, min_support=4), Gates()
+SEARCH, GATES = PersonaSearch(1, cuts=1, keep=1, min_support=4), GateThresholds()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,9 @@ def test_recurrence_is_that_of_the_verdicts_whatever_the_blocks(searched):
 
 
 def test_it_is_settled_when_the_interval_is_narrow_and_not_before():
-    personas = Personas(np.zeros((2, 4), dtype=np.int32), np.array(["favourable", "unfavourable"]))
+    personas = PersonaSet(
+        np.zeros((2, 4), dtype=np.int32), np.array(["favourable", "unfavourable"])
+    )
     made = Convergence(None, None, None, None, "published", personas)
     assert made.reach == np.inf
     made.splits, made.hits = 100, np.array([99, 30])
@@ -70,7 +72,7 @@ def line_at(made, splits):
 
 
 def test_without_personas_there_is_nothing_to_wait_for():
-    none = Personas(np.zeros((0, 4), dtype=np.int32), np.array([], dtype=str))
+    none = PersonaSet(np.zeros((0, 4), dtype=np.int32), np.array([], dtype=str))
     made = Convergence(None, None, None, None, "published", none)
     made.add(None, (0, 9))
     assert made.settled()
@@ -78,5 +80,5 @@ def test_without_personas_there_is_nothing_to_wait_for():
 
 
 def test_looks_double_and_end_with_all():
-    assert looks(100) == [100]
-    assert looks(801) == [100, 200, 400, 800, 801]
+    assert interim_counts(100) == [100]
+    assert interim_counts(801) == [100, 200, 400, 800, 801]

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.inference import detection, graph
-from ketadask.inference.detection import (
+from ketadask.inference import graph
+from ketadask.inference import power as power_module
+from ketadask.inference.power import (
     Scenario,
     power,
     power_block,
@@ -14,14 +15,14 @@ from ketadask.inference.detection import (
     simulate_problem,
     summarise_power,
 )
-from ketadask.schema import InputError
-from ketadask.search import PersonaSearch
+from ketadask.schema.errors import InputError
+from ketadask.search.persona_search import PersonaSearch
 
 SEARCH = PersonaSearch(1, cuts=3)
 SMALL = {"participants": 40, "features": 4, "literals": 1}
 
 
-@pytest.mark.parametrize("design", detection.DESIGNS)
+@pytest.mark.parametrize("design", power_module.DESIGNS)
 def test_without_an_effect_power_is_the_level(design):
     row = power(SEARCH, simulations=300, effect=0.0, design=design, **SMALL).iloc[0]
     # The critical value is estimated from as many relabellings: twice the binomial variance.
@@ -43,7 +44,7 @@ def test_power_grows_with_effect_and_pairing():
     assert table["units"].tolist() == [40, 80, 40, 80, 40, 80]
 
 
-@pytest.mark.parametrize("design", detection.DESIGNS)
+@pytest.mark.parametrize("design", power_module.DESIGNS)
 def test_a_simulated_study_is_what_its_scenario_says(design):
     scenario = Scenario(design, participants=4000, features=6, effect=1.5, coverage=0.3)
     problem, inside = simulate_problem(scenario, SEARCH, seed=1, index=0)

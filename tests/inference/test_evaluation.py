@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from ketadask.cohort.splits import HoldoutSplit
-from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.gates import gates as compare
-from ketadask.search import Gates, PersonaSearch
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
 from tests.inference.small_problems import BruteSearch, make_problem
 
 
@@ -35,11 +36,11 @@ def test_kept_means_found_by_the_search_of_that_split(design, keep, exact):
     search = PersonaSearch(2, min_support=4, min_arm=1, keep=keep)
     search = search if exact else BruteSearch(keep=keep)
     searches, lists = searches_of(problem, search, splitter, 6)
-    personas = Personas(
+    personas = PersonaSet(
         np.vstack([every, every]), np.repeat(["favourable", "unfavourable"], len(every))
     )
     table = evaluate_block(
-        problem, personas, splitter, searches, (0, 5), search=search, gates=Gates()
+        problem, personas, splitter, searches, (0, 5), search=search, gates=GateThresholds()
     )
     covers = problem.literals.conjunction(every)
     trial = problem.trial
@@ -65,9 +66,9 @@ def test_gates_are_those_of_the_two_sides(design):
     search, splitter = BruteSearch(), HoldoutSplit(4, seed=3)
     searches, _ = searches_of(problem, search, splitter, 4)
     ids = np.array([[0, -1, -1, -1], [0, 5, -1, -1], [2, 9, -1, -1]])
-    personas = Personas(ids, np.array(["favourable", "unfavourable", "favourable"]))
+    personas = PersonaSet(ids, np.array(["favourable", "unfavourable", "favourable"]))
     table = evaluate_block(
-        problem, personas, splitter, searches, (1, 3), search=search, gates=Gates()
+        problem, personas, splitter, searches, (1, 3), search=search, gates=GateThresholds()
     )
     assert table["split"].tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert table["persona"].tolist() == [0, 1, 2] * 3
@@ -94,8 +95,8 @@ def test_gates_are_those_of_the_two_sides(design):
 def test_blocks_change_nothing():
     problem, search, splitter = make_problem(), BruteSearch(), HoldoutSplit(9, seed=3)
     searches, _ = searches_of(problem, search, splitter, 9)
-    personas = Personas.of({p: search.solve(problem, polarity=p) for p in search.polarities})
-    given = {"search": search, "gates": Gates()}
+    personas = PersonaSet.of({p: search.solve(problem, polarity=p) for p in search.polarities})
+    given = {"search": search, "gates": GateThresholds()}
     whole = evaluate_block(problem, personas, splitter, searches, (0, 8), **given)
     joined = pd.concat(
         [
@@ -119,9 +120,9 @@ def test_a_persona_that_holds_all_of_train_is_not_kept():
     search = PersonaSearch(1, min_support=4, keep=500)
     searches, lists = searches_of(problem, search, splitter, 1)
     assert 0 not in lists[0, "favourable"].ids[:, 0]
-    personas = Personas(np.array([[0, -1, -1, -1]]), np.array(["favourable"]))
+    personas = PersonaSet(np.array([[0, -1, -1, -1]]), np.array(["favourable"]))
     table = evaluate_block(
-        problem, personas, splitter, searches, (0, 0), search=search, gates=Gates()
+        problem, personas, splitter, searches, (0, 0), search=search, gates=GateThresholds()
     )
     assert table["support_train"].tolist() == table["n_train"].tolist()
     assert table["kept"].tolist() == [False]
@@ -130,9 +131,9 @@ def test_a_persona_that_holds_all_of_train_is_not_kept():
 def test_a_split_without_a_search_keeps_nobody():
     problem, search, splitter = make_problem(), BruteSearch(), HoldoutSplit(2, seed=3)
     searches, _ = searches_of(problem, search, splitter, 1)
-    personas = Personas.of({p: search.solve(problem, polarity=p) for p in search.polarities})
+    personas = PersonaSet.of({p: search.solve(problem, polarity=p) for p in search.polarities})
     table = evaluate_block(
-        problem, personas, splitter, searches, (0, 1), search=search, gates=Gates()
+        problem, personas, splitter, searches, (0, 1), search=search, gates=GateThresholds()
     )
     assert table["kept"][table["split"] == 0].any()
     assert not table["kept"][table["split"] == 1].any()

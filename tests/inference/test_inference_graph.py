@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from ketadask.cohort.splits import HoldoutSplit
-from ketadask.inference.digest import digest_block, stability_frame
-from ketadask.inference.evaluation import Personas, evaluate_block
+from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.graph import evaluation_blocks, hits_digest, null_blocks
-from ketadask.inference.relabelled import null_block
-from ketadask.search import Gates
-from ketadask.store import Parts, blocks, range_name
+from ketadask.inference.hit_summary import stability_frame, summarise_hits
+from ketadask.inference.null import null_block
+from ketadask.search.thresholds import GateThresholds
+from ketadask.store.parts import Parts
+from ketadask.store.ranges import blocks, range_name
 from tests.inference.small_problems import BruteSearch, make_problem
 
 N = 10
@@ -52,8 +53,8 @@ def test_null_parts_are_the_same_in_all_blocks(study, tmp_path, size, scheduler)
 @pytest.mark.parametrize(("size", "scheduler"), [(1, "threads"), (4, "synchronous")])
 def test_evaluation_parts_are_the_same_in_all_blocks(study, tmp_path, size, scheduler):
     problem, search, searches, _ = study
-    personas = Personas.of({p: search.solve(problem, polarity=p) for p in search.polarities})
-    parts, given = Parts(tmp_path, "key"), {"search": search, "gates": Gates()}
+    personas = PersonaSet.of({p: search.solve(problem, polarity=p) for p in search.polarities})
+    parts, given = Parts(tmp_path, "key"), {"search": search, "gates": GateThresholds()}
     ranges = blocks([(0, N - 1)], size)
     dask.compute(
         *evaluation_blocks(problem, personas, SPLITTER, searches, ranges, parts, **given),
@@ -73,7 +74,7 @@ def test_digests_are_the_same_in_all_blocks(study, tmp_path, size, n):
     used = [each for each in ranges if each[0] < n]
     task = hits_digest(problem, SPLITTER, parts, used, use="both", n=n)
     made = task.compute(scheduler="synchronous")
-    expected = digest_block(problem, SPLITTER, hits, (0, n - 1), use="both")
+    expected = summarise_hits(problem, SPLITTER, hits, (0, n - 1), use="both")
     features = problem.literals.feature_names
     pd.testing.assert_frame_equal(
         stability_frame(made, features), stability_frame(expected, features), check_exact=True

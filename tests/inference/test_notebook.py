@@ -7,8 +7,10 @@ import pytest
 import xarray as xr
 
 import ketadask as kd
-from ketadask.schema import UNITS, VERDICTS, InputError
-from ketadask.search import PersonaSearch
+from ketadask.schema.datasets import UNITS
+from ketadask.schema.errors import InputError
+from ketadask.schema.tables import VERDICTS
+from ketadask.search.persona_search import PersonaSearch
 
 
 def search_matrix(n=40, features=5, effect=3.0, seed=0):

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from ketadask.cohort.relabel import relabel
-from ketadask.inference.evaluation import Personas, admissible
-from ketadask.inference.relabelled import null_block, null_lists, null_maxima
+from ketadask.inference.evaluation import PersonaSet, admissible
+from ketadask.inference.null import null_block, null_lists, null_maxima
 from ketadask.inference.verdicts import adjusted_p
-from ketadask.kernels.evaluate import persona_q
-from ketadask.schema import NULLS, InputError
-from ketadask.search import PersonaSearch
+from ketadask.kernels.q_statistic import persona_q
+from ketadask.schema.errors import InputError
+from ketadask.schema.tables import NULLS
+from ketadask.search.persona_search import PersonaSearch
 from tests.inference.small_problems import BruteSearch, make_problem
 
 B = 19
@@ -94,7 +95,7 @@ def test_few_are_stored_and_the_best_of_them_first():
 
 def observed(problem, search):
     found = {each: search.solve(problem, polarity=each) for each in search.polarities}
-    return Personas.of(found), np.concatenate([found[each].q for each in search.polarities])
+    return PersonaSet.of(found), np.concatenate([found[each].q for each in search.polarities])
 
 
 def test_blocks_do_not_change_a_relabelling():

@@ -6,14 +6,15 @@ import pytest
 from scipy import stats
 
 from ketadask.inference import stability
-from ketadask.inference.evaluation import Personas
+from ketadask.inference.evaluation import PersonaSet
 from ketadask.inference.selection import Selection, selected_features
 from ketadask.inference.stability import passes, persona_stability, summarise
 from ketadask.kernels.resampling import quantile_aggregate, shah_samworth_bound
-from ketadask.store import Parts, range_name
+from ketadask.store.parts import Parts
+from ketadask.store.ranges import range_name
 
 SPLITS, PERSONAS = 40, 3
-CHOSEN = Personas(
+CHOSEN = PersonaSet(
     np.array([[0, 1, -1, -1], [2, -1, -1, -1], [3, 4, 5, -1]], dtype=np.int32),
     np.array(["favourable", "unfavourable", "favourable"]),
 )
@@ -103,9 +104,9 @@ def test_blocks_and_memory_limits_change_no_bit(tmp_path, monkeypatch):
 
 
 def test_nobody_to_summarise(tmp_path):
-    nobody = Personas.of({})
+    nobody = PersonaSet.of({})
     made = persona_stability(Parts(tmp_path, "key"), [], nobody, use="both")
-    assert len(made) == len(Personas.of({}, made)) == 0
+    assert len(made) == len(PersonaSet.of({}, made)) == 0
 
 
 def test_selection_counts_of_blocks_add_up():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ketadask.cohort.designs import Trial, trial_scores
-from ketadask.inference.evaluation import Personas
-from ketadask.inference.relabelled import null_block
+from ketadask.cohort.designs import TrialArrays, trial_scores
+from ketadask.inference.evaluation import PersonaSet
+from ketadask.inference.null import null_block
 from ketadask.inference.verdicts import adjusted_p
-from ketadask.search import PersonaSearch, Problem
 from ketadask.search.encoding import encode_values
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.problem import SearchProblem
 
 B, ALPHA = 19, 0.05
 SEARCH = PersonaSearch(2, cuts=1, keep=1, min_support=6)
@@ -36,8 +37,8 @@ def trial_without_heterogeneity(design, prognostic, overall, rng, n=30, features
     if design == "pooled":
         period = np.where(np.isfinite(arms[:, 0]) == first, 1, 2)
     score = trial_scores(design, arms, stratum=stratum, active_first=first, trial=same)
-    trial = Trial(design, arms, who, stratum, stratum, period, first, same, score)
-    return Problem(encode_values(value[who], cuts=SEARCH.cuts), trial)
+    trial = TrialArrays(design, arms, who, stratum, stratum, period, first, same, score)
+    return SearchProblem(encode_values(value[who], cuts=SEARCH.cuts), trial)
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
@@ -61,7 +62,7 @@ def assert_nominal(design, prognostic, overall, how, *, trials):
         found = {p: SEARCH.solve(problem, polarity=p) for p in SEARCH.polarities}
         q = np.concatenate([each.q for each in found.values()])
         nulls = null_block(problem, SEARCH, (0, B - 1), seed=number, how=how, keep=1)
-        _, step = adjusted_p(problem, SEARCH, Personas.of(found), q, nulls)
+        _, step = adjusted_p(problem, SEARCH, PersonaSet.of(found), q, nulls)
         claimed += step.min() <= ALPHA
     low, high = stats.binom.interval(0.99, trials, ALPHA)
     assert claimed <= high

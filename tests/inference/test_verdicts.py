@@ -8,16 +8,16 @@ import pytest
 from scipy import stats
 
 from ketadask import names as nm
-from ketadask.inference.relabelled import null_block
-from ketadask.inference.verdicts import judge
-from ketadask.schema import VERDICTS
+from ketadask.inference.null import null_block
+from ketadask.inference.verdicts import build_verdicts
+from ketadask.schema.tables import VERDICTS
 from tests.inference.small_problems import BruteSearch, make_problem
 
 
 def judged(problem, search, **options):
     found = {each: search.solve(problem, polarity=each) for each in search.polarities}
     nulls = null_block(problem, search, (0, 38), seed=1)
-    return judge(problem, search, found, nulls, **options)
+    return build_verdicts(problem, search, found, nulls, **options)
 
 
 def test_a_planted_persona_is_supported_and_comes_first():

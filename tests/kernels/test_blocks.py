@@ -7,11 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ketadask.kernels.blocks import LEAST, Columns, PackedRows
-from ketadask.kernels.exact import search, search_rows
-from ketadask.kernels.found import Found, merge
+from ketadask.kernels.blocks import LEAST, OrderedCovers, PackedRows
+from ketadask.kernels.exact import search_literals, search_packed
 from ketadask.kernels.popcount import pack
-from ketadask.kernels.scoring import centre
+from ketadask.kernels.q_statistic import centre
+from ketadask.kernels.result import SearchResult, merge
 from ketadask.kernels.screens import LANES, cached_rows
 
 UNITS, LITERALS = 150, 300
@@ -51,7 +51,9 @@ def given(problem, **settings):
     holds, score, feature = problem
     rng = np.random.default_rng(1)
     family, arm = feature % 7, rng.integers(0, 2, UNITS)
-    return search(holds, score, feature, family=family, arm=arm, min_support=15, **settings)
+    return search_literals(
+        holds, score, feature, family=family, arm=arm, min_support=15, **settings
+    )
 
 
 @pytest.mark.parametrize("limits", LIMITS)
@@ -85,10 +87,10 @@ def test_a_budget_that_leaves_nothing_to_be_found_ends_with_a_proof(block):
     score, feature = rng.normal(size=UNITS) + 20.0 * (np.arange(UNITS) < 10), np.arange(LITERALS)
     asked = {"max_literals": 2, "keep": 1, "start": np.zeros((0, 4), dtype=np.int32)}
     asked["memory"] = np.inf if block is None else memory_for(block)
-    whole = search(holds, score, feature, **asked)
+    whole = search_literals(holds, score, feature, **asked)
     assert whole.ids[0].tolist() == [0, 1, -1, -1]
-    assert not search(holds, score, feature, nodes=1, **asked).proven
-    enough = search(holds, score, feature, nodes=2, **asked)
+    assert not search_literals(holds, score, feature, nodes=1, **asked).proven
+    enough = search_literals(holds, score, feature, nodes=2, **asked)
     assert enough.nodes == 2
     assert_same(whole, enough)
 
@@ -103,7 +105,9 @@ def test_pairs_of_covers_too_many_for_a_cache_are_all_pairs(problem, block):
     many = rng.random((LITERALS, units)) < rng.uniform(0.3, 0.7, (LITERALS, 1))
     score = np.round(rng.normal(size=units), 1)
     memory = np.inf if block is None else memory_for(block, units)
-    found = search(many, score, feature, max_literals=2, keep=30, min_support=10, memory=memory)
+    found = search_literals(
+        many, score, feature, max_literals=2, keep=30, min_support=10, memory=memory
+    )
     scores = centre(score)
     inside = many.astype(np.float64)
     q = (inside * scores.centred) @ inside.T
@@ -145,7 +149,7 @@ def test_parts_merge_into_the_whole(problem, limits, depth, pieces):
 def test_of_equal_q_fewer_literals_come_first_and_units_left_out_make_no_difference():
     holds = np.array([[1, 1, 0, 0, 1], [1, 1, 1, 0, 1], [0, 1, 0, 1, 1]], dtype=bool)
     parts = [
-        Found(np.array([ids], dtype=np.int32), np.array([size], dtype=np.int8), np.array([2.0]),
+        SearchResult(np.array([ids], dtype=np.int32), np.array([size], dtype=np.int8), np.array([2.0]),
               np.array([2], dtype=np.int32), 2.0, 3.0, 1, 1, True)
         for ids, size in (([0, 2, -1, -1], 2), ([1, -1, -1, -1], 1), ([0, -1, -1, -1], 1),
                           ([2, -1, -1, -1], 1))
@@ -179,10 +183,10 @@ def test_units_may_be_chosen_and_reordered(problem):
     holds, score, feature = problem
     units = np.random.default_rng(2).permutation(UNITS)[:90]
     rows = PackedRows.of(holds)
-    chosen = search_rows(rows, score[units], feature, units=units, keep=20)
-    assert_same(chosen, search(holds[:, units], score[units], feature, keep=20))
+    chosen = search_packed(rows, score[units], feature, units=units, keep=20)
+    assert_same(chosen, search_literals(holds[:, units], score[units], feature, keep=20))
     parts = [
-        search_rows(rows, score[units], feature, units=units, keep=20, part=(i, 2))
+        search_packed(rows, score[units], feature, units=units, keep=20, part=(i, 2))
         for i in range(2)
     ]
     assert_same(chosen, merge(parts, rows, feature, units=units, keep=20))
@@ -214,7 +218,7 @@ def test_columns_give_every_literal_once_in_order(problem):
     order = np.random.default_rng(4).permutation(LITERALS)[:250].astype(np.int32)
     wanted = pack(holds[:, units])[:, order]
     for memory in (np.inf, memory_for(LEAST), memory_for(111)):
-        blocks = Columns(PackedRows.of(holds), units, 1, memory)
+        blocks = OrderedCovers(PackedRows.of(holds), units, 1, memory)
         seen = sum(count for _, count in blocks.unordered())
         blocks.arrange(order)
         found, ids = [], []

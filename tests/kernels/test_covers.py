@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ketadask.kernels.bit_planes import score_screen
 from ketadask.kernels.covers import FEW, cover_bound, cover_sum, single_bounds, sum_table
 from ketadask.kernels.popcount import gather, pack, pack_rows
-from ketadask.kernels.scoring import OBJECTIVES, centre
-from ketadask.kernels.weights import score_screen
+from ketadask.kernels.q_statistic import OBJECTIVES, centre
 
 UNITS = 1500
 SCORES = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.kernels import evaluate
-from ketadask.kernels.evaluate import persona_q
+from ketadask.kernels import q_statistic
+from ketadask.kernels.q_statistic import persona_q
 
 
 def written_out(inside, train, score, objective):
@@ -39,7 +39,7 @@ def test_splits_may_be_taken_in_any_number_at_a_time(monkeypatch):
     cover, train = rng.random((7, 50)) < 0.4, rng.random((23, 50)) < 0.5
     score = rng.normal(size=50)
     whole, _ = persona_q(cover, train, score)
-    monkeypatch.setattr(evaluate, "CELLS", 120)
+    monkeypatch.setattr(q_statistic, "CELLS", 120)
     few, _ = persona_q(cover, train, score)
     single = np.hstack([persona_q(cover, train[i : i + 1], score)[0] for i in range(23)])
     assert whole.tobytes() == few.tobytes() == single.tobytes()

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ketadask.kernels.exact import search
-from ketadask.kernels.reference import brute_force
-from ketadask.kernels.scoring import centre
+from ketadask.kernels.brute_force import brute_force
+from ketadask.kernels.exact import search_literals
+from ketadask.kernels.q_statistic import centre
 from ketadask.search.encoding import encode_values
 
 MOST_CONJUNCTIONS = 20_000
@@ -75,13 +75,13 @@ def test_equals_brute_force(problem):
     literals, score, arm, limits, distinct = problem
     if np.ptp(score) == 0:
         with pytest.raises(ValueError, match="equal"):
-            search(literals.holds, score, literals.feature)
+            search_literals(literals.holds, score, literals.feature)
         return
     wanted = brute_force(
         literals.holds, score, literals.feature, family=literals.family, arm=arm,
         by_features=distinct == "features", **limits,
     )  # fmt: skip
-    found = search(
+    found = search_literals(
         literals.holds, score, literals.feature, family=literals.family, arm=arm,
         distinct=distinct, **limits,
     )  # fmt: skip
@@ -112,9 +112,9 @@ def test_q_is_the_permutation_z_statistic():
 @pytest.mark.parametrize("units", [30, 64, 65, 150])
 def test_the_order_of_units_changes_nothing(units):
     literals, score = random_problem(units, 6, seed=units)
-    first = search(literals.holds, score, literals.feature, keep=20)
+    first = search_literals(literals.holds, score, literals.feature, keep=20)
     mixed = np.random.default_rng(1).permutation(units)
-    again = search(literals.holds[:, mixed], score[mixed], literals.feature, keep=20)
+    again = search_literals(literals.holds[:, mixed], score[mixed], literals.feature, keep=20)
     assert as_list(first) == as_list(again)
 
 
@@ -123,7 +123,7 @@ def test_one_word_and_many_words_agree():
     literals, score = random_problem(60, 5, seed=4)
     padded = np.hstack([literals.holds, np.zeros((len(literals.holds), 80), dtype=bool)])
     longer = np.concatenate([score, np.tile([2.0, -2.0], 40)])
-    found = search(padded, longer, literals.feature, keep=30, min_support=5)
+    found = search_literals(padded, longer, literals.feature, keep=30, min_support=5)
     wanted = brute_force(
         padded, longer, literals.feature,
         max_literals=3, min_support=5, keep=30, objective="heterogeneity",
@@ -133,28 +133,32 @@ def test_one_word_and_many_words_agree():
 
 def test_a_budget_of_nodes_reports_a_true_gap():
     literals, score = random_problem(80, 40, seed=5)
-    best = search(literals.holds, score, literals.feature, keep=1)
-    cut = search(literals.holds, score, literals.feature, keep=1, nodes=3)
+    best = search_literals(literals.holds, score, literals.feature, keep=1)
+    cut = search_literals(literals.holds, score, literals.feature, keep=1, nodes=3)
     assert not cut.proven
     assert cut.upper >= best.q[0]
     assert cut.gap == cut.upper - cut.q[0]
-    assert as_list(cut) == as_list(search(literals.holds, score, literals.feature, keep=1, nodes=3))
+    assert as_list(cut) == as_list(
+        search_literals(literals.holds, score, literals.feature, keep=1, nodes=3)
+    )
 
 
 def test_a_budget_of_seconds_ends_and_reports_a_true_gap():
     literals, score = random_problem(300, 60, seed=6, cuts=6)
-    cut = search(literals.holds, score, literals.feature, keep=5, seconds=0.0)
+    cut = search_literals(literals.holds, score, literals.feature, keep=5, seconds=0.0)
     assert not cut.proven
-    whole = search(literals.holds, score, literals.feature, keep=5, seconds=600.0)
+    whole = search_literals(literals.holds, score, literals.feature, keep=5, seconds=600.0)
     assert whole.proven
     assert cut.upper >= whole.q[0] >= cut.q[0]
-    assert as_list(whole) == as_list(search(literals.holds, score, literals.feature, keep=5))
+    assert as_list(whole) == as_list(
+        search_literals(literals.holds, score, literals.feature, keep=5)
+    )
 
 
 def test_beam_finds_personas_and_claims_no_proof():
     literals, score = random_problem(200, 30, seed=7)
-    beam = search(literals.holds, score, literals.feature, keep=5, strategy="beam")
-    exact = search(literals.holds, score, literals.feature, keep=5)
+    beam = search_literals(literals.holds, score, literals.feature, keep=5, strategy="beam")
+    exact = search_literals(literals.holds, score, literals.feature, keep=5)
     assert not beam.proven
     assert exact.q[0] >= beam.q[0] > 0
     assert beam.upper >= exact.q[0]
@@ -163,9 +167,9 @@ def test_beam_finds_personas_and_claims_no_proof():
 def test_saturation_is_best_over_what_any_set_could_reach():
     score = np.arange(20.0)
     top = (score >= 10)[None]
-    found = search(top, score, np.array([0]), min_support=5)
+    found = search_literals(top, score, np.array([0]), min_support=5)
     assert found.saturation == 1.0
-    assert search(~top, score, np.array([0]), min_support=5).saturation == -1.0
+    assert search_literals(~top, score, np.array([0]), min_support=5).saturation == -1.0
 
 
 @pytest.mark.parametrize(
@@ -194,16 +198,16 @@ def test_errors_name_the_value(change, words):
         "feature": np.arange(4),
     } | change
     with pytest.raises(ValueError, match=words):
-        search(given.pop("holds"), given.pop("score"), given.pop("feature"), **given)
+        search_literals(given.pop("holds"), given.pop("score"), given.pop("feature"), **given)
 
 
 def test_one_unit_is_refused():
     with pytest.raises(ValueError, match="at least two units"):
-        search(np.ones((1, 1), dtype=bool), np.ones(1), np.zeros(1, dtype=int))
+        search_literals(np.ones((1, 1), dtype=bool), np.ones(1), np.zeros(1, dtype=int))
 
 
 def test_no_literals_give_an_empty_result():
-    found = search(np.zeros((0, 9), dtype=bool), np.arange(9.0), np.zeros(0, dtype=int))
+    found = search_literals(np.zeros((0, 9), dtype=bool), np.arange(9.0), np.zeros(0, dtype=int))
     assert len(found.q) == 0
     assert found.proven
     assert np.isnan(found.saturation)
@@ -212,8 +216,8 @@ def test_no_literals_give_an_empty_result():
 @pytest.mark.parametrize("size", [1e9, 1e-9, 1e300, 1e-300])
 def test_scale_of_the_scores_changes_no_ranking(size):
     literals, score = random_problem(40, 5, seed=8)
-    plain = search(literals.holds, score, literals.feature, keep=10)
-    scaled = search(literals.holds, score * size, literals.feature, keep=10)
+    plain = search_literals(literals.holds, score, literals.feature, keep=10)
+    scaled = search_literals(literals.holds, score * size, literals.feature, keep=10)
     assert [ids for _, ids in as_list(plain)] == [ids for _, ids in as_list(scaled)]
     assert scaled.q == pytest.approx(plain.q, rel=1e-9)
 
@@ -223,11 +227,11 @@ def test_a_hundred_thousand_literals():
     holds = rng.random((100_000, 30)) < 0.5
     score = rng.normal(size=30)
     feature = np.arange(100_000)
-    found = search(holds, score, feature, max_literals=1, keep=3)
+    found = search_literals(holds, score, feature, max_literals=1, keep=3)
     scores = centre(score)
     support = holds.sum(axis=1)
     q = np.where(support >= 8, (holds @ scores.centred) / scores.denominator[support], -np.inf)
     assert found.q[0] == q.max()
-    pairs = search(holds, score, feature, max_literals=2, keep=1, nodes=50)
+    pairs = search_literals(holds, score, feature, max_literals=2, keep=1, nodes=50)
     assert pairs.q[0] >= found.q[0]
     assert pairs.upper >= pairs.q[0]

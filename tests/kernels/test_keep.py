@@ -7,12 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketadask.kernels.best_list import (
+    MAX,
+    ascending,
+    empty_list,
+    in_order,
+    new_list,
+    offer,
+    threshold,
+)
+from ketadask.kernels.brute_force import brute_force
 from ketadask.kernels.covers import cover_sum, hopeless, sum_table
-from ketadask.kernels.exact import search
-from ketadask.kernels.keep import MAX, ascending, empty_list, in_order, new_list, offer, threshold
+from ketadask.kernels.exact import search_literals
 from ketadask.kernels.popcount import bit_planes, gather, pack, pack_rows, unpack_rows, words_for
-from ketadask.kernels.reference import brute_force
-from ketadask.kernels.scoring import centre
+from ketadask.kernels.q_statistic import centre
 
 PERSONAS = st.lists(
     st.tuples(st.integers(0, 3), st.sets(st.integers(0, 6), min_size=1, max_size=3)),
@@ -108,7 +116,7 @@ def test_the_search_equals_brute_force_with_many_words(units):
     score, feature = rng.normal(size=units) + holds[3] * holds[8], np.arange(24) // 2
     limits = {"max_literals": 3, "min_support": units // 10, "keep": 30}
     expected = brute_force(holds, score, feature, objective="heterogeneity", **limits)
-    found = search(holds, score, feature, **limits)
+    found = search_literals(holds, score, feature, **limits)
     assert found.proven
     assert found.q.tolist() == [q for q, _ in expected]
     assert [tuple(row[row >= 0]) for row in found.ids] == [ids for _, ids in expected]

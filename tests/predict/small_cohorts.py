@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ketadask.predict.cases import cases
-from ketadask.predict.folds import Frame
+from ketadask.predict.classifier_data import build_classifier_data
+from ketadask.predict.folds import NestedFolds
 
 
 def cohort(n=48, p=12, effect=0.0, seed=0, sites=1, covariates=0, missing=0.0, region=None):
@@ -14,10 +14,10 @@ def cohort(n=48, p=12, effect=0.0, seed=0, sites=1, covariates=0, missing=0.0, r
     covariate = rng.normal(size=(n, covariates))
     value[rng.random((n, p)) < missing] = np.nan
     site = np.array([f"s{k}" for k in rng.permutation(np.arange(n) % sites)])
-    return cases(value, label, site=site, covariate=covariate, region=region)
+    return build_classifier_data(value, label, site=site, covariate=covariate, region=region)
 
 
 def small(kind="pooled", seed=0, **more):
     """Return a frame that is quick."""
     counts = {"repeats": 2, "folds": 4, "inner_repeats": 1, "inner_folds": 3} | more
-    return Frame(kind, seed=seed, **counts)
+    return NestedFolds(kind, seed=seed, **counts)

@@ -5,8 +5,8 @@ import pytest
 
 from ketadask import names as nm
 from ketadask.cohort.outcomes import improvement
-from ketadask.predict import cases_of
-from ketadask.schema import InputError
+from ketadask.predict.classifier_data import classifier_data
+from ketadask.schema.errors import InputError
 from tests.report.made_tables import make_cohort
 
 WHAT = {"covariates": ("age", "bmi")}
@@ -27,15 +27,15 @@ def cohort():
 
 
 def test_a_threshold_means_what_it_means_in_the_cohort(cohort):
-    own, asked = cases_of(cohort, **WHAT), cases_of(cohort, threshold=0.56, **WHAT)
+    own, asked = classifier_data(cohort, **WHAT), classifier_data(cohort, threshold=0.56, **WHAT)
     assert 0 < own.label.sum() < len(own)
     assert np.array_equal(asked.label, own.label)
-    assert cases_of(cohort, threshold=0.57, **WHAT).label.sum() == 0
+    assert classifier_data(cohort, threshold=0.57, **WHAT).label.sum() == 0
 
 
 @pytest.mark.parametrize("arm", nm.ARMS)
 def test_cases_are_those_of_the_arm(cohort, arm):
-    made = cases_of(cohort, arm=arm, **WHAT)
+    made = classifier_data(cohort, arm=arm, **WHAT)
     rows = np.flatnonzero(cohort["arm"].values == arm)
     assert made.participant.tolist() == cohort["participant"].values[rows].tolist()
     names = cohort["feature"].values.tolist()
@@ -49,7 +49,7 @@ def test_cases_are_those_of_the_arm(cohort, arm):
 
 def test_a_region_that_is_taken_out_is_not_learnt_from(cohort):
     region = "wm-lh-posteriorcingulate"
-    made = cases_of(cohort, covariates=[region])
+    made = classifier_data(cohort, covariates=[region])
     assert region not in made.region
     assert made.covariate_names == (region,)
 
@@ -57,14 +57,16 @@ def test_a_region_that_is_taken_out_is_not_learnt_from(cohort):
 def test_sites_of_different_trials_are_different(cohort):
     trial = np.where(np.arange(24) < 12, "A", "B")
     two = cohort.assign_coords(trial=("case", trial.astype(object)))
-    assert set(cases_of(two, **WHAT).site) == {"A/NIH", "B/NIH"}
-    assert set(cases_of(two, trials=["B"], **WHAT).site) == {"B/NIH"}  # unseen by a model of A
-    assert set(cases_of(cohort, **WHAT).site) == {"NIH"}
+    assert set(classifier_data(two, **WHAT).site) == {"A/NIH", "B/NIH"}
+    assert set(classifier_data(two, trials=["B"], **WHAT).site) == {
+        "B/NIH"
+    }  # unseen by a model of A
+    assert set(classifier_data(cohort, **WHAT).site) == {"NIH"}
 
 
 def test_what_is_not_there_is_named(cohort):
     with pytest.raises(InputError, match="no such covariate, found 'agee'; did you mean 'age'"):
-        cases_of(cohort, covariates=["agee"])
+        classifier_data(cohort, covariates=["agee"])
     bare = cohort.isel(feature=cohort["family"].values != nm.VOLUME)
     with pytest.raises(InputError, match=r"features\.families: the cohort has no volumes"):
-        cases_of(bare, **WHAT)
+        classifier_data(bare, **WHAT)

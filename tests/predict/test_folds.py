@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.predict import Learner, Nested, predict
-from ketadask.predict.cases import cases
-from ketadask.predict.folds import FRAMES, Frame, deal
-from ketadask.schema import InputError
+from ketadask.predict.classifier_data import build_classifier_data
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.folds import FRAMES, NestedFolds, deal
+from ketadask.predict.nested import NestedCV
+from ketadask.predict.results import nested_cross_validate
+from ketadask.schema.errors import InputError
 from tests.predict.small_cohorts import cohort, small
 
 
@@ -16,7 +18,7 @@ from tests.predict.small_cohorts import cohort, small
 @settings(max_examples=60, deadline=None)
 def test_folds_differ_by_at_most_one_participant_of_a_label(n, folds, seed):
     label = np.random.default_rng(seed).integers(0, 2, n)
-    made = cases(np.zeros((n, 1)), label)
+    made = build_classifier_data(np.zeros((n, 1)), label)
     dealt = deal(made, folds, seed=seed, address=(0,))
     for rows in (label == 0, label == 1, np.ones(n, bool)):
         counts = np.bincount(dealt[rows], minlength=folds)
@@ -28,7 +30,7 @@ def test_folds_differ_by_at_most_one_participant_of_a_label(n, folds, seed):
 def test_a_participant_is_on_one_side(seed, folds):
     rng = np.random.default_rng(seed)
     who = rng.integers(0, 20, 60).astype(str)
-    made = cases(np.zeros((60, 1)), rng.integers(0, 2, 60), participant=who)
+    made = build_classifier_data(np.zeros((60, 1)), rng.integers(0, 2, 60), participant=who)
     dealt = deal(made, folds, seed=seed, address=(1,))
     assert all(len(set(dealt[who == name])) == 1 for name in set(who))
 
@@ -80,14 +82,14 @@ def test_what_cannot_be_divided_is_refused():
     with pytest.raises(InputError, match="needs 3 sites"):
         small("nested-leave-site-out").check(made)
     with pytest.raises(InputError, match="leave-site-out"):
-        Frame("leave-sites-out")
+        NestedFolds("leave-sites-out")
     rare = made.labelled(np.arange(len(made)) < 3)
     with pytest.raises(InputError, match="only 3 participants have label 1"):
         small(folds=4).check(rare)
     with pytest.raises(InputError, match="only 3 participants have label 1, the folds need 4"):
         small(folds=2).check(rare)
     with pytest.raises(InputError, match="needs at least 2"):
-        Frame(folds=1)
+        NestedFolds(folds=1)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +109,10 @@ def test_sites_without_which_nothing_can_be_learnt_are_named(kind, responders, o
         small(kind).check(made.labelled(label))
     label[np.flatnonzero(made.site == "s3")[:2]] = 1
     small(kind).check(made.labelled(label))
-    nested = Nested(small(kind), Learner(costs=(1.0,)))
-    assert len(predict(made.labelled(label), nested).cases) == 48
+    nested = NestedCV(small(kind), Classifier(costs=(1.0,)))
+    assert len(nested_cross_validate(made.labelled(label), nested).cases) == 48
 
 
 def test_a_label_that_is_none_is_named():
     with pytest.raises(InputError, match=r"label: a label is 0, 1 .* found 7; code response"):
-        cases(np.zeros((3, 1)), np.array([0, 1, 7]))
+        build_classifier_data(np.zeros((3, 1)), np.array([0, 1, 7]))

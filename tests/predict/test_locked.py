@@ -4,23 +4,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.predict import Learner, Nested, Preparing, cases_of_volumes, lock, read_locked
-from ketadask.predict.cases import cases
-from ketadask.predict.planted import planted
-from ketadask.schema import InputError
-from ketadask.sources import open_volumes
+from ketadask.predict.classifier_data import build_classifier_data, classifier_data_from_volumes
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.locked import lock, read_locked
+from ketadask.predict.nested import NestedCV
+from ketadask.predict.preparation import Preparing
+from ketadask.schema.errors import InputError
+from ketadask.sources.freesurfer import open_volumes
+from tests.benchmarks.planted_cohorts import planted_cohorts
 from tests.predict.small_cohorts import cohort, small
 
 
 @pytest.fixture(scope="module")
 def made():
-    return planted(3, sizes=(60, 24, 20), effect=0.8)
+    return planted_cohorts(3, sizes=(60, 24, 20), effect=0.8)
 
 
 @pytest.fixture(scope="module")
 def model(made):
     return lock(
-        Nested(small(repeats=1), Learner(costs=(0.01, 1.0)), Preparing(harmonise=True)),
+        NestedCV(small(repeats=1), Classifier(costs=(0.01, 1.0)), Preparing(harmonise=True)),
         made.discovery,
     )
 
@@ -28,7 +31,7 @@ def model(made):
 def with_columns(made, order, names=None):
     """Return cases with columns in another order, or under other names."""
     region = [made.region[j] for j in order] if names is None else names
-    return cases(
+    return build_classifier_data(
         made.value[:, order],
         made.label,
         region=region,
@@ -49,8 +52,8 @@ def with_columns(made, order, names=None):
     ],
 )
 def test_what_is_read_says_what_was_written(tmp_path, made, name, final, harmonise):
-    nested = Nested(
-        small(repeats=1), Learner(name, (0.1, 1.0)), Preparing(harmonise=harmonise), final
+    nested = NestedCV(
+        small(repeats=1), Classifier(name, (0.1, 1.0)), Preparing(harmonise=harmonise), final
     )
     locked = lock(nested, made.discovery)
     read = read_locked(locked.write(tmp_path / "model.npz"))
@@ -141,7 +144,9 @@ def test_another_unit_is_refused(made, model):
 
 
 def test_covariates_that_are_not_there_are_named(made, model):
-    bare = cases(made.external.value, made.external.label, region=made.external.region)
+    bare = build_classifier_data(
+        made.external.value, made.external.label, region=made.external.region
+    )
     with pytest.raises(InputError, match="age, sex, EstimatedTotalIntraCranialVol"):
         model.apply(bare)
 
@@ -155,18 +160,18 @@ def test_a_region_twice_is_refused(made, model):
 
 def test_a_forest_cannot_be_locked():
     with pytest.raises(InputError, match="lock svc-linear"):
-        lock(Nested(small(), Learner("forest", (1.0,))), cohort())
+        lock(NestedCV(small(), Classifier("forest", (1.0,))), cohort())
 
 
 def test_real_tables_of_another_freesurfer_are_matched(real_data):
     volumes = open_volumes(real_data / "freesurfer" / "aomic_piop2")
     people = pd.DataFrame({"participant": volumes["participant"].values})
     people["label"] = np.arange(len(people)) % 2
-    learnt = cases_of_volumes(volumes, people, "label", covariates=())
-    model = lock(Nested(small(repeats=1), Learner(costs=(0.1,))), learnt)
+    learnt = classifier_data_from_volumes(volumes, people, "label", covariates=())
+    model = lock(NestedCV(small(repeats=1), Classifier(costs=(0.1,))), learnt)
     other = open_volumes(real_data / "freesurfer" / "subjects")
     one = other["participant"].values.astype(str)
-    there = cases_of_volumes(
+    there = classifier_data_from_volumes(
         other, pd.DataFrame({"participant": one, "label": 0}), "label", covariates=()
     )
     said = model.apply(there, absent="median")

@@ -8,8 +8,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
 from ketadask.kernels.resampling import wilson
-from ketadask.predict.learners import balanced_accuracies
-from ketadask.predict.measures import auc, calibration, decision_curve, delong, measured, platt
+from ketadask.predict.classifiers import balanced_accuracies
+from ketadask.predict.performance import (
+    auc,
+    calibration,
+    decision_curve,
+    delong,
+    performance,
+    platt,
+)
 
 labels = st.lists(st.integers(0, 1), min_size=6, max_size=40).filter(lambda x: 1 < sum(x) < len(x))
 
@@ -22,7 +29,7 @@ def test_auc_and_balanced_accuracy_are_scikit_learns(label, seed):
     assert auc(score, label) == pytest.approx(roc_auc_score(label, score))
     expected = balanced_accuracy_score(label, score > 0)
     assert balanced_accuracies(score[None], label)[0] == expected
-    made = measured(label, (score > 0).astype(int), score)
+    made = performance(label, (score > 0).astype(int), score)
     assert made["bac"] == pytest.approx(expected)
     for name in ("bac", "auc", "sensitivity", "specificity"):
         assert 0 <= made[f"{name}_low"] <= made[name] <= made[f"{name}_high"] <= 1
@@ -31,7 +38,7 @@ def test_auc_and_balanced_accuracy_are_scikit_learns(label, seed):
 @pytest.mark.filterwarnings("error")
 def test_of_one_label_the_area_is_unknown_and_nothing_warns():
     who = np.repeat(np.arange(6), 2)
-    made = measured(np.ones(12, int), np.arange(12) // 2 % 2, np.arange(12.0), who)
+    made = performance(np.ones(12, int), np.arange(12) // 2 % 2, np.arange(12.0), who)
     assert made["sensitivity_low"] < made["sensitivity"] == 0.5
     assert np.isnan([made["auc"], made["auc_low"], made["auc_high"], made["specificity_low"]]).all()
 
@@ -59,7 +66,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(truth):
     for _ in range(400):
         label = np.arange(60) % 2
         score = rng.normal(size=60) + shift * label
-        made = measured(label, (score > shift / 2).astype(int), score)
+        made = performance(label, (score > shift / 2).astype(int), score)
         inside_auc += made["auc_low"] <= truth <= made["auc_high"]
         bac = {0.5: 0.5, 0.75: 0.683282}[truth]
         inside_bac += made["bac_low"] <= bac <= made["bac_high"]
@@ -80,7 +87,7 @@ def test_within_sites_is_the_mantel_haenszel_difference(label, seed):
         for s in range(3)
     ]
     tables = [table for table in tables if table.sum(axis=1).all()]
-    made = measured(label, said, score, site=site)
+    made = performance(label, said, score, site=site)
     for name in ("bac", "auc", "sensitivity", "specificity"):
         assert 0 <= made[f"{name}_low"] <= made[name] <= made[f"{name}_high"] <= 1
     if len(tables) > 1:
@@ -104,7 +111,7 @@ def test_intervals_within_sites_cover_the_truth(truth):
     for _ in range(300):
         label = (rng.random(80) < np.array([0.3, 0.5, 0.6])[site]).astype(int)
         score = rng.normal(size=80) + shift * label
-        made = measured(label, (score > shift / 2).astype(int), score, site=site)
+        made = performance(label, (score > shift / 2).astype(int), score, site=site)
         inside_auc += made["auc_low"] <= truth <= made["auc_high"]
         bac = {0.5: 0.5, 0.75: 0.683282}[truth]
         inside_bac += made["bac_low"] <= bac <= made["bac_high"]
@@ -115,14 +122,14 @@ def test_intervals_within_sites_cover_the_truth(truth):
 def test_perfect_and_hopeless_scores_still_have_an_interval():
     label = np.arange(20) % 2
     for score, edge in ((label, "high"), (1 - label, "low")):
-        made = measured(label, score, score.astype(float))
+        made = performance(label, score, score.astype(float))
         assert made["auc"] in (0.0, 1.0)
         assert made["auc_high"] - made["auc_low"] > 0.05
         assert made[f"bac_{edge}"] == pytest.approx(made["bac"], abs=1e-12)
 
 
 def test_one_label_only_has_no_balanced_accuracy():
-    made = measured(np.ones(8), np.ones(8), np.arange(8.0))
+    made = performance(np.ones(8), np.ones(8), np.arange(8.0))
     assert made["sensitivity"] == 1
     assert np.isnan(made["bac"])
     assert np.isnan(made["auc"])
@@ -134,8 +141,8 @@ def test_participants_with_several_cases_widen_the_intervals():
     score = np.repeat(rng.normal(size=30) + np.arange(30) % 2, 4)
     who = np.repeat(np.arange(30), 4)
     said = (score > 0.5).astype(int)
-    alone = measured(label, said, score)
-    grouped = measured(label, said, score, who)
+    alone = performance(label, said, score)
+    grouped = performance(label, said, score, who)
     for name in ("bac", "auc"):
         assert grouped[name] == alone[name]
         wide = grouped[f"{name}_high"] - grouped[f"{name}_low"]

@@ -6,11 +6,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
 
-from ketadask.predict import Learner, Nested, Preparing, predict
-from ketadask.predict.cases import cases
-from ketadask.predict.nested import majority
+from ketadask.predict.classifier_data import build_classifier_data
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.nested import NestedCV, majority
+from ketadask.predict.preparation import Preparing
+from ketadask.predict.results import nested_cross_validate
 from ketadask.predict.scikit import Prepared, direct_svc, one_thread, pipeline, public_svc
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from tests.predict.small_cohorts import cohort, small
 
 
@@ -48,8 +50,8 @@ class TheirFolds:
 )
 def test_predictions_are_those_of_scikit_learns_nested_loops(name, energies, gammas):
     made = cohort(n=50, p=70, effect=0.15, seed=1, missing=0.02)
-    learner = Learner(name, COSTS, gammas=gammas, energies=energies)
-    nested = Nested(TheirFolds(), learner, final="refit")
+    learner = Classifier(name, COSTS, gammas=gammas, energies=energies)
+    nested = NestedCV(TheirFolds(), learner, final="refit")
     decision = np.empty(len(made))
     for number in range(4):
         result = nested.fold(made, number)
@@ -67,8 +69,8 @@ def test_predictions_are_those_of_scikit_learns_nested_loops(name, energies, gam
 
 def test_choice_and_score_are_those_of_a_grid_search():
     made = cohort(n=50, p=70, effect=0.15, seed=3)
-    learner = Learner("svc-linear", COSTS, energies=(0.5, 0.9))
-    result = Nested(TheirFolds(), learner).fold(made, 0)
+    learner = Classifier("svc-linear", COSTS, energies=(0.5, 0.9))
+    result = NestedCV(TheirFolds(), learner).fold(made, 0)
     train, _ = TheirFolds().outer(made, 0)
     search = GridSearchCV(
         *pipeline(learner), scoring="balanced_accuracy", cv=StratifiedKFold(3), refit=False
@@ -81,8 +83,8 @@ def test_choice_and_score_are_those_of_a_grid_search():
 def test_votes_are_those_of_pipelines_fitted_inside_the_inner_folds():
     made = cohort(n=60, p=9, effect=0.4, seed=5, sites=3, covariates=2, missing=0.03)
     preparing = Preparing(harmonise=True)
-    learner = Learner("svc-linear", COSTS, energies=(0.9,))
-    nested = Nested(small(inner_repeats=2), learner, preparing)
+    learner = Classifier("svc-linear", COSTS, energies=(0.9,))
+    nested = NestedCV(small(inner_repeats=2), learner, preparing)
     result = nested.fold(made, 1)
     train, test = nested.frame.outer(made, 1)
     inside = made.take(train)
@@ -103,7 +105,7 @@ def test_votes_are_those_of_pipelines_fitted_inside_the_inner_folds():
 
 def test_the_labels_and_volumes_of_held_out_cases_change_no_model():
     made = cohort(n=48, effect=0.3, seed=2, covariates=1)
-    nested = Nested(small(), Learner(costs=COSTS), Preparing())
+    nested = NestedCV(small(), Classifier(costs=COSTS), Preparing())
     train, test = nested.frame.outer(made, 2)
     result = nested.fold(made, 2)
 
@@ -114,8 +116,8 @@ def test_the_labels_and_volumes_of_held_out_cases_change_no_model():
     label, value = made.label.copy(), made.value.copy()
     label[test] = 1 - label[test]
     value[test[1:]] += 1000
-    changed = cases(value, label, covariate=made.covariate, region=made.region)
-    again = Nested(Fixed(), nested.learner).fold(changed, 2)
+    changed = build_classifier_data(value, label, covariate=made.covariate, region=made.region)
+    again = NestedCV(Fixed(), nested.learner).fold(changed, 2)
     assert again.candidate == result.candidate
     assert np.array_equal(again.weights, result.weights)
     assert again.decision[0] == pytest.approx(result.decision[0], abs=1e-12)
@@ -125,13 +127,13 @@ def test_a_planted_effect_is_found_and_every_learner_finds_it():
     made = cohort(n=60, effect=1.2, seed=4)
     for name in ("svc-linear", "svc-rbf", "logistic", "forest"):
         costs = (1.0, 3.0) if name == "forest" else (0.1, 1.0)
-        nested = Nested(small(repeats=1), Learner(name, costs, trees=20))
-        assert predict(made, nested).measures["bac"] > 0.8, name
+        nested = NestedCV(small(repeats=1), Classifier(name, costs, trees=20))
+        assert nested_cross_validate(made, nested).measures["bac"] > 0.8, name
 
 
 def test_results_do_not_depend_on_the_order_of_the_folds():
     made = cohort(effect=0.5)
-    nested = Nested(small(), Learner(costs=(0.1, 1.0)))
+    nested = NestedCV(small(), Classifier(costs=(0.1, 1.0)))
     from ketadask.predict.results import summed_up
 
     tables = [nested.fold(made, k).tables(made, 4) for k in range(8)]
@@ -154,9 +156,9 @@ def test_votes_that_are_even_but_for_rounding_are_even():
 
 def test_unknown_words_are_refused_with_the_nearest():
     with pytest.raises(InputError, match="svc-linear"):
-        Learner("svc-liner")
+        Classifier("svc-liner")
     with pytest.raises(InputError, match="vote or refit"):
-        Nested(small(), final="mean")
+        NestedCV(small(), final="mean")
 
 
 @pytest.mark.parametrize("cost", COSTS)

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.cluster.executor import Synchronous, Threads
-from ketadask.predict import Learner, Nested, predict
+from ketadask.pipeline.executor import Synchronous, Threads
+from ketadask.predict.classifiers import Classifier
 from ketadask.predict.graph import fold_blocks, permutation_blocks
-from ketadask.predict.permutations import permutation_p, permuted
-from ketadask.predict.results import summed_up
-from ketadask.store import Parts, blocks
+from ketadask.predict.nested import NestedCV
+from ketadask.predict.permutations import permutation_p, permute_labels
+from ketadask.predict.results import nested_cross_validate, summed_up
+from ketadask.store.parts import Parts
+from ketadask.store.ranges import blocks
 from tests.predict.small_cohorts import cohort, small
 
 TABLES = ("predictions", "choices", "weights")
@@ -28,7 +30,7 @@ def made():
 
 @pytest.fixture
 def nested():
-    return Nested(small(), Learner(costs=(0.1, 1.0)))
+    return NestedCV(small(), Classifier(costs=(0.1, 1.0)))
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
@@ -39,7 +41,7 @@ def test_blocks_and_executors_change_nothing(tmp_path, made, nested, size, execu
     assert len(list(executor.compute(tasks))) == len(tasks)
     assert parts.missing(8) == []
     told = summed_up(made, nested, {name: parts.read_all(name) for name in TABLES})
-    expected = predict(made, nested)
+    expected = nested_cross_validate(made, nested)
     assert told.measures == expected.measures
     pd.testing.assert_frame_equal(told.cases, expected.cases)
     pd.testing.assert_frame_equal(told.weights, expected.weights)
@@ -57,7 +59,7 @@ def test_permutations_are_addressed_and_repeat_the_choice(tmp_path, made, nested
     list(Synchronous().compute(permutation_blocks(made, nested, [(3, 5), (0, 2)], halves)))
     one, two = whole.read_all("permutations"), halves.read_all("permutations")
     pd.testing.assert_frame_equal(one, two)
-    own = predict(made, nested).measures
+    own = nested_cross_validate(made, nested).measures
     assert one["bac"][0] == pytest.approx(own["bac"])
     assert one["bac_pooled"][0] == pytest.approx(own["bac_pooled"])
     assert one["bac_folds"][0] == pytest.approx(own["bac_folds"])
@@ -75,12 +77,12 @@ def test_a_statistic_that_is_not_there_is_no_evidence():
 
 def test_labels_are_exchanged_within_sites_and_participants_stay_whole():
     made = cohort(sites=3)
-    other = permuted(made, 4, seed=9)
+    other = permute_labels(made, 4, seed=9)
     assert not np.array_equal(other.label, made.label)
     for site in set(made.site):
         assert other.label[made.site == site].sum() == made.label[made.site == site].sum()
-    assert np.array_equal(permuted(made, 0, seed=9).label, made.label)
-    assert np.array_equal(permuted(made, 4, seed=9).label, other.label)
+    assert np.array_equal(permute_labels(made, 0, seed=9).label, made.label)
+    assert np.array_equal(permute_labels(made, 4, seed=9).label, other.label)
 
 
 KILLED = """

@@ -6,7 +6,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from ketadask.cohort.harmonise import fit_sites
-from ketadask.predict.cases import cases
+from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.preparation import Preparing, fit_preparation
 from tests.predict.small_cohorts import cohort
 
@@ -40,7 +40,7 @@ def test_slopes_of_covariates_are_taken_within_sites_where_sites_differ():
     site = np.repeat(["a", "b"], 100)
     age = np.where(site == "a", 30.0, 50.0) + rng.normal(size=200)
     value = rng.normal(size=(200, 4)) + 2 * age[:, None] + 500 * (site == "b")[:, None]
-    made = cases(value, np.arange(200) % 2, site=site, covariate=age[:, None])
+    made = build_classifier_data(value, np.arange(200) % 2, site=site, covariate=age[:, None])
     slopes = fit_preparation(made, Preparing(harmonise=True)).slope
     np.testing.assert_allclose(slopes, 2, atol=0.3)
     assert fit_preparation(made, Preparing()).slope.mean() > 10

@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.bench.predict import noise_scores, planted_measures, speed, uniform
-from ketadask.predict import Frame, Learner, Nested, cases_of_volumes, predict
-from ketadask.predict.folds import FRAMES, POOLED
+from ketadask.predict.classifier_data import classifier_data_from_volumes
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.folds import FRAMES, POOLED, NestedFolds
+from ketadask.predict.nested import NestedCV
 from ketadask.predict.preparation import Preparing
-from ketadask.sources import open_volumes, read_participants
+from ketadask.predict.results import nested_cross_validate
+from ketadask.sources.freesurfer import open_volumes
+from ketadask.sources.participants import read_participants
+from tests.benchmarks.predict import noise_scores, planted_measures, speed, uniform
 
 
 def screened(made):
@@ -88,9 +92,9 @@ def test_permutation_p_is_uniform_on_noise():
 
 
 def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not():
-    nested = Nested(
-        Frame("pooled", 1, 10, 1, 5, seed=1),
-        Learner(costs=(2.0**-6, 2.0**-2, 4.0)),
+    nested = NestedCV(
+        NestedFolds("pooled", 1, 10, 1, 5, seed=1),
+        Classifier(costs=(2.0**-6, 2.0**-2, 4.0)),
         Preparing(harmonise=True),
     )
     told = planted_measures(3, nested)
@@ -112,16 +116,16 @@ def test_the_fast_path_has_the_same_scores_as_scikit_learn_and_is_faster():
 def real_cases(real_data):
     folder = real_data / "freesurfer" / "aomic_piop2"
     people = read_participants(folder)
-    return cases_of_volumes(open_volumes(folder), people, "sex", covariates=())
+    return classifier_data_from_volumes(open_volumes(folder), people, "sex", covariates=())
 
 
 def test_real_regions_tell_sex_and_not_a_shuffled_label(real_cases):
     # Large C take long where components barely separate the cases.
-    nested = Nested(Frame("pooled", 1, 5, 1, 4), Learner(costs=(2.0**-6, 2.0**-3)))
-    told = predict(real_cases, nested)
+    nested = NestedCV(NestedFolds("pooled", 1, 5, 1, 4), Classifier(costs=(2.0**-6, 2.0**-3)))
+    told = nested_cross_validate(real_cases, nested)
     assert told.measures["bac_low"] > 0.7
     shuffled = [
-        predict(
+        nested_cross_validate(
             real_cases.labelled(np.random.default_rng(k).permutation(real_cases.label)), nested
         ).measures["bac"]
         for k in range(6)

@@ -3,18 +3,18 @@
 import pytest
 
 from ketadask import names as nm
-from ketadask.report import Findings
 from ketadask.report.page import render
+from ketadask.report.report_data import ReportData
 from tests.report.made_findings import make_findings
 
 
 @pytest.fixture(scope="session")
-def findings() -> Findings:
+def findings() -> ReportData:
     return make_findings()
 
 
 @pytest.fixture(scope="session")
-def nothing_supported() -> Findings:
+def nothing_supported() -> ReportData:
     return make_findings(nm.NOISE)
 
 

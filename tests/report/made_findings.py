@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report import Findings
-from ketadask.schema import EXCLUSIONS
+from ketadask.report.report_data import ReportData
+from ketadask.schema.tables import EXCLUSIONS
 from tests.report.made_tables import (
     FEATURES,
     make_cohort,
@@ -17,7 +17,7 @@ from tests.report.made_tables import (
 )
 
 
-def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Findings:
+def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> ReportData:
     rng = np.random.default_rng(seed)
     cohort = make_cohort(rng, 33)
     units = make_units(rng, cohort)
@@ -31,7 +31,7 @@ def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Fi
         }
     )
     stability = pd.concat(make_stability(rng, p) for p in nm.POLARITIES)
-    return Findings(
+    return ReportData(
         title="Who benefits at day 7: the crossover trial",
         cohort=cohort,
         units=units,

@@ -7,7 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
-from ketadask.schema import COHORT, LITERALS, UNITS, VERDICTS
+from ketadask.schema.datasets import COHORT, UNITS
+from ketadask.schema.tables import LITERALS, VERDICTS
 
 PLANTED = (
     ("wm-lh-posteriorcingulate", -np.inf, 4533.7),

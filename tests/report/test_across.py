@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from ketadask import names as nm
-from ketadask.inference.across import left_out_summary, summaries
-from ketadask.report.across import across_view
+from ketadask.inference.trial_effects import left_out_summary, summaries
 from ketadask.report.page import render
-from ketadask.schema import LEFT_OUT, TRIALS
+from ketadask.report.trials import across_view
+from ketadask.schema.tables import LEFT_OUT, TRIALS
 from tests.report.made_findings import make_findings
 from tests.report.test_numbers import printed, section
 

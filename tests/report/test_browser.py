@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ketadask.report import Findings, write_report
+from ketadask.report.page import write_page
+from ketadask.report.report_data import ReportData
 from tests.report.accessibility import ASK, LEVELS, axe_script
 from tests.report.browser import Browser
 from tests.report.made_findings import make_findings
@@ -51,10 +52,10 @@ def pages(tmp_path_factory):
         "recorded": recorded,
         "hostile": hostile,
         "long": long,
-        "begun": Findings("Only begun"),
+        "begun": ReportData("Only begun"),
     }
     told["several"] = several()
-    return {name: write_report(f, folder / f"{name}.html") for name, f in told.items()}
+    return {name: write_page(f, folder / f"{name}.html") for name, f in told.items()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ketadask import names as nm
-from ketadask.report.members import courses, family_map, members
+from ketadask.report.labels import shortened
+from ketadask.report.members import courses_view, family_map, members
 from ketadask.report.personas import ranked
-from ketadask.report.wording import shortened
 from tests.report.made_tables import PLANTED
 
 
@@ -31,14 +31,14 @@ def test_members_that_do_not_add_up_are_not_shown(findings):
     other = replace(findings, verdicts=table)
     assert members(other, ranked(other)) == []
     assert family_map(other) is None
-    assert courses(other) is None
+    assert courses_view(other) is None
 
 
 def test_means_over_the_days_are_those_of_pandas(findings):
     who = set(findings.units["participant"].values[planted(findings.units)])
     table = findings.courses.assign(inside=findings.courses["participant"].isin(who))
     wanted = table.groupby(["day", "inside", "arm"])["score"].agg(["mean", "count"])
-    points = courses(findings)[0]["points"]
+    points = courses_view(findings)[0]["points"]
     assert len(points) == 4 * 2 * 2
     for p in points:
         mean, count = wanted.loc[(p["day"], p["where"] == "inside", p["arm"])]
@@ -48,14 +48,14 @@ def test_means_over_the_days_are_those_of_pandas(findings):
 
 def test_days_on_which_few_were_seen_are_left_out(findings):
     assert 30 in set(findings.courses["day"])
-    assert {p["day"] for p in courses(findings)[0]["points"]} == {0, 1, 3, 7}
+    assert {p["day"] for p in courses_view(findings)[0]["points"]} == {0, 1, 3, 7}
 
 
 def test_the_score_of_a_single_person_is_not_shown(findings):
     who = findings.units["participant"].values[planted(findings.units)][1:]
     table = findings.courses
     hidden = table["participant"].isin(who) & (table["day"] == 3) & (table["arm"] == "active")
-    points = courses(replace(findings, courses=table[~hidden]))[0]["points"]
+    points = courses_view(replace(findings, courses=table[~hidden]))[0]["points"]
     assert {(3, "inside", "control"), (3, "outside", "active")} <= (
         shown := {(p["day"], p["where"], p["arm"]) for p in points}
     )
@@ -64,8 +64,8 @@ def test_the_score_of_a_single_person_is_not_shown(findings):
 
 def test_the_people_of_a_pooled_study_are_told_by_case(findings):
     units = findings.units.assign_attrs(design="pooled")
-    kept = courses(replace(findings, units=units))[0]["points"]
-    every = courses(findings)[0]["points"]
+    kept = courses_view(replace(findings, units=units))[0]["points"]
+    every = courses_view(findings)[0]["points"]
     assert sum(p["n"] for p in every) == 2 * sum(p["n"] for p in kept)
 
 
@@ -81,7 +81,7 @@ def test_every_pair_of_the_map_is_told(findings):
 
 
 def test_noise_shows_the_course_of_the_best_only(findings, nothing_supported):
-    assert len(courses(nothing_supported)) == 1
+    assert len(courses_view(nothing_supported)) == 1
     leading = (findings.verdicts["verdict"] != nm.NOISE).sum()
-    assert len(courses(findings)) == min(leading, 3)
-    assert shortened(courses(findings)[0]["figure"].alt, 40).startswith("Mean score over the")
+    assert len(courses_view(findings)) == min(leading, 3)
+    assert shortened(courses_view(findings)[0]["figure"].alt, 40).startswith("Mean score over the")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketadask.report.numerals import (
+from ketadask.report.format import (
     fixed,
     flattened,
     is_number,

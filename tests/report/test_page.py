@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ketadask.report import Findings, report, write_report
-from ketadask.report.page import render
-from ketadask.schema import InputError
+from ketadask.report.page import render, write_page, write_report
+from ketadask.report.report_data import ReportData
+from ketadask.schema.errors import InputError
 
 WORD = "not distinguishable from search noise"
 
@@ -53,9 +53,9 @@ def test_nothing_supported_is_said_before_anything_else(nothing_supported):
 
 
 def test_same_findings_same_bytes(findings, tmp_path, drawn):
-    one = write_report(findings, tmp_path / "one.html").read_bytes()
+    one = write_page(findings, tmp_path / "one.html").read_bytes()
     drawn.clear()
-    two = write_report(findings, tmp_path / "deep" / "two.html").read_bytes()
+    two = write_page(findings, tmp_path / "deep" / "two.html").read_bytes()
     assert one == two
     assert len(one) < 1_000_000
 
@@ -69,14 +69,14 @@ def test_nothing_is_loaded_from_elsewhere(page):
 
 
 def test_partial_study_says_what_is_missing():
-    text = seen(render(Findings("Only begun")))
+    text = seen(render(ReportData("Only begun")))
     assert "There is no verdict yet." in text
     assert "Verdicts" in text[text.index("Not in this report") :]
 
 
 def test_unknown_part_is_named():
     with pytest.raises(InputError, match="report does not know a part, found 'verdict'"):
-        report(None, None, "r.html", verdict=1)
+        write_report(None, None, "r.html", verdict=1)
 
 
 def test_lacking_column_is_named(findings):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_curve
 
-from ketadask.predict.measures import measured
+from ketadask.predict.performance import performance
 from ketadask.report.page import render
 from ketadask.report.prediction import roc
 
@@ -29,7 +29,7 @@ def make_prediction(seed=0):
             }
         )
         tables.append(table)
-        cohorts[name] = measured(label, table["predicted"].to_numpy(), decision)
+        cohorts[name] = performance(label, table["predicted"].to_numpy(), decision)
     cohorts["discovery"] |= {"bac_folds": 0.7, "bac_folds_low": 0.6, "bac_folds_high": 0.8}
     names = ["Left-Thalamus", "<b>region</b>"]
     weights = pd.DataFrame(

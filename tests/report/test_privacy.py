@@ -7,8 +7,8 @@ from html import unescape
 
 import pytest
 
+from ketadask.report.labels import Mask
 from ketadask.report.page import render
-from ketadask.report.wording import Mask
 from tests.report.made_tables import PLANTED
 
 SCRIPT = "<script>alert(1)</script>"
@@ -60,11 +60,11 @@ def test_identifiers_on_request(findings):
 
 
 def test_setting_asks_for_identifiers(findings, tmp_path):
-    from ketadask.report import write_report
+    from ketadask.report.page import write_page
 
     asked = replace(findings, settings={**findings.settings, "report": {"identifiers": True}})
-    assert "sub-KX9001" in write_report(asked, tmp_path / "r.html").read_text()
-    assert "sub-KX9001" not in write_report(findings, tmp_path / "r.html").read_text()
+    assert "sub-KX9001" in write_page(asked, tmp_path / "r.html").read_text()
+    assert "sub-KX9001" not in write_page(findings, tmp_path / "r.html").read_text()
 
 
 def test_identifiers_in_free_text_are_masked(findings):

@@ -15,14 +15,14 @@ from markupsafe import escape
 
 import ketadask as kd
 from ketadask import names as nm
-from ketadask.inference.checklists import checklist
-from ketadask.report import Findings, write_report
+from ketadask.report.checklists import checklist
 from ketadask.report.figures import null_figure, stability_figure
+from ketadask.report.labels import Mask
 from ketadask.report.marks import range_bar, shared_axis
-from ketadask.report.page import render
-from ketadask.report.people import flow, missingness
-from ketadask.report.wording import Mask
-from ketadask.schema import InputError
+from ketadask.report.page import render, write_page
+from ketadask.report.participants import flow_view, missingness
+from ketadask.report.report_data import ReportData
+from ketadask.schema.errors import InputError
 from tests.report.made_findings import make_findings
 from tests.report.test_numbers import section
 
@@ -30,7 +30,7 @@ from tests.report.test_numbers import section
 def test_flow_tells_before_the_cohort_from_before_the_search(findings):
     late = {"participant": "sub-KX0001", "period": 0, "reason": "one period only"}
     excluded = pd.concat([findings.exclusions, pd.DataFrame([late])], ignore_index=True)
-    told = flow(replace(findings, exclusions=excluded), Mask(()), identifiers=False)
+    told = flow_view(replace(findings, exclusions=excluded), Mask(()), identifiers=False)
     assert told["assessed"] == 36
     assert told["before"] == [
         {"reason": "no outcome at day 7", "participants": 2},
@@ -160,14 +160,14 @@ def test_no_persona_at_all(findings):
 
 def test_kd_report_works_from_cohort_and_verdicts_alone(findings, tmp_path):
     for name in ("one.html", "two.html"):
-        path = kd.report(findings.cohort, findings.verdicts, tmp_path / name, title="Mine")
+        path = kd.write_report(findings.cohort, findings.verdicts, tmp_path / name, title="Mine")
     assert "<h1>Mine</h1>" in path.read_text("utf-8")
 
 
 def test_unwritable_path_is_one_line(findings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write, a file stands where a folder is needed"):
-        kd.report(findings.cohort, findings.verdicts, tmp_path / "file" / "r.html")
+        kd.write_report(findings.cohort, findings.verdicts, tmp_path / "file" / "r.html")
 
 
 def test_a_large_study_stays_small_and_fast(tmp_path):
@@ -177,7 +177,7 @@ def test_a_large_study_stays_small_and_fast(tmp_path):
     nulls["q"] = np.random.default_rng(0).gumbel(3.4, 0.35, len(nulls))
     summary = {**made.summary, "splits": 10_000, "relabellings": 5000}
     start = time.process_time()
-    path = write_report(replace(made, nulls=nulls, summary=summary), tmp_path / "large.html")
+    path = write_page(replace(made, nulls=nulls, summary=summary), tmp_path / "large.html")
     assert time.process_time() - start < 20
     assert path.stat().st_size < 5_000_000
 
@@ -200,7 +200,7 @@ assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_parts_missing_are_named():
-    assert Findings("x").missing[:4] == ("cohort", "units", "literals", "verdicts")
+    assert ReportData("x").missing[:4] == ("cohort", "units", "literals", "verdicts")
 
 
 @pytest.mark.parametrize("tested", [True, False])

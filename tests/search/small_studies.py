@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from ketadask.cohort import units
-from ketadask.schema import COHORT
+from ketadask.cohort.designs import score_units
+from ketadask.schema.datasets import COHORT
 
 
 @cache
 def small_units(design):
-    return units(small_cohort(), design=design)
+    return score_units(small_cohort(), design=design)
 
 
 def small_cohort(participants=40, features=5, seed=11):

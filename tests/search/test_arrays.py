@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import ketadask as kd
-from ketadask.kernels.reference import brute_force
+from ketadask.kernels.brute_force import brute_force
 from ketadask.search.encoding import encode_values
 
 

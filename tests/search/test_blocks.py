@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from ketadask.cohort import HoldoutSplit
-from ketadask.schema import InputError
-from ketadask.search import Gates, PersonaSearch, graph
+from ketadask.cohort.splits import HoldoutSplit
+from ketadask.schema.errors import InputError
+from ketadask.search import graph
 from ketadask.search.block import search_block
 from ketadask.search.graph import hit_blocks
-from ketadask.store import Parts
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
+from ketadask.store.parts import Parts
 from tests.search.small_studies import small_cohort, small_units
 
 
@@ -27,7 +29,7 @@ def in_blocks(study, ranges, folder, scheduler):
     search, problem, splitter = study
     parts = Parts(folder, "key")
     with dask.config.set(scheduler=scheduler):
-        dask.compute(*hit_blocks(problem, search, splitter, ranges, parts, Gates()))
+        dask.compute(*hit_blocks(problem, search, splitter, ranges, parts, GateThresholds()))
     return [
         parts.read_all(table, 12).sort_values(by, ignore_index=True)
         for table, by in (
@@ -48,7 +50,7 @@ def test_blocks_and_schedulers_change_no_bit(study, tmp_path, scheduler, size):
 
 def test_hits_pass_the_gates_they_say_they_pass(study):
     search, problem, splitter = study
-    hits = search_block(problem, search, splitter, 0, 2, gates=Gates())[0]["hits"]
+    hits = search_block(problem, search, splitter, 0, 2, gates=GateThresholds())[0]["hits"]
     sign = np.where(hits.polarity == "favourable", 1, -1)
     for side in ("train", "holdout"):
         passes = (hits[f"p_{side}"] < 0.05) & (sign * hits[f"d_{side}"] > 0.5)
@@ -63,7 +65,7 @@ def test_hits_pass_the_gates_they_say_they_pass(study):
 def test_searches_say_how_good_the_first_and_the_last_were(study, keep):
     _, problem, splitter = study
     search = PersonaSearch(max_literals=2, keep=keep, cuts=3)
-    tables = search_block(problem, search, splitter, 0, 2, gates=Gates())[0]
+    tables = search_block(problem, search, splitter, 0, 2, gates=GateThresholds())[0]
     q = tables["hits"].groupby(["split", "polarity"])["q"].agg(["max", "min", "size"])
     told = tables["searches"].set_index(["split", "polarity"])
     full = q["size"] == keep
@@ -78,7 +80,9 @@ def test_nothing_is_computed_before_it_is_asked_for(study, tmp_path):
 
     search, problem, splitter = study
     with dask.config.set(scheduler=refuse):
-        tasks = hit_blocks(problem, search, splitter, [(0, 11)], Parts(tmp_path, "k"), Gates())
+        tasks = hit_blocks(
+            problem, search, splitter, [(0, 11)], Parts(tmp_path, "k"), GateThresholds()
+        )
     assert len(tasks) == 1
     assert not list(tmp_path.iterdir())
 
@@ -93,7 +97,7 @@ def test_a_train_side_on_which_all_benefit_alike_has_no_hits(tmp_path, pieces):
     trial = replace(problem.trial, outcome=outcome)
     problem = replace(problem, trial=replace(trial, score=trial.scores()))
     splitter, parts = HoldoutSplit(12, seed=1, stratify=False), Parts(tmp_path, "key")
-    tasks = hit_blocks(problem, search, splitter, [(0, 11)], parts, Gates(), pieces)
+    tasks = hit_blocks(problem, search, splitter, [(0, 11)], parts, GateThresholds(), pieces)
     dask.compute(*tasks, scheduler="synchronous")
     trial, told = problem.trial, parts.read_all("searches")
     flat = [not outcome[splitter.mask(i, trial.participant)].any() for i in range(12)]
@@ -112,7 +116,7 @@ def test_a_failing_split_is_named(study):
             return np.zeros(len(participant), dtype=bool)
 
     with pytest.raises(ValueError, match="at least two units") as caught:
-        search_block(problem, search, Broken(), 4, 5, gates=Gates())
+        search_block(problem, search, Broken(), 4, 5, gates=GateThresholds())
     assert "split 4" in caught.value.__notes__[0]
 
 
@@ -214,12 +218,12 @@ def test_tasks_that_differ_have_different_keys(study, tmp_path):
     search, problem, splitter = study
     here, there = Parts(tmp_path / "here", "k"), Parts(tmp_path / "there", "k")
     asked = [
-        (search, splitter, (0, 3), here, Gates()),
-        (search, splitter, (0, 4), here, Gates()),
-        (search, splitter, (0, 3), there, Gates()),
-        (search, splitter, (0, 3), here, Gates(p=0.01)),
-        (search, HoldoutSplit(12, seed=6), (0, 3), here, Gates()),
-        (PersonaSearch(max_literals=1), splitter, (0, 3), here, Gates()),
+        (search, splitter, (0, 3), here, GateThresholds()),
+        (search, splitter, (0, 4), here, GateThresholds()),
+        (search, splitter, (0, 3), there, GateThresholds()),
+        (search, splitter, (0, 3), here, GateThresholds(p=0.01)),
+        (search, HoldoutSplit(12, seed=6), (0, 3), here, GateThresholds()),
+        (PersonaSearch(max_literals=1), splitter, (0, 3), here, GateThresholds()),
     ]
     tasks = [
         hit_blocks(problem, each, splits, [numbers], parts, gates)[0]

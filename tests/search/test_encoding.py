@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.search.encoding import encode_values, shortest_between
 
 

@@ -12,14 +12,15 @@ import pytest
 from dask.base import tokenize
 
 from ketadask.bench import synthetic
-from ketadask.cohort import HoldoutSplit
+from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.graph import null_blocks
-from ketadask.schema import InputError
-from ketadask.search import Gates, PersonaSearch
+from ketadask.schema.errors import InputError
 from ketadask.search.encoding import encode_values
 from ketadask.search.graph import hit_blocks
-from ketadask.search.stored_rows import StoredRows
-from ketadask.store import Parts
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.stored_literals import StoredRows
+from ketadask.search.thresholds import GateThresholds
+from ketadask.store.parts import Parts
 from tests.search.small_studies import small_units
 
 SEARCH = PersonaSearch(max_literals=3, keep=15, cuts=3)
@@ -101,7 +102,13 @@ def test_split_searches_give_the_same_tables(tmp_path, design, pieces):
     for make, names in (
         (
             lambda parts, **how: hit_blocks(
-                problem, SEARCH, HoldoutSplit(4, seed=3), [(0, 2), (3, 3)], parts, Gates(), **how
+                problem,
+                SEARCH,
+                HoldoutSplit(4, seed=3),
+                [(0, 2), (3, 3)],
+                parts,
+                GateThresholds(),
+                **how,
             ),
             ("hits", "searches"),
         ),

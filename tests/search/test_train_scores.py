@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.cohort import HoldoutSplit, units
+from ketadask.cohort.designs import score_units
+from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.enrolment import enrolled_block
-from ketadask.inference.evaluation import Personas, evaluate_block
-from ketadask.inference.relabelled import IDS
-from ketadask.search import Gates, PersonaSearch
+from ketadask.inference.evaluation import PersonaSet, evaluate_block
+from ketadask.inference.null import IDS
 from ketadask.search.block import search_block
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.thresholds import GateThresholds
 from tests.search.small_studies import small_cohort
 
 DESIGNS = ["crossover", "pooled", "parallel"]
-GATES = Gates()
+GATES = GateThresholds()
 
 
 def problem_of(design, trials, objective="heterogeneity", adjust="none"):
@@ -26,7 +28,7 @@ def problem_of(design, trials, objective="heterogeneity", adjust="none"):
     if design == "parallel":
         cohort = cohort.isel(case=cohort["period"].to_numpy() == 1)
     search = PersonaSearch(2, keep=10, cuts=3, objective=objective)
-    return search, search.problem(units(cohort, design=design, adjust=adjust))
+    return search, search.problem(score_units(cohort, design=design, adjust=adjust))
 
 
 def with_outcomes(problem, outcome):
@@ -99,7 +101,7 @@ def test_a_train_side_of_one_arm_has_no_hits(design):
     tables = search_block(problem, search, splitter, 0, 0, gates=GATES)[0]
     assert tables["hits"].empty
     assert (tables["searches"]["q_best"] == -np.inf).all()
-    personas = Personas(np.array([[0, -1, -1, -1]]), np.array(["favourable"]))
+    personas = PersonaSet(np.array([[0, -1, -1, -1]]), np.array(["favourable"]))
     held = evaluate_block(
         problem, personas, splitter, tables["searches"], (0, 0), search=search, gates=GATES
     )
@@ -136,7 +138,7 @@ def test_of_a_train_side_a_trial_without_both_arms_is_not_searched(design):
     assert (seen[1]["searches"]["n_train"] == other.sum()).all()
     assert (seen[1]["searches"]["n_holdout"] == (~other & ~lone).sum()).all()
     ids = seen[1]["hits"][list(IDS)].to_numpy(dtype=np.int32)
-    personas = Personas(ids, seen[1]["hits"]["polarity"].to_numpy(dtype=str))
+    personas = PersonaSet(ids, seen[1]["hits"]["polarity"].to_numpy(dtype=str))
     held = evaluate_block(
         problem, personas, Drawn(other | lone), seen[1]["searches"], (0, 0),
         search=search, gates=GATES,

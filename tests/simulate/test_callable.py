@@ -9,17 +9,17 @@ import pytest
 
 import ketadask as kd
 import ketadask.simulate
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 
 def test_the_package_is_the_call(tmp_path):
     for name in ("one", "two"):
-        folder = kd.simulate(tmp_path / name, participants=2)
+        folder = kd.simulate_study(tmp_path / name, participants=2)
         assert (folder / "truth.json").is_file()
     with pytest.raises(InputError, match="participants"):
-        ketadask.simulate(tmp_path / "none", participants=0)
+        ketadask.simulate_study(tmp_path / "none", participants=0)
     with pytest.raises(AttributeError, match="no attribute 'simulation'"):
-        _ = ketadask.simulate.simulation
+        _ = ketadask.simulate_study.simulation
 
 
 @pytest.mark.parametrize("before", ["import ketadask.simulate.study", "kd.simulate", "pass"])

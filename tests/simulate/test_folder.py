@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
+from ketadask.schema.errors import InputError
 from ketadask.simulate.folder import whole_folder
+from ketadask.simulate.study import simulate_study
 
 
 def names(folder: Path) -> list[str]:
@@ -23,37 +23,37 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match=r"study: the folder is not empty; .*overwrite"):
-        simulate(tmp_path / "study", participants=2)
+        simulate_study(tmp_path / "study", participants=2)
     assert names(tmp_path) == ["study"]
 
 
 def test_overwriting_replaces_simulated_studies_only(tmp_path):
-    out = simulate(tmp_path / "study", participants=2, layout="both")
-    simulate(out, participants=3, overwrite=True)
+    out = simulate_study(tmp_path / "study", participants=2, layout="both")
+    simulate_study(out, participants=3, overwrite=True)
     assert not (out / "nda").exists()
     assert len((out / "participants.tsv").read_text().splitlines()) == 4
     (out / "truth.json").unlink()
     with pytest.raises(InputError, match=r"no truth.json.*not overwritten; .*remove"):
-        simulate(out, participants=2, overwrite=True)
+        simulate_study(out, participants=2, overwrite=True)
     assert len((out / "participants.tsv").read_text().splitlines()) == 4
     assert names(tmp_path) == ["study"]
 
 
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "study").mkdir()
-    assert (simulate(tmp_path / "study", participants=2) / "truth.json").exists()
+    assert (simulate_study(tmp_path / "study", participants=2) / "truth.json").exists()
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "study").write_text("")
     with pytest.raises(InputError, match="study: not a folder"):
-        simulate(tmp_path / "study", participants=2)
+        simulate_study(tmp_path / "study", participants=2)
     with pytest.raises(InputError, match="cannot be written"):
-        simulate(tmp_path / "study" / "below", participants=2)
+        simulate_study(tmp_path / "study" / "below", participants=2)
 
 
 def test_of_a_failed_study_nothing_remains_and_the_old_one_stays(tmp_path, monkeypatch):
-    out = simulate(tmp_path / "study", participants=2)
+    out = simulate_study(tmp_path / "study", participants=2)
     before = (out / "participants.tsv").read_bytes()
 
     def fail(*_: object) -> None:
@@ -61,13 +61,13 @@ def test_of_a_failed_study_nothing_remains_and_the_old_one_stays(tmp_path, monke
 
     monkeypatch.setattr("ketadask.simulate.tables.StudyTables.write", fail)
     with pytest.raises(InputError, match=r"No space left on device.*free space"):
-        simulate(out, participants=3, overwrite=True)
+        simulate_study(out, participants=3, overwrite=True)
     assert names(tmp_path) == ["study"]
     assert (out / "participants.tsv").read_bytes() == before
 
 
 def test_when_the_last_step_fails_the_old_folder_comes_back(tmp_path, monkeypatch):
-    out = simulate(tmp_path / "study", participants=2)
+    out = simulate_study(tmp_path / "study", participants=2)
     replace = os.replace
 
     def fail_once(source: Path, target: Path) -> None:
@@ -77,7 +77,7 @@ def test_when_the_last_step_fails_the_old_folder_comes_back(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "replace", fail_once)
     with pytest.raises(InputError, match="Input/output error"):
-        simulate(out, participants=3, overwrite=True)
+        simulate_study(out, participants=3, overwrite=True)
     assert names(tmp_path) == ["study"]
     assert len((out / "participants.tsv").read_text().splitlines()) == 3
 

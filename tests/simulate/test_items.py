@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketadask.simulate.instruments import DOMAINS, INSTRUMENTS
-from ketadask.simulate.items import allocate
+from ketadask.simulate.ratings import allocate
+from ketadask.simulate.scale_models import DOMAINS, INSTRUMENTS
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(0, 2**32 - 1))

@@ -10,10 +10,10 @@ import pytest
 from scipy import signal
 
 from ketadask.features.meg.extraction import extract
+from ketadask.simulate.meg.bids import draw_flaws, draw_person, write_recordings
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.folder import draw_flaws, draw_person, write_recordings
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted, draw_sources, simulated_field
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth, draw_sources, simulated_field
 from ketadask.simulate.trial import generator
 from ketadask.sources.meg.channels import place_of
 from ketadask.sources.meg.collection import find_recordings
@@ -49,14 +49,14 @@ def test_sensors_lie_where_their_names_say():
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 50), (590, 1210), (1800, 3000)])
 def test_a_window_is_part_of_the_whole(start, stop):
-    planted = Planted(bursts=((1.0, 0.7),), noisy=("MLC11",))
+    planted = MegTruth(bursts=((1.0, 0.7),), noisy=("MLC11",))
     made = simulated_field(helmet(10, references=3), planted, seconds=5, rate=RATE, seed=1)
     np.testing.assert_array_equal(made.window(start, stop), made.window(0, 3000)[:, start:stop])
 
 
 def test_seeds_differ_and_repeat():
     one, same, other = (
-        simulated_field(helmet(5), Planted(), seconds=2, rate=RATE, seed=seed).window(0, 100)
+        simulated_field(helmet(5), MegTruth(), seconds=2, rate=RATE, seed=seed).window(0, 100)
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, same)
@@ -65,7 +65,7 @@ def test_seeds_differ_and_repeat():
 
 @pytest.mark.parametrize("exponent", [0.7, 1.5])
 def test_sources_have_the_planted_spectrum(exponent):
-    planted = Planted(exponent=exponent, alpha=9.0, level=50.0)
+    planted = MegTruth(exponent=exponent, alpha=9.0, level=50.0)
     sources = draw_sources(planted, 120 * 600, RATE, generator(1, 1))
     frequency, power = density(sources)
     aperiodic = 50.0**2 * frequency[8:] ** -exponent
@@ -80,7 +80,7 @@ def test_sources_have_the_planted_spectrum(exponent):
 
 def test_flat_and_noisy_and_bursts_are_where_they_were_planted():
     head = helmet(30, references=0)
-    planted = Planted(flat=head.names[3:4], noisy=head.names[5:6], bursts=((2.0, 1.0),))
+    planted = MegTruth(flat=head.names[3:4], noisy=head.names[5:6], bursts=((2.0, 1.0),))
     made = simulated_field(head, planted, seconds=5, rate=RATE).window(0, 3000)
     assert np.abs(made[3]).max() == 0
     spread = made.std(axis=1)

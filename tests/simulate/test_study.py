@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
-from ketadask.simulate.instruments import INSTRUMENTS, NDA_NAMES
+from ketadask.schema.errors import InputError
+from ketadask.simulate.scale_models import INSTRUMENTS, NDA_NAMES
+from ketadask.simulate.study import simulate_study
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -53,12 +53,12 @@ def volumes(folder: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    return simulate(tmp_path_factory.mktemp("small") / "study", layout="both")
+    return simulate_study(tmp_path_factory.mktemp("small") / "study", layout="both")
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Path:
-    return simulate(tmp_path_factory.mktemp("large") / "study", participants=1_000)
+    return simulate_study(tmp_path_factory.mktemp("large") / "study", participants=1_000)
 
 
 def test_thirty_three_participants_give_sixty_three_cases(small):
@@ -79,7 +79,7 @@ def test_thirty_three_participants_give_sixty_three_cases(small):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_thirty_three_give_sixty_three_with_any_seed(tmp_path, seed):
-    folder = simulate(tmp_path / "study", seed=seed)
+    folder = simulate_study(tmp_path / "study", seed=seed)
     assert improvements(folder).notna().to_numpy().sum() == 63
     assert 0.2 <= len(truth(folder)["members"]) / 33 <= 0.45
 
@@ -123,7 +123,7 @@ def test_age_foretells_improvement_on_both_arms_and_no_difference(large):
 
 
 def test_effect_zero_plants_nothing(tmp_path):
-    folder = simulate(tmp_path / "study", participants=600, effect=0)
+    folder = simulate_study(tmp_path / "study", participants=600, effect=0)
     benefit = improvements(folder).pipe(lambda arms: arms.d - arms.p).dropna()
     inside = benefit.index.isin(truth(folder)["members"])
     assert stats.ttest_ind(benefit[inside], benefit[~inside]).pvalue > 0.01
@@ -177,31 +177,31 @@ def test_archive_texts_hold_the_same_numbers(small):
 
 
 def test_first_people_of_a_larger_study_are_the_same(tmp_path, small):
-    folder = simulate(tmp_path / "study", participants=300, layout="both")
+    folder = simulate_study(tmp_path / "study", participants=300, layout="both")
     for path in sorted(small.rglob("*.t*")):
         larger = (folder / path.relative_to(small)).read_text()
         assert larger.startswith(path.read_text()), path.name
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path, small):
-    again = simulate(tmp_path / "again", layout="both")
+    again = simulate_study(tmp_path / "again", layout="both")
     names = [str(path.relative_to(small)) for path in small.rglob("*") if path.is_file()]
     equal, different, wrong = filecmp.cmpfiles(small, again, names, shallow=False)
     assert len(equal) == len(names)
     assert not different + wrong
-    other = simulate(tmp_path / "other", seed=8)
+    other = simulate_study(tmp_path / "other", seed=8)
     assert not filecmp.cmp(small / "participants.tsv", other / "participants.tsv", shallow=False)
 
 
 def test_trials_and_sites_are_balanced(tmp_path):
-    folder = simulate(tmp_path / "study", participants=240, trials=3, sites=2)
+    folder = simulate_study(tmp_path / "study", participants=240, trials=3, sites=2)
     people = read(folder, "participants.tsv")
     counts = people.groupby(["trial", "site"]).infusion_1.value_counts()
     assert list(counts.unique()) == [20]
 
 
 def test_sites_differ_in_their_scanner_and_keep_their_share_of_members(tmp_path):
-    folder = simulate(tmp_path / "study", participants=660, sites=3, effect=0)
+    folder = simulate_study(tmp_path / "study", participants=660, sites=3, effect=0)
     site = read(folder, "participants.tsv").set_index("participant_id").site
     brain = volumes(folder).pipe(lambda table: table.loc[:, table.std() > 1])
     apart = stats.f_oneway(*[brain[site == name] for name in site.unique()]).pvalue
@@ -211,7 +211,7 @@ def test_sites_differ_in_their_scanner_and_keep_their_share_of_members(tmp_path)
 
 
 def test_trials_differ_in_the_overall_benefit(tmp_path):
-    folder = simulate(tmp_path / "study", participants=2_000, trials=4, effect=0, seed=1)
+    folder = simulate_study(tmp_path / "study", participants=2_000, trials=4, effect=0, seed=1)
     trial = read(folder, "participants.tsv").set_index("participant_id").trial
     benefit = improvements(folder).pipe(lambda arms: arms.d - arms.p).dropna()
     groups = [benefit[trial.reindex(benefit.index) == name] for name in trial.unique()]
@@ -222,14 +222,14 @@ def test_memory_does_not_grow_with_participants(tmp_path):
     peaks = []
     for participants in (440, 1_760):
         tracemalloc.start()
-        simulate(tmp_path / str(participants), participants=participants)
+        simulate_study(tmp_path / str(participants), participants=participants)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0] + 2**20
 
 
 def test_without_missing_visits_everybody_is_seen(tmp_path):
-    folder = simulate(tmp_path / "study", participants=22, missing_visits=False)
+    folder = simulate_study(tmp_path / "study", participants=22, missing_visits=False)
     assert len(read(folder, "phenotype/madrs.tsv")) == 22 * 2 * 5
     assert improvements(folder).notna().all(axis=None)
 
@@ -246,4 +246,4 @@ def test_without_missing_visits_everybody_is_seen(tmp_path):
 )
 def test_messages(tmp_path, wrong, message):
     with pytest.raises(InputError, match=message):
-        simulate(tmp_path / "study", **wrong)
+        simulate_study(tmp_path / "study", **wrong)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
+from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
 from tests.simulate.test_study import improvements, read, truth, volumes
 
 _WHITE = "wm-lh-posteriorcingulate"
@@ -15,7 +15,7 @@ _WHITE = "wm-lh-posteriorcingulate"
 @pytest.fixture(scope="module")
 def in_one(tmp_path_factory):
     place = tmp_path_factory.mktemp("trials") / "study"
-    return simulate(place, participants=1_200, trials=3, effect=2.1, persona_trials=1, seed=4)
+    return simulate_study(place, participants=1_200, trials=3, effect=2.1, persona_trials=1, seed=4)
 
 
 def trial_of(folder):
@@ -70,8 +70,8 @@ def test_a_scanner_moves_what_is_measured_and_not_who_belongs_to_the_persona(in_
 
 
 def test_one_trial_is_as_it_always_was(tmp_path):
-    one = simulate(tmp_path / "one", participants=22)
-    two = simulate(tmp_path / "two", participants=22, persona_trials=1)
+    one = simulate_study(tmp_path / "one", participants=22)
+    two = simulate_study(tmp_path / "two", participants=22, persona_trials=1)
     for name in (
         "participants.tsv",
         "phenotype/madrs.tsv",
@@ -83,4 +83,4 @@ def test_one_trial_is_as_it_always_was(tmp_path):
 @pytest.mark.parametrize("held", [0, 4])
 def test_the_persona_cannot_hold_in_more_trials_than_there_are(tmp_path, held):
     with pytest.raises(InputError, match=rf"persona_trials: .*found {held}.*choose 1 to 3"):
-        simulate(tmp_path / "study", trials=3, persona_trials=held)
+        simulate_study(tmp_path / "study", trials=3, persona_trials=held)

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_cells, read_sidecar
 from ketadask.sources.codes import as_number, is_missing, levels_range
-from ketadask.sources.findings import Findings
+from ketadask.sources.data_issues import DataIssues
 
 BROKEN = {
     "empty": (b"", "the file is empty"),
@@ -65,7 +65,7 @@ def test_line_ends_blank_lines_and_quotes_change_nothing(tmp_path, end):
 def test_missing_codes(tmp_path, cell):
     path = tmp_path / "scale.tsv"
     path.write_text(f"who\tscore\na\t4\nb\t{cell}\n")
-    values = read_cells(path).numbers("score", Findings())
+    values = read_cells(path).numbers("score", DataIssues())
     np.testing.assert_array_equal(values, [4.0, np.nan])
     assert is_missing(cell)
 
@@ -76,7 +76,7 @@ def test_a_cell_that_is_no_number_is_named(tmp_path, cell):
     path.write_text(f"who\tscore\na\t4\nb\t{cell}\n", encoding="utf-8")
     message = f"row 3, column score: not a number, found {cell!r}; write a number, or n/a"
     with pytest.raises(InputError, match=re.escape(message)):
-        read_cells(path).numbers("score", Findings())
+        read_cells(path).numbers("score", DataIssues())
     assert as_number(cell) is None
 
 
@@ -84,13 +84,13 @@ def test_decimal_commas_get_their_own_remedy(tmp_path):
     path = tmp_path / "scale.tsv"
     path.write_text("who\tscore\na\t4,5\n")
     with pytest.raises(InputError, match="found '4,5'; write decimals with a point"):
-        read_cells(path).numbers("score", Findings())
+        read_cells(path).numbers("score", DataIssues())
 
 
 def test_wrong_cells_can_be_kept_as_findings(tmp_path):
     path = tmp_path / "scale.tsv"
     path.write_text("who\tscore\na\t7\nb\tx\nc\t7\nd\t3\n")
-    findings = Findings("missing")
+    findings = DataIssues("missing")
     values = read_cells(path).numbers("score", findings, low=0, high=6)
     np.testing.assert_array_equal(values, [np.nan, np.nan, np.nan, 3.0])
     assert [(f["where"], f["value"]) for f in findings.records()] == [
@@ -99,7 +99,7 @@ def test_wrong_cells_can_be_kept_as_findings(tmp_path):
         ("row 4, column score", "7"),
     ]
     with pytest.raises(InputError, match=r"bad_cells: unknown way .* did you mean 'missing'"):
-        Findings("missin")
+        DataIssues("missin")
 
 
 def test_a_missing_column_suggests_the_nearest(tmp_path):

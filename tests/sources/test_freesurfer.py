@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketadask.schema import InputError
-from ketadask.sources import open_volumes
+from ketadask.schema.errors import InputError
+from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.regions import ETIV, REGIONS, unified
 
 LH = "lh.aparc.volume\tlh_cuneus_volume\tlh_insula_volume\tBrainSegVolNotVent\teTIV\n"

@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.schema import InputError
-from ketadask.sources import (
-    PlainTable,
-    open_volumes,
-    read_nda,
-    read_participants,
-    read_phenotype,
-    read_tables,
-)
+from ketadask.schema.errors import InputError
+from ketadask.sources.freesurfer import open_volumes
+from ketadask.sources.nda import read_nda
+from ketadask.sources.participants import read_participants
+from ketadask.sources.phenotype import read_phenotype
+from ketadask.sources.plain_tables import PlainTable, read_tables
 from ketadask.sources.visits import ARMS
 
 PARTICIPANTS = b"""participant_id\tage\tsex\tBMI\tgroup\tinfusion_1\tinfusion_2

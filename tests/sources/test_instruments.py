@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from ketadask.sources.instruments import INSTRUMENTS, canonical, label, limits, scale_of
+from ketadask.sources.rating_scales import INSTRUMENTS, canonical, label, limits, scale_of
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,12 @@ import numpy as np
 import pytest
 
 import ketadask as kd
-from ketadask.schema import InputError
-from ketadask.simulate.meg.folder import write_recordings, write_sidecars
-from ketadask.simulate.meg.sensors import helmet
+from ketadask.schema.errors import InputError
+from ketadask.simulate.meg.bids import write_recordings, write_sidecars
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.sources.cells import read_object
 from ketadask.sources.meg.collection import find_recordings
-from ketadask.sources.meg.sidecars import (
-    bad_channels,
-    mains_frequency,
-    read_channels,
-    read_object,
-)
+from ketadask.sources.meg.sidecars import bad_channels, mains_frequency, read_channels
 
 
 @pytest.fixture

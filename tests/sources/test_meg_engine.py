@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
-from ketadask.simulate.meg.sensors import helmet
-from ketadask.simulate.meg.signals import Planted
+from ketadask.simulate.meg.helmet import helmet
+from ketadask.simulate.meg.signals import MegTruth
 from ketadask.sources.meg.recording import Recording
 
 ENGINE = "ketadask-meg"
@@ -251,7 +251,7 @@ def test_a_recording_without_references_has_grade_0_only(tmp_path):
 
 
 def test_compensation_removes_what_the_references_see(tmp_path):
-    path = write_recording(tmp_path / "a_meg.fif", helmet(30), Planted(drift=5000.0), seconds=4)
+    path = write_recording(tmp_path / "a_meg.fif", helmet(30), MegTruth(drift=5000.0), seconds=4)
     spread = partial(xr.DataArray.std, dim="time")
     raw = spread(xr.open_dataset(path, engine=ENGINE)["field"][:30]).values
     clean = spread(xr.open_dataset(path, engine=ENGINE, grade=3)["field"][:30]).values

@@ -11,13 +11,13 @@ import pytest
 import ketadask as kd
 from ketadask.features.graph import band_power
 from ketadask.features.meg.extraction import extract
-from ketadask.features.meg.parts import part_name
 from ketadask.features.meg.settings import MegSettings
-from ketadask.schema import InputError
-from ketadask.simulate.meg.folder import write_recordings
+from ketadask.features.meg.table import part_name
+from ketadask.schema.errors import InputError
+from ketadask.simulate.meg.bids import write_recordings
 from ketadask.sources.meg.collection import find_recordings
-from ketadask.sources.meg.events import called_bad
-from ketadask.study.inputs import _SIDECARS
+from ketadask.sources.meg.sidecars import read_bad_segments
+from ketadask.study.paths import _SIDECARS
 
 HEADER = "onset\tduration\ttrial_type\n"
 SETTINGS = MegSettings(features="power", least_seconds=2.0)
@@ -113,9 +113,9 @@ def test_malformed_events_name_file_row_value_and_remedy(study, rows, header, me
 
 
 def test_events_that_call_nothing_bad_may_lack_what_only_bad_rows_need(study):
-    assert called_bad(events_of(study, "1\tgo\n", "onset\tvalue\n")) == ()
-    assert called_bad(events_of(study, "n/a\tn/a\tgo\n")) == ()
-    assert called_bad(events_of(study, "", "\ufeff" + HEADER)) == ()
+    assert read_bad_segments(events_of(study, "1\tgo\n", "onset\tvalue\n")) == ()
+    assert read_bad_segments(events_of(study, "n/a\tn/a\tgo\n")) == ()
+    assert read_bad_segments(events_of(study, "", "\ufeff" + HEADER)) == ()
 
 
 @pytest.mark.parametrize("other", ["_meg.ds", "_split-01_meg.fif"])

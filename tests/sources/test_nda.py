@@ -2,8 +2,8 @@
 
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import read_nda
+from ketadask.schema.errors import InputError
+from ketadask.sources.nda import read_nda
 
 NAMES = ["subjectkey", "src_subject_id", "interview_date", "interview_age", "sex", "visit",
          "madrssad", "madrsaps", "madrstot"]  # fmt: skip

@@ -7,9 +7,9 @@ import os
 import pandas as pd
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import open_volumes
+from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_cells
+from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.spreadsheets import read_table
 
 ROWS = "Measure:volume\tLeft-Amygdala\tCSF\nsub-1\t1500.5\t900\nsub-2\t1400.5\t800\n"

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import read_participants
+from ketadask.schema.errors import InputError
+from ketadask.sources.participants import read_participants
 
 HEADER = "participant_id\tage\tsex\tBMI\tgroup\tinfusion_1\tinfusion_2\n"
 

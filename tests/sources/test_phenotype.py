@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import read_phenotype
+from ketadask.schema.errors import InputError
+from ketadask.sources.phenotype import read_phenotype
 from ketadask.sources.visits import ARMS
 
 KEYS = ["participant", "session", "period", "arm", "day"]

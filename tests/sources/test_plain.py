@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import PlainTable, read_participants, read_tables
+from ketadask.schema.errors import InputError
+from ketadask.sources.participants import read_participants
+from ketadask.sources.plain_tables import PlainTable, read_tables
 from ketadask.sources.spreadsheets import read_table
 from ketadask.sources.visits import ARMS
 
@@ -213,7 +214,7 @@ def test_the_real_trial_is_the_same_as_a_plain_table(real_data):
     folder = real_data / "clinical" / "ds005917"
     read = PlainTable("phenotype/phenotype.tsv", session="session_id")
     table = read_tables(folder, [read], visits=ARMS)
-    from ketadask.sources import read_phenotype
+    from ketadask.sources.phenotype import read_phenotype
 
     pd.testing.assert_frame_equal(table, read_phenotype(folder, visits=ARMS))
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.sources import read_participants, read_phenotype
-from ketadask.sources.visit_dates import as_date
-from ketadask.sources.visits import ARMS
+from ketadask.schema.errors import InputError
+from ketadask.sources.participants import read_participants
+from ketadask.sources.phenotype import read_phenotype
+from ketadask.sources.visits import ARMS, as_date
 
 PEOPLE = "participant_id\tinfusion_1\tinfusion_1_date\tinfusion_2\tinfusion_2_date\n"
 PEOPLE += "a\td\t2004-11-03\tp\t2004-11-17\nb\tp\tn/a\td\tn/a\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.visits import ARMS, Visit, VisitPattern
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.store import Parts
+from ketadask.schema.errors import InputError
+from ketadask.store.parts import Parts
 
 KEY, NAME = "c" * 64, "000000-000099"
 FILES = (f"{NAME}.hits.parquet", f"{NAME}.searches.parquet", f"{NAME}.json")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketadask.schema import InputError
-from ketadask.store import RunFolder
+from ketadask.schema.errors import InputError
+from ketadask.store.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ketadask.schema import InputError
-from ketadask.store import code_version, file_hash, fingerprint, fingerprints
+from ketadask.schema.errors import InputError
+from ketadask.store import fingerprints
+from ketadask.store.fingerprints import code_version, file_hash, fingerprint
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketadask.schema import InputError
-from ketadask.store import RunFolder, disk
+from ketadask.schema.errors import InputError
+from ketadask.store import disk
+from ketadask.store.run_folder import RunFolder
 
 KEY = "f" * 64
 LARGE = pd.DataFrame({"q": np.random.default_rng(1).normal(size=50_000)})  # does not compress
@@ -159,7 +160,7 @@ def test_a_folder_without_permission(tmp_path):
     code = (
         "import os, sys\n"
         "from ketadask.store import RunFolder\n"
-        "import ketadask.store.runs, ketadask.store.plain\n"
+        "import ketadask.store.run_folder, ketadask.store.json_values\n"
         "if os.getuid() == 0: os.setgid(65534), os.setuid(65534)\n"
         "try: RunFolder.make(sys.argv[1], 'demo', 'f' * 64)\n"
         "except ValueError as error: print(error)"

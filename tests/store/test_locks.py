@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.store import RunFolder
+from ketadask.schema.errors import InputError
+from ketadask.store.run_folder import RunFolder
 
 HOLD = """
 import os, sys, time

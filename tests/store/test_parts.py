@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from dask.base import tokenize
 
-from ketadask.schema import InputError
-from ketadask.store import Parts, Receipt, range_name
+from ketadask.schema.errors import InputError
 from ketadask.store import parts as parts_module
+from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import range_name
 
 KEY, OTHER = "a" * 64, "b" * 64
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketadask.store.plain import plain, render_json
+from ketadask.store.json_values import render_json, to_json_value
 
 JSON = st.recursive(
     st.none()
@@ -64,7 +64,7 @@ class Point:
     ],
 )
 def test_other_values_have_a_plain_form(thing, expected):
-    found = plain(thing)
+    found = to_json_value(thing)
     assert found == expected
     assert type(found) is type(expected)
     render_json(thing)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketadask.store import blocks, choose, gaps, parse_range, range_name
+from ketadask.store.ranges import blocks, disjoint_ranges, gaps, parse_range, range_name
 
 RANGES = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda r: (min(r), max(r))), max_size=8
@@ -39,7 +39,7 @@ def test_impossible_ranges_are_refused(first, last):
 
 @given(RANGES, st.none() | st.integers(1, 40), st.randoms())
 def test_choice_has_no_overlap_and_is_as_large_as_brute_force(ranges, n, random):
-    chosen = choose(ranges, n)
+    chosen = disjoint_ranges(ranges, n)
     assert len(numbers(chosen)) == len(set(numbers(chosen)))
     assert set(chosen) <= set(ranges)
 
@@ -54,18 +54,18 @@ def test_choice_has_no_overlap_and_is_as_large_as_brute_force(ranges, n, random)
     )
     assert size(chosen) == most
     random.shuffle(ranges)
-    assert choose(ranges, n) == chosen
+    assert disjoint_ranges(ranges, n) == chosen
 
 
 @given(RANGES, st.integers(1, 40), st.integers(1, 9))
 def test_what_is_missing_completes_what_is_covered(ranges, n, size):
-    chosen = choose(ranges, n)
+    chosen = disjoint_ranges(ranges, n)
     todo = blocks(gaps(chosen, n), size)
     assert all(last - first < size for first, last in todo)
     together = sorted(number for number in numbers(chosen) + numbers(todo) if number < n)
     assert together == list(range(n))
     # once the gaps are filled nothing is missing, whatever else lies there
-    assert gaps(choose([*ranges, *todo], n), n) == []
+    assert gaps(disjoint_ranges([*ranges, *todo], n), n) == []
 
 
 def test_a_block_holds_something():

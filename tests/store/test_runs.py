@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.store import Parts, RunFolder, fingerprint
+from ketadask.schema.errors import InputError
+from ketadask.store.fingerprints import fingerprint
+from ketadask.store.parts import Parts
+from ketadask.store.run_folder import RunFolder
 
 KEY = fingerprint("study")
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ketadask import names as nm
-from ketadask.inference.across import IN_ALL, IN_ONE
-from ketadask.schema import LEFT_OUT, SUMMARIES, TRIALS
+from ketadask.inference.trial_effects import IN_ALL, IN_ONE
+from ketadask.schema.tables import LEFT_OUT, SUMMARIES, TRIALS
 from tests.study.test_study import study
 
 SEVERAL = """

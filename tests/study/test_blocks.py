@@ -11,13 +11,15 @@ import pytest
 from dask import delayed
 from rich.console import Console
 
-from ketadask.cluster import Profile, connect
-from ketadask.cluster.executor import Synchronous
-from ketadask.cluster.planning import MOST_TASKS, block_size, pieces_of
-from ketadask.schema import InputError
-from ketadask.store import Parts, range_name
-from ketadask.study.blocks import finish
-from ketadask.study.progress import Progress
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.pipeline.executor import Synchronous
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.task_sizes import MOST_TASKS, block_size, pieces_of
+from ketadask.schema.errors import InputError
+from ketadask.store.parts import Parts
+from ketadask.store.ranges import range_name
 
 
 def quiet() -> Progress:
@@ -43,7 +45,7 @@ def end(parts: Parts, total: int, *, kind="synchronous", block=None, wrong=(), p
             opened.append(executor)
             return executor
 
-        ended = finish(
+        ended = run_stage(
             "count",
             "numbers",
             total=total,
@@ -155,7 +157,7 @@ def test_a_slow_stage_is_asked_for_pieces_and_a_quick_one_is_not(tmp_path):
             return [delayed(_slowly)(parts, a, b, seconds / pieces) for a, b in ranges]
 
         with connect(Profile(kind="threads", workers=2)) as executor:
-            ended = finish(
+            ended = run_stage(
                 "count", "numbers", total=8, parts=parts, graph=graph, executor=lambda: executor,
                 progress=quiet(), task_seconds=task_seconds, searches=1,
             )  # fmt: skip
@@ -179,9 +181,11 @@ def test_where_fewer_numbers_than_workers_are_left_they_are_split(tmp_path, tota
 
     how = {"parts": parts, "graph": graph, "progress": quiet(), "searches": 2}
     executor = Apart(workers=8)
-    assert finish("count", "numbers", total=total, executor=lambda: executor, **how).complete
+    assert run_stage("count", "numbers", total=total, executor=lambda: executor, **how).complete
     assert seen == asked
-    ended = finish("count", "numbers", total=total + 1, executor=lambda: executor, block=1, **how)
+    ended = run_stage(
+        "count", "numbers", total=total + 1, executor=lambda: executor, block=1, **how
+    )
     assert (ended.made, ended.pieces) == (1, 1)
 
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from ketadask.cli.main import run
-from ketadask.config import load
-from ketadask.study.checks import checked
-from ketadask.study.progress import Progress
+from ketadask.config.study import read_study
+from ketadask.pipeline.progress import Progress
+from ketadask.study.check import check_study
 from tests.conftest import ROOT
 
 STUDY = ROOT / "config" / "ds005917.yaml"
@@ -20,8 +20,8 @@ STUDY = ROOT / "config" / "ds005917.yaml"
 def test_the_real_trial_loads_by_ten_lines(real_data, tmp_path, day, active, control, both):
     assert len(STUDY.read_text().splitlines()) == 10
     folder = real_data / "clinical" / "ds005917"
-    settings = load(STUDY, [f"data.folder={folder}", f"outcome.day={day}"])
-    found = checked(settings, tmp_path, Progress())
+    settings = read_study(STUDY, [f"data.folder={folder}", f"outcome.day={day}"])
+    found = check_study(settings, tmp_path, Progress())
     assert found.response == {"active": active, "control": control}
     assert (found.flow["assessed"], found.flow["studied"]) == (58, 33)
     assert found.flow["analysed"]["both_arms"] == both
@@ -112,7 +112,7 @@ outcome: {scale: madrs, day: 2}
 design: {kind: pooled}
 """
     )
-    found = checked(load(study), tmp_path / "runs", Progress())
+    found = check_study(read_study(study), tmp_path / "runs", Progress())
     assert found.response == {"active": (8, 27), "control": (1, 26)}
     assert found.flow["analysed"]["both_arms"] == 24
     assert found.files == 2
@@ -135,7 +135,7 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
 
     study = tmp_path / "study.yaml"
     study.write_text(SITES)
-    folder = checked(load(study), tmp_path / "runs", Progress()).folder
+    folder = check_study(read_study(study), tmp_path / "runs", Progress()).folder
     people = pd.read_csv(folder / "participants.tsv", sep="\t")
     number = pd.Series(range(len(people)))
     site = number % sites if sites else number.where(number < 2, 2)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ketadask.cluster.executor import Synchronous
-from ketadask.study.stages import StudyFailed, StudyIncomplete
+from ketadask.pipeline.executor import Synchronous
+from ketadask.pipeline.run import IncompleteStudyError, StudyError
 from tests.study.test_study import study
 
 
@@ -34,14 +34,16 @@ def lying(original):
 
 def test_a_task_that_is_never_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(Synchronous, "compute", forgetful(Synchronous.compute))
-    with pytest.raises(StudyFailed, match=r"search: 3 of 24 splits were never reported"):
+    with pytest.raises(StudyError, match=r"search: 3 of 24 splits were never reported"):
         study(tmp_path, "execution.block=3").run()
 
 
 def test_a_part_that_is_gone(tmp_path, monkeypatch):
     lying.path = tmp_path / "runs"
     monkeypatch.setattr(Synchronous, "compute", lying(Synchronous.compute))
-    with pytest.raises(StudyIncomplete, match=r"search: 3 of 24 splits were dropped .* \(0-2\)"):
+    with pytest.raises(
+        IncompleteStudyError, match=r"search: 3 of 24 splits were dropped .* \(0-2\)"
+    ):
         study(tmp_path, "execution.block=3").run()
     monkeypatch.undo()
     ending = study(tmp_path, "execution.block=3").run()
@@ -49,16 +51,18 @@ def test_a_part_that_is_gone(tmp_path, monkeypatch):
 
 
 def test_a_relabelled_study_that_is_gone(tmp_path, monkeypatch):
-    from ketadask.study import judging
+    from ketadask.study import judge
 
     def lose(work, asked):
         next((work.run.path / "calibrations").glob("*.json")).unlink()
         return calibrate(work, asked)
 
-    calibrate = judging.calibrate
-    monkeypatch.setattr(judging, "calibrate", lose)
+    calibrate = judge.calibrate
+    monkeypatch.setattr(judge, "calibrate", lose)
     few = ["null.studies=4", "null.study_splits=3", "execution.block=2"]
-    with pytest.raises(StudyIncomplete, match=r"calibrate: 2 of 4 relabelled studies were dropped"):
+    with pytest.raises(
+        IncompleteStudyError, match=r"calibrate: 2 of 4 relabelled studies were dropped"
+    ):
         study(tmp_path, *few).run()
 
 

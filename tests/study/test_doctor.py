@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 
 from ketadask.cli.main import run
-from ketadask.study.doctor import examine
+from ketadask.study.doctor import check_system
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def profile(tmp_path):
 
 
 def test_a_good_machine_is_found_good(tmp_path, profile):
-    findings = {each.what: each for each in examine(profile, tmp_path / "runs")}
+    findings = {each.what: each for each in check_system(profile, tmp_path / "runs")}
     assert {"python", "numpy", "memory", "disk", "locks", "threads", "cluster"} <= set(findings)
     assert all(each.well for each in findings.values())
     assert "4 tasks" in findings["cluster"].found
@@ -42,6 +42,6 @@ def test_a_scheduler_that_is_not_there_is_bad(tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("ketadask.cluster.connect"), "ANSWERS_WITHIN", "1s")
     path = tmp_path / "profile.yaml"
     path.write_text("kind: address\naddress: tcp://127.0.0.1:9\n")
-    (cluster,) = [each for each in examine(path, tmp_path) if each.what == "cluster"]
+    (cluster,) = [each for each in check_system(path, tmp_path) if each.what == "cluster"]
     assert not cluster.well
     assert "dask scheduler" in cluster.remedy

@@ -7,23 +7,23 @@ import re
 
 import pytest
 
-from ketadask.config import load
-from ketadask.simulate import simulate
+from ketadask.config.study import read_study
+from ketadask.simulate.study import simulate_study
 from ketadask.sources.fs_tables import TABLE_ENDINGS
-from ketadask.study.inputs import identity
-from ketadask.study.trial import read_cohort
+from ketadask.study.from_settings import read_cohort
+from ketadask.study.paths import identity
 
 
 @pytest.fixture
 def place(tmp_path):
-    simulate(tmp_path / "study", participants=11)
+    simulate_study(tmp_path / "study", participants=11)
     return tmp_path
 
 
 def asked(place, data="", families="[scale]"):
     path = place / "study.yaml"
     path.write_text(f"name: a\ndata: {{folder: study{data}}}\nfeatures: {{families: {families}}}\n")
-    return load(path)
+    return read_study(path)
 
 
 def improved(path):

@@ -12,13 +12,14 @@ from rich.console import Console
 
 from ketadask.cli.main import run
 from ketadask.cli.power import outlook_lines
-from ketadask.cluster import Profile
-from ketadask.config import Data, Execution, Settings, Simulate
-from ketadask.inference.detection import Scenario, power
-from ketadask.report.numerals import percent
-from ketadask.study import Study
-from ketadask.study.outlook import Outlook, plan, planned_search, quick_look, study_power
-from ketadask.study.progress import Progress
+from ketadask.cluster.profile import Profile
+from ketadask.config.analysis import DataSettings, ExecutionSettings, SimulateSettings
+from ketadask.config.study import StudySettings
+from ketadask.inference.power import Scenario, power
+from ketadask.pipeline.progress import Progress
+from ketadask.report.format import percent
+from ketadask.study.power import PowerPreview, plan, planned_search, quick_look, study_power
+from ketadask.study.study import Study
 
 STUDY = """
 name: small
@@ -40,7 +41,7 @@ def asked(tmp_path):
 
 
 def settings(**given):
-    return Settings(name="a", data=Data(simulate=Simulate()), **given)
+    return StudySettings(name="a", data=DataSettings(simulate=SimulateSettings()), **given)
 
 
 def test_a_small_study_of_many_features_is_hopeless_and_a_large_one_is_not():
@@ -54,14 +55,14 @@ def test_a_small_study_of_many_features_is_hopeless_and_a_large_one_is_not():
 
 def test_the_outlook_says_what_helps():
     pooled = Scenario("pooled", participants=32, features=360, effect=2.1)
-    first, second = outlook_lines(Outlook(pooled, 3, 40, 0.2))
+    first, second = outlook_lines(PowerPreview(pooled, 3, 40, 0.2))
     assert "HOPELESS" in first
     assert "3 of 40" in first
     for remedy in ("design.kind: crossover", "a list of 20 features", "more participants than 32"):
         assert remedy in second
-    (line,) = outlook_lines(Outlook(pooled, 33, 40, 0.9))
+    (line,) = outlook_lines(PowerPreview(pooled, 33, 40, 0.9))
     assert "33 of 40" in line
-    few = Outlook(Scenario(participants=20, features=4, literals=1), 3, 40, 0.2)
+    few = PowerPreview(Scenario(participants=20, features=4, literals=1), 3, 40, 0.2)
     assert "what helps: more participants than 20;" in outlook_lines(few)[1]
 
 
@@ -84,7 +85,7 @@ def test_the_table_is_that_of_power_and_what_is_finished_is_kept(asked):
             participants=[20, 40], features=4, effect=[1.0, 3.0], coverage=0.35,
         )  # fmt: skip
     pd.testing.assert_frame_equal(table, same, check_exact=True)
-    blocks = asked.settings.model_copy(update={"execution": Execution(block=7)})
+    blocks = asked.settings.model_copy(update={"execution": ExecutionSettings(block=7)})
     again, _ = study_power(replace(asked, settings=blocks), wanted, simulations=25)
     pd.testing.assert_frame_equal(table, again, check_exact=True)
     assert "all 100 simulated studies are there already" in asked.progress.console.file.getvalue()

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.predict.cases import cases
+from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.locked import read_locked
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
-from ketadask.store import RunFolder, file_hash
-from ketadask.study import Study
-from ketadask.study.predicting import _control
+from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
+from ketadask.store.fingerprints import file_hash
+from ketadask.store.run_folder import RunFolder
+from ketadask.study.predict import _control
+from ketadask.study.study import Study
 
 YAML = """
 name: foretold
@@ -116,7 +117,9 @@ def test_a_damaged_model_is_set_aside_and_locked_again(place, ending):
 
 
 def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
-    control = cases(np.zeros((3, 2)), np.array([0, 1, 1]), participant=["b", "a", "c"])
+    control = build_classifier_data(
+        np.zeros((3, 2)), np.array([0, 1, 1]), participant=["b", "a", "c"]
+    )
     told = {"site": "1", "votes": 1.0, "decision": 0.5, "probability": 0.6, "predicted": 1}
     made = pd.DataFrame({"participant": ["a", "a", "b", "c"], "label": [1, 0, 1, 1], **told})
     rows = _control(control, SimpleNamespace(cases=made), None)
@@ -125,7 +128,7 @@ def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
 
 
 def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp_path):
-    simulate(tmp_path / "study", participants=2, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=2, recordings=4.0)
     (tmp_path / "here.yaml").write_text("kind: synchronous\n")
     (tmp_path / "study.yaml").write_text(
         "name: meg\ndata: {folder: study}\nfeatures: {families: [demographic, meg]}\npredict: {}\n"

@@ -6,18 +6,17 @@ import json
 
 import pytest
 
-from ketadask.cli.checks import show_check
-from ketadask.cluster import Profile
-from ketadask.config import load
-from ketadask.schema import InputError
-from ketadask.simulate import simulate
-from ketadask.store import RunFolder
-from ketadask.study import Study
-from ketadask.study.outlook import size_of
-from ketadask.study.problems import pose
-from ketadask.study.progress import Progress
-from ketadask.study.recordings import quality_tables
-from ketadask.study.work import Place, Work
+from ketadask.cli.checks import print_check
+from ketadask.cluster.profile import Profile
+from ketadask.config.study import read_study
+from ketadask.pipeline.progress import Progress
+from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
+from ketadask.store.run_folder import RunFolder
+from ketadask.study.power import size_of
+from ketadask.study.problem import build_problem, quality_tables
+from ketadask.study.run import RunPaths, StudyRun
+from ketadask.study.study import Study
 
 TEXT = """
 name: meg
@@ -33,7 +32,7 @@ null: {relabellings: 19}
 @pytest.fixture
 def study(tmp_path):
     """Return a study file beside a simulated study with recordings."""
-    simulate(tmp_path / "study", participants=6, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=6, recordings=4.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     return tmp_path
 
@@ -42,12 +41,12 @@ def posed(folder, *changes):
     """Return the cohort of the study, and how its stages ended."""
     from ketadask.cluster.connect import connect
 
-    settings = load(folder / "study.yaml", list(changes))
-    place = Place.of(settings, folder / "runs")
+    settings = read_study(folder / "study.yaml", list(changes))
+    place = RunPaths.of(settings, folder / "runs")
     with connect(Profile(kind="synchronous")) as executor:
         run: RunFolder = place.open()
-        work = Work(place, run, Progress(), lambda stage: executor, lambda work: {})
-        return pose(work).cohort, work.ended
+        work = StudyRun(place, run, Progress(), lambda stage: executor, lambda work: {})
+        return build_problem(work).cohort, work.ended
 
 
 def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
@@ -88,7 +87,7 @@ def test_check_reads_no_recording_and_counts_what_will_be_measured(study):
 
 
 def test_a_study_without_recordings_says_how_they_are_named(tmp_path):
-    simulate(tmp_path / "study", participants=4)
+    simulate_study(tmp_path / "study", participants=4)
     (tmp_path / "study.yaml").write_text(TEXT)
     with pytest.raises(InputError, match="task: the study has no such recording, found 'rest'"):
         posed(tmp_path)
@@ -96,7 +95,7 @@ def test_a_study_without_recordings_says_how_they_are_named(tmp_path):
 
 def test_recordings_that_are_too_short_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"recordings: cannot be recorded, found 1\.0; choose"):
-        simulate(tmp_path / "study", participants=2, recordings=1.0)
+        simulate_study(tmp_path / "study", participants=2, recordings=1.0)
 
 
 def test_check_names_the_recordings_that_will_be_left_out(study, capsys):
@@ -110,5 +109,5 @@ def test_check_names_the_recordings_that_will_be_left_out(study, capsys):
     stems = [each.name.removesuffix("_meg.fif") for each in (path, other)]
     assert list(found.unusable) == stems
     assert found.unusable[stems[0]] == f"{path}: the recording is cut off; copy it again"
-    show_check(found)
+    print_check(found)
     assert "Recordings left out of 12: 2" in capsys.readouterr().out

@@ -13,12 +13,12 @@ from rich.console import Console
 from scipy import stats
 
 from ketadask import names as nm
-from ketadask.cluster import Profile
-from ketadask.cohort.designs import Trial
-from ketadask.report.numerals import flattened, is_number
-from ketadask.study import Study
-from ketadask.study.progress import Progress
-from ketadask.study.summaries import _carry_over
+from ketadask.cluster.profile import Profile
+from ketadask.cohort.designs import TrialArrays
+from ketadask.pipeline.progress import Progress
+from ketadask.report.format import flattened, is_number
+from ketadask.study.study import Study
+from ketadask.study.summary import _carry_over
 
 STUDY = """
 name: small
@@ -84,7 +84,7 @@ def test_carry_over_of_cases_is_that_of_their_participants(trials):
     outcome = np.where(active[:, None] == [True, False], value[:, None], np.nan)
     same = np.zeros(23, dtype=np.int64)
     name = np.where(who < 9, "a", "b") if trials == 2 else np.full(23, "a")
-    trial = Trial("pooled", outcome, who, same, same, same + 1, first, same, value)
+    trial = TrialArrays("pooled", outcome, who, same, same, same + 1, first, same, value)
     told = _carry_over(trial, name)["carry_over"]
     total = np.bincount(who, value)[:9] if trials == 2 else np.bincount(who, value)[:11]
     test = stats.ttest_ind(total[::2], total[1::2], equal_var=False)

@@ -8,9 +8,9 @@ import pytest
 
 from ketadask.cli.main import run
 from ketadask.search.block import train_side
-from ketadask.study.inputs import make_data
-from ketadask.study.room import LOOKED_AT, room
-from ketadask.study.trial import read_cohort, search_of, splitter_of, units_of
+from ketadask.search.split_capacity import LOOKED_AT, split_capacity
+from ketadask.study.from_settings import read_cohort, search_of, splitter_of, units_of
+from ketadask.study.paths import prepare_data
 from tests.study.test_study import said, study
 
 TINY = """
@@ -59,7 +59,7 @@ def test_a_study_in_which_nothing_is_a_persona_ends_with_a_report(tiny):
 
 
 def test_check_says_so_before(tiny, capsys, monkeypatch):
-    monkeypatch.setattr("ketadask.cli.power.tell_outlook", lambda study, checked: None)
+    monkeypatch.setattr("ketadask.cli.power.print_outlook", lambda study, checked: None)
     words = ["check", str(tiny / "study.yaml"), "--out", str(tiny / "runs")]
     assert run(words) == 0
     assert f"splits        {TOLD}\n" in capsys.readouterr().out
@@ -70,7 +70,7 @@ def test_check_says_so_before(tiny, capsys, monkeypatch):
 def looked_at(folder, *changes):
     """Return search, splits and units of the tiny study, changed."""
     one = study(folder, *changes)
-    folder = make_data(one.settings, one.out, one.progress)
+    folder = prepare_data(one.settings, one.out, one.progress)
     units = units_of(one.settings, read_cohort(one.settings, folder))
     return search_of(one.settings), splitter_of(one.settings, units), units
 
@@ -78,7 +78,7 @@ def looked_at(folder, *changes):
 @pytest.mark.parametrize("remedy", ["splits.share=0.6", "search.min_support=6"])
 def test_what_is_said_to_help_does(tiny, remedy):
     search, splitter, units = looked_at(tiny, remedy)
-    assert room(search, splitter, units) is None
+    assert split_capacity(search, splitter, units) is None
     problem = search.problem(units)
     assert all(
         len(search.solve(problem, train=train_side(problem, i, splitter=splitter)[1]["train"]).q)
@@ -89,7 +89,7 @@ def test_what_is_said_to_help_does(tiny, remedy):
 def test_some_splits_may_have_room_and_others_none(tiny):
     """The sides of a bootstrap differ from split to split."""
     search, splitter, units = looked_at(tiny, "splits.scheme=bootstrap", "splits.count=500")
-    found = room(search, splitter, units)
+    found = split_capacity(search, splitter, units)
     problem = search.problem(units)
     sides = [train_side(problem, i, splitter=splitter)[1]["train"] for i in range(LOOKED_AT)]
     without = [side for side in sides if not len(search.solve(problem, train=side).q)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ketadask.schema import InputError
-from ketadask.study.shares import share
+from ketadask.schema.errors import InputError
+from ketadask.study.array import run_array_task
 from tests.study.test_stopping import NOISE, known_at, stopped
 from tests.study.test_study import results, said, study
 
@@ -14,12 +14,12 @@ STOPS = ["splits.stop=settled", "null.stop=settled"]
 
 
 def test_an_array_computes_all_and_its_verdicts_stop_where_a_run_stops(tmp_path, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.convergence.FIRST_LOOK", 5)
-    monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.FIRST_LOOK", 5)
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
     whole = study(tmp_path, *ASKED, *STOPS).run()
     for number in (1, 0):
         one = study(tmp_path, *ASKED, *STOPS, out="array")
-        share(one, number, 2)
+        run_array_task(one, number, 2)
         assert "splits.stop: settled does not end an array early" in said(one)
         assert "compute all 60 relabelled trials" in said(one)
     ending = study(tmp_path, *ASKED, *STOPS, out="array").run()
@@ -35,7 +35,7 @@ def test_an_array_that_never_stops_says_nothing_of_it_and_makes_relabelled_studi
     changes = ["splits.count=8", "null.studies=3", "null.study_splits=5"]
     for number in (0, 1):
         one = study(tmp_path, *changes)
-        share(one, number, 2)
+        run_array_task(one, number, 2)
         assert ".stop" not in said(one)
     ending = study(tmp_path, *changes).run()
     assert {e.name: e.made for e in ending.stages if e.name != "evaluate"} == {
@@ -49,4 +49,4 @@ def test_an_array_that_never_stops_says_nothing_of_it_and_makes_relabelled_studi
 
 def test_a_task_that_is_none_of_the_array_is_refused(tmp_path):
     with pytest.raises(InputError, match="tasks are numbered from 0 to 7"):
-        share(study(tmp_path), 8, 8)
+        run_array_task(study(tmp_path), 8, 8)

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from ketadask.cluster import Profile, connect
-from ketadask.simulate import simulate
-from ketadask.study import Study, session
+from ketadask.cluster.connect import connect
+from ketadask.cluster.profile import Profile
+from ketadask.simulate.study import simulate_study
+from ketadask.study import run
+from ketadask.study.study import Study
 from tests.study.test_recordings import TEXT
 from tests.study.test_study import said, study
 
@@ -28,12 +30,12 @@ def opened(monkeypatch):
             yield executor
         seen.append(("close", profile.workers))
 
-    monkeypatch.setattr(session, "connect", noted)
+    monkeypatch.setattr(run, "connect", noted)
     return seen
 
 
 def test_extract_measures_recordings_with_its_own_workers_and_nothing_else(tmp_path, opened):
-    simulate(tmp_path / "study", participants=4, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=4, recordings=4.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     profile = Profile(kind="threads", workers=1, stages={"extract": {"workers": 2}})
     one = replace(Study.read(tmp_path / "study.yaml", out=tmp_path / "runs"), profile=profile)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.inference.convergence import REACH
-from ketadask.search import PersonaSearch
-from ketadask.study import stopping
-from ketadask.study.calibrating import CURVE, RECURRENCE
-from ketadask.study.stopping import STOPPED
+from ketadask.inference.interim import REACH
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.study import run
+from ketadask.study.judge import CURVE, RECURRENCE
+from ketadask.study.run import STOPPED
 from tests.study.test_study import RESULTS, results, said, study
 
 NOISE = ["data.simulate.effect=0", "data.simulate.prognostic=0", "splits.count=12"]
@@ -20,7 +20,7 @@ NOISE = ["data.simulate.effect=0", "data.simulate.prognostic=0", "splits.count=1
 @pytest.fixture
 def early(monkeypatch):
     """Look after five and ten already, so that small studies have looks at all."""
-    monkeypatch.setattr("ketadask.inference.convergence.FIRST_LOOK", 5)
+    monkeypatch.setattr("ketadask.inference.interim.FIRST_LOOK", 5)
 
 
 def stopped(run):
@@ -73,7 +73,7 @@ def test_relabellings_go_on_where_something_may_be_supported(tmp_path, early):
 
 
 def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
     ending = study(tmp_path, "splits.stop=settled").run()
     record = stopped(ending.folder)["splits"]
     assert (record["planned"], record["made"]) == (24, 10)
@@ -102,7 +102,7 @@ def known_at(splits):
 
 
 def test_blocks_do_not_change_where_it_stops(tmp_path, early, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.convergence.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
     changes = ["splits.stop=settled", "null.studies=2", "null.study_splits=20"]
     first = study(tmp_path, *changes, "execution.block=1")
     one = first.run()
@@ -154,6 +154,6 @@ def test_a_record_of_other_numbers_is_not_believed(tmp_path):
             return {"splits": {"planned": 50, "made": 20}}
 
     Work.run = Run()
-    assert stopping.stopped_at(Work, "splits", 50) == 20
-    assert stopping.stopped_at(Work, "splits", 60) == 60
-    assert stopping.stopped_at(Work, "relabellings", 50) == 50
+    assert run.stopped_at(Work, "splits", 50) == 20
+    assert run.stopped_at(Work, "splits", 60) == 60
+    assert run.stopped_at(Work, "relabellings", 50) == 50

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from ketadask.cluster import Profile
-from ketadask.schema import InputError
-from ketadask.store import RunFolder
-from ketadask.study import Study
-from ketadask.study.progress import Progress
-from ketadask.study.stages import StudyFailed
-from ketadask.study.submit import situation
+from ketadask.cluster.profile import Profile
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import StudyError
+from ketadask.schema.errors import InputError
+from ketadask.store.run_folder import RunFolder
+from ketadask.study.study import Study
+from ketadask.study.submit import queue_lines
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -100,7 +100,7 @@ def test_same_bytes_with_searches_split_and_literals_in_a_file(tmp_path, referen
 
 
 def test_same_bytes_where_workers_share_the_searches_of_a_few_splits(tmp_path, monkeypatch):
-    monkeypatch.setattr("ketadask.cluster.executor.Threads.apart", True)
+    monkeypatch.setattr("ketadask.pipeline.executor.Threads.apart", True)
     made = {}
     for workers, pieces in ((1, 1), (16, 6)):
         profile = Profile(kind="threads", workers=workers)
@@ -223,10 +223,10 @@ def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
 def test_two_processes_cannot_write_one_run(tmp_path):
     one = study(tmp_path)
     with one._writing():
-        assert situation(one)[0].startswith(f"being written by process {os.getpid()} on ")
+        assert queue_lines(one)[0].startswith(f"being written by process {os.getpid()} on ")
         with pytest.raises(InputError, match="being written by"):
             study(tmp_path).run()
-    assert situation(one) == []
+    assert queue_lines(one) == []
     assert study(tmp_path).search().folder.is_dir()
 
 
@@ -251,7 +251,7 @@ def test_failed_tasks_are_named_and_the_rest_is_kept(tmp_path, monkeypatch, refe
 
     sometimes.calls = 0
     monkeypatch.setattr(block, "compare", sometimes)
-    with pytest.raises(StudyFailed, match=r"search: 4 of 24 splits failed \(4-7\)") as caught:
+    with pytest.raises(StudyError, match=r"search: 4 of 24 splits failed \(4-7\)") as caught:
         study(tmp_path, "execution.block=4").run()
     assert "bad luck" in str(caught.value)
     ending = study(tmp_path).run()

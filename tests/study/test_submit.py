@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ketadask.cluster import slurm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.study import submit
 
 

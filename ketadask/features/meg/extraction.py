@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketadask.features.meg.heart import Cleaning, without_heart
-from ketadask.features.meg.measures import Spectrum, measure, spectrum
-from ketadask.features.meg.quality import FLAT, Quality, judge
+from ketadask.features.meg.cardiac import ArtefactRemoval, remove_cardiac
+from ketadask.features.meg.measures import Spectrum, recording_features, spectrum
+from ketadask.features.meg.quality import FLAT, Quality, assess_quality
 from ketadask.features.meg.registry import features
 from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG, MegSettings
 from ketadask.features.meg.stream import Decimated, decimated
 from ketadask.kernels.spectra import in_band
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import Channels
-from ketadask.sources.meg.collection import Found, check_rate, check_spans
-from ketadask.sources.meg.events import merged
+from ketadask.sources.meg.collection import RecordingFile, check_rate, check_spans
 from ketadask.sources.meg.recording import Recording
+from ketadask.sources.meg.sidecars import merged
 
 _SHOWN = 120.0
 
 
 @dataclass(frozen=True, eq=False)
-class Extracted:
+class RecordingFeatures:
     """What is kept of a recording.
 
     Attributes
@@ -53,7 +53,7 @@ class Extracted:
         return {name: table for name, table in vars(self).items() if len(table)}
 
 
-def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
+def extract(found: RecordingFile, settings: MegSettings | None = None) -> RecordingFeatures:
     """Read, clean and measure one recording; of one that cannot be used an InputError says why."""
     settings = settings or MegSettings()
     if found.problem:
@@ -68,7 +68,7 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
     channels = header.channels.with_bads(found.bads)
     mains = found.mains or settings.mains
     made = decimated(recording, settings)
-    quality = judge(
+    quality = assess_quality(
         made.field,
         made.rate,
         made.extent,
@@ -81,10 +81,10 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
     )
     check_usable(found.path, made, quality, settings)
     names = [channels.names[row] for row in made.rows]
-    cleaning = without_heart(made, quality, names, settings.heart)
+    cleaning = remove_cardiac(made, quality, names, settings.heart)
     density = spectrum(made, quality)
-    values = measure(made, quality, density, wanted, channels, mains)
-    return Extracted(
+    values = recording_features(made, quality, density, wanted, channels, mains)
+    return RecordingFeatures(
         features=pd.DataFrame(
             {"feature": [each.name for each in wanted], "value": [values[each] for each in wanted]}
         ),
@@ -108,7 +108,7 @@ def extract(found: Found, settings: MegSettings | None = None) -> Extracted:
 
 
 def _parcels(
-    found: Found,
+    found: RecordingFile,
     made: Decimated,
     quality: Quality,
     names: list[str],
@@ -157,7 +157,7 @@ def quality_row(
     density: Spectrum,
     channels: Channels,
     mains: float,
-    cleaning: Cleaning,
+    cleaning: ArtefactRemoval,
 ) -> dict[str, Any]:
     """Return what a reader of the quality page sees of a recording."""
     bad = [

@@ -8,18 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketadask.features.meg import registry
-from ketadask.features.meg.courses import COURSE_MEASURES, courses
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.registry import ALL, Feature
 from ketadask.features.meg.stream import Decimated
+from ketadask.features.meg.time_courses import COURSE_MEASURES, compute_courses
 from ketadask.kernels.coupling import coupling
-from ketadask.kernels.spectra import (
-    aperiodic,
-    in_band,
-    peak_frequency,
-    spectral_entropy,
-    welch,
-)
+from ketadask.kernels.spectra import aperiodic, in_band, peak_frequency, spectral_entropy, welch
 from ketadask.sources.meg.channels import Channels
 
 _COUPLING = ("aec", "wpli", "imcoh")
@@ -44,7 +38,7 @@ def spectrum(made: Decimated, quality: Quality) -> Spectrum:
     return Spectrum(np.fft.rfftfreq(length, 1 / made.rate), density)
 
 
-def measure(
+def recording_features(
     made: Decimated,
     quality: Quality,
     found: Spectrum,
@@ -130,7 +124,7 @@ def _course_measures(
     if not measures and not bands:
         return {}
     highest = max([registry.COUPLING_BANDS[band][1] for band in bands], default=0.0) + 1.0
-    found = courses(
+    found = compute_courses(
         made.field, made.rate, quality, broad=registry.BROAD, highest=highest, measures=measures
     )
     values = {(name, ""): found.measures[name] for name in measures}

@@ -16,7 +16,7 @@ from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.stream import Decimated
 from ketadask.kernels.covariance import band_covariance
 from ketadask.kernels.spectra import in_band
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.meg.anatomy import Anatomy, read_forward, read_parcels
 from ketadask.sources.meg.channels import bare_name
 

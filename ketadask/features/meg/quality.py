@@ -63,7 +63,7 @@ class Quality:
         return next((k for k in range(most, 0, -1) if self.starts(k).size), 0)
 
 
-def judge(
+def assess_quality(
     field: np.ndarray,
     rate: float,
     extent: np.ndarray,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketadask.features.meg.settings import CORE, FULL, POWER
-from ketadask.schema import InputError, nearest
+from ketadask.schema.errors import InputError, nearest
 
 BANDS = {
     "delta": (1.0, 4.0),
@@ -42,7 +42,7 @@ SPECTRUM, COURSE, COUPLING = "spectrum", "course", "coupling"
 
 
 @dataclass(frozen=True)
-class Family:
+class FeatureGroup:
     """Features of one kind: what they are, in which bands, and from what they are measured."""
 
     name: str
@@ -55,25 +55,25 @@ class Family:
 FAMILIES = {
     family.name: family
     for family in (
-        Family("power", "power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS)),
-        Family("relative", "relative power", "log10 share", SPECTRUM, tuple(ENIGMA_BANDS)),
-        Family("exponent", "aperiodic exponent", "", SPECTRUM),
-        Family("offset", "aperiodic offset", "log10 fT2/Hz", SPECTRUM),
-        Family("peak", "alpha peak", "Hz", SPECTRUM),
-        Family("entropy", "spectral entropy", "", SPECTRUM),
-        Family("activity", "Hjorth activity", "log10 fT2", COURSE),
-        Family("mobility", "Hjorth mobility", "", COURSE),
-        Family("complexity", "Hjorth complexity", "", COURSE),
-        Family("lz", "Lempel-Ziv complexity", "", COURSE),
-        Family("aec", "envelope correlation", "r", COUPLING, tuple(COUPLING_BANDS)),
-        Family("wpli", "weighted phase lag index", "", COUPLING, tuple(COUPLING_BANDS)),
-        Family("imcoh", "imaginary coherency", "", COUPLING, tuple(COUPLING_BANDS)),
+        FeatureGroup("power", "power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS)),
+        FeatureGroup("relative", "relative power", "log10 share", SPECTRUM, tuple(ENIGMA_BANDS)),
+        FeatureGroup("exponent", "aperiodic exponent", "", SPECTRUM),
+        FeatureGroup("offset", "aperiodic offset", "log10 fT2/Hz", SPECTRUM),
+        FeatureGroup("peak", "alpha peak", "Hz", SPECTRUM),
+        FeatureGroup("entropy", "spectral entropy", "", SPECTRUM),
+        FeatureGroup("activity", "Hjorth activity", "log10 fT2", COURSE),
+        FeatureGroup("mobility", "Hjorth mobility", "", COURSE),
+        FeatureGroup("complexity", "Hjorth complexity", "", COURSE),
+        FeatureGroup("lz", "Lempel-Ziv complexity", "", COURSE),
+        FeatureGroup("aec", "envelope correlation", "r", COUPLING, tuple(COUPLING_BANDS)),
+        FeatureGroup("wpli", "weighted phase lag index", "", COUPLING, tuple(COUPLING_BANDS)),
+        FeatureGroup("imcoh", "imaginary coherency", "", COUPLING, tuple(COUPLING_BANDS)),
     )
 }
 
 # Power of brain parcels, where a recording has anatomy; their names come with it.
 PARCEL = "parcel"
-_PARCEL_FAMILY = Family(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
+_PARCEL_FAMILY = FeatureGroup(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
 
 # Chosen before any outcome was seen: what this trial's own papers name (gamma power, envelope
 # coupling, slowing), at the scale at which resting MEG is repeatable.
@@ -131,7 +131,7 @@ class Feature:
         return self._family.measure
 
     @property
-    def _family(self) -> Family:
+    def _family(self) -> FeatureGroup:
         return FAMILIES.get(self.family, _PARCEL_FAMILY)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ketadask.features.meg.settings import MegSettings
 from ketadask.kernels.decimation import decimate, low_pass
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import GRADIOMETER, MAGNETOMETER, PLANAR, Channels
 from ketadask.sources.meg.compensation import Compensator, compensator
 from ketadask.sources.meg.recording import Recording

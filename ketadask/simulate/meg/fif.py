@@ -8,8 +8,8 @@ from typing import Any
 import mne
 import numpy as np
 
-from ketadask.simulate.meg.sensors import Helmet
-from ketadask.simulate.meg.signals import Field, Planted, simulated_field
+from ketadask.simulate.meg.helmet import Helmet
+from ketadask.simulate.meg.signals import Field, MegTruth, simulated_field
 
 _FEMTO = 1e-15
 _GRADIOMETER, _REFERENCE_MAGNETOMETER = 5001, 5002
@@ -39,7 +39,7 @@ class SimulatedRaw(mne.io.BaseRaw):
 def write_recording(
     path: Path,
     helmet: Helmet,
-    planted: Planted | None = None,
+    planted: MegTruth | None = None,
     *,
     seconds: float = 20.0,
     rate: float = 1200.0,
@@ -51,13 +51,13 @@ def write_recording(
     Examples
     --------
     >>> import tempfile
-    >>> from ketadask.simulate.meg.sensors import helmet
+    >>> from ketadask.simulate.meg.helmet import helmet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write_recording(Path(folder) / "sub-01_meg.fif", helmet(10), seconds=2)
     ...     int(mne.io.read_raw_fif(path, verbose="error").n_times)
     2400
     """
-    made = simulated_field(helmet, planted or Planted(), seconds=seconds, rate=rate, seed=seed)
+    made = simulated_field(helmet, planted or MegTruth(), seconds=seconds, rate=rate, seed=seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = SimulatedRaw(made)
     raw.save(

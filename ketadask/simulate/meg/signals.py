@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ketadask.simulate.meg.sensors import Helmet
+from ketadask.simulate.meg.helmet import Helmet
 from ketadask.simulate.trial import generator
 
 _SOURCES, _WHITE = 1, 2
@@ -19,7 +19,7 @@ _ALPHA_WIDTH = 1.0
 
 
 @dataclass(frozen=True)
-class Planted:
+class MegTruth:
     """What a simulated recording holds.
 
     Attributes
@@ -82,7 +82,7 @@ class Field:
     """
 
     helmet: Helmet
-    planted: Planted
+    planted: MegTruth
     seed: int
     rate: float
     length: int
@@ -131,7 +131,7 @@ class Field:
 
 
 def simulated_field(
-    helmet: Helmet, planted: Planted, *, seconds: float, rate: float = 1200.0, seed: int = 0
+    helmet: Helmet, planted: MegTruth, *, seconds: float, rate: float = 1200.0, seed: int = 0
 ) -> Field:
     """Draw the sources of a recording; everything else is drawn when a window is made."""
     length = round(seconds * rate)
@@ -140,7 +140,7 @@ def simulated_field(
 
 
 def draw_sources(
-    planted: Planted, length: int, rate: float, rng: np.random.Generator
+    planted: MegTruth, length: int, rate: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw ten sources (source, time), float32 in fT.
 
@@ -178,7 +178,7 @@ def _shaped(
     return np.fft.ifft(both)
 
 
-def _surroundings(time: np.ndarray, planted: Planted, references: int) -> np.ndarray:
+def _surroundings(time: np.ndarray, planted: MegTruth, references: int) -> np.ndarray:
     """Return what the references see: mains with harmonics, and slow drifts."""
     number = np.arange(references)[:, None]
     slow = np.sin(2 * np.pi * (0.05 + 0.01 * number) * time + number)
@@ -194,7 +194,7 @@ def heart_pattern(helmet: Helmet) -> np.ndarray:
     return made
 
 
-def _beats(time: np.ndarray, planted: Planted) -> np.ndarray:
+def _beats(time: np.ndarray, planted: MegTruth) -> np.ndarray:
     """Return the course of the heart: a sharp wave per beat and a slow one after it."""
     period = 60.0 / planted.pulse
     last = int(time[-1] / period) + 2 if time.size else 0
@@ -213,7 +213,7 @@ def _mains(time: np.ndarray, frequency: float) -> np.ndarray:
 
 
 def _add_bursts(
-    made: np.ndarray, noise: np.ndarray, time: np.ndarray, planted: Planted, helmet: Helmet
+    made: np.ndarray, noise: np.ndarray, time: np.ndarray, planted: MegTruth, helmet: Helmet
 ) -> None:
     rows = [k for k, name in enumerate(helmet.names) if name[2] in "TF"]
     for first, seconds in planted.bursts:

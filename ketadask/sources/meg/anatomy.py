@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 _FORWARD, _PARCELS = re.compile(r"[-_]fwd\.fif$"), "_parcels.tsv"
 _SESSION = re.compile(r"_(ses-[^_-]+)[_-]")

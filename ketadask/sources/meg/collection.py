@@ -11,16 +11,16 @@ from typing import Any
 import xarray as xr
 
 from ketadask import names as nm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
+from ketadask.sources.cells import read_object
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import MegBackend
-from ketadask.sources.meg.events import called_bad
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
     mains_frequency,
+    read_bad_segments,
     read_channels,
-    read_object,
     sampling_rate,
 )
 
@@ -29,7 +29,7 @@ _RATE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordingFile:
     """A recording of a study by its paths; what is said of it beside it.
 
     ``participant`` and ``session`` carry their prefixes, session is empty where there is none.
@@ -50,7 +50,9 @@ class Found:
     bad_spans: tuple[tuple[float, float], ...] = ()
 
 
-def find_recordings(root: Path | str, task: str = "rest", *, anatomy: bool = False) -> list[Found]:
+def find_recordings(
+    root: Path | str, task: str = "rest", *, anatomy: bool = False
+) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
     A sidecar that cannot be read, or that has no recording, is kept as the ``problem`` of its
@@ -129,7 +131,7 @@ def open_recordings(
     return tree
 
 
-def open_found(found: Found, *, grade: int | None = None) -> xr.Dataset:
+def open_found(found: RecordingFile, *, grade: int | None = None) -> xr.Dataset:
     """Open one recording and compare it with its sidecar."""
     if found.problem:
         raise InputError(found.problem, file=found.path)
@@ -147,7 +149,7 @@ def open_found(found: Found, *, grade: int | None = None) -> xr.Dataset:
     return dataset
 
 
-def unusable(found: Sequence[Found]) -> dict[str, str]:
+def unusable(found: Sequence[RecordingFile]) -> dict[str, str]:
     """Return by name why recordings cannot be opened; headers and sidecars are read, no values."""
     reasons = {}
     for each in found:
@@ -158,7 +160,7 @@ def unusable(found: Sequence[Found]) -> dict[str, str]:
     return reasons
 
 
-def check_rate(found: Found, rate: float) -> None:
+def check_rate(found: RecordingFile, rate: float) -> None:
     """Say so where a recording has another rate than its sidecar says."""
     if found.rate is not None and abs(found.rate - rate) > _RATE_TOLERANCE * rate:
         raise InputError(
@@ -168,7 +170,7 @@ def check_rate(found: Found, rate: float) -> None:
         )
 
 
-def check_spans(found: Found, seconds: float) -> None:
+def check_spans(found: RecordingFile, seconds: float) -> None:
     """Say so where events call something bad that begins after a recording has ended."""
     late = [first for first, _ in found.bad_spans if first > seconds]
     if late:
@@ -182,7 +184,7 @@ def check_spans(found: Found, seconds: float) -> None:
         )
 
 
-def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> Found:
+def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> RecordingFile:
     bids_path, *others = sorted(of_one_name, key=lambda each: str(each.fpath))
     path = bids_path.fpath
     stem = _stem(path)
@@ -198,13 +200,13 @@ def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> Found:
             about["bads"] = tuple(bad_channels(read_channels(table)))
         # Only beside it: what is bad in one recording is not in another, so none is inherited.
         if (events := path.with_name(f"{stem}_events.tsv")).exists():
-            about["bad_spans"] = called_bad(events)
+            about["bad_spans"] = read_bad_segments(events)
         about["empty_room"] = _empty_room(root, bids_path)
         if anatomy:
             about["anatomy"] = find_anatomy(root, *_who(bids_path))
     except InputError as error:
         about["problem"] = str(error)
-    return Found(str(path), *_who(bids_path), stem, **about)
+    return RecordingFile(str(path), *_who(bids_path), stem, **about)
 
 
 def _refuse(bids_path: Any, others: list[Any]) -> None:
@@ -217,9 +219,9 @@ def _refuse(bids_path: Any, others: list[Any]) -> None:
     )
 
 
-def _lonely(bids_path: Any) -> Found:
+def _lonely(bids_path: Any) -> RecordingFile:
     path, stem = bids_path.fpath, _stem(bids_path.fpath)
-    return Found(
+    return RecordingFile(
         str(path), *_who(bids_path), stem, problem="the sidecar has no recording beside it"
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 HIGHEST = 3
 

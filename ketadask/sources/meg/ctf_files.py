@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 
 _HEADER, _WORD = 8, 4
 _TRIAL_LENGTH_AT = 1288  # bytes into .res4: int32 time points per trial, int16 channels

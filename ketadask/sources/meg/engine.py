@@ -12,11 +12,11 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from ketadask import names as nm
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import Channels
 from ketadask.sources.meg.compensation import HIGHEST
 from ketadask.sources.meg.recording import Recording, is_recording
-from ketadask.sources.meg.seconds import seconds
+from ketadask.sources.meg.time_index import time_coordinate
 
 
 class LazyField(BackendArray):
@@ -103,7 +103,7 @@ class MegBackend(BackendEntrypoint):
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
         channels = header.channels.with_bads(bads)
         dataset = xr.Dataset({nm.FIELD: lazy}, channel_coordinates(channels), attributes)
-        dataset = dataset.assign_coords(seconds(header.length, header.rate))
+        dataset = dataset.assign_coords(time_coordinate(header.length, header.rate))
         return dataset.drop_vars(list(dropped), errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

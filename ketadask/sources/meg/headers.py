@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import Channels, bare_name, kind_of_coil, place_of
 from ketadask.sources.meg.compensation import compensation_matrices
 from ketadask.sources.meg.ctf_files import bad_segments, ctf_files, from_beginning

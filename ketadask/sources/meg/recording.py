@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ketadask.schema import InputError
+from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import unreadable
 from ketadask.sources.meg.compensation import compensator
 from ketadask.sources.meg.headers import Header, read_header

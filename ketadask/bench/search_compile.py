@@ -1,0 +1,46 @@
+"""What the first search costs: compiling, and loading what was compiled before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from tempfile import TemporaryDirectory
+from typing import Any
+
+_CHILD = "from ketadask.bench.search_compile import first_search; first_search()"
+
+
+def first_search() -> None:
+    """Search a small problem twice; print what the first time took longer, as JSON."""
+    from ketadask.bench.synthetic import problem
+    from ketadask.kernels.exact import search_literals
+
+    made = problem(20, 6)
+    seconds = []
+    for _ in range(2):
+        started = time.process_time()
+        search_literals(made.literals.holds, made.trial.score, made.literals.feature, keep=3)
+        seconds.append(time.process_time() - started)
+    print(json.dumps(seconds[0] - seconds[1]))
+
+
+def compile_times() -> dict[str, Any]:
+    """Return processor seconds to compile the search (``cold``) and to load it (``cached``).
+
+    Each is measured in a fresh process; the cache is a new folder, so yours stays as it is.
+    """
+    with TemporaryDirectory(prefix="ketadask-bench-") as folder:
+        cold = _first_search(folder)
+        cached = _first_search(folder)
+    return {"cold": cold, "cached": cached}
+
+
+def _first_search(cache: str) -> float:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    ended = subprocess.run(
+        [sys.executable, "-c", _CHILD], env=environment, capture_output=True, text=True, check=True
+    )
+    return float(json.loads(ended.stdout))

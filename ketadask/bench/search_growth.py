@@ -1,0 +1,174 @@
+"""Whole searches, timed: depth by depth, over relabelled trials, and as trials grow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketadask.bench.ceiling import COUNTS
+from ketadask.bench.synthetic import FEATURES, UNITS, problem
+from ketadask.bench.timing import fastest, medians, peak_memory
+from ketadask.cohort.relabel import relabel
+from ketadask.kernels.popcount import words_for
+from ketadask.search.persona_search import PersonaSearch
+
+if TYPE_CHECKING:
+    from ketadask.kernels.result import SearchResult
+    from ketadask.search.problem import SearchProblem
+
+RELABELLINGS = 20
+AT_MOST = {(3, "all", 1): 0.15, (3, "train", 100): 0.05, (4, "all", 100): 1.0}
+GROWING_FEATURES = (90, 180, 360, 720, 1440)
+GROWING_UNITS = (63, 126, 252, 504, 1000)
+
+
+def depths(
+    *,
+    units: int = UNITS,
+    features: int = FEATURES,
+    keep: int = 100,
+    relabellings: int = RELABELLINGS,
+    deepest: int = 4,
+) -> dict[str, Any]:
+    """Search relabelled trials at every depth, on all units and on the train side of a split.
+
+    Returns
+    -------
+    ``literals``, ``rows`` (a dict per depth, side and length of the list; seconds are medians
+    over the relabelled trials, candidates are conjunctions on distinct features) and
+    ``peak_memory`` of the whole process in MB.
+    """
+    made = problem(units, features)
+    half = train_side(units)
+    rows = []
+    for depth in range(2, deepest + 1):
+        for side, count in (("all", 1), ("all", keep), ("train", keep)):
+            train = half if side == "train" else None
+            row, found = _depth(made, depth, train, count, relabellings)
+            rows.append(
+                {
+                    "depth": depth,
+                    "units": units if train is None else int(train.sum()),
+                    "keep": count,
+                    "candidates": made.literals.candidates(depth),
+                    **row,
+                    "candidates_per_second": made.literals.candidates(depth) / row["seconds"],
+                    "screened": int(np.median([each.screened for each in found])),
+                    "proven": all(each.proven for each in found),
+                    "at_most": AT_MOST.get((depth, side, count)),
+                }
+            )
+    return {"literals": len(made.literals), "rows": rows, "peak_memory": peak_memory()}
+
+
+def train_side(units: int) -> np.ndarray:
+    """Return the larger half of the units, drawn at random: bool (unit,)."""
+    rng = np.random.default_rng(np.random.SeedSequence(7))
+    return rng.permutation(units) < (units + 1) // 2
+
+
+def _depth(
+    made: SearchProblem, depth: int, train: np.ndarray | None, keep: int, relabellings: int
+) -> tuple[dict[str, float], list[SearchResult]]:
+    search = PersonaSearch(max_literals=depth, keep=keep, polarity="favourable")
+    found: list[SearchResult] = []
+
+    def call(index: int) -> Callable[[], None]:
+        rows, _ = relabel(made.trial, seed=7, index=index)
+        return lambda: found.append(search.solve(made, train=train, rows=rows))
+
+    call(0)()
+    found.clear()
+    return medians([call(index) for index in range(relabellings)]), found
+
+
+def many_words(
+    ceiling: float,
+    *,
+    units: tuple[int, ...] = (1000, 10_000),
+    features: int = FEATURES,
+    width: int = 1000,
+    keep: int = 100,
+    repeats: int = 5,
+) -> list[dict[str, Any]]:
+    """Search large cohorts, where bounds do not prune and the raw rate counts.
+
+    Whole searches are timed, from truth values to the list of the best, and held against
+    ``ceiling`` (words/s) by the words they count: nine per word of every candidate screened.
+    """
+    rows = []
+    for count in units:
+        made = problem(count, features)
+        kinds = {
+            "exhaustive": PersonaSearch(max_literals=2, keep=keep, polarity="favourable"),
+            "beam": PersonaSearch(
+                max_literals=3, keep=keep, polarity="favourable", strategy="beam", width=width
+            ),
+        }
+        for kind, search in kinds.items():
+            found = search.solve(made)
+            seconds = fastest({kind: partial(search.solve, made)}, repeats)[kind]
+            words = COUNTS * words_for(count) * found.screened / seconds
+            rows.append(
+                {
+                    "units": count,
+                    "search": kind,
+                    "depth": search.max_literals,
+                    "cpu_seconds": seconds,
+                    "screened": found.screened,
+                    "candidates_per_second": found.screened / seconds,
+                    "words": words,
+                    "ratio": words / ceiling,
+                    "proven": found.proven,
+                }
+            )
+    return rows
+
+
+def growth(
+    *,
+    features: tuple[int, ...] = GROWING_FEATURES,
+    units: tuple[int, ...] = GROWING_UNITS,
+    depth: int = 3,
+    relabellings: int = 5,
+    patience: float = 30.0,
+) -> list[dict[str, Any]]:
+    """Time the search of the best persona as features, then units, become more.
+
+    Each size is searched in ``relabellings`` relabelled trials, in fewer where those searched
+    already took ``patience`` seconds.
+    """
+    sizes = [(UNITS, count) for count in features] + [(count, FEATURES) for count in units]
+    search = PersonaSearch(max_literals=depth, keep=1, polarity="favourable")
+    search.solve(problem(20, 10))
+    search.solve(problem(130, 10))
+    rows = []
+    for unit_count, feature_count in dict.fromkeys(sizes):
+        made = problem(unit_count, feature_count)
+        found: list[SearchResult] = []
+        spent: list[float] = []
+        while len(spent) < relabellings and sum(spent) < patience:
+            order, _ = relabel(made.trial, seed=7, index=len(spent))
+            started = time.process_time()
+            found.append(search.solve(made, rows=order))
+            spent.append(time.process_time() - started)
+        candidates = made.literals.candidates(depth)
+        seconds = float(np.median(spent))
+        rows.append(
+            {
+                "units": unit_count,
+                "features": feature_count,
+                "literals": len(made.literals),
+                "candidates": candidates,
+                "relabellings": len(spent),
+                "cpu_seconds": seconds,
+                "candidates_per_second": candidates / seconds,
+                "screened": int(np.median([each.screened for each in found])),
+                "proven": all(each.proven for each in found),
+            }
+        )
+    return rows

@@ -1,1 +1,0 @@
-"""Simulated studies as a graph: what a design could detect."""

@@ -1,0 +1,43 @@
+"""The search in ten lines: every conjunction, one after the other. What the fast one must equal."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from ketadask.kernels.q_statistic import centre
+
+
+def brute_force(
+    holds: np.ndarray,
+    score: np.ndarray,
+    feature: np.ndarray,
+    *,
+    max_literals: int,
+    min_support: int,
+    keep: int,
+    objective: str,
+    by_features: bool = False,
+    arm: np.ndarray | None = None,
+    min_arm: int = 0,
+    family: np.ndarray | None = None,
+    min_families: int = 1,
+) -> list[tuple[float, tuple[int, ...]]]:
+    """Return [(q, ids)] of the K best personas, best first; arguments as `exact.search`."""
+    scores, best = centre(score, objective), dict[object, tuple]()
+    for size in range(1, max_literals + 1):
+        for ids in combinations(range(len(holds)), size):
+            cover, used = holds[list(ids)].all(axis=0), frozenset(feature[list(ids)])
+            held = [] if arm is None else [(cover & (arm == a)).sum() for a in (0, 1)]
+            families = 1 if family is None else len(set(family[list(ids)]))
+            if (
+                min_support <= cover.sum() < cover.size
+                and len(used) == size
+                and min(held, default=min_arm) >= min_arm
+                and families >= min_families
+            ):
+                q = scores.centred[cover].sum() / scores.denominator[cover.sum()]
+                key = used if by_features else cover.tobytes()
+                best[key] = min(best.get(key, (np.inf,)), (-q, size, ids))
+    return [(-q, ids) for q, _, ids in sorted(best.values())[:keep]]

@@ -1,0 +1,1 @@
+"""The pipeline floor: stages as values, executors, and the one road that runs them."""

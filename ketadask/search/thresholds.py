@@ -1,0 +1,56 @@
+"""Thresholds a persona has to pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class GateThresholds:
+    """Largest p and smallest Cohen's d of the published gate; p serves the interaction, too."""
+
+    p: float = 0.05
+    d: float = 0.5
+
+    def passed(
+        self, made: Mapping[str, np.ndarray], sign: np.ndarray | float
+    ) -> dict[str, np.ndarray]:
+        """Return by gate whether each persona passes it.
+
+        Parameters
+        ----------
+        made
+            What `ketadask.kernels.gates.gates` returned.
+        sign
+            1 where the persona claims more benefit, -1 where it claims less.
+
+        Examples
+        --------
+        >>> made = {"p": 0.01, "d": np.array([0.6, -0.6]), "interaction_p": 0.2, "interaction": 1.0}
+        >>> Gates().passed(made, -1.0)["published"]
+        array([False,  True])
+        """
+        return {
+            "published": (made["p"] < self.p) & (sign * made["d"] > self.d),
+            "heterogeneity": (made["interaction_p"] < self.p) & (sign * made["interaction"] > 0),
+        }
+
+
+def support_floor(units: int, min_support: int | None = None) -> int:
+    """Return the fewest units a persona must hold when ``units`` are searched.
+
+    The default, the larger of 8 and 20 % of the units, keeps small trials off the ceiling where
+    some candidate separates any data.
+
+    Examples
+    --------
+    >>> support_floor(63), support_floor(32), support_floor(63, min_support=5)
+    (13, 8, 5)
+    """
+    if min_support is not None:
+        return min_support
+    return max(8, math.ceil(units / 5))

@@ -1,0 +1,173 @@
+"""The search on bare arrays, for people with their own data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.kernels.equivalents import count_equivalents
+from ketadask.kernels.exact import search_packed
+from ketadask.kernels.result import SearchResult
+from ketadask.schema.errors import InputError, nearest
+from ketadask.search.encoding import encode_values
+from ketadask.search.literals import Literals
+from ketadask.search.thresholds import support_floor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def top_personas(
+    X: np.ndarray | pd.DataFrame,
+    score: np.ndarray | pd.Series,
+    *,
+    max_literals: int = 3,
+    min_support: int | None = None,
+    keep: int = 100,
+    cuts: int = 6,
+    intervals: bool = False,
+    objective: str = "heterogeneity",
+    polarity: str = nm.FAVOURABLE,
+    distinct: str = "covers",
+    strategy: str = "exact",
+    families: Sequence[str] | None = None,
+    min_families: int = 1,
+    explicit: Mapping[str, Sequence[float]] | None = None,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    priority: Sequence[str] | None = None,
+    nodes: int | None = None,
+    seconds: float | None = None,
+    equivalents: bool | None = None,
+) -> pd.DataFrame:
+    """Find the K best personas of a table of features and one score per row, exactly.
+
+    Parameters
+    ----------
+    X
+        (unit, feature) numbers, NaN where missing; column names are used where there are any.
+    score
+        (unit,) whose mean over a set of units estimates the benefit in that set.
+    families
+        Family of each feature, for ``min_families``, ``include``, ``exclude`` and ``priority``.
+    equivalents
+        Whether the other conjunctions with the same cover are counted; by default they are
+        where personas have up to 3 literals.
+
+    Other settings as in `PersonaSearch`.
+
+    Returns
+    -------
+    A row per persona, best first: rank, persona (text), features, cuts (pairs low, high), q,
+    support, mean score inside and outside, number of literals, aliases, and equivalents where
+    counted. ``attrs`` holds saturation, candidates, nodes, screened, proven, gap, upper, strategy
+    and seconds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 5))
+    >>> score = 2.0 * ((X[:, 1] > 0) & (X[:, 3] <= 0)) + rng.normal(size=60)
+    >>> best = top_personas(X, score, max_literals=2, keep=1)
+    >>> best.features[0], best.attrs["proven"]
+    (('x1', 'x3'), True)
+    """
+    values, names, score = _arrays(X, score)
+    if polarity not in nm.POLARITIES:
+        raise InputError(
+            "unknown polarity", value=polarity, remedy=nearest(polarity, nm.POLARITIES)
+        )
+    started = time.perf_counter()
+    literals = encode_values(
+        values, names=names, families=families, cuts=cuts, intervals=intervals, explicit=explicit,
+        include=include, exclude=exclude, priority=priority,
+    )  # fmt: skip
+    found = search_packed(
+        literals.rows,
+        -score if polarity == nm.UNFAVOURABLE else score,
+        literals.feature,
+        family=literals.family,
+        max_literals=max_literals,
+        min_support=support_floor(len(score), min_support),
+        min_families=min_families,
+        keep=keep,
+        objective=objective,
+        distinct=distinct,
+        strategy=strategy,
+        nodes=nodes,
+        seconds=seconds,
+    )
+    spent = time.perf_counter() - started
+    counted = max_literals if (max_literals <= 3 if equivalents is None else equivalents) else 0
+    table = personas_table(found, literals, score, counted)
+    table.attrs = {
+        "saturation": found.saturation,
+        "candidates": literals.candidates(max_literals),
+        "nodes": found.nodes,
+        "screened": found.screened,
+        "proven": found.proven,
+        "gap": found.gap,
+        "upper": found.upper,
+        "strategy": strategy,
+        "seconds": spent,
+    }
+    return table
+
+
+def personas_table(
+    found: SearchResult, literals: Literals, score: np.ndarray, counted: int = 0
+) -> pd.DataFrame:
+    """Return what a search found as a table; equivalents are counted of ``counted`` literals."""
+    import pandas as pd
+
+    inside = literals.conjunction(found.ids)
+    used = [[int(i) for i in row if i >= 0] for row in found.ids]
+    table = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(found.q) + 1),
+            "persona": [literals.sentence(row) for row in found.ids],
+            "features": [tuple(literals.features_of(row)) for row in found.ids],
+            "cuts": [
+                tuple((float(literals.low[i]), float(literals.high[i])) for i in row)
+                for row in used
+            ],
+            "q": found.q,
+            "support": found.support,
+            "mean_inside": [float(score[each].mean()) for each in inside],
+            "mean_outside": [float(score[~each].mean()) for each in inside],
+            "n_literals": found.n_literals.astype(int),
+            "aliases": ["; ".join(literals.aliases[i] for i in row if literals.aliases[i])
+                        for row in used],
+        }
+    )  # fmt: skip
+    if counted:
+        holds = literals.holds
+        table["equivalents"] = [
+            count_equivalents(holds, literals.feature, each, counted) - 1 for each in inside
+        ]
+    return table
+
+
+def _arrays(X: Any, score: Any) -> tuple[np.ndarray, list[str] | None, np.ndarray]:
+    """Return values, column names and scores as arrays, or say what is wrong with them."""
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    try:
+        values = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "features must be numbers", where="X", value=str(error),
+            remedy="encode categories as numbers, or drop the column",
+        ) from error  # fmt: skip
+    if values.ndim != 2:
+        raise InputError("features must have two dimensions", where="X", value=values.shape)
+    scores = np.asarray(score, dtype=np.float64)
+    if scores.shape != (len(values),):
+        raise InputError(
+            "needs one score per row of X", where="score", value=scores.shape,
+            remedy=f"give {len(values)} scores",
+        )  # fmt: skip
+    return values, names, scores

@@ -1,0 +1,136 @@
+"""Recordings of a whole simulated study, in BIDS, beside its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ketadask.schema.errors import InputError
+from ketadask.simulate.folder import write_json
+from ketadask.simulate.meg.helmet import Helmet, helmet
+from ketadask.simulate.meg.signals import MegTruth
+from ketadask.simulate.trial import generator
+
+_PERSON, _FLAWS = 3, 1
+TASK = "rest"
+
+
+def write_recordings(
+    folder: Path,
+    participants: Sequence[str],
+    sessions: Sequence[str] = ("ses-p1d0", "ses-p2d0"),
+    *,
+    seconds: float = 20.0,
+    sensors: int = 30,
+    rate: float = 300.0,
+    seed: int = 0,
+    flaws: bool = False,
+) -> list[Path]:
+    """Write one resting recording per participant and session, with sidecars.
+
+    Participants differ in alpha frequency, slope and levels, their recordings hardly do: that is
+    what makes MEG worth looking at before an infusion. Person k is drawn from (seed, k) and does
+    not depend on how many there are.
+
+    Parameters
+    ----------
+    folder
+        The study folder; ``sub-*/ses-*/meg/`` are made in it.
+    participants, sessions
+        Names with their prefixes.
+    seconds, sensors, rate
+        Length, number of sensors (273 are a whole helmet) and time points per second.
+    flaws
+        Whether some recordings have a broken sensor, a burst of muscle activity, or mains.
+    """
+    try:
+        from ketadask.simulate.meg.fif import write_recording
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"recordings are written by the package {error.name}",
+            where="recordings",
+            remedy='install it by pip install "ketadask[meg]", or choose 0',
+        ) from error
+    head = helmet(sensors, references=min(6, sensors))
+    written = []
+    for number, participant in enumerate(participants):
+        planted = draw_person(generator(seed, number, _PERSON))
+        for visit, session in enumerate(sessions):
+            stem = f"{participant}_{session}_task-{TASK}"
+            place = folder / participant / session / "meg"
+            address = int(generator(seed, number, _PERSON, visit).integers(2**31))
+            path = place / f"{stem}_meg.fif"
+            made = planted
+            if flaws:
+                rng = generator(seed, number, _PERSON, visit, _FLAWS)
+                made = replace(planted, **draw_flaws(rng, head, seconds))
+            write_recording(path, head, made, seconds=seconds, rate=rate, seed=address)
+            write_sidecars(place, stem, head, seconds=seconds, rate=rate, mains=planted.mains)
+            written.append(path)
+    return written
+
+
+def draw_person(rng: np.random.Generator) -> MegTruth:
+    """Draw what a person's rest looks like."""
+    height = rng.lognormal(0.0, 0.5)
+    return MegTruth(
+        exponent=float(np.clip(rng.normal(1.0, 0.15), 0.5, 1.6)),
+        level=float(60 * rng.lognormal(0.0, 0.2)),
+        alpha=float(np.clip(rng.normal(10.0, 0.9), 8.2, 12.2)),
+        alpha_power=tuple(float(power * height) for power in MegTruth().alpha_power),
+    )
+
+
+def draw_flaws(rng: np.random.Generator, head: Helmet, seconds: float) -> dict[str, Any]:
+    """Draw what is wrong with a recording: nothing in two of three.
+
+    Examples
+    --------
+    >>> from ketadask.simulate.meg.helmet import helmet
+    >>> draw_flaws(np.random.default_rng(3), helmet(10), 60.0)
+    {'noisy': ('MLF11',)}
+    """
+    chance, which, when = rng.random(), int(rng.integers(len(head.names))), rng.random()
+    if chance < 0.12:
+        return {"noisy": (head.names[which],)}
+    if chance < 0.2:
+        return {"flat": (head.names[which],)}
+    if chance < 0.3:
+        return {"bursts": ((float(when * max(seconds - 1.0, 0.0)), 1.0),)}
+    return {"mains_left": 60.0} if chance < 0.33 else {}
+
+
+def write_sidecars(
+    place: Path,
+    stem: str,
+    head: Helmet,
+    *,
+    seconds: float,
+    rate: float,
+    mains: float,
+    bad: Sequence[str] = (),
+) -> None:
+    """Write ``_meg.json`` and ``_channels.tsv`` beside a recording."""
+    place.mkdir(parents=True, exist_ok=True)
+    about: dict[str, Any] = {
+        "TaskName": TASK,
+        "Manufacturer": "CTF",
+        "PowerLineFrequency": mains,
+        "SamplingFrequency": rate,
+        "SoftwareFilters": "n/a",
+        "DewarPosition": "upright",
+        "DigitizedLandmarks": False,
+        "DigitizedHeadPoints": False,
+        "RecordingDuration": seconds,
+        "MEGChannelCount": len(head.names),
+        "MEGREFChannelCount": len(head.references),
+    }
+    write_json(place / f"{stem}_meg.json", about)
+    lines = ["name\ttype\tunits\tstatus"]
+    lines += [f"{n}\tMEGGRADAXIAL\tT\t{'bad' if n in bad else 'good'}" for n in head.names]
+    lines += [f"{name}\tMEGREFMAG\tT\tgood" for name in head.references]
+    (place / f"{stem}_channels.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

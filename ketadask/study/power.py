@@ -1,0 +1,181 @@
+"""Could this study find anything? Said before it runs, from its size and its search alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ketadask.pipeline.run import run_stage
+from ketadask.study.from_settings import search_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketadask.config.study import StudySettings
+    from ketadask.inference.power import Scenario
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.study.study import Study
+
+EFFECTS = (0.8, 1.2, 2.1)
+COVERAGE = 0.35
+SHORT_LIST = 20
+"""Features a study could have written down before looking."""
+
+FEWEST, MOST, STEP = 20, 60, 10
+_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class PowerPreview:
+    """How many of some simulated studies of this size detected a large persona.
+
+    Parameters
+    ----------
+    scenario
+        What was simulated.
+    detected, simulations
+        How often it was ``supported``, of how many.
+    high
+        Upper end of the 95 % interval of that share.
+    """
+
+    scenario: Scenario
+    detected: int
+    simulations: int
+    high: float
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether even this persona would rather be missed than found."""
+        return self.high < 0.5
+
+
+def size_of(study: Study) -> tuple[int, int]:
+    """Return participants and features as the study's tables have them."""
+    from ketadask import names as nm
+    from ketadask.study.from_settings import awaited, read_cohort, units_of
+    from ketadask.study.paths import prepare_data
+
+    settings = study.settings
+    cohort = read_cohort(settings, prepare_data(settings, study.out, study.progress))
+    units = units_of(settings, cohort)
+    features = units.sizes[nm.FEATURE] + len(awaited(settings, cohort))
+    return len(set(units[nm.PARTICIPANT].to_numpy().tolist())), features
+
+
+def plan(
+    settings: StudySettings,
+    participants: Sequence[int],
+    features: Sequence[int],
+    effects: Sequence[float] = EFFECTS,
+    coverages: Sequence[float] = (COVERAGE,),
+) -> list[Scenario]:
+    """Return the scenarios of a study: its design and depth, over the sizes given."""
+    from ketadask.inference.power import scenarios
+
+    return scenarios(
+        design=settings.design.kind,
+        participants=participants,
+        features=features,
+        effect=effects,
+        coverage=coverages,
+        literals=min(settings.search.max_literals, *features),
+    )
+
+
+def planned_search(settings: StudySettings) -> PersonaSearch:
+    """Return the study's search without what names its own features and families."""
+    search = search_of(settings)
+    return search.set_params(explicit=None, priority=None, min_families=1, keep=1)
+
+
+def quick_look(settings: StudySettings, participants: int, features: int) -> PowerPreview:
+    """Simulate some studies of this size with a persona as large as the published ones, d = 2.1.
+
+    Takes a few seconds: at least 20 studies, and more where they are fast. A long search is cut
+    off and what it has found so far is taken: after so many nodes, wherever it runs, and by the
+    clock only where units are very many.
+    """
+    from ketadask.inference.power import power_block, summarise_power
+
+    (scenario,) = plan(settings, [participants], [features], [max(EFFECTS)])
+    search = planned_search(settings).set_params(nodes=_NODES, seconds=0.3)
+    begun, tables = time.monotonic(), []
+    for first in range(0, MOST, STEP):
+        tables.append(power_block(scenario, search, (first, first + STEP - 1), seed=settings.seed))
+        if first + STEP >= FEWEST and time.monotonic() - begun > 2.0:
+            break
+    row = summarise_power(scenario, tables, settings.verdict.alpha)
+    count = row["simulations"]
+    return PowerPreview(scenario, round(row["power"] * count), count, row["power_high"])
+
+
+def study_power(
+    study: Study, asked: Sequence[Scenario], *, simulations: int
+) -> tuple[pd.DataFrame, Path]:
+    """Simulate the scenarios on the study's cluster; return the table and the folder it is in.
+
+    A folder ``<name>-power-...`` among the runs holds ``power.csv``, the figure ``power.svg``
+    and the parts, so that what is finished is used again.
+    """
+    import pandas as pd
+
+    from ketadask.cluster.connect import connect
+    from ketadask.inference.power import summarise_power
+    from ketadask.inference.power_graph import power_blocks
+    from ketadask.pipeline.run import require
+    from ketadask.report.power_figure import power_figure, standalone
+    from ketadask.store.fingerprints import code_version, fingerprint
+    from ketadask.store.parts import Parts
+    from ketadask.store.run_folder import RunFolder
+    from ketadask.study.run import SEARCH
+
+    settings = study.settings
+    search = planned_search(settings)
+    told = [vars(each) for each in asked]
+    key = fingerprint(
+        "power", told, search.get_params(), simulations, settings.seed, code_version()
+    )
+    folder = RunFolder.make(study.out, f"{settings.name}-power", key)
+    parts = Parts(folder.path / "studies", key)
+    profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.say
+    with folder.lock(), connect(profile, logs=logs, say=say) as executor:
+        ended = run_stage(
+            "power",
+            "simulated studies",
+            total=len(asked) * simulations,
+            parts=parts,
+            graph=lambda ranges: power_blocks(
+                asked, search, ranges, parts, simulations=simulations, seed=settings.seed
+            ),
+            executor=lambda: executor,
+            progress=study.progress,
+            block=settings.execution.block,
+            task_seconds=settings.execution.task_seconds,
+        )
+        require(ended)
+        studies = parts.read_all("studies", ended.total)
+        rows: list[dict[str, Any]] = [
+            summarise_power(each, [studies[studies["scenario"] == k]], settings.verdict.alpha)
+            for k, each in enumerate(asked)
+        ]
+        table = pd.DataFrame(rows)
+        folder.write_table("power.parquet", table, csv=True)
+        folder.write_text("power.svg", standalone(power_figure(table)))
+    return table, folder.path
+
+
+def default_sizes(participants: int, features: int) -> tuple[list[int], list[int]]:
+    """Return the sizes worth asking about: this study, twice, four times; all and few features.
+
+    Examples
+    --------
+    >>> default_sizes(33, 360), default_sizes(33, 12)
+    (([33, 66, 132], [20, 360]), ([33, 66, 132], [12]))
+    """
+    return [participants, 2 * participants, 4 * participants], sorted(
+        {min(SHORT_LIST, features), features}
+    )

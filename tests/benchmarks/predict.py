@@ -1,0 +1,241 @@
+"""The predictor measured: speed beside scikit-learn, noise, a planted effect.
+
+``ketadask bench predict speed`` runs the same folds through this package and through pipelines of
+scikit-learn, side by side; ``noise`` counts what is found where there is nothing;
+``permutations`` looks whether their p is uniform there; ``planted`` has the published sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.predict.classifier_data import ClassifierData, build_classifier_data
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.folds import FRAMES, POOLED, NestedFolds
+from ketadask.predict.locked import lock
+from ketadask.predict.nested import REFIT, NestedCV
+from ketadask.predict.performance import performance
+from ketadask.predict.permutations import permutation_p, permutation_rows
+from ketadask.predict.preparation import Preparing
+from ketadask.predict.results import nested_cross_validate, statistics
+from tests.benchmarks.planted_cohorts import planted_cohorts
+
+
+def noise(seed: int, n: int, regions: int, sites: int = 4) -> ClassifierData:
+    """Return cases whose labels have nothing to do with their volumes; sites differ in size."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_SIMULATION, 8)))
+    site = rng.choice([f"s{k}" for k in range(sites)], n, p=np.arange(1, sites + 1) / 10)
+    return build_classifier_data(
+        rng.normal(size=(n, regions)), rng.permutation(np.arange(n) % 2), site=site
+    )
+
+
+def small(kind: str, seed: int, *, folds: int = 5, inner: int = 4) -> NestedCV:
+    """Return a small nested cross-validation."""
+    frame = NestedFolds(kind, 1, folds, 1, inner, seed=seed)
+    return NestedCV(frame, Classifier(costs=(2.0**-6, 2.0**-1, 2.0**4)), Preparing())
+
+
+def noise_scores(
+    seed: int,
+    kind: str,
+    n: int,
+    regions: int,
+    spoil: Callable[[ClassifierData], ClassifierData] | None = None,
+) -> dict[str, float]:
+    """Return the statistics of one data set of noise; ``spoil`` may leak labels into volumes."""
+    from ketadask.predict.scikit import one_thread
+
+    made = noise(seed, n, regions)
+    made = made if spoil is None else spoil(made)
+    with one_thread():
+        return statistics(made, small(kind, seed))
+
+
+def noise_p(seed: int, n: int, regions: int, permutations: int) -> dict[str, float]:
+    """Return the permutation p of one data set of noise."""
+    nested = small(POOLED, seed, folds=4, inner=3)
+    return permutation_p(permutation_rows(noise(seed, n, regions), nested, 0, permutations))
+
+
+def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]:
+    """Return the measures of discovery, external and saline cohort of the published sizes."""
+    made = planted_cohorts(seed)
+    told = {"discovery": nested_cross_validate(made.discovery, nested).measures}
+    model = lock(nested, made.discovery)
+    for name in ("external", "saline"):
+        cohort = getattr(made, name)
+        said = model.apply(cohort)
+        told[name] = performance(
+            cohort.label,
+            said["predicted"].to_numpy(),
+            said["decision"].to_numpy(),
+            site=said["site"].to_numpy(),
+        )
+    return told
+
+
+def _ours(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]:
+    from ketadask.predict.scikit import one_thread
+
+    with one_thread():
+        return [nested.fold(made, number) for number in numbers]
+
+
+def _theirs(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]:
+    """The same outer folds by GridSearchCV and pipelines, one vote per inner fold."""
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV
+
+    from ketadask.predict.scikit import one_thread, pipeline
+
+    steps, grid = pipeline(nested.learner)
+    told = []
+    with one_thread():
+        for number in numbers:
+            train, test = nested.frame.outer(made, number)
+            inside = made.take(train)
+            folds = list(nested.frame.inner(inside, number))
+            search = GridSearchCV(
+                steps, grid, scoring="balanced_accuracy", cv=folds, refit=nested.final == REFIT
+            ).fit(inside.value, inside.label)
+            best = clone(steps).set_params(**search.best_params_)
+            models = [clone(best).fit(inside.value[r], inside.label[r]) for r, _ in folds]
+            votes = np.mean([m.predict(made.value[test]) for m in models], axis=0)
+            told.append((search.best_params_["classify__C"], search.best_score_, votes))
+    return told
+
+
+def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict[str, Any]:
+    """Time ``ours`` outer folds here and ``theirs`` of them in scikit-learn, on so many cores.
+
+    The first ``theirs`` folds are compared: candidates, inner scores and votes must be the same.
+    """
+    made = planted_cohorts(seed, sites=1, scanner=0.0).discovery
+    made = build_classifier_data(made.value, made.label, region=made.region)
+    nested = NestedCV(NestedFolds(POOLED, repeats, 10, repeats, 10, seed=seed), Classifier())
+    with ProcessPoolExecutor(workers) as pool:
+        list(pool.map(_idle, range(workers)))
+        seconds_ours, cpu_ours, fast = _timed(pool, partial(_ours, made=made, nested=nested), ours)
+        seconds_theirs, cpu_theirs, plain = _timed(
+            pool, partial(_theirs, made=made, nested=nested), theirs
+        )
+    same = all(
+        f.candidate.cost == c and abs(f.inner_score - s) < 1e-12 and np.array_equal(f.votes, v)
+        for f, (c, s, v) in zip(fast, plain, strict=False)
+    )
+    each_ours, each_theirs = seconds_ours / ours, seconds_theirs / theirs
+    return {
+        "cores": workers,
+        "outer_folds_ours": ours,
+        "outer_folds_scikit_learn": theirs,
+        "outer_folds_compared": min(ours, theirs),
+        "inner_models_per_fold": repeats * 10 * len(nested.learner.candidates),
+        "seconds_ours": seconds_ours,
+        "seconds_scikit_learn": seconds_theirs,
+        "cpu_seconds_per_fold_ours": cpu_ours / ours,
+        "cpu_seconds_per_fold_scikit_learn": cpu_theirs / theirs,
+        "seconds_per_fold_ours": each_ours,
+        "seconds_per_fold_scikit_learn": each_theirs,
+        "times_faster": each_theirs / each_ours,
+        "times_less_cpu": (cpu_theirs / theirs) / (cpu_ours / ours),
+        "same_scores": bool(same),
+    }
+
+
+def _idle(_: int) -> None:
+    import sklearn.model_selection
+    import sklearn.pipeline
+    import sklearn.svm  # noqa: F401
+
+
+def _timed(pool: ProcessPoolExecutor, work: Any, count: int) -> tuple[float, float, list[Any]]:
+    """Return seconds by the clock, seconds of the processors, and what was found."""
+    blocks = [range(k, min(k + 2, count)) for k in range(0, count, 2)]
+    begun = time.perf_counter()
+    found, spent = [], 0.0
+    for block, seconds in pool.map(partial(_spent, work), blocks):
+        found += block
+        spent += seconds
+    return time.perf_counter() - begun, spent, found
+
+
+def _spent(work: Any, numbers: range) -> tuple[list[Any], float]:
+    begun = time.process_time()
+    return work(numbers), time.process_time() - begun
+
+
+def _over(workers: int, work: Any, count: int) -> Iterator[Any]:
+    if workers == 1:
+        yield from map(work, range(count))
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(work, range(count), chunksize=max(1, count // (4 * workers)))
+
+
+def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any]:
+    """Return mean and Monte-Carlo error of each statistic over data sets of noise, per frame."""
+    told = {}
+    for kind in FRAMES:
+        work = partial(noise_scores, kind=kind, n=n, regions=regions)
+        rows = list(_over(workers, work, count))
+        told[kind] = {name: _mean([row[name] for row in rows]) for name in rows[0]}
+    return told
+
+
+def uniform(count: int, n: int, regions: int, permutations: int, workers: int) -> dict[str, Any]:
+    """Return how uniform p is on noise: its mean, and how often it is at or below 5, 10, 50 %."""
+    work = partial(noise_p, n=n, regions=regions, permutations=permutations)
+    rows = list(_over(workers, work, count))
+    told = {}
+    for name in rows[0]:
+        p = np.array([row[name] for row in rows])
+        shares = {f"at most {a}": float((p <= a).mean()) for a in (0.05, 0.1, 0.2, 0.5)}
+        told[name] = {**_mean(list(p)), **shares}
+    return told
+
+
+def _mean(values: Sequence[float]) -> dict[str, float]:
+    array = np.asarray(values)
+    return {"mean": float(array.mean()), "error": float(array.std(ddof=1) / np.sqrt(len(array)))}
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure what is asked for and print it as JSON."""
+    parser = argparse.ArgumentParser("ketadask bench predict", description=__doc__)
+    parser.add_argument("what", choices=["speed", "noise", "permutations", "planted"])
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--data-sets", type=int, default=200)
+    parser.add_argument("--cases", type=int, default=99)
+    parser.add_argument("--regions", type=int, default=185)
+    parser.add_argument("--permutations", type=int, default=19)
+    parser.add_argument("--repeats", type=int, default=10, help="outer and inner repeats of 10")
+    parser.add_argument("--folds", type=int, default=100, help="outer folds of this package")
+    parser.add_argument(
+        "--scikit-folds", type=int, help="outer folds of theirs; as many if not given"
+    )
+    asked = parser.parse_args(list(words))
+    n, regions, workers, count = asked.cases, asked.regions, asked.workers, asked.data_sets
+    if asked.what == "speed":
+        theirs = asked.folds if asked.scikit_folds is None else asked.scikit_folds
+        told = speed(asked.seed, workers, asked.folds, theirs, asked.repeats)
+    elif asked.what == "noise":
+        told = noise_table(count, n, regions, workers)
+    elif asked.what == "permutations":
+        told = uniform(count, n, regions, asked.permutations, workers)
+    else:
+        frame = NestedFolds(POOLED, 2, 10, 2, 10, seed=asked.seed)
+        nested = NestedCV(frame, Classifier(), Preparing(harmonise=True))
+        told = planted_measures(asked.seed, nested)
+    print(json.dumps(told, indent=1))
+    return 0

@@ -1,0 +1,73 @@
+"""How long a user waits for nothing: ``ketadask bench startup``.
+
+Times ``import ketadask`` and the whole of ``ketadask --help``, each in fresh processes, beside a
+Python that does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ketadask.bench.timing import machine_line, show, time_call
+
+IMPORT = "import time; t = time.perf_counter(); import ketadask; print(time.perf_counter() - t)"
+AT_MOST = {"import ketadask": 0.7, "ketadask --help": 1.0}
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; see ``ketadask bench startup --help``."""
+    parser = argparse.ArgumentParser(prog="ketadask bench startup", description=__doc__)
+    parser.add_argument("--runs", type=int, default=7, help="fresh processes of each")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(list(words))
+    found = startup(runs=asked.runs)
+    if asked.json:
+        print(json.dumps(found))
+        return 0
+    show(
+        "Start-up, seconds",
+        {"what": "what", "median": "median", "fastest": "fastest", "at_most": "at most"},
+        found["rows"],
+    )
+    print(machine_line())
+    return 0
+
+
+def startup(*, runs: int = 7) -> dict[str, Any]:
+    """Return ``rows``: what was started, median and fastest seconds, and what is allowed."""
+    module = [sys.executable, "-m", "ketadask", "--help"]
+    nothing = [_process([sys.executable, "-c", "pass"]) for _ in range(runs)]
+    inside = [_inside() for _ in range(runs)]
+    asked = [_process(module) for _ in range(runs)]
+    return {
+        "rows": [
+            {
+                "what": what,
+                "median": statistics.median(each),
+                "fastest": min(each),
+                "at_most": AT_MOST.get(what),
+            }
+            for what, each in (
+                ("python that does nothing", nothing),
+                ("import ketadask", inside),
+                ("ketadask --help", asked),
+            )
+        ]
+    }
+
+
+def _process(command: list[str]) -> float:
+    return time_call(lambda: subprocess.run(command, capture_output=True, check=True)).wall
+
+
+def _inside() -> float:
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
+    )
+    return float(ended.stdout)
