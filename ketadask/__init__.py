@@ -1,6 +1,7 @@
-"""ketadask: who benefits, and what of it is noise.
+"""ketadask: finds and tests who benefits from a drug.
 
-Importing the package imports nothing else: each public name is loaded when it is first used.
+Importing the package imports nothing else: each public name is loaded on first use. The stub
+``__init__.pyi`` tells editors and type checkers where each name is defined.
 """
 
 from importlib import import_module
@@ -8,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_WHERE = {
+_HOMES = {
     "HoldoutSplit": "ketadask.cohort.splits",
     "InputError": "ketadask.schema.errors",
     "PersonaSearch": "ketadask.search.persona_search",
@@ -19,7 +20,7 @@ _WHERE = {
     "null": "ketadask.inference.notebook",
     "open_recordings": "ketadask.sources.meg.collection",
     "open_volumes": "ketadask.sources.freesurfer",
-    "power": "ketadask.inference.power",
+    "power": "ketadask.inference.notebook",
     "read_participants": "ketadask.sources.participants",
     "read_phenotype": "ketadask.sources.phenotype",
     "score_units": "ketadask.cohort.designs",
@@ -27,13 +28,13 @@ _WHERE = {
     "top_personas": "ketadask.search.top_personas",
     "write_report": "ketadask.report.page",
 }
-__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604 - the names are texts
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are texts
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _HOMES:
         raise AttributeError(f"module 'ketadask' has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,7 @@ ACTIVE = "active"
 CONTROL = "control"
 ARMS = (ACTIVE, CONTROL)
 
-# Polarity of a search: who benefits more, who benefits less.
+# Polarity of a search: participants who benefit more, or less, than the others.
 FAVOURABLE = "favourable"
 UNFAVOURABLE = "unfavourable"
 POLARITIES = (FAVOURABLE, UNFAVOURABLE)
@@ -30,7 +30,7 @@ TRAIN = "train"
 HOLDOUT = "holdout"
 SIDES = (TRAIN, HOLDOUT)
 
-# Families of features.
+# Modalities of features.
 DEMOGRAPHIC = "demographic"
 SCALE = "scale"
 VOLUME = "volume"
@@ -43,17 +43,19 @@ FIELD = "field"
 ORDINAL = "ordinal"
 CONTINUOUS = "continuous"
 
-# Words a verdict may use.
+# Verdicts.
 SUPPORTED = "supported"
 SUGGESTIVE = "suggestive"
 NOISE = "not distinguishable from search noise"
 
 # Streams of randomness. Split i draws from SeedSequence(seed, spawn_key=(i,)); everything else
-# draws from SeedSequence(seed, spawn_key=(stream, i)), so no two draws can ever coincide.
+# draws from SeedSequence(seed, spawn_key=(stream, ...)). Each use has its own stream, so no two
+# draws coincide.
 STREAM_RELABELLING = 1
 STREAM_SIMULATION = 2
 STREAM_POWER = 3
 STREAM_FOLD = 4
 STREAM_PERMUTATION = 5
+STREAM_CROSS_FIT = 6
 
 MAX_LITERALS = 4

@@ -28,21 +28,20 @@ def real_data():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def drawn():
-    """Figures of this session by all that they are painted from; each is drawn once.
+def figure_cache():
+    """Draw each figure of this session once, and return the drawings by what they depend on.
 
-    Many studies of the tests are the same, or differ in one thing: the figures it does not reach
-    would be drawn again every time, and take nearly all the time of a page.
+    Many studies of the tests differ in one detail only, and figures take most of a report's time.
     """
-    made: dict[bytes, tuple] = {}
-    painted = canvas._painted
+    cache: dict[bytes, tuple] = {}
+    svg_pair = canvas.svg_pair
 
-    def remembered(*told):
-        key = cloudpickle.dumps(told)
-        if key not in made:
-            made[key] = painted(*told)
-        return made[key]
+    def cached_svg_pair(*args):
+        key = cloudpickle.dumps(args)
+        if key not in cache:
+            cache[key] = svg_pair(*args)
+        return cache[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas, "_painted", remembered)
-        yield made
+        patch.setattr(canvas, "svg_pair", cached_svg_pair)
+        yield cache

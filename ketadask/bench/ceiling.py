@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ketadask.bench.timing import fastest
+from ketadask.bench.timing import fastest_times
 from ketadask.kernels.popcount import popcount
 from ketadask.kernels.screens import LANES, margins_one, weigh
 
 PLANES = 8
 COUNTS = PLANES + 1
 _RESIDENT = 2048
-_ALIGNED = 8
+_CACHE_LINE_WORDS = 8
 
 
 @njit(nogil=True)
@@ -58,7 +58,7 @@ def _margins(
 
 
 @njit(nogil=True)
-def _weighed(
+def _weigh_rounds(
     prefix: np.ndarray,
     covers: np.ndarray,
     planes: np.ndarray,
@@ -96,26 +96,26 @@ def inner_rates(
     ``ratio`` to the ceiling; ``many``: the same for each of ``words``.
     """
     rng = np.random.default_rng(np.random.SeedSequence(0))
-    resident = _aligned(rng, _RESIDENT)
+    resident = _resident_words(rng, _RESIDENT)
     rounds = max(2, counts // _RESIDENT)
     mask = np.uint64(0x5DEECE66D1234567)
     calls: dict[str, Any] = {
         "one mask": lambda: _one_mask(resident, mask, rounds),
         "four masks": lambda: _four_masks(resident, mask, rounds // 4),
     }
-    counted = {"one mask": rounds * _RESIDENT, "four masks": rounds // 4 * 4 * _RESIDENT}
+    word_counts = {"one mask": rounds * _RESIDENT, "four masks": rounds // 4 * 4 * _RESIDENT}
 
     covers, planes = _covers(rng, rows, 1)
     out = np.empty(rows + LANES)
     once = max(2, counts // (COUNTS * rows))
     calls["one word"] = lambda: _margins(covers, planes, out, rows, once)
-    counted["one word"] = once * COUNTS * (rows - 1)
+    word_counts["one word"] = once * COUNTS * (rows - 1)
     for width in words:
         name = f"{width} words"
-        calls[name], counted[name] = _weighing(rng, rows, width, counts)
+        calls[name], word_counts[name] = _weighing(rng, rows, width, counts)
 
-    least = fastest(calls, repeats)
-    rate = {name: counted[name] / least[name] for name in calls}
+    least = fastest_times(calls, repeats)
+    rate = {name: word_counts[name] / least[name] for name in calls}
     ceiling = max(rate["one mask"], rate["four masks"])
     return {
         "ceiling": ceiling,
@@ -135,8 +135,8 @@ def _weighing(rng: np.random.Generator, rows: int, width: int, counts: int) -> t
     prefix = rng.integers(1, 2**64, width, dtype=np.uint64)
     support, total = np.zeros((2, rows), dtype=np.int64)
     rounds = max(2, counts // (COUNTS * rows * width)) // 2 * 2
-    counted = COUNTS * width * (rounds * rows - rounds // 2)
-    return lambda: _weighed(prefix, covers, planes, support, total, rounds), counted
+    word_counts = COUNTS * width * (rounds * rows - rounds // 2)
+    return lambda: _weigh_rounds(prefix, covers, planes, support, total, rounds), word_counts
 
 
 def _covers(rng: np.random.Generator, rows: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +144,8 @@ def _covers(rng: np.random.Generator, rows: int, width: int) -> tuple[np.ndarray
     return covers, rng.integers(0, 2**64, (PLANES, width), dtype=np.uint64)
 
 
-def _aligned(rng: np.random.Generator, size: int) -> np.ndarray:
+def _resident_words(rng: np.random.Generator, size: int) -> np.ndarray:
     """Return words that begin where a cache line does."""
-    words = rng.integers(0, 2**64, size + _ALIGNED, dtype=np.uint64)
-    first = -(words.ctypes.data // words.itemsize) % _ALIGNED
+    words = rng.integers(0, 2**64, size + _CACHE_LINE_WORDS, dtype=np.uint64)
+    first = -(words.ctypes.data // words.itemsize) % _CACHE_LINE_WORDS
     return words[first : first + size]

@@ -1,8 +1,8 @@
-"""Tasks that are measured: repeated simulations, single searches in pieces, tasks that do nothing.
+"""Tasks to be measured: repeated simulations, partial searches, tasks that do nothing.
 
 Strategy: repeated simulations are independent and address their own randomness, so a task is a
-range of them, nothing is shared, and only the receipt travels back. A single search is the tree a
-study would make of it. Tasks that do nothing, or sleep, show what a scheduler costs.
+range of them, nothing is shared, and only the receipt travels back. A single search is the
+same tree of partial searches as in a study. Tasks that do nothing, or sleep, measure the scheduler.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
 
 
-def repeats(
-    make: Callable[[Range], pd.DataFrame], ranges: Sequence[Range], parts: Parts
+def repetition_blocks(
+    simulate: Callable[[Range], pd.DataFrame], ranges: Sequence[Range], parts: Parts
 ) -> list[Delayed]:
     """One task per range of repetitions; each writes the table ``rows``."""
     token = tokenize(parts.key, parts.folder)[:12]
     return [
         delayed(_write)(
-            parts, numbers, make, dask_key_name=f"repeat-{range_name(*numbers)}-{token}"
+            parts, block, simulate, dask_key_name=f"repeat-{range_name(*block)}-{token}"
         )
-        for numbers in ranges
+        for block in ranges
     ]
 
 
-def searched_in_pieces(
+def partial_search_tree(
     problem: SearchProblem, search: PersonaSearch, pieces: int, turn: str
 ) -> Delayed:
-    """One search of all units, in one task or in a tree of pieces: gives a `Piece`."""
-    shared = delayed(problem, traverse=False, name=f"problem-{tokenize(problem)}")
+    """One search of all units, in one task or in a tree of pieces: gives a `PartialResult`."""
+    problem_node = delayed(problem, traverse=False, name=f"problem-{tokenize(problem)}")
     name, polarity = f"{turn}-{pieces}", search.polarities[0]
     if pieces == 1:
         return delayed(solve_piece)(
-            shared, search, whole, [], polarity=polarity, dask_key_name=f"whole-{name}"
+            problem_node, search, all_units, [], polarity=polarity, dask_key_name=f"whole-{name}"
         )
-    return split_search(shared, search, whole, pieces, name=name, polarity=polarity)
+    return split_search(problem_node, search, all_units, pieces, name=name, polarity=polarity)
 
 
-def whole(problem: SearchProblem) -> tuple[SearchProblem, dict[str, Any]]:
+def all_units(problem: SearchProblem) -> tuple[SearchProblem, dict[str, Any]]:
     """Return the problem as it is, all units searched."""
     return problem, {}
 
 
 def naps(count: int, seconds: float, turn: str) -> list[Delayed]:
-    """Tasks that do nothing for so long."""
+    """Tasks that sleep for the given time."""
     return [delayed(sleep)(seconds, dask_key_name=f"nap-{turn}-{i}") for i in range(count)]
 
 
-def _write(parts: Parts, numbers: Range, make: Callable[[Range], pd.DataFrame]) -> Receipt:
-    return parts.write(range_name(*numbers), {"rows": make(numbers)})
+def _write(parts: Parts, block: Range, simulate: Callable[[Range], pd.DataFrame]) -> Receipt:
+    return parts.write(range_name(*block), {"rows": simulate(block)})

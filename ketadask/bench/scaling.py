@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Machine:
+class TaskCosts:
     """What tasks cost besides the work in them, in seconds.
 
     Attributes
@@ -48,9 +48,9 @@ class ScalingForecast:
 
 
 def forecast(
-    machine: Machine, *, splits: int, each: float, workers: int, task_seconds: float = 10.0
+    costs: TaskCosts, *, splits: int, split_seconds: float, workers: int, task_seconds: float = 10.0
 ) -> ScalingForecast:
-    """Predict a study of ``splits`` searches of ``each`` seconds.
+    """Predict a study of ``splits`` searches of ``split_seconds`` seconds.
 
     Tasks are cut as a study cuts them. Workers go through them in rounds while one scheduler, and
     one driver, serve them one after the other: the slower of the two decides, and what the
@@ -58,41 +58,41 @@ def forecast(
 
     Examples
     --------
-    >>> quick = Machine(task=0.001, latency=0.01, part=0.02, check=0.001, build=0.0, begin=2.0)
-    >>> predict(quick, splits=100_000, each=0.5, workers=100).limit
+    >>> quick = TaskCosts(task=0.001, latency=0.01, part=0.02, check=0.001, build=0.0, begin=2.0)
+    >>> forecast(quick, splits=100_000, split_seconds=0.5, workers=100).limit
     'work'
     """
     from ketadask.pipeline.task_sizes import block_size
 
-    block = block_size(each, splits, workers, task_seconds)
+    block = block_size(split_seconds, splits, workers, task_seconds)
     tasks = -(-splits // block)
-    one = block * each + machine.part + machine.latency
+    task = block * split_seconds + costs.part + costs.latency
     rounds = -(-tasks // workers)
-    work, served = rounds * one, tasks * machine.task
-    alone = machine.begin + tasks * (machine.build + machine.check)
-    seconds = max(work, served) + alone
-    ideal = splits * each / workers
+    work, scheduler_seconds = rounds * task, tasks * costs.task
+    serial = costs.begin + tasks * (costs.build + costs.check)
+    seconds = max(work, scheduler_seconds) + serial
+    ideal = splits * split_seconds / workers
     losses = {
-        "scheduler": max(0.0, served - work),
-        "one after the other": alone,
-        "last round": rounds * one - tasks / workers * one,
-        "overhead of tasks": tasks / workers * (machine.part + machine.latency),
+        "scheduler": max(0.0, scheduler_seconds - work),
+        "serial work of the driver": serial,
+        "last round": rounds * task - tasks / workers * task,
+        "overhead of tasks": tasks / workers * (costs.part + costs.latency),
     }
     worst = max(losses, key=lambda name: losses[name])
     limit = "work" if losses[worst] < 0.05 * seconds else worst
     return ScalingForecast(workers, tasks, block, seconds, ideal / seconds, limit)
 
 
-def table(
-    machine: Machine, work: Sequence[float], *, splits: int, workers: Sequence[int]
+def forecast_table(
+    costs: TaskCosts, work: Sequence[float], *, splits: int, workers: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return a row per length of a split, in seconds, and number of workers."""
     return [
         {
-            "each": each,
+            "each": split_seconds,
             "splits": splits,
-            **vars(forecast(machine, splits=splits, each=each, workers=count)),
+            **vars(forecast(costs, splits=splits, split_seconds=split_seconds, workers=count)),
         }
-        for each in work
+        for split_seconds in work
         for count in workers
     ]

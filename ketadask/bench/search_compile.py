@@ -1,4 +1,4 @@
-"""What the first search costs: compiling, and loading what was compiled before."""
+"""Cost of the first search: compilation, and loading compiled code from the cache."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ _CHILD = "from ketadask.bench.search_compile import first_search; first_search()
 
 
 def first_search() -> None:
-    """Search a small problem twice; print what the first time took longer, as JSON."""
-    from ketadask.bench.synthetic import problem
+    """Search a small problem twice; print the extra seconds of the first as JSON."""
+    from ketadask.bench.synthetic import synthetic_problem
     from ketadask.kernels.exact import search_literals
 
-    made = problem(20, 6)
+    problem = synthetic_problem(20, 6)
     seconds = []
     for _ in range(2):
-        started = time.process_time()
-        search_literals(made.literals.holds, made.trial.score, made.literals.feature, keep=3)
-        seconds.append(time.process_time() - started)
+        start = time.process_time()
+        search_literals(
+            problem.literals.holds, problem.trial.score, problem.literals.feature, keep=3
+        )
+        seconds.append(time.process_time() - start)
     print(json.dumps(seconds[0] - seconds[1]))
 
 
@@ -34,13 +36,13 @@ def compile_times() -> dict[str, Any]:
     """
     with TemporaryDirectory(prefix="ketadask-bench-") as folder:
         cold = _first_search(folder)
-        cached = _first_search(folder)
-    return {"cold": cold, "cached": cached}
+        warm = _first_search(folder)
+    return {"cold": cold, "cached": warm}
 
 
 def _first_search(cache: str) -> float:
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _CHILD], env=environment, capture_output=True, text=True, check=True
     )
-    return float(json.loads(ended.stdout))
+    return float(json.loads(process.stdout))

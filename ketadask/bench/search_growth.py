@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask.bench.ceiling import COUNTS
-from ketadask.bench.synthetic import FEATURES, UNITS, problem
-from ketadask.bench.timing import fastest, medians, peak_memory
+from ketadask.bench.synthetic import FEATURES, UNITS, synthetic_problem
+from ketadask.bench.timing import fastest_times, median_times, peak_memory
 from ketadask.cohort.relabel import relabel
 from ketadask.kernels.popcount import words_for
 from ketadask.search.persona_search import PersonaSearch
@@ -42,51 +42,51 @@ def depths(
     over the relabelled trials, candidates are conjunctions on distinct features) and
     ``peak_memory`` of the whole process in MB.
     """
-    made = problem(units, features)
-    half = train_side(units)
+    problem = synthetic_problem(units, features)
+    half = half_of_units(units)
     rows = []
     for depth in range(2, deepest + 1):
         for side, count in (("all", 1), ("all", keep), ("train", keep)):
             train = half if side == "train" else None
-            row, found = _depth(made, depth, train, count, relabellings)
+            row, results = _depth(problem, depth, train, count, relabellings)
             rows.append(
                 {
                     "depth": depth,
                     "units": units if train is None else int(train.sum()),
                     "keep": count,
-                    "candidates": made.literals.candidates(depth),
+                    "candidates": problem.literals.candidates(depth),
                     **row,
-                    "candidates_per_second": made.literals.candidates(depth) / row["seconds"],
-                    "screened": int(np.median([each.screened for each in found])),
-                    "proven": all(each.proven for each in found),
+                    "candidates_per_second": problem.literals.candidates(depth) / row["seconds"],
+                    "screened": int(np.median([result.screened for result in results])),
+                    "proven": all(result.proven for result in results),
                     "at_most": AT_MOST.get((depth, side, count)),
                 }
             )
-    return {"literals": len(made.literals), "rows": rows, "peak_memory": peak_memory()}
+    return {"literals": len(problem.literals), "rows": rows, "peak_memory": peak_memory()}
 
 
-def train_side(units: int) -> np.ndarray:
+def half_of_units(units: int) -> np.ndarray:
     """Return the larger half of the units, drawn at random: bool (unit,)."""
     rng = np.random.default_rng(np.random.SeedSequence(7))
     return rng.permutation(units) < (units + 1) // 2
 
 
 def _depth(
-    made: SearchProblem, depth: int, train: np.ndarray | None, keep: int, relabellings: int
+    problem: SearchProblem, depth: int, train: np.ndarray | None, keep: int, relabellings: int
 ) -> tuple[dict[str, float], list[SearchResult]]:
     search = PersonaSearch(max_literals=depth, keep=keep, polarity="favourable")
-    found: list[SearchResult] = []
+    results: list[SearchResult] = []
 
     def call(index: int) -> Callable[[], None]:
-        rows, _ = relabel(made.trial, seed=7, index=index)
-        return lambda: found.append(search.solve(made, train=train, rows=rows))
+        rows, _ = relabel(problem.trial, seed=7, index=index)
+        return lambda: results.append(search.solve(problem, train=train, rows=rows))
 
     call(0)()
-    found.clear()
-    return medians([call(index) for index in range(relabellings)]), found
+    results.clear()
+    return median_times([call(index) for index in range(relabellings)]), results
 
 
-def many_words(
+def large_cohorts(
     ceiling: float,
     *,
     units: tuple[int, ...] = (1000, 10_000),
@@ -102,28 +102,28 @@ def many_words(
     """
     rows = []
     for count in units:
-        made = problem(count, features)
+        problem = synthetic_problem(count, features)
         kinds = {
             "exhaustive": PersonaSearch(max_literals=2, keep=keep, polarity="favourable"),
             "beam": PersonaSearch(
-                max_literals=3, keep=keep, polarity="favourable", strategy="beam", width=width
+                max_literals=3, keep=keep, polarity="favourable", strategy="beam", beam_width=width
             ),
         }
         for kind, search in kinds.items():
-            found = search.solve(made)
-            seconds = fastest({kind: partial(search.solve, made)}, repeats)[kind]
-            words = COUNTS * words_for(count) * found.screened / seconds
+            best = search.solve(problem)
+            seconds = fastest_times({kind: partial(search.solve, problem)}, repeats)[kind]
+            words = COUNTS * words_for(count) * best.screened / seconds
             rows.append(
                 {
                     "units": count,
                     "search": kind,
                     "depth": search.max_literals,
                     "cpu_seconds": seconds,
-                    "screened": found.screened,
-                    "candidates_per_second": found.screened / seconds,
+                    "screened": best.screened,
+                    "candidates_per_second": best.screened / seconds,
                     "words": words,
                     "ratio": words / ceiling,
-                    "proven": found.proven,
+                    "proven": best.proven,
                 }
             )
     return rows
@@ -135,40 +135,40 @@ def growth(
     units: tuple[int, ...] = GROWING_UNITS,
     depth: int = 3,
     relabellings: int = 5,
-    patience: float = 30.0,
+    max_seconds: float = 30.0,
 ) -> list[dict[str, Any]]:
     """Time the search of the best persona as features, then units, become more.
 
     Each size is searched in ``relabellings`` relabelled trials, in fewer where those searched
-    already took ``patience`` seconds.
+    already took ``max_seconds`` seconds.
     """
     sizes = [(UNITS, count) for count in features] + [(count, FEATURES) for count in units]
     search = PersonaSearch(max_literals=depth, keep=1, polarity="favourable")
-    search.solve(problem(20, 10))
-    search.solve(problem(130, 10))
+    search.solve(synthetic_problem(20, 10))
+    search.solve(synthetic_problem(130, 10))
     rows = []
     for unit_count, feature_count in dict.fromkeys(sizes):
-        made = problem(unit_count, feature_count)
-        found: list[SearchResult] = []
-        spent: list[float] = []
-        while len(spent) < relabellings and sum(spent) < patience:
-            order, _ = relabel(made.trial, seed=7, index=len(spent))
-            started = time.process_time()
-            found.append(search.solve(made, rows=order))
-            spent.append(time.process_time() - started)
-        candidates = made.literals.candidates(depth)
-        seconds = float(np.median(spent))
+        problem = synthetic_problem(unit_count, feature_count)
+        results: list[SearchResult] = []
+        cpu_seconds: list[float] = []
+        while len(cpu_seconds) < relabellings and sum(cpu_seconds) < max_seconds:
+            order, _ = relabel(problem.trial, seed=7, index=len(cpu_seconds))
+            start = time.process_time()
+            results.append(search.solve(problem, rows=order))
+            cpu_seconds.append(time.process_time() - start)
+        candidates = problem.literals.candidates(depth)
+        seconds = float(np.median(cpu_seconds))
         rows.append(
             {
                 "units": unit_count,
                 "features": feature_count,
-                "literals": len(made.literals),
+                "literals": len(problem.literals),
                 "candidates": candidates,
-                "relabellings": len(spent),
+                "relabellings": len(cpu_seconds),
                 "cpu_seconds": seconds,
                 "candidates_per_second": candidates / seconds,
-                "screened": int(np.median([each.screened for each in found])),
-                "proven": all(each.proven for each in found),
+                "screened": int(np.median([result.screened for result in results])),
+                "proven": all(result.proven for result in results),
             }
         )
     return rows

@@ -1,9 +1,9 @@
 """A resampling study end to end: ``ketadask bench study``.
 
 Searches the splits of a synthetic trial (63 cases, 360 features, depth 3, best 100, both
-polarities) through the graph a study uses, on a local cluster of one worker and then of two, and
-prints splits per second, the share of time spent outside the searches, how well a second worker
-pays, what was moved, and how long the graph took to build.
+polarities) with the graph of a study, on a local cluster of one worker and then of two. Prints
+splits per second, the fraction of time outside the searches, the efficiency of the second worker,
+bytes sent and written, and the time to build the graph.
 """
 
 from __future__ import annotations
@@ -17,8 +17,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ketadask.bench.synthetic import FEATURES, UNITS, problem
-from ketadask.bench.timing import describe_processor, machine_line, memory_now, share, show
+from ketadask.bench.synthetic import FEATURES, UNITS, synthetic_problem
+from ketadask.bench.timing import (
+    compute_tasks,
+    describe_processor,
+    format_percent,
+    memory_now,
+    print_table,
+    processor_line,
+)
 
 if TYPE_CHECKING:
     from ketadask.cohort.splits import HoldoutSplit
@@ -44,28 +51,33 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--splits", type=int, nargs="+", default=SPLITS, metavar="N")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, metavar="N")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(list(words))
-    found = {"machine": describe_processor(), **study(splits=asked.splits, workers=asked.workers)}
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args(list(words))
+    results = {
+        "machine": describe_processor(),
+        **measure_study(splits=options.splits, workers=options.workers),
+    }
+    if options.json:
+        print(json.dumps(results))
         return 0
     rows = [
         {
             **row,
-            "outside_share": share(row["outside"]),
-            "efficiency_share": "" if row["efficiency"] is None else share(row["efficiency"]),
+            "outside_share": format_percent(row["outside"]),
+            "efficiency_share": ""
+            if row["efficiency"] is None
+            else format_percent(row["efficiency"]),
             "sent": row["bytes_sent"] / 1e3,
             "written": row["bytes_written"] / 1e3,
         }
-        for row in found["rows"]
+        for row in results["rows"]
     ]
-    show("A study of splits, end to end", _COLUMNS, rows)
-    print("the same bits with every number of workers:", "yes" if found["identical"] else "NO")
-    print(machine_line())
+    print_table("A study of splits, end to end", _COLUMNS, rows)
+    print("the same bits with every number of workers:", "yes" if results["identical"] else "NO")
+    print(processor_line())
     return 0
 
 
-def study(
+def measure_study(
     *,
     splits: Sequence[int] = SPLITS,
     workers: Sequence[int] = WORKERS,
@@ -78,9 +90,9 @@ def study(
     Returns
     -------
     ``rows``, and whether all parts were ``identical`` for every number of workers. In a row,
-    ``outside`` is the share of the workers' time that no search accounts for, ``efficiency`` the
+    ``outside`` is the fraction of the workers' time outside the searches, ``efficiency`` the
     rate per worker over that of the first row with as many splits, ``bytes_sent`` the problem
-    once per worker and all tasks and receipts, ``memory`` what this process holds, scheduler
+    once per worker and all tasks and receipts, ``memory`` that of this process, scheduler
     included.
     """
     from ketadask.cluster.connect import connect
@@ -88,41 +100,47 @@ def study(
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.search.persona_search import PersonaSearch
 
-    made = problem(units, features)
+    problem = synthetic_problem(units, features)
     search = PersonaSearch(max_literals=3, keep=100)
     rows: list[dict[str, Any]] = []
-    written: dict[int, set[str]] = {count: set() for count in splits}
+    contents: dict[int, set[str]] = {count: set() for count in splits}
     with TemporaryDirectory(prefix="ketadask-bench-") as folder:
-        for number in workers:
-            profile = Profile(kind=kind, workers=number, dashboard=False)
+        for n_workers in workers:
+            profile = Profile(kind=kind, workers=n_workers, dashboard=False)
             with connect(profile) as executor:
-                place = Path(folder) / f"workers-{number}"
-                _run(executor, made, search, HoldoutSplit(4 * number, seed=1), 1, place / "warm")
+                parts_folder = Path(folder) / f"workers-{n_workers}"
+                _run(
+                    executor,
+                    problem,
+                    search,
+                    HoldoutSplit(4 * n_workers, seed=1),
+                    1,
+                    parts_folder / "warm",
+                )
                 for count in splits:
                     splitter = HoldoutSplit(count, seed=7)
                     block = min(_LONGEST, -(-count // (4 * max(workers))))
                     row, receipts = _run(
-                        executor, made, search, splitter, block, place / str(count)
+                        executor, problem, search, splitter, block, parts_folder / str(count)
                     )
                     first = next((r for r in rows if r["splits"] == count), None)
-                    per_worker = row["splits_per_second"] / number
+                    per_worker = row["splits_per_second"] / n_workers
                     row["efficiency"] = (
                         first and per_worker * first["workers"] / (first["splits_per_second"])
                     )
-                    rows.append({"workers": number, **row, "memory": memory_now()})
-                    written[count].add(_fingerprint(receipts))
-    return {"rows": rows, "identical": all(len(each) == 1 for each in written.values())}
+                    rows.append({"workers": n_workers, **row, "memory": memory_now()})
+                    contents[count].add(_fingerprint(receipts))
+    return {"rows": rows, "identical": all(len(prints) == 1 for prints in contents.values())}
 
 
 def _run(
     executor: Executor,
-    made: SearchProblem,
+    problem: SearchProblem,
     search: PersonaSearch,
     splitter: HoldoutSplit,
     block: int,
     folder: Path,
 ) -> tuple[dict[str, Any], list[Receipt]]:
-    from ketadask.pipeline.executor import TaskFailure
     from ketadask.search.graph import hit_blocks
     from ketadask.search.thresholds import GateThresholds
     from ketadask.store.parts import Parts
@@ -130,33 +148,31 @@ def _run(
 
     ranges = blocks([(0, splitter.n_splits - 1)], block)
     parts, gates = Parts(folder, "bench"), GateThresholds()
-    started = time.perf_counter()
-    tasks = hit_blocks(made, search, splitter, ranges, parts, gates)
-    built = time.perf_counter()
-    receipts: list[Receipt] = []
-    for _, result in executor.compute(tasks):
-        if isinstance(result, TaskFailure):
-            raise RuntimeError(str(result)) from result.error
-        receipts.append(result)
-    seconds = time.perf_counter() - started
-    searched = sum(receipt.facts["search_seconds"] for receipt in receipts)
-    sent = len(pickle.dumps(made)) * executor.workers + sum(
-        len(pickle.dumps((search, splitter, each, parts, gates))) for each in ranges
+    start = time.perf_counter()
+    tasks = hit_blocks(problem, search, splitter, ranges, parts, gates)
+    end_of_graph = time.perf_counter()
+    receipts: list[Receipt] = compute_tasks(executor, tasks)
+    seconds = time.perf_counter() - start
+    search_seconds = sum(receipt.facts["search_seconds"] for receipt in receipts)
+    sent_bytes = len(pickle.dumps(problem)) * executor.workers + sum(
+        len(pickle.dumps((search, splitter, block_range, parts, gates))) for block_range in ranges
     )
     return {
         "splits": splitter.n_splits,
         "block": block,
         "tasks": len(tasks),
-        "graph_seconds": built - started,
+        "graph_seconds": end_of_graph - start,
         "seconds": seconds,
         "splits_per_second": splitter.n_splits / seconds,
-        "search_seconds": searched,
-        "outside": 1.0 - searched / (seconds * executor.workers),
-        "bytes_sent": sent + sum(len(pickle.dumps(receipt)) for receipt in receipts),
+        "search_seconds": search_seconds,
+        "outside": 1.0 - search_seconds / (seconds * executor.workers),
+        "bytes_sent": sent_bytes + sum(len(pickle.dumps(receipt)) for receipt in receipts),
         "bytes_written": sum(sum(receipt.bytes.values()) for receipt in receipts),
     }, receipts
 
 
 def _fingerprint(receipts: list[Receipt]) -> str:
-    """Return one text for the content of all parts, in whatever order they ended."""
-    return json.dumps(sorted((each.name, sorted(each.checksums.items())) for each in receipts))
+    """Return one text for the content of all parts, independent of their order."""
+    return json.dumps(
+        sorted((receipt.name, sorted(receipt.checksums.items())) for receipt in receipts)
+    )

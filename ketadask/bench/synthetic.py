@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 UNITS, FEATURES, CUTS = 63, 360, 6
 
 
-def values(units: int = UNITS, features: int = FEATURES, seed: int = 7) -> np.ndarray:
+def synthetic_values(units: int = UNITS, features: int = FEATURES, seed: int = 7) -> np.ndarray:
     """Noise (unit, feature): the first half of the features takes the values 0 to 4.
 
     Examples
     --------
-    >>> values(5, 3).shape
+    >>> synthetic_values(5, 3).shape
     (5, 3)
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(units, features)))
@@ -31,25 +31,28 @@ def values(units: int = UNITS, features: int = FEATURES, seed: int = 7) -> np.nd
     )
 
 
-def literals(
+def synthetic_literals(
     units: int = UNITS, features: int = FEATURES, *, cuts: int = CUTS, seed: int = 7
 ) -> Literals:
     """Encode such features; 63 units and 360 features give 3,600 literals."""
+    from ketadask.kernels.settings import LiteralSettings
     from ketadask.search.encoding import encode_values
 
     names = [f"x{i}" for i in range(features)]
-    return encode_values(values(units, features, seed), names=names, cuts=cuts)
+    return encode_values(
+        synthetic_values(units, features, seed), LiteralSettings(cuts=cuts), names=names
+    )
 
 
-def problem(
+def synthetic_problem(
     units: int = UNITS, features: int = FEATURES, *, cuts: int = CUTS, seed: int = 7
 ) -> SearchProblem:
     """A pooled crossover trial without any persona: two cases per participant, active works.
 
     Examples
     --------
-    >>> made = problem(9, 4)
-    >>> made.trial
+    >>> problem = synthetic_problem(9, 4)
+    >>> problem.trial
     <Trial: pooled, 9 units of 5 participants>
     """
     from ketadask.cohort.designs import POOLED, TrialArrays, trial_scores
@@ -66,9 +69,9 @@ def problem(
     stratum = active_first.astype(np.int64)
     same = np.zeros(units, dtype=np.int64)
     score = trial_scores(POOLED, outcome, stratum=stratum, active_first=active_first, trial=same)
-    responded = np.bincount(participant, weights=improvement)[participant] > 0.8
+    responder = np.bincount(participant, weights=improvement)[participant] > 0.8
     trial = TrialArrays(
-        POOLED, outcome, participant, stratum, 2 * stratum + responded, period, active_first, same,
+        POOLED, outcome, participant, stratum, 2 * stratum + responder, period, active_first, same,
         score,
     )  # fmt: skip
-    return SearchProblem(literals(units, features, cuts=cuts, seed=seed), trial)
+    return SearchProblem(synthetic_literals(units, features, cuts=cuts, seed=seed), trial)

@@ -1,74 +1,80 @@
-"""Seconds, medians, memory, and one core to measure on."""
+"""Durations, memory, single-core runs and printed tables of the benchmarks."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ketadask.pipeline.executor import TaskFailure
 from ketadask.store.environment import ONE_THREAD
 
-_MEBI = 1 << 20
+if TYPE_CHECKING:
+    from ketadask.pipeline.executor import Executor
+
+_WIDTH = 160
 
 
 @dataclass(frozen=True)
-class Elapsed:
-    """What one call took: seconds on the clock, and seconds of the processor."""
+class Duration:
+    """Wall and processor seconds of one call."""
 
     wall: float
     cpu: float
 
 
-def time_call(call: Callable[[], Any]) -> Elapsed:
-    """Call once and return what that took."""
+def time_call(call: Callable[[], Any]) -> Duration:
+    """Call once and return its duration."""
     wall, cpu = time.perf_counter(), time.process_time()
     call()
-    return Elapsed(time.perf_counter() - wall, time.process_time() - cpu)
+    return Duration(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def fastest(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Return the least processor seconds of each call; they take turns, so that all meet the
-    same moods of the machine.
+def fastest_times(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Return the least processor seconds of each call; calls take turns, so that the load of the
+    machine is the same for all.
 
     Examples
     --------
-    >>> sorted(fastest({"a": lambda: None, "b": lambda: None}, repeats=2))
+    >>> sorted(fastest_times({"a": lambda: None, "b": lambda: None}, repeats=2))
     ['a', 'b']
     """
     for call in calls.values():
         call()
-    least = dict.fromkeys(calls, float("inf"))
+    minimum = dict.fromkeys(calls, float("inf"))
     for _ in range(repeats):
         for name, call in calls.items():
-            least[name] = min(least[name], time_call(call).cpu)
-    return least
+            minimum[name] = min(minimum[name], time_call(call).cpu)
+    return minimum
 
 
-def medians(calls: list[Callable[[], Any]]) -> dict[str, float]:
+def median_times(calls: list[Callable[[], Any]]) -> dict[str, float]:
     """Return median and largest wall seconds, and median processor seconds, of single calls."""
-    each = [time_call(call) for call in calls]
+    durations = [time_call(call) for call in calls]
     return {
-        "seconds": statistics.median(one.wall for one in each),
-        "slowest": max(one.wall for one in each),
-        "cpu_seconds": statistics.median(one.cpu for one in each),
+        "seconds": statistics.median(duration.wall for duration in durations),
+        "slowest": max(duration.wall for duration in durations),
+        "cpu_seconds": statistics.median(duration.cpu for duration in durations),
     }
 
 
 def peak_memory() -> float:
-    """Return the largest memory this process has held, in MB (10^6 bytes)."""
+    """Return the peak memory of this process in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1.0 if sys.platform == "darwin" else 1024.0) / 1e6
 
 
 def memory_now() -> float:
-    """Return the memory this process holds now, in MB; its peak where the system does not say."""
+    """Return the current memory of this process in MB; its peak where the system hides it."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * resource.getpagesize() / 1e6
@@ -78,7 +84,7 @@ def memory_now() -> float:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Stay on one core, and have processes started meanwhile stay there, with one thread each."""
+    """Pin this process and its children to one core, with one thread each."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
@@ -97,7 +103,7 @@ def one_core() -> Iterator[None]:
 
 
 def describe_processor() -> dict[str, str | int | float]:
-    """Return what the numbers depend on: processor, cores, how busy they are, and versions."""
+    """Return processor, cores, load and versions, on which the figures depend."""
     from importlib.metadata import version
 
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
@@ -114,11 +120,8 @@ def describe_processor() -> dict[str, str | int | float]:
     }
 
 
-_WIDE = 160
-
-
-def show(title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows of numbers; ``columns`` names what is shown, by key."""
+def print_table(title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of rows; ``columns`` maps keys to headings."""
     from rich.console import Console
     from rich.table import Table
 
@@ -127,17 +130,17 @@ def show(title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any
     for name in columns.values():
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(said(row.get(key)) for key in columns))
-    (console if console.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
+        table.add_row(*(format_value(row.get(key)) for key in columns))
+    (console if console.is_terminal else Console(highlight=False, width=_WIDTH)).print(table)
 
 
-def said(value: Any) -> str:
-    """Return a value as people write it.
+def format_value(value: Any) -> str:
+    """Return a value in readable form.
 
     Examples
     --------
-    >>> said(7_715_207_280), said(6.9e12), said(0.01234), said(True), said(None), said("beam")
-    ('7,715,207,280', '6.9e+12', '0.0123', 'yes', '', 'beam')
+    >>> [format_value(value) for value in (7_715_207_280, 6.9e12, 0.01234, True, None)]
+    ['7,715,207,280', '6.9e+12', '0.0123', 'yes', '']
     """
     if value is None:
         return ""
@@ -150,17 +153,36 @@ def said(value: Any) -> str:
     return f"{value:.3g}" if value < 1000 or value >= 1e6 else f"{value:,.0f}"
 
 
-def share(value: float) -> str:
-    """Return a share in percent.
+def format_percent(value: float) -> str:
+    """Return a fraction in percent.
 
     Examples
     --------
-    >>> share(0.546)
+    >>> format_percent(0.546)
     '55 %'
     """
     return f"{100 * value:.0f} %"
 
 
-def machine_line() -> str:
-    """Return what the numbers depend on, in one line."""
+def processor_line() -> str:
+    """Return the description of the processor in one line."""
     return "; ".join(f"{name}: {value}" for name, value in describe_processor().items())
+
+
+def run_part(benchmark: str, name: str, *options: str) -> Any:
+    """Measure one part of a benchmark in its own process; return what it prints as JSON."""
+    command = [sys.executable, "-m", "ketadask", "bench", benchmark, "--part", name, *options]
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return json.loads(process.stdout)
+
+
+def compute_tasks(executor: Executor, tasks: Sequence[Any]) -> list[Any]:
+    """Compute all tasks and return their results in order of completion; raise on a failure."""
+    results = []
+    for _, result in executor.compute(tasks):
+        if isinstance(result, TaskFailure):
+            raise RuntimeError(str(result)) from result.error
+        results.append(result)
+    return results

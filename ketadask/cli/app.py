@@ -59,7 +59,7 @@ def simulate_command(
         persona_trials=persona_trials,
         prognostic=prognostic,
         layout=layout,
-        recordings=20.0 if meg else 0.0,
+        meg_seconds=20.0 if meg else 0.0,
         overwrite=overwrite,
     )
     typer.echo(folder)
@@ -86,7 +86,7 @@ def power_command(
     participants: Annotated[list[int] | None, typer.Option(help="Sizes; may be repeated.")] = None,
     features: Annotated[list[int] | None, typer.Option(help="Lengths of the list.")] = None,
     effect: Annotated[list[float] | None, typer.Option(help="Effects d; may be repeated.")] = None,
-    coverage: Annotated[list[float] | None, typer.Option(help="Shares inside.")] = None,
+    prevalence: Annotated[list[float] | None, typer.Option(help="Persona prevalences.")] = None,
     simulations: Annotated[int, typer.Option(min=20, help="Simulated studies each.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cluster: Cluster = None,
@@ -102,7 +102,7 @@ def power_command(
         participants=participants or [],
         features=features or [],
         effects=effect or [],
-        coverages=coverage or [],
+        prevalences=prevalence or [],
         simulations=simulations,
         as_json=as_json,
     )

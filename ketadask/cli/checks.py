@@ -48,14 +48,14 @@ def print_check(checked: StudyCheck) -> bool:
             soft_wrap=True,
         )
     table = Table(title="Features", title_justify="left")
-    for name in ("family", "kind", "features", "missing", "most missing"):
-        table.add_column(name, justify="left" if name in ("family", "kind") else "right")
-    for row in checked.families.to_dict("records"):
+    for name in ("modality", "kind", "features", "missing", "most missing"):
+        table.add_column(name, justify="left" if name in ("modality", "kind") else "right")
+    for row in checked.modalities.to_dict("records"):
         shares = [
             "not yet measured" if isnan(row[share]) else f"{row[share]:.1%}"
             for share in ("missing", "most_missing")
         ]
-        table.add_row(row["family"], row["kind"], f"{row['features']:,}", *shares)
+        table.add_row(row["modality"], row["kind"], f"{row['features']:,}", *shares)
     out.print(table)
     if checked.recordings:
         _list(out, f"Recordings left out of {checked.recordings:,}", dict(checked.unusable))

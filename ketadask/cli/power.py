@@ -23,7 +23,7 @@ _SHOWN = {
     "participants": "people",
     "features": "features",
     "effect": "d",
-    "coverage": "coverage",
+    "prevalence": "prevalence",
     "critical_value": "critical Q",
     "power": "supported",
     "recovered": "the true one",
@@ -36,7 +36,7 @@ def print_power(
     participants: list[int],
     features: list[int],
     effects: list[float],
-    coverages: list[float],
+    prevalences: list[float],
     simulations: int,
     as_json: bool,
 ) -> None:
@@ -51,7 +51,7 @@ def print_power(
         participants,
         features,
         effects or list(power.EFFECTS),
-        coverages or [power.COVERAGE],
+        prevalences or [power.PREVALENCE],
     )
     table, folder = power.study_power(study, asked, simulations=simulations)
     if as_json:
@@ -74,7 +74,7 @@ def _show(table: pd.DataFrame, folder: Path) -> None:
             f"{row['participants']:,}",
             f"{row['features']:,}",
             f"{row['effect']:g}",
-            f"{row['coverage']:.0%}",
+            f"{row['prevalence']:.0%}",
             f"{row['critical_value']:.2f}",
             span,
             f"{row['recovered']:.0%}",
@@ -82,9 +82,9 @@ def _show(table: pd.DataFrame, folder: Path) -> None:
     out.print(shown)
     count = int(table["simulations"].iloc[0])
     out.print(
-        f"Of {count:,} simulated studies each: supported is the share in which any persona was "
-        "(95 % interval), the true one that in which it was the planted one. Coverage is the share "
-        "of participants it holds, critical Q what the best persona must exceed.",
+        f"{count:,} simulated studies per row. Supported: rate of those with a supported persona "
+        "(95 % interval). The true one: rate of studies whose best persona is the planted one. "
+        "Prevalence: fraction of participants inside. Critical Q: the best persona must exceed it.",
         soft_wrap=out.width > 100,
     )
     print(folder / "power.svg")
@@ -96,10 +96,10 @@ def print_outlook(study: Study, checked: StudyCheck) -> None:
 
     design = study.settings.design.kind
     people = round(checked.units / 2) if design == "pooled" else checked.units
-    features = int(checked.families["features"].sum())
+    features = int(checked.modalities["features"].sum())
     if people < 8 or features < 1:
         return
-    study.progress.say("outlook: simulating some studies of this size")
+    study.progress.print("outlook: simulating some studies of this size")
     out = console()
     for line in outlook_lines(quick_look(study.settings, people, features)):
         out.print(line, soft_wrap=True)
@@ -110,7 +110,7 @@ def outlook_lines(told: PowerPreview) -> list[str]:
     s = told.scenario
     found = f"{told.detected} of {told.simulations}"
     persona = (
-        f"a persona as large as the published ones (d = {s.effect:g}, {s.coverage:.0%} of all)"
+        f"a persona as large as the published ones (d = {s.effect:g}, {s.prevalence:.0%} of all)"
     )
     if not told.hopeless:
         return [

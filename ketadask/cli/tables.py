@@ -49,8 +49,8 @@ def print_summary(ending: RunSummary) -> None:
     _show_across(out, ending)
     if ending.predicted is not None:
         out.print(prediction_table(ending.predicted))
-    reused = sum(each.reused for each in ending.stages)
-    made = sum(each.made for each in ending.stages)
+    reused = sum(each.present for each in ending.stages)
+    made = sum(each.new for each in ending.stages)
     if ending.stages:
         out.print(f"computed {made:,}, reused {reused:,} finished earlier", soft_wrap=True)
     print(ending.report or ending.folder)
@@ -116,14 +116,14 @@ def across_table(trials: pd.DataFrame) -> Table:
     for row in trials.head(_SHOWN).to_dict("records"):
         mean, low, high, least, most = (
             _number(row[name], 1)
-            for name in ("effect", "low", "high", "predicted_low", "predicted_high")
+            for name in ("effect", "low", "high", "prediction_low", "prediction_high")
         )
         table.add_row(
             str(row["rank"]),
-            str(row["where"]) + (f": {row['only']}" if row["only"] else ""),
+            str(row["consistency"]) + (f": {row['only_trial']}" if row["only_trial"] else ""),
             f"{mean} ({low} to {high})" if low else mean,
             f"{least} to {most}" if least else "",
-            f"{row['found']} of {row['trials']}",
+            f"{row['n_rediscovered']} of {row['n_trials']}",
         )
     return table
 

@@ -1,4 +1,4 @@
-"""Certificates that live as long as a run: nobody without them can reach scheduler or workers."""
+"""Certificates for one run: only their owner can connect to scheduler and workers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SKEW = timedelta(days=1)
 
 @contextmanager
 def temporary(folder: Path) -> Iterator[Security]:
-    """Write certificates into ``folder``, readable by you only; remove them at the end."""
-    certificate, key = _make()
+    """Write certificates into ``folder``, readable by their owner only; remove them at the end."""
+    certificate, key = _create()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for name, content in zip(FILES, (certificate, certificate, key), strict=True):
@@ -35,18 +35,18 @@ def temporary(folder: Path) -> Iterator[Security]:
 
 
 def security(folder: Path) -> Security:
-    """Return the certificates of a folder, after a look at who else may read the key."""
+    """Return the certificates of a folder; raise where others may read the key."""
     from distributed.security import Security
 
     files = [folder / name for name in FILES]
     for path in files:
         if not path.is_file():
             raise InputError(
-                "no such certificate", file=path, remedy=f"a folder needs {', '.join(FILES)}"
+                "no such certificate", file=path, remedy=f"the folder needs {', '.join(FILES)}"
             )
     if files[2].stat().st_mode & 0o077:
         raise InputError(
-            "others on this machine may read the key", file=files[2], remedy=f"chmod 600 {files[2]}"
+            "other users may read the key", file=files[2], remedy=f"chmod 600 {files[2]}"
         )
     ca, certificate, key = map(str, files)
     roles = {
@@ -54,7 +54,9 @@ def security(folder: Path) -> Security:
         for role in ("client", "scheduler", "worker")
         for kind, path in (("cert", certificate), ("key", key))
     }
-    return Security(tls_ca_file=ca, require_encryption=True, **roles)
+    return Security(  # type: ignore[no-untyped-call]
+        tls_ca_file=ca, require_encryption=True, **roles
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -66,8 +68,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _make() -> tuple[bytes, bytes]:
-    """Return a self-signed certificate and its key; valid since yesterday, for clocks differ."""
+def _create() -> tuple[bytes, bytes]:
+    """Return a self-signed certificate and its key; its validity begins a day early (clocks)."""
     try:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
@@ -75,7 +77,7 @@ def _make() -> tuple[bytes, bytes]:
         from cryptography.x509.oid import NameOID
     except ImportError:
         raise InputError(
-            "encryption needs a library that is not installed",
+            "a library for encryption is not installed",
             value="cryptography",
             remedy="pip install cryptography",
         ) from None

@@ -1,4 +1,4 @@
-"""Open the executor a profile asks for, and close it cleanly whatever happens."""
+"""Open the executor of a profile, and close it in every case."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ketadask.cluster.profile import QUEUES, Profile
+from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, QUEUES, Profile
 from ketadask.pipeline.executor import Executor, Synchronous, Threads
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import ONE_THREAD, cores
 
-# Workers hold next to nothing that could be spilled: a paused one would stay so for ever and say
-# nothing. They go on, and their nanny ends them at the limit, which is told and counted.
-NEVER_PAUSED = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
+CONNECT_TIMEOUT = "10s"
 
-# A task first goes to the worker that holds its problem. Tasks take seconds: an idle worker should
-# fetch the problem and begin, and not wait the second after which dask looks for idle ones.
-LONG_TASKS = {
-    "distributed.scheduler.unknown-task-duration": "10s",
-    "distributed.scheduler.work-stealing-interval": "100ms",
-}
+# A nanny restarts its worker, however long that takes. Dask would close the nanny of a worker that
+# is absent for 15 s, which Python may need on a busy machine, and would not replace it.
+_NO_NANNY_TIMEOUT = {"distributed.deploy.lost-worker-timeout": "365 days"}
 
 
 @contextmanager
 def connect(
     profile: Profile, *, logs: Path | None = None, say: Callable[[str], None] | None = None
 ) -> Iterator[Executor]:
-    """Yield an executor for ``profile``; what the workers say goes into the folder ``logs``.
+    """Yield an executor for ``profile``.
 
-    A queue keeps its record and its certificates beside that folder; it must be of this run alone.
-    Which workers were lost, how many of a queue are there, and why others are not, is told to
-    ``say``.
+    Parameters
+    ----------
+    logs
+        Folder for the logs of the workers. A queue writes its status and its certificates beside
+        it, so it must belong to one run.
+    say
+        Receives a line for each lost worker and each change of the workers on a queue.
 
     Examples
     --------
@@ -48,9 +47,9 @@ def connect(
     elif profile.kind == "local":
         yield from _local(profile, logs, say)
     elif profile.kind in QUEUES:
-        from ketadask.cluster.queues import queued
+        from ketadask.cluster.queues import open_queue
 
-        with queued(profile, logs=logs, say=say) as executor:
+        with open_queue(profile, logs=logs, say=say) as executor:
             yield executor
     else:
         yield from _address(profile, logs)
@@ -58,19 +57,11 @@ def connect(
 
 def _settings(profile: Profile) -> dict[str, object]:
     return {
-        "distributed.scheduler.allowed-failures": profile.worker_deaths,
-        "distributed.admin.large-graph-warning-threshold": "2GiB",
+        "distributed.scheduler.allowed-failures": profile.allowed_failures,
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
         **LONG_TASKS,
-        **NEVER_PAUSED,
+        **NO_PAUSING,
     }
-
-
-ANSWERS_WITHIN = "10s"
-
-# A nanny starts its worker again, however long that takes; dask would close the nanny of one that
-# is away for 15 s, which on a busy machine is how long Python may need, and nobody replaces it.
-NEVER_GIVEN_UP = {"distributed.deploy.lost-worker-timeout": "365 days"}
 
 
 def _local(
@@ -83,13 +74,13 @@ def _local(
 
     from ketadask.cluster.certificates import temporary
     from ketadask.cluster.dask_executor import DaskExecutor
-    from ketadask.cluster.logs import OwnInterrupts, WorkerLog, driver_log, watch_workers
+    from ketadask.cluster.logs import IgnoreInterrupts, WorkerLog, driver_log, watch_workers
 
     workers = profile.workers or cores()
     with (
         TemporaryDirectory(prefix="ketadask-") as private,
         temporary(Path(private) / "tls") as security,
-        dask.config.set({**_settings(profile), **NEVER_GIVEN_UP}),
+        dask.config.set({**_settings(profile), **_NO_NANNY_TIMEOUT}),
         driver_log(logs),
     ):
         try:
@@ -98,8 +89,7 @@ def _local(
                 threads_per_worker=profile.threads_per_worker,
                 processes=True,
                 host="127.0.0.1",
-                # Whoever else works on this machine can reach the port: without certificates they
-                # could run code as you.
+                # Without certificates, other users of this machine could run code as you.
                 security=security,
                 memory_limit=profile.memory_limit,
                 dashboard_address="127.0.0.1:0",
@@ -109,12 +99,12 @@ def _local(
             )
         except (OSError, RuntimeError) as error:
             raise InputError(
-                "the local cluster does not start",
+                "cannot start the local cluster",
                 value=str(error).splitlines()[0],
-                remedy="try --cluster with kind: threads, or see ketadask doctor",
+                remedy="use a profile with kind: threads, or run ketadask doctor",
             ) from error
         with cluster, Client(cluster, set_as_default=False) as client:
-            client.register_plugin(OwnInterrupts())
+            client.register_plugin(IgnoreInterrupts())
             if logs is not None:
                 client.register_plugin(WorkerLog(str(logs)))
             dashboard = cluster.dashboard_link if profile.dashboard else None
@@ -137,14 +127,14 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     with dask.config.set(_settings(profile)):
         try:
             client = Client(
-                profile.address, set_as_default=False, timeout=ANSWERS_WITHIN, security=security
+                profile.address, set_as_default=False, timeout=CONNECT_TIMEOUT, security=security
             )
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(
-                "no scheduler answers",
+                "cannot connect to a scheduler",
                 where="address",
                 value=profile.address,
-                remedy="start one with `dask scheduler`, or check host and port",
+                remedy="start one with `dask scheduler`, or correct host and port",
             ) from error
         with client:
             try:

@@ -11,7 +11,7 @@ from dask.delayed import Delayed
 from dask.graph_manipulation import clone
 from distributed import Client, KilledWorker, as_completed
 
-from ketadask.pipeline.executor import TaskFailure, failure
+from ketadask.pipeline.executor import TaskFailure
 
 WINDOW, PER_WORKER = 512, 4
 _REMEDY = "raise memory_limit or job.memory in the cluster profile, or lower execution.block"
@@ -24,7 +24,7 @@ class DaskExecutor:
     holds more than a window of them, however many there are.
     """
 
-    apart: ClassVar[bool] = True
+    distributes: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ def _result(future: Any, task: Delayed) -> Any:
         try:
             return future.result()
         except Exception as error:  # lost with its worker before it was fetched, and not made again
-            return failure(task, error)
+            return TaskFailure.of(task, error)
     if future.status == "cancelled":
         text = "the scheduler was lost before the task ended"
         return TaskFailure(str(task.key), ConnectionError(text), text)

@@ -1,6 +1,6 @@
-"""Tasks that only say which process ran them: what the doctor sends to see whether workers answer.
+"""Test tasks of the doctor: each returns the process that ran it.
 
-Strategy: a few independent tasks, no shared node, nothing written; each returns a number.
+Strategy: a few independent tasks without a shared node; they write no files.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ from dask.delayed import Delayed, delayed
 
 
 def probes(count: int) -> list[Delayed]:
-    """Return tasks that each give the number of the process they ran in."""
+    """Return tasks that return their process id."""
     return [delayed(os.getpid)(dask_key_name=f"probe-{i}") for i in range(count)]

@@ -1,4 +1,4 @@
-"""Many workers in one process: what a scheduler bears can be measured without a cluster.
+"""Many workers in one process, to measure the limits of a scheduler without a cluster.
 
 ``python -m ketadask.cluster.in_process ADDRESS COUNT CERTIFICATES`` is such a process.
 """
@@ -19,16 +19,15 @@ from typing import Any
 from dask.delayed import Delayed
 
 from ketadask.cluster import certificates
-from ketadask.cluster.connect import LONG_TASKS
 from ketadask.cluster.dask_executor import DaskExecutor
+from ketadask.cluster.profile import LONG_TASKS
 
-# Hundreds of workers that look at themselves many times a second would measure nothing but that.
+# Hundreds of workers that monitor themselves many times a second would leave no time for tasks.
 _QUIET = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "120s",
-    "distributed.admin.large-graph-warning-threshold": "2GiB",
     **LONG_TASKS,
 }
 
@@ -37,7 +36,7 @@ _QUIET = {
 def _scheduler() -> Iterator[tuple[Any, Any, Path]]:
     """Yield a scheduler without workers in this process, its client, and their certificates.
 
-    It listens on loopback, which whoever else works on this machine can reach.
+    It listens on loopback, which other users of this machine can reach.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -56,34 +55,34 @@ def _scheduler() -> Iterator[tuple[Any, Any, Path]]:
 
 
 @contextmanager
-def crowd(workers: int) -> Iterator[DaskExecutor]:
-    """Yield an executor on so many workers of one thread each, all of them in one other process.
+def worker_process(workers: int) -> Iterator[DaskExecutor]:
+    """Yield an executor on workers of one thread each, all of them in one other process.
 
-    This process holds scheduler and driver and nothing else, so that its processor time is what
-    tasks cost these two.
+    This process runs only scheduler and driver, so its processor time is their cost of the tasks.
     """
     with _scheduler() as (scheduler, client, folder):
-        asked = [scheduler.address, str(workers), str(folder)]
-        others = subprocess.Popen([sys.executable, "-m", "ketadask.cluster.in_process", *asked])
+        arguments = [scheduler.address, str(workers), str(folder)]
+        command = [sys.executable, "-m", "ketadask.cluster.in_process", *arguments]
+        process = subprocess.Popen(command)
         try:
             client.wait_for_workers(workers, timeout=300)
             yield DaskExecutor(client, workers=workers)
         finally:
-            others.terminate()
-            others.wait()
+            process.terminate()
+            process.wait()
 
 
-def hand_over(tasks: Sequence[Delayed]) -> float:
-    """Hand all tasks at once to a scheduler without workers; return the seconds until it has them.
+def seconds_to_send(tasks: Sequence[Delayed]) -> float:
+    """Send all tasks at once to a scheduler without workers; return the seconds this takes.
 
-    A study never does this: it hands over a window at a time.
+    A study sends a window of tasks at a time instead.
     """
     with _scheduler() as (scheduler, client, _):
-        started = time.perf_counter()
+        start = time.perf_counter()
         futures = client.compute(list(tasks), optimize_graph=False)
         while len(scheduler.tasks) < len(tasks):
             time.sleep(0.005)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - start
         del futures
         return seconds
 
@@ -101,7 +100,7 @@ async def _work(address: str, count: int, folder: Path) -> None:
             for _ in range(count)
         )
     )  # fmt: skip
-    await asyncio.gather(*(each.finished() for each in workers))
+    await asyncio.gather(*(worker.finished() for worker in workers))
 
 
 if __name__ == "__main__":

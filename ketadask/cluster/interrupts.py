@@ -1,4 +1,4 @@
-"""Ctrl-C on a queue: once finishes and stores what is in flight, twice cancels the jobs."""
+"""Ctrl-C on a queue: the first completes and stores running tasks, the second cancels all."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Protocol
 
 
 class Drainable(Protocol):
-    """An executor that can stop handing out tasks."""
+    """An executor that can stop sending tasks."""
 
     computing: bool
     draining: bool
 
 
 @contextmanager
-def drained_on_interrupt(executor: Drainable, say: Callable[[str], None]) -> Iterator[None]:
-    """While tasks are computed, the first interrupt drains and the second one ends."""
+def drain_on_interrupt(executor: Drainable, say: Callable[[str], None]) -> Iterator[None]:
+    """While tasks run, drain on the first interrupt and raise on the second."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(signal_number: int, frame: FrameType | None) -> None:
         if executor.draining or not executor.computing:
             raise KeyboardInterrupt
         executor.draining = True
-        say("finishing and storing what is being computed; once more cancels the jobs")
+        say("completing and storing running tasks; press Ctrl-C again to cancel the jobs")
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -1,4 +1,4 @@
-"""What workers do besides work: log into the run folder, and leave Ctrl-C to the driver."""
+"""Logs of workers and scheduler in the run folder, and interrupts left to the driver."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
+
+from ketadask.store.environment import now
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LOGGERS = ("distributed", "ketadask", "py.warnings")
 
 
 class WorkerLog(WorkerPlugin):
-    """Give every worker a log file of its own, named by its process."""
+    """A log file for every worker, named by its process."""
 
     name = "ketadask-log"
 
@@ -26,7 +27,7 @@ class WorkerLog(WorkerPlugin):
         self.folder = folder
 
     def setup(self, worker: Worker) -> None:
-        """Open the file when the worker starts, and again when its successor does."""
+        """Open the log file when a worker starts."""
         logging.captureWarnings(True)
         with suppress(OSError):
             _attach(Path(self.folder) / f"worker-{os.getpid()}.log")
@@ -35,13 +36,13 @@ class WorkerLog(WorkerPlugin):
         logger.info("worker %s started", worker.address)
 
 
-class OwnInterrupts(WorkerPlugin):
-    """Keep a worker of ours calm when Ctrl-C reaches the whole terminal: its driver ends it."""
+class IgnoreInterrupts(WorkerPlugin):
+    """Make workers ignore Ctrl-C, which reaches every process of a terminal."""
 
     name = "ketadask-interrupts"
 
     def setup(self, worker: Worker) -> None:
-        """Ignore interrupts from now on; works in the main thread only, where ours live."""
+        """Ignore interrupts; possible in the main thread only, where local workers run."""
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -57,7 +58,7 @@ def _attach(path: Path) -> logging.Handler:
 
 @contextmanager
 def driver_log(folder: Path | None) -> Iterator[None]:
-    """Write what scheduler and nannies of this process say to ``folder/scheduler.log``."""
+    """Log the scheduler and nannies of this process to ``folder/scheduler.log``."""
     if folder is None:
         yield
         return
@@ -75,12 +76,12 @@ class _Watch(SchedulerPlugin):
 
     def __init__(self, events: list[str], say: Callable[[str], None] | None) -> None:
         self.events, self.say = events, say
-        self.open = True
+        self.is_active = True
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
-        if self.open:
-            line = f"worker {worker} was lost; its tasks begin again"
-            self.events.append(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}")
+        if self.is_active:
+            line = f"lost worker {worker}; its tasks restart"
+            self.events.append(f"{now()} {line}")
             if self.say is not None:
                 self.say(line)
 
@@ -89,10 +90,10 @@ class _Watch(SchedulerPlugin):
 def watch_workers(
     scheduler: Scheduler, events: list[str], say: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Note in ``events``, and say, each worker lost while the work goes on."""
+    """Record each lost worker in ``events``, and say so."""
     watch = _Watch(events, say)
     scheduler.add_plugin(watch)
     try:
         yield
     finally:
-        watch.open = False
+        watch.is_active = False

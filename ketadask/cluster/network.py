@@ -1,4 +1,4 @@
-"""Which address of this machine the compute nodes can reach."""
+"""The address of this machine that compute nodes can reach."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ def addresses() -> dict[str, str]:
     """Return the IPv4 address of every interface that is up, by name."""
     import psutil
 
-    up = {name for name, each in psutil.net_if_stats().items() if each.isup}
+    active = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     return {
-        name: each.address
-        for name, found in psutil.net_if_addrs().items()
-        for each in found
-        if name in up and each.family == socket.AF_INET
+        name: address.address
+        for name, interface in psutil.net_if_addrs().items()
+        for address in interface
+        if name in active and address.family == socket.AF_INET
     }
 
 
-def address_of(interface: str) -> str:
-    """Return the address of an interface, or say which there are."""
-    found = addresses()
-    if interface not in found:
+def interface_address(interface: str) -> str:
+    """Return the address of an interface; an error lists the interfaces."""
+    by_interface = addresses()
+    if interface not in by_interface:
         raise InputError(
             "this machine has no such interface, or it is down",
             where="job.interface",
             value=interface,
-            remedy=nearest(interface, found),
+            remedy=nearest(interface, by_interface),
         )
-    return found[interface]
+    return by_interface[interface]
 
 
 def address_towards(node: str | None) -> str:
-    """Return the address from which packets to ``node`` leave, or the first that is no loopback.
+    """Return the address from which packets to ``node`` leave, or the first other than loopback.
 
     Examples
     --------
@@ -45,12 +45,12 @@ def address_towards(node: str | None) -> str:
     if node:
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect((node, 9))  # sends nothing: only asks for the way
+                probe.connect((node, 9))  # sends no packet, only finds the route
                 return str(probe.getsockname()[0])
         except OSError:
             pass
-    found = [each for each in addresses().values() if not is_loopback(each)]
-    return found[0] if found else "127.0.0.1"
+    external = (address for address in addresses().values() if not is_loopback(address))
+    return next(external, "127.0.0.1")
 
 
 def is_loopback(address: str) -> bool:

@@ -24,7 +24,7 @@ from ketadask.cluster.profile import Profile
 from ketadask.cluster.queues import host_of
 from ketadask.cluster.worker_jobs import tail
 from ketadask.schema.errors import InputError
-from ketadask.store.locks import locked
+from ketadask.store.locks import hold_lock
 
 _WAIT = 90.0
 
@@ -50,7 +50,7 @@ def preflight(profile: Profile, out: Path, *, wait: float = _WAIT) -> Preflight:
     folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=out.absolute()))
     found, token = Preflight(folder=folder), secrets.token_hex(16)
     try:
-        with certificates.temporary(folder / "tls"), locked(folder / "lock"):
+        with certificates.temporary(folder / "tls"), hold_lock(folder / "lock"):
             found.key_mode = (folder / "tls" / "key.pem").stat().st_mode & 0o777
             found.address = host_of(profile)
             with _listening(found, folder / "tls", token) as port:

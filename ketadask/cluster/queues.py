@@ -20,14 +20,14 @@ from distributed import Client, Scheduler
 
 from ketadask.cluster import certificates, slurm
 from ketadask.cluster.dask_executor import DaskExecutor
-from ketadask.cluster.interrupts import drained_on_interrupt
+from ketadask.cluster.interrupts import drain_on_interrupt
 from ketadask.cluster.logs import driver_log
-from ketadask.cluster.network import address_of, address_towards, is_loopback
+from ketadask.cluster.network import address_towards, interface_address, is_loopback
 from ketadask.cluster.profile import Profile
 from ketadask.cluster.worker_jobs import Loss, WorkerJobs
 from ketadask.pipeline.executor import Executor
 from ketadask.schema.errors import InputError
-from ketadask.store.disk import write_whole
+from ketadask.store.disk import write_file
 from ketadask.store.json_values import render_json
 
 RECORD = "cluster.json"
@@ -102,12 +102,12 @@ def made_cluster(profile: Profile, *, name: str, logs: Path, host: str, security
 
 def job_words(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
     """Return what dask-jobqueue is told of a job, the same on every queue where it can be."""
-    from ketadask.cluster.connect import NEVER_PAUSED
+    from ketadask.cluster.profile import NO_PAUSING
     from ketadask.store.environment import ONE_THREAD
 
     job, limit = profile.job, worker_memory(profile)
     exports = [f"export {variable}={value}" for variable, value in ONE_THREAD.items()]
-    for key, value in NEVER_PAUSED.items():
+    for key, value in NO_PAUSING.items():
         exports.append(f"export DASK_{key.upper().replace('.', '__')}={value}")
     words: dict[str, Any] = {
         "job_name": name,
@@ -202,7 +202,7 @@ class _Pool:
 def host_of(profile: Profile) -> str:
     """Return the address of this machine that the compute nodes can reach."""
     if profile.job.interface:
-        return address_of(profile.job.interface)
+        return interface_address(profile.job.interface)
     return address_towards(_some_node() if profile.kind == "slurm" else None)
 
 
@@ -218,11 +218,11 @@ def _some_node() -> str | None:
 
 
 @contextmanager
-def queued(
+def open_queue(
     profile: Profile, *, logs: Path | None, say: Callable[[str], None] | None
 ) -> Iterator[Executor]:
     """Yield an executor whose workers are jobs; at the end no job is left."""
-    from ketadask.cluster.connect import LONG_TASKS
+    from ketadask.cluster.profile import LONG_TASKS
 
     folder = (logs or Path.cwd() / "ketadask-queue" / "logs").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -265,14 +265,14 @@ def queued(
             client,
             workers=(profile.workers or 1) * profile.threads_per_worker,
             dashboard=_way_in(dashboard),
-            tries=profile.worker_deaths,
+            tries=profile.allowed_failures,
         )
         executor.say = tell
         if profile.kind == "slurm":
             stack.enter_context(_fleet(profile, cluster, executor, name, folder, tell))
         else:
             cluster.scale(jobs=-(-(profile.workers or 1) // profile.job.workers))
-        stack.enter_context(drained_on_interrupt(executor, tell))
+        stack.enter_context(drain_on_interrupt(executor, tell))
         yield executor
 
 
@@ -294,7 +294,7 @@ def _fleet(
     def write(thing: dict[str, object]) -> None:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(InputError):
-            write_whole(record, render_json({**thing, "updated": moment}))
+            write_file(record, render_json({**thing, "updated": moment}))
 
     leftover = [job for job, each in slurm.mine(name).items() if each.state != "COMPLETING"]
     if leftover:
@@ -306,7 +306,7 @@ def _fleet(
         job_name=name,
         logs=logs,
         poll=profile.job.poll,
-        successor=min(profile.job.successor, walltime / 4),
+        renew_seconds=min(profile.job.renew_seconds, walltime / 4),
         say=tell,
         note=note,
         record=write,

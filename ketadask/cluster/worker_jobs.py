@@ -93,7 +93,7 @@ class WorkerJobs:
     job_name: str
     logs: Path
     poll: float
-    successor: float
+    renew_seconds: float
     say: Callable[[str], None]
     note: Callable[[str], None]
     record: Callable[[dict[str, object]], None]
@@ -256,7 +256,7 @@ class WorkerJobs:
 
     def _expiring(self, member: WorkerJob) -> bool:
         left = member.state.seconds_left
-        return member.state.state == "RUNNING" and left is not None and left < self.successor
+        return member.state.state == "RUNNING" and left is not None and left < self.renew_seconds
 
     def _refusal(self, error: InputError, now: float) -> None:
         if not self.members and not self._ever:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -226,23 +225,6 @@ def check_outcomes(design: str, outcome: np.ndarray, name: np.ndarray, trial: np
             if count[u] < wanted
             else "write NaN where it was not seen, or choose the design crossover",
         )
-
-
-def listed_exclusions(cohort: xr.Dataset, cases: CaseArrays, unusable: dict[int, str]) -> str:
-    """Return the cohort's JSON list of exclusions with the cases left out here appended."""
-    listed = json.loads(cohort.attrs.get("exclusions", "[]"))
-    for u in sorted(unusable):
-        entry = {
-            "participant": str(cases.name[u]),
-            "period": int(cases.period[u]),
-            "reason": unusable[u],
-        }
-        if not any(
-            e["participant"] == entry["participant"] and e["period"] in (0, entry["period"])
-            for e in listed
-        ):
-            listed.append(entry)
-    return json.dumps(listed)
 
 
 def codes(*columns: np.ndarray) -> np.ndarray:

@@ -15,14 +15,16 @@ from ketadask.cohort.case_arrays import (
     check_both_arms,
     check_outcomes,
     codes,
-    listed_exclusions,
     one_case_per_arm,
 )
 from ketadask.kernels.scores import cross_fitted, crossover_score, parallel_score, pooled_score
+from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.datasets import COHORT, UNITS
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.tables import EXCLUSIONS
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 POOLED, CROSSOVER, PARALLEL = "pooled", "crossover", "parallel"
@@ -249,7 +251,7 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
 
 
 def score_units(
-    cohort: xr.Dataset,
+    cohort: Cohort | xr.Dataset,
     *,
     design: str = CROSSOVER,
     endpoint: str = "improvement",
@@ -257,12 +259,12 @@ def score_units(
     adjust: str = "none",
     within_arm: bool = False,
 ) -> xr.Dataset:
-    """Make the search matrix of a cohort: features, outcomes and one score per unit.
+    """Return the search matrix of a cohort: features, outcomes and one score per unit.
 
     Parameters
     ----------
     cohort
-        Dataset that keeps the cohort's contract.
+        What ``assemble`` returns, or a dataset that keeps the cohort's contract.
     design
         ``pooled``: a unit is a case. ``crossover``: a unit is a participant seen on both arms;
         the others are listed as excluded. ``parallel``: a unit is a participant; of several
@@ -280,8 +282,7 @@ def score_units(
 
     Returns
     -------
-    Dataset that keeps the contract of units. ``attrs["exclusions"]`` is the cohort's JSON list
-    with who was left out here, and why, appended.
+    Dataset that keeps the contract of units. `design_exclusions` lists who is not among them.
     """
     for what, value, valid in (
         ("design", design, DESIGNS),
@@ -293,8 +294,8 @@ def score_units(
             raise InputError(f"unknown {what}", value=value, remedy=nearest(str(value), valid))
     import xarray as xr
 
-    COHORT.check(cohort)
-    cases = case_arrays(cohort, endpoint)
+    dataset = COHORT.check(dataset_of(cohort))
+    cases = case_arrays(dataset, endpoint)
     unusable = cases.unusable(design, endpoint)
     rows = np.setdiff1d(np.arange(cases.y.shape[0]), np.fromiter(unusable, dtype=np.int64))
     if not rows.size:
@@ -321,7 +322,7 @@ def score_units(
         trial=codes(coordinates["trial"]),
         prediction=prediction,
     )
-    of_features = [name for name in cohort.coords if cohort[name].dims == (nm.FEATURE,)]
+    of_features = [name for name in dataset.coords if dataset[name].dims == (nm.FEATURE,)]
     matrix = xr.Dataset(
         {
             "value": ((nm.UNIT, nm.FEATURE), made["value"]),
@@ -331,19 +332,49 @@ def score_units(
         coords={
             nm.ARM: list(nm.ARMS),
             **{name: (nm.UNIT, values) for name, values in coordinates.items()},
-            **{name: cohort[name].variable for name in of_features},
+            **{name: dataset[name].variable for name in of_features},
         },
         attrs={
-            **cohort.attrs,
+            **dataset.attrs,
             "design": design,
             "endpoint": endpoint,
             "within_arm": int(within_arm and design == PARALLEL),
-            "exclusions": listed_exclusions(cohort, cases, unusable),
         },
     )
     if prediction is not None:
         matrix["prediction"] = ((nm.UNIT, nm.ARM), prediction)
     return UNITS.check(matrix)
+
+
+def search_matrix(data: Cohort | xr.Dataset, design: str = CROSSOVER) -> xr.Dataset:
+    """Return the search matrix of a cohort by its ``design``, or a search matrix as it is."""
+    dataset = dataset_of(data)
+    if set(COHORT.variables) <= set(dataset.data_vars):
+        return score_units(dataset, design=design)
+    return dataset
+
+
+def design_exclusions(
+    cohort: Cohort, *, design: str = CROSSOVER, endpoint: str = "improvement"
+) -> pd.DataFrame:
+    """Return the exclusions of a cohort, and the cases that the design cannot use.
+
+    Returns
+    -------
+    Table that keeps ``schema.tables.EXCLUSIONS``: participant, period (0 for all), reason.
+    """
+    import pandas as pd
+
+    cases = case_arrays(cohort.dataset, endpoint)
+    before = cohort.exclusions
+    excluded = set(zip(before["participant"], before["period"], strict=True))
+    rows = [
+        (str(cases.name[u]), int(cases.period[u]), reason)
+        for u, reason in sorted(cases.unusable(design, endpoint).items())
+        if not excluded & {(str(cases.name[u]), 0), (str(cases.name[u]), int(cases.period[u]))}
+    ]
+    after = pd.DataFrame(rows, columns=list(EXCLUSIONS.columns))
+    return pd.concat([before, after], ignore_index=True) if rows else before
 
 
 def _coordinates(
@@ -371,7 +402,7 @@ def _predicted(made: dict[str, np.ndarray], participant: np.ndarray) -> np.ndarr
     """Cross-fit expected outcomes over participants in a fixed random order of folds."""
     people = np.unique(participant, return_inverse=True)[1]
     count = int(people.max()) + 1
-    stream = np.random.SeedSequence(0, spawn_key=(nm.STREAM_FOLD, 0))
+    stream = np.random.SeedSequence(0, spawn_key=(nm.STREAM_CROSS_FIT, 0))
     fold = (np.random.default_rng(stream).permutation(count) % FOLDS)[people]
     active = np.isfinite(made["outcome"][:, 0])
     y = np.where(active, made["outcome"][:, 0], made["outcome"][:, 1])

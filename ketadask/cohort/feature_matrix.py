@@ -11,9 +11,9 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.names_order import natural
+from ketadask.sources.names_order import natural_key
 
-FAMILIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)
+MODALITIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)
 
 
 def feature_matrix(
@@ -70,8 +70,8 @@ def feature_matrix(
         if (include is None or any(fnmatchcase(name, p) for p in include))
         and not any(fnmatchcase(name, p) for p in exclude)
     ]
-    rank = {family: k for k, family in enumerate(FAMILIES)}
-    used.sort(key=lambda j: (rank.get(about["family"].iloc[j], len(rank)), natural(names[j])))
+    rank = {family: k for k, family in enumerate(MODALITIES)}
+    used.sort(key=lambda j: (rank.get(about["modality"].iloc[j], len(rank)), natural_key(names[j])))
     return value[:, used], about.iloc[used], dropped
 
 

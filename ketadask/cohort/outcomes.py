@@ -9,39 +9,46 @@ from ketadask import names as nm
 from ketadask.features.scales import baseline_visits
 from ketadask.kernels.scores import percent_improvement
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.names_order import natural
+from ketadask.schema.phenotype import Participants, Phenotype
+from ketadask.sources.names_order import natural_key
 from ketadask.sources.rating_scales import INSTRUMENTS
 from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import SHARED, UNPLACED
 
 
-def outcome_values(phenotype: pd.DataFrame, outcome: str) -> np.ndarray:
+def outcome_values(phenotype: Phenotype, outcome: str) -> np.ndarray:
     """Return the outcome (visit,) of a scale: its total, else the sum of its items.
 
     The sum needs every item: one missing item makes it missing. ``outcome`` may also be a column.
     """
-    columns = [name for name in phenotype.columns if name not in KEYS]
+    table = phenotype.table
+    columns = [name for name in table.columns if name not in KEYS]
     for name in (outcome, f"{outcome}_total"):
         if name in columns:
-            return phenotype[name].to_numpy(dtype=np.float64)
+            return table[name].to_numpy(dtype=np.float64)
     items = [
         c for c in columns if c.rpartition("_")[0] == outcome and c.rpartition("_")[2].isdigit()
     ]
     if items:
         _all_items(phenotype, outcome, items)
-        ordered = sorted(items, key=natural)  # one order of summation whatever the file's order
-        return phenotype[ordered].to_numpy(dtype=np.float64).sum(axis=1)
+        ordered = sorted(items, key=natural_key)  # one order of summation whatever the file's order
+        return table[ordered].to_numpy(dtype=np.float64).sum(axis=1)
     scales = sorted({c.removesuffix("_total").rstrip("0123456789").rstrip("_") for c in columns})
     raise InputError(
         "no such outcome scale",
-        file=phenotype.attrs.get("folder"),
+        file=phenotype.folder,
         where="outcome",
         value=outcome,
         remedy=nearest(outcome, scales),
     )
 
 
-def _all_items(phenotype: pd.DataFrame, outcome: str, items: list[str]) -> None:
+def outcome_visits(phenotype: Phenotype, outcome: str) -> pd.DataFrame:
+    """Return participant, session, period, arm and day of every visit, and the ``outcome``."""
+    return phenotype.table[list(KEYS)].assign(outcome=outcome_values(phenotype, outcome))
+
+
+def _all_items(phenotype: Phenotype, outcome: str, items: list[str]) -> None:
     """Refuse to call the sum of some items of a known scale its total."""
     known = INSTRUMENTS.get(outcome)
     expected = [] if known is None else [f"{outcome}_{n}" for n in range(1, len(known.items) + 1)]
@@ -49,21 +56,21 @@ def _all_items(phenotype: pd.DataFrame, outcome: str, items: list[str]) -> None:
     if lacking:
         raise InputError(
             f"the outcome {outcome} has neither a total nor all of its {len(expected)} items",
-            file=phenotype.attrs.get("folder"),
+            file=phenotype.folder,
             where="outcome",
             value=f"without {', '.join(lacking)}",
             remedy=f"add the column {outcome}_total, or the items",
         )
 
 
-def infusions(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return one case per participant and infusion given, and who has none.
+def infusion_cases(people: Participants) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one case per participant and infusion, and the participants without one.
 
     Cases: participant, period, arm. Exclusions: participant, period (0 for all), reason.
     """
-    crossover = any("-" in sequence for sequence in people["sequence"])
+    crossover = any("-" in sequence for sequence in people.table["sequence"])
     cases, left_out = [], []
-    for person, sequence in zip(people[nm.PARTICIPANT], people["sequence"], strict=True):
+    for person, sequence in people.sequences.items():
         if not sequence:
             left_out.append((person, 0, "unknown arm: no infusion is recorded"))
             continue
@@ -77,18 +84,18 @@ def infusions(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def washed_out(
-    cases: pd.DataFrame, people: pd.DataFrame, washout: int | None
+def drop_early_infusions(
+    cases: pd.DataFrame, people: Participants, washout: int | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the cases without second infusions that came too early, and those with the reason.
+    """Return the cases without second infusions that came too early, and these with the reason.
 
-    An infusion that is not dated stays; with no date at all there is nothing to tell by.
+    Infusions without a date are kept; without any date the wash-out cannot be checked.
     """
-    days = people.set_index(nm.PARTICIPANT)["washout"] if washout else pd.Series(dtype=float)
+    days = people.table.set_index(nm.PARTICIPANT)["washout"] if washout else pd.Series(dtype=float)
     if washout and not days.notna().any():
         raise InputError(
             "no participant has dates of both infusions",
-            file=people.attrs.get("file"),
+            file=people.file,
             where="washout",
             remedy="add infusion_1_date and infusion_2_date, or leave washout out",
         )
@@ -137,10 +144,13 @@ def attach_outcome(
     return complete.reset_index(drop=True), left_out
 
 
-def contradictions(visits: pd.DataFrame, people: pd.DataFrame) -> list[dict[str, str]]:
-    """Return one finding per visit that does not fit the participant's sequence of infusions."""
-    sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
-    odd = visits.loc[visits["period"] == UNPLACED, [nm.PARTICIPANT, "session"]]
+def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, str]]:
+    """Return one finding per visit that does not fit the participant's sequence of infusions.
+
+    Where the reader knew the sequence, it has compared the visits and its findings hold them.
+    """
+    sequences, table = people.sequences, visits.table
+    odd = table.loc[table["period"] == UNPLACED, [nm.PARTICIPANT, "session"]]
     return [
         {
             "file": "",
@@ -150,7 +160,8 @@ def contradictions(visits: pd.DataFrame, people: pd.DataFrame) -> list[dict[str,
             "remedy": "correct the session, or the infusions in participants.tsv",
         }
         for person, session in odd.itertuples(index=False)
-        if sequences[person]  # without a sequence the participant is excluded anyway
+        # without a sequence the participant is excluded anyway
+        if sequences[person] not in ("", visits.sequences.get(person))
     ]
 
 

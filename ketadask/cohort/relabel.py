@@ -16,7 +16,7 @@ HOWS = ("features", "arms", "no-effect")
 
 
 def relabel(
-    trial: TrialArrays, *, seed: int, index: int, how: str = "features"
+    trial: TrialArrays, *, seed: int, index: int, method: str = "features"
 ) -> tuple[np.ndarray, TrialArrays]:
     """Return relabelled trial number ``index``: whose features each unit gets, and its scores.
 
@@ -28,7 +28,7 @@ def relabel(
         The trial as it was.
     seed, index
         Address of the relabelling.
-    how
+    method
         ``features``: whole participants exchange their features within stratum, period by
         period; arms, outcomes and scores stay. ``arms``: arms are randomised again under a
         constant effect, y* = y - t a + t a*, t the trial's estimated overall effect; within
@@ -60,14 +60,14 @@ def relabel(
     >>> sorted(rows.tolist()), relabelled.score.tolist()
     ([0, 1, 2], [7.0, 1.0, 7.0])
     """
-    if how not in HOWS:
-        raise InputError("unknown relabelling", value=how, remedy=nearest(str(how), HOWS))
+    if method not in HOWS:
+        raise InputError("unknown relabelling", value=method, remedy=nearest(str(method), HOWS))
     stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_RELABELLING, index))
     rng = np.random.default_rng(stream)
-    if how == "features":
+    if method == "features":
         return _exchanged_blocks(trial, rng), trial
     unchanged = np.arange(trial.score.shape[0], dtype=np.int64)
-    effect = overall_effect(trial) if how == "arms" else np.zeros(trial.score.shape[0])
+    effect = overall_effect(trial) if method == "arms" else np.zeros(trial.score.shape[0])
     if trial.design == CROSSOVER:
         return unchanged, _flipped(trial, effect, rng)
     return unchanged, _randomised(trial, effect, rng)
@@ -80,7 +80,7 @@ def overall_effect(trial: TrialArrays) -> np.ndarray:
     return (np.bincount(own, weights=score) / np.bincount(own))[own]
 
 
-def unexchangeable_mask(trial: TrialArrays, how: str = "features") -> np.ndarray:
+def unexchangeable_mask(trial: TrialArrays, method: str = "features") -> np.ndarray:
     """Return bool (unit,): units with nobody to exchange with, the same in every relabelling.
 
     Examples
@@ -91,7 +91,7 @@ def unexchangeable_mask(trial: TrialArrays, how: str = "features") -> np.ndarray
     >>> alone(trial), alone(trial, "arms")
     (array([False, False,  True]), array([False, False, False]))
     """
-    if how == "features":
+    if method == "features":
         who = codes(trial.participant)
         order = np.lexsort((trial.period, who))
         block = _blocks(trial, order, np.bincount(who))
@@ -105,16 +105,16 @@ def unexchangeable_mask(trial: TrialArrays, how: str = "features") -> np.ndarray
     return told
 
 
-def check_exchange(trial: TrialArrays, how: str, *, where: str = "how") -> int:
+def check_exchange(trial: TrialArrays, method: str, *, where: str = "method") -> int:
     """Return how many units are `alone`; an error where all are, and every p would be 1.
 
-    ``where`` names the key that chose ``how``.
+    ``where`` names the key that chose ``method``.
     """
-    told = unexchangeable_mask(trial, how)
+    told = unexchangeable_mask(trial, method)
     if not told.all():
         return int(told.sum())
     remedy = "give small sites one name in the column site"
-    if how != "features":
+    if method != "features":
         remedy = "exchange features instead (features)"
     elif trial.design != PARALLEL:
         remedy = "draw the arms anew instead (arms)"
@@ -123,7 +123,7 @@ def check_exchange(trial: TrialArrays, how: str, *, where: str = "how") -> int:
     raise InputError(
         "nobody has anyone to exchange with: every relabelled trial would be the trial itself",
         where=where,
-        value=how,
+        value=method,
         remedy=f"{len(np.unique(trial.stratum))} strata for {len(np.unique(trial.participant))} "
         f"participants; {remedy}",
     )

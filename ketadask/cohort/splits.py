@@ -12,7 +12,7 @@ import numpy as np
 from ketadask.schema.errors import InputError, nearest
 
 LEAST = 2
-KEEPS = ("participant", "case")
+GROUPINGS = ("participant", "case")
 SCHEMES = ("holdout", "complementary", "bootstrap", "leave-trial-out")
 
 
@@ -29,15 +29,15 @@ class HoldoutSplit:
         How many splits; ``leave-trial-out`` has as many as there are trials.
     seed
         Address of the whole study of splits.
-    share
+    train_size
         Share of the participants on train. Every participant has exactly this chance. In each
-        stratum the count on train is the floor or the ceiling of ``share`` times its size, and
+        stratum the count on train is the floor or the ceiling of ``train_size`` times its size, and
         so is the count over all strata; which strata round up is drawn at random.
-    keep
+    group_by
         ``participant`` keeps all units of a participant on one side; ``case`` splits units singly,
         as published analyses of crossover trials did.
     scheme
-        ``holdout``; ``complementary``: splits 2i and 2i+1 swap sides, share must be 0.5;
+        ``holdout``; ``complementary``: splits 2i and 2i+1 swap sides, train_size must be 0.5;
         ``bootstrap``: participants are drawn with replacement within stratum, the *set* of those
         drawn at least once (about 63 %) is train and the never drawn are holdout, which may be
         empty when there are few; ``leave-trial-out``: split i holds out the i-th trial.
@@ -54,13 +54,13 @@ class HoldoutSplit:
     n_splits: int = 1000
     _: KW_ONLY
     seed: int = 0
-    share: float = 0.5
-    keep: str = "participant"
+    train_size: float = 0.5
+    group_by: str = "participant"
     scheme: str = "holdout"
     stratify: bool = True
 
     def __post_init__(self) -> None:
-        for name, valid in (("keep", KEEPS), ("scheme", SCHEMES)):
+        for name, valid in (("group_by", GROUPINGS), ("scheme", SCHEMES)):
             value = getattr(self, name)
             if value not in valid:
                 raise InputError(
@@ -74,15 +74,17 @@ class HoldoutSplit:
                 raise InputError(
                     f"{name} of the splits must be a whole number, {least} or more", value=value
                 )
-        if not 0.0 < self.share < 1.0:
+        if not 0.0 < self.train_size < 1.0:
             raise InputError(
-                "share of the splits must lie between 0 and 1",
-                value=self.share,
+                "train_size must lie between 0 and 1",
+                value=self.train_size,
                 remedy="0.5 gives two halves",
             )
-        if self.scheme == "complementary" and self.share != 0.5:
+        if self.scheme == "complementary" and self.train_size != 0.5:
             raise InputError(
-                "complementary splits need two halves", value=self.share, remedy="set share to 0.5"
+                "complementary splits need two halves",
+                value=self.train_size,
+                remedy="set train_size to 0.5",
             )
 
     def mask(self, i: int, participant: Any, stratum: Any = None, trial: Any = None) -> np.ndarray:
@@ -109,13 +111,13 @@ class HoldoutSplit:
             raise InputError("the number of a split is 0 or more", value=i)
         if self.scheme == "leave-trial-out":
             return _without_trial(i, participant, trial)
-        if self.keep == "case":
+        if self.group_by == "case":
             drawn = np.arange(participant.shape[0])
             first = drawn
         else:
             _, first, drawn = np.unique(participant, return_index=True, return_inverse=True)
         if first.shape[0] < 2:
-            raise InputError(f"too few {self.keep}s to split in two", value=int(first.shape[0]))
+            raise InputError(f"too few {self.group_by}s to split in two", value=int(first.shape[0]))
         if stratum is None or not self.stratify:
             strata = np.zeros(first.shape[0], dtype=np.int64)
         else:
@@ -124,37 +126,37 @@ class HoldoutSplit:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(address,)))
         if self.scheme == "bootstrap":
             return _drawn_with_replacement(strata, rng)[drawn]
-        train = _stratified_share(strata, self.share, rng)[drawn]
+        train = _stratified_share(strata, self.train_size, rng)[drawn]
         return ~train if self.scheme == "complementary" and i % 2 else train
 
-    def need_two_sides(self, participant: Any, *, where: str = "share") -> None:
+    def need_two_sides(self, participant: Any, *, where: str = "train_size") -> None:
         """Refuse a share that leaves fewer than two on a side; ``where`` names its key.
 
         Participants are counted, or cases where ``keep`` is ``case``; sides of other schemes than
-        ``holdout`` and ``complementary`` do not follow the share.
+        ``holdout`` and ``complementary`` do not follow train_size.
 
         Examples
         --------
-        >>> HoldoutSplit(share=0.1).need_two_sides(range(20))
-        >>> HoldoutSplit(share=0.1).need_two_sides(range(19), where="splits.share")
+        >>> HoldoutSplit(train_size=0.1).need_two_sides(range(20))
+        >>> HoldoutSplit(train_size=0.1).need_two_sides(range(19), where="splits.train_size")
         Traceback (most recent call last):
         ...
-        ketadask.schema.errors.InputError: splits.share: ...
+        ketadask.schema.errors.InputError: splits.train_size: ...
         """
         if self.scheme not in ("holdout", "complementary"):
             return
         participant = np.asarray(participant)
-        count = int((participant if self.keep == "case" else np.unique(participant)).shape[0])
-        train = round(self.share * count, 9)  # 0.29 * 100 is 28.999...
+        count = int((participant if self.group_by == "case" else np.unique(participant)).shape[0])
+        train = round(self.train_size * count, 9)  # 0.29 * 100 is 28.999...
         fewest = math.floor(train), count - math.ceil(train)
         if min(fewest) < LEAST:
             low = math.ceil(1000 * LEAST / max(count, 1)) / 1000
-            remedy = f"choose a share of {low:.3g} to {1 - low:.3g}"
+            remedy = f"choose a train_size of {low:.3g} to {1 - low:.3g}"
             raise InputError(
-                f"of {count} {self.keep}s a split would have {fewest[0]} on train or "
+                f"of {count} {self.group_by}s a split would have {fewest[0]} on train or "
                 f"{fewest[1]} on holdout, and each side needs {LEAST} or more",
                 where=where,
-                value=self.share,
+                value=self.train_size,
                 remedy=remedy if count >= 2 * LEAST else "more of them are needed",
             )
 
@@ -185,8 +187,10 @@ class HoldoutSplit:
         return int(np.unique(_roles(X, y, groups)[2]).shape[0])
 
 
-def _stratified_share(strata: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw ``share`` of each stratum; fractions round by systematic sampling over the strata.
+def _stratified_share(
+    strata: np.ndarray, train_size: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw ``train_size`` of each stratum; fractions round by systematic sampling over the strata.
 
     Laid end to end in random order from a random start, the fractions of the strata cross as many
     whole numbers as strata round up: each rounds up with its fraction as the chance, and the total
@@ -194,7 +198,7 @@ def _stratified_share(strata: np.ndarray, share: float, rng: np.random.Generator
     """
     sizes = np.bincount(strata)
     # 0.29 * 100 is 28.999...: what is whole to nine digits is meant to be whole.
-    exact = np.round(share * sizes, 9)
+    exact = np.round(train_size * sizes, 9)
     whole = np.floor(exact)
     order = rng.permutation(sizes.shape[0])
     ends = np.round(np.cumsum((exact - whole)[order]), 9)

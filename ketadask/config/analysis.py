@@ -53,7 +53,7 @@ class SimulateSettings(Section):
     layout: Literal["bids", "nda", "both"] = Field(
         default="bids", description="scales as BIDS phenotype/, as NDA texts, or both"
     )
-    recordings: Annotated[float, Field(ge=0, le=480)] = Field(
+    meg_seconds: Annotated[float, Field(ge=0, le=480)] = Field(
         default=0.0, description="seconds of resting MEG before each infusion; 0 makes none"
     )
 
@@ -80,7 +80,9 @@ class ScoreTableSettings(TableSettings):
     """A table of scores, with what its columns are."""
 
     participant: str = Field(default="participant_id", description="column of participants")
-    session: str | None = Field(default=None, description="column of sessions, read by data.visits")
+    session: str | None = Field(
+        default=None, description="column of sessions, read by data.session_pattern"
+    )
     period: str | None = Field(
         default=None, description="column of the infusion, 1 or 2, where there is no session"
     )
@@ -88,13 +90,13 @@ class ScoreTableSettings(TableSettings):
         default=None, description="column of the arm, missing at a baseline of both periods"
     )
     day: str | None = Field(default=None, description="column of days after the infusion")
-    wide: str | None = Field(
+    wide_pattern: str | None = Field(
         default=None,
         description="regular expression of headers where a participant has one row: groups name "
         "and session, or name, day and period or arm",
     )
     ignore: tuple[str, ...] = Field(default=(), description="columns left aside")
-    missing: tuple[float, ...] = Field(
+    na_values: tuple[float, ...] = Field(
         default=(), description="numbers that stand for a missing value, besides the usual ones"
     )
 
@@ -131,7 +133,7 @@ class DataSettings(Section):
         default=None,
         description="groups of participants.tsv that belong to the study; all if not given",
     )
-    visits: str | None = Field(
+    session_pattern: str | None = Field(
         default=None,
         description="regular expression of session names with groups day and period or arm; "
         "ses-p(?P<period>[12])d(?P<day>\\d+) if not given",
@@ -176,7 +178,7 @@ class OutcomeSettings(Section):
 class FeatureSettings(Section):
     """What a persona may be made of."""
 
-    families: tuple[Modality, ...] = Field(
+    modalities: tuple[Modality, ...] = Field(
         default=("demographic", "scale", "volume"),
         min_length=1,
         description="families of features used",
@@ -187,8 +189,8 @@ class FeatureSettings(Section):
     meg: Literal["core", "full", "power"] = Field(
         default="core", description="MEG features: the few chosen in advance, all, or band power"
     )
-    heart: Literal["keep", "project", "ica"] = Field(
-        default="keep",
+    cardiac_artefact: Literal["none", "ssp", "ica"] = Field(
+        default="none",
         description="field of the heart in MEG: kept, or taken off by a projector or by ICA",
     )
     parcels: bool = Field(
@@ -198,7 +200,7 @@ class FeatureSettings(Section):
     asymmetry: bool = Field(
         default=False, description="add the asymmetry of every pair of left and right volumes"
     )
-    factors: bool = Field(
+    subscales: bool = Field(
         default=False, description="add published factor sums of the scales whose items are there"
     )
     harmonise: Literal["none", "site"] = Field(
@@ -242,74 +244,12 @@ class DesignSettings(Section):
     )
 
 
-class LiteralSettings(Section):
-    """Where features may be cut; never looks at outcomes."""
-
-    cuts: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=6, description="inner quantiles at which a continuous feature may be cut"
-    )
-    intervals: bool = Field(default=False, description="add two-sided ranges, every pair of cuts")
-    explicit: Mapping[str, tuple[float, ...]] = Field(
-        default_factory=dict, description="cut points of single features, by name"
-    )
-
-
-class SearchSettings(Section):
-    """Which personas are searched, and how."""
-
-    max_literals: Annotated[int, Field(ge=1, le=4)] = Field(
-        default=3, description="most value ranges a persona may combine"
-    )
-    min_support: PositiveCount | None = Field(
-        default=None, description="fewest units inside; the larger of 8 and 20 % if not given"
-    )
-    min_arm: PositiveCount = Field(
-        default=2, description="fewest units per arm inside, unpaired designs"
-    )
-    keep: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=100, description="personas kept of each search"
-    )
-    objective: Literal["heterogeneity", "effect"] = Field(
-        default="heterogeneity", description="benefit above the rest's, or benefit above zero"
-    )
-    polarity: Literal["both", "favourable", "unfavourable"] = Field(
-        default="both", description="who benefits more, who benefits less, or both"
-    )
-    distinct: Literal["covers", "features"] = Field(
-        default="covers", description="personas kept differ in whom they hold, or in their features"
-    )
-    strategy: Literal["exact", "beam"] = Field(
-        default="exact", description="exact finds the best with proof; beam is for large cohorts"
-    )
-    width: PositiveCount | None = Field(
-        default=None, description="personas the beam keeps per size; chosen by keep if not given"
-    )
-    nodes: PositiveCount | None = Field(
-        default=None, description="most nodes an exact search visits; it then reports its gap"
-    )
-    priority: tuple[Modality, ...] | None = Field(
-        default=None, description="families preferred where personas are equally good"
-    )
-    min_families: Annotated[int, Field(ge=1, le=4)] = Field(
-        default=1, description="fewest feature families a persona must span"
-    )
-
-    @model_validator(mode="after")
-    def _families_fit(self) -> SearchSettings:
-        if self.min_families > self.max_literals:
-            raise ValueError(
-                f"min_families {self.min_families} cannot be reached with max_literals "
-                f"{self.max_literals}; lower min_families"
-            )
-        return self
-
-
 class SplitSettings(Section):
     """How often, and how, units are parted into train and holdout."""
 
     count: PositiveCount = Field(default=1_000, description="number of splits; may grow later")
-    share: Fraction = Field(default=0.5, description="share of units on the train side")
-    keep: Literal["participant", "case"] = Field(
+    train_size: Fraction = Field(default=0.5, description="share of units on the train side")
+    group_by: Literal["participant", "case"] = Field(
         default="participant", description="what stays together; case is the published way"
     )
     scheme: Literal["holdout", "complementary", "bootstrap", "leave-trial-out"] = Field(
@@ -318,9 +258,9 @@ class SplitSettings(Section):
     stratify: bool = Field(
         default=True, description="keep sequence, response and trial in proportion"
     )
-    stop: Literal["never", "settled"] = Field(
+    stop: Literal["never", "early"] = Field(
         default="never",
-        description="settled: end once the recurrence of the best is known to within 3 %",
+        description="early: end once the recurrence of the best is known to within 3 %",
     )
 
 
@@ -340,18 +280,18 @@ class NullSettings(Section):
     relabellings: Annotated[int, Field(ge=1)] = Field(
         default=999, description="number of relabelled trials; may grow later"
     )
-    how: Literal["features", "arms", "no-effect"] = Field(
+    method: Literal["features", "arms", "no-effect"] = Field(
         default="features", description="what is exchanged between participants of a stratum"
     )
-    stop: Literal["never", "settled"] = Field(
+    stop: Literal["never", "early"] = Field(
         default="never",
-        description="settled: end once it is certain that no verdict can be more than noise",
+        description="early: end once it is certain that no verdict can be more than noise",
     )
-    studies: Annotated[int, Field(ge=0)] = Field(
+    calibration_studies: Annotated[int, Field(ge=0)] = Field(
         default=19,
         description="relabelled trials on which splits are searched, too; 0 makes no such null",
     )
-    study_splits: Annotated[int, Field(ge=1)] = Field(
+    calibration_splits: Annotated[int, Field(ge=1)] = Field(
         default=20, description="splits of each of these, the first ones of the study"
     )
 

@@ -18,8 +18,8 @@ Several = Annotated[int, Field(ge=2)]
 class PredictSettings(Section):
     """Response foretold from brain structure; asked for where this section is."""
 
-    learner: LearnerName = Field(default="svc-linear", description="classifier")
-    baselines: tuple[LearnerName, ...] = Field(
+    classifier: LearnerName = Field(default="svc-linear", description="classifier")
+    other_classifiers: tuple[LearnerName, ...] = Field(
         default=(), description="classifiers that are tried on the same folds for comparison"
     )
     costs: tuple[Positive, ...] = Field(
@@ -32,7 +32,7 @@ class PredictSettings(Section):
         min_length=1,
         description="svc-rbf: widths of the kernel, null for one over the variance",
     )
-    energies: tuple[Fraction | None, ...] = Field(
+    explained_variance: tuple[Fraction | None, ...] = Field(
         default=(0.9,),
         min_length=1,
         description="shares of variance the principal components keep, null for none",
@@ -43,11 +43,11 @@ class PredictSettings(Section):
         description="features whose linear part is removed from the volumes",
     )
     harmonise: bool = Field(default=False, description="bring sites to a common mean and spread")
-    unseen: Literal["own", "as-is"] = Field(
+    unseen_site: Literal["own", "as-is"] = Field(
         default="own",
         description="harmonise an unseen site by its own volumes, without outcomes, or leave it",
     )
-    frame: Literal["pooled", "leave-site-out", "nested-leave-site-out"] = Field(
+    cv: Literal["pooled", "leave-site-out", "nested-leave-site-out"] = Field(
         default="pooled", description="folds mix sites, or leave them out, also inside"
     )
     repeats: PositiveCount = Field(default=10, description="repeats of the outer folds")
@@ -76,7 +76,7 @@ class PredictSettings(Section):
     external: Mapping[str, Path] = Field(
         default_factory=dict, description="folders of other cohorts, by the name they get"
     )
-    absent: Literal["stop", "median"] = Field(
+    missing_region: Literal["stop", "median"] = Field(
         default="stop",
         description="stop where another cohort lacks a region, or take the training median",
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from ketadask.config.yaml_text import parse_value, read_mapping
 from ketadask.schema.errors import InputError, nearest
@@ -26,6 +28,7 @@ _WANTED = {
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "dict_type": "must be `key: value` lines",
+    "dataclass_type": "must be a section of `key: value` lines",
     "model_type": "must be a section of `key: value` lines",
     "model_attributes_type": "must be a section of `key: value` lines",
     "greater_than": "must be greater than {gt}",
@@ -36,6 +39,42 @@ _WANTED = {
     "too_long": "must have at most {max_length} entries",
     "string_too_short": "must not be empty",
     "string_pattern_mismatch": "must match {pattern}",
+}
+
+# Keys by the name they had before, in studies and in cluster profiles.
+_NEW_KEYS = {
+    "data.visits": "data.session_pattern",
+    "data.tables.wide": "data.tables.wide_pattern",
+    "data.tables.missing": "data.tables.na_values",
+    "data.simulate.recordings": "data.simulate.meg_seconds",
+    "features.families": "features.modalities",
+    "features.factors": "features.subscales",
+    "features.heart": "features.cardiac_artefact",
+    "literals.explicit": "literals.cut_points",
+    "search.width": "search.beam_width",
+    "search.nodes": "search.max_nodes",
+    "search.min_families": "search.min_modalities",
+    "search.min_arm": "search.min_per_arm",
+    "splits.share": "splits.train_size",
+    "splits.keep": "splits.group_by",
+    "null.how": "null.method",
+    "null.studies": "null.calibration_studies",
+    "null.study_splits": "null.calibration_splits",
+    "predict.learner": "predict.classifier",
+    "predict.baselines": "predict.other_classifiers",
+    "predict.frame": "predict.cv",
+    "predict.energies": "predict.explained_variance",
+    "predict.unseen": "predict.unseen_site",
+    "predict.absent": "predict.missing_region",
+    "job.successor": "job.renew_seconds",
+    "head.lead": "head.requeue_seconds",
+    "worker_deaths": "allowed_failures",
+}
+# Words by the name they had before, per key.
+_NEW_WORDS = {
+    "features.cardiac_artefact": {"keep": "none", "project": "ssp"},
+    "splits.stop": {"settled": "early"},
+    "null.stop": {"settled": "early"},
 }
 
 
@@ -69,7 +108,7 @@ def read_settings(path: Path | str, model: type[Model], overrides: Iterable[str]
         raise faults[0] if len(faults) == 1 else ManyInputsError(faults) from None
 
 
-def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def keys(model: type, prefix: str = "") -> Iterator[str]:
     """Yield the dotted name of every key of a model, sections included.
 
     Examples
@@ -78,27 +117,41 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     >>> list(keys(Gates, "gates."))
     ['gates.p', 'gates.d', 'gates.use']
     """
-    for name, field in model.model_fields.items():
+    for name, field in section_fields(model).items():
         yield prefix + name
-        section = _section(field.annotation)
+        section = section_type(field.annotation)
         if section is not None:
             yield from keys(section, f"{prefix}{name}.")
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
+def section_fields(section: type[Any]) -> dict[str, FieldInfo]:
+    """Return the fields of a section, a pydantic model or a dataclass, by name."""
+    if issubclass(section, BaseModel):
+        return section.model_fields
+    hints = get_type_hints(section)
+    return {
+        field.name: FieldInfo.from_annotated_attribute(hints[field.name], field)
+        for field in dataclasses.fields(section)
+    }
+
+
+def section_type(annotation: Any) -> type | None:
+    """Return the section among the types of an annotation; None where there is none."""
     for candidate in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+        if isinstance(candidate, type) and (
+            issubclass(candidate, BaseModel) or dataclasses.is_dataclass(candidate)
+        ):
             return candidate
     return None
 
 
-def _absolute(values: Any, model: type[BaseModel], base: Path) -> Any:
+def _absolute(values: Any, model: type, base: Path) -> Any:
     """Make the paths among ``values`` absolute: those of fields annotated ``Path``."""
     if not isinstance(values, dict):
         return values
     made = dict(values)
-    for name, field in model.model_fields.items():
-        section = _section(field.annotation)
+    for name, field in section_fields(model).items():
+        section = section_type(field.annotation)
         if section is not None:
             made |= {name: _absolute(made[name], section, base)} if name in made else {}
         elif name in made and _is_path(field.annotation):
@@ -117,7 +170,7 @@ def _is_path(annotation: Any) -> bool:
     return annotation is Path or Path in getattr(annotation, "__args__", ())
 
 
-def _overridden(values: dict[str, Any], word: str, model: type[BaseModel]) -> dict[str, Any]:
+def _overridden(values: dict[str, Any], word: str, model: type) -> dict[str, Any]:
     dotted, equals, text = word.partition("=")
     dotted = dotted.strip()
     if not equals or not dotted:
@@ -130,20 +183,20 @@ def _overridden(values: dict[str, Any], word: str, model: type[BaseModel]) -> di
     return _with(values, dotted.split("."), parse_value(text, where=f"--set {dotted}"))
 
 
-def _known(dotted: str, model: type[BaseModel]) -> bool:
-    """Tell whether a key exists; below a free mapping (features.explicit.NAME) any does."""
+def _known(dotted: str, model: type) -> bool:
+    """Tell whether a key exists; below a free mapping (literals.cut_points.NAME) any does."""
     if dotted in set(keys(model)):
         return True
     parent, _, _ = dotted.rpartition(".")
     return bool(parent) and _is_free(parent, model)
 
 
-def _is_free(dotted: str, model: type[BaseModel]) -> bool:
+def _is_free(dotted: str, model: type) -> bool:
     head, _, rest = dotted.partition(".")
-    field = model.model_fields.get(head)
+    field = section_fields(model).get(head)
     if field is None:
         return False
-    section = _section(field.annotation)
+    section = section_type(field.annotation)
     if section is not None:
         return bool(rest) and _is_free(rest, section)
     return not rest and "Mapping" in str(field.annotation)
@@ -155,18 +208,19 @@ def _with(values: Any, steps: list[str], value: Any) -> dict[str, Any]:
     return made
 
 
-def _fault(path: Path, detail: Any, model: type[BaseModel]) -> InputError:
+def _fault(path: Path, detail: Any, model: type) -> InputError:
     steps = [str(step) for step in detail["loc"]]
     dotted = ".".join(steps)
     kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         remedy = _nearest_key(dotted, model)
         return InputError("unknown key", file=path, where=dotted, remedy=remedy)
     if kind == "missing":
         return InputError("is missing", file=path, where=dotted, remedy=f"add `{dotted}: ...`")
     if kind == "literal_error":
         valid = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
-        remedy = nearest(str(found), valid)
+        new_word = _NEW_WORDS.get(dotted, {}).get(str(found))
+        remedy = f"it is now {new_word!r}" if new_word else nearest(str(found), valid)
         return InputError("unknown word", file=path, where=dotted, value=found, remedy=remedy)
     if kind == "value_error":
         problem, _, remedy = str(context["error"]).partition("; ")
@@ -177,21 +231,24 @@ def _fault(path: Path, detail: Any, model: type[BaseModel]) -> InputError:
     return InputError(problem, file=path, where=dotted, value=found, remedy=remedy)
 
 
-def _about(dotted: str, model: type[BaseModel]) -> str:
+def _about(dotted: str, model: type) -> str:
     """Return what the key means, as the remedy of a value that cannot be it."""
     head, _, rest = dotted.partition(".")
-    field = model.model_fields.get(head)
+    field = section_fields(model).get(head)
     if field is None:
         return "correct the value"
-    section = _section(field.annotation)
+    section = section_type(field.annotation)
     if rest and section is not None:
         return _about(rest, section)
     return f"it means: {field.description}"
 
 
-def _nearest_key(dotted: str, model: type[BaseModel]) -> str:
+def _nearest_key(dotted: str, model: type) -> str:
     """Name the key meant: a sibling that looks alike, else the same word in another section."""
     valid = list(keys(model))
+    new = _NEW_KEYS.get(".".join(step for step in dotted.split(".") if not step.isdecimal()))
+    if new is not None:
+        return f"it is now {new}"
     parent, _, last = dotted.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent]
     close = nearest(last, siblings) if siblings else ""

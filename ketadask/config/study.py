@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ketadask.config.analysis import (
     DataSettings,
@@ -15,33 +15,48 @@ from ketadask.config.analysis import (
     ExecutionSettings,
     FeatureSettings,
     GateSettings,
-    LiteralSettings,
+    Modality,
     NullSettings,
     OutcomeSettings,
     ReportSettings,
-    SearchSettings,
     Section,
     SplitSettings,
     VerdictSettings,
 )
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.reading import read_settings
+from ketadask.kernels.settings import LiteralSettings, SearchSettings
+from ketadask.schema.errors import nearest
 
 _COHORT: dict[str, Any] = {
-    "data": {"scales", "groups", "bad_cells", "visits", "tables", "participants", "task", "ignore"},
+    "data": {
+        "scales",
+        "groups",
+        "bad_cells",
+        "session_pattern",
+        "tables",
+        "participants",
+        "task",
+        "ignore",
+    },
     "outcome": True,
     "features": True,
     "design": True,
 }
 _PROBLEM = _COHORT | {"literals": True, "search": True, "seed": True}
-_SPLITS = {"splits": {"share", "keep", "scheme", "stratify"}, "gates": True}
+_SPLITS = {"splits": {"train_size", "group_by", "scheme", "stratify"}, "gates": True}
 # What is learnt does not depend on other cohorts; they are read and foretold anew each time.
-_PREDICTED = set(PredictSettings.model_fields) - {"permutations", "baselines", "absent", "external"}
+_PREDICTED = set(PredictSettings.model_fields) - {
+    "permutations",
+    "other_classifiers",
+    "missing_region",
+    "external",
+}
 _SCIENCE: dict[str, dict[str, Any]] = {
     "data": {"data": {"simulate"}},
     "cohort": _COHORT,
     "search": _PROBLEM | _SPLITS,
-    "null": _PROBLEM | {"null": {"how"}},
+    "null": _PROBLEM | {"null": {"method"}},
     "evaluate": _PROBLEM | _SPLITS,
     "predict": _COHORT | {"seed": True, "predict": _PREDICTED},
     "judge": _PROBLEM | {"splits": True, "gates": True, "null": True, "verdict": True},
@@ -49,6 +64,15 @@ _SCIENCE: dict[str, dict[str, Any]] = {
     | {"splits": True, "gates": True, "null": True, "verdict": True, "report": True}
     | {"predict": True},
 }
+
+
+def _checked_search(search: SearchSettings) -> SearchSettings:
+    search.check()
+    modalities = get_args(Modality)
+    for name in search.priority or ():
+        if name not in modalities:
+            raise ValueError(f"unknown modality {name!r} in priority; {nearest(name, modalities)}")
+    return search
 
 
 class StudySettings(Section):
@@ -73,7 +97,7 @@ class StudySettings(Section):
     literals: LiteralSettings = Field(
         default=LiteralSettings(), description="where features may be cut"
     )
-    search: SearchSettings = Field(
+    search: Annotated[SearchSettings, AfterValidator(_checked_search)] = Field(
         default=SearchSettings(), description="which personas are searched, and how"
     )
     splits: SplitSettings = Field(default=SplitSettings(), description="train and holdout")
@@ -100,15 +124,15 @@ class StudySettings(Section):
                 f"{smallest:.3g}, above verdict.alpha {self.verdict.alpha}; "
                 f"set null.relabellings to {need} or more"
             )
-        if self.splits.keep == "case" and self.design.kind != "pooled":
+        if self.splits.group_by == "case" and self.design.kind != "pooled":
             raise ValueError(
-                f"splits.keep 'case' has no meaning in design.kind {self.design.kind!r}; "
-                "set splits.keep to participant or design.kind to pooled"
+                f"splits.group_by 'case' has no meaning in design.kind {self.design.kind!r}; "
+                "set splits.group_by to participant or design.kind to pooled"
             )
-        if self.splits.scheme == "complementary" and self.splits.share != 0.5:
+        if self.splits.scheme == "complementary" and self.splits.train_size != 0.5:
             raise ValueError(
-                f"complementary splits are halves, splits.share is {self.splits.share}; "
-                "set splits.share to 0.5"
+                f"complementary splits are halves, splits.train_size is {self.splits.train_size}; "
+                "set splits.train_size to 0.5"
             )
         if self.predict and (self.features.volumes, self.features.harmonise) != ("raw", "none"):
             raise ValueError(

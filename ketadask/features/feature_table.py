@@ -10,7 +10,7 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
 
-ABOUT = ("family", "kind", "measure", "label")
+ABOUT = ("modality", "kind", "measurement_unit", "label")
 MOST_LEVELS = 8
 
 

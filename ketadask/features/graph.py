@@ -12,14 +12,12 @@ array for a notebook, one block per recording.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
-from dask.base import compute
 from dask.delayed import Delayed, delayed
 
 from ketadask import names as nm
@@ -27,37 +25,47 @@ from ketadask.features.meg.extraction import extract
 from ketadask.features.meg.registry import features
 from ketadask.features.meg.settings import POWER, MegSettings
 from ketadask.features.meg.table import FAILURE, part_name, recording_parts
+from ketadask.pipeline.executor import CurrentScheduler
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.stage import Stage, require
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
 from ketadask.store.parts import Parts, Receipt
+from ketadask.store.ranges import Range
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def feature_tasks(
-    found: Sequence[RecordingFile], settings: MegSettings, parts: Parts
-) -> dict[str, Delayed]:
-    """Return, by part name, one task for each recording that has no finished part."""
-    finished = parts.finished()
-    named = {part_name(each): each for each in found}
-    return {
-        name: delayed(_write)(
-            each, settings, parts, name, dask_key_name=f"recording-{name}-{parts.key[:8]}"
-        )
-        for name, each in named.items()
-        if name not in finished
-    }
+def recordings_stage(
+    recordings: Sequence[RecordingFile], settings: MegSettings, parts: Parts
+) -> Stage:
+    """Return the stage that extracts the features of recordings, a task and a part each."""
+    names = [part_name(recording) for recording in recordings]
+
+    def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
+        return [
+            delayed(_write)(
+                recordings[first], settings, parts, names[first],
+                dask_key_name=f"recording-{names[first]}-{parts.key[:8]}",
+            )
+            for first, _ in ranges
+        ]  # fmt: skip
+
+    n_items = len(recordings)
+    return Stage("recordings", "recordings", n_items, build_graph, parts, part_names=names)
 
 
 def extract_recordings(
-    found: Sequence[RecordingFile], store: Path | str, settings: MegSettings | None = None
+    recordings: Sequence[RecordingFile], store: Path | str, settings: MegSettings | None = None
 ) -> Parts:
-    """Measure what is missing of all recordings, on dask's current scheduler."""
+    """Extract the features of recordings without a part, on dask's current scheduler."""
     settings = settings or MegSettings()
     parts = recording_parts(store, settings)
-    compute(*feature_tasks(found, settings, parts).values())
+    stage = recordings_stage(recordings, settings, parts)
+    require(run_stage(stage, CurrentScheduler, Progress.silent()))
     return parts
 
 
@@ -74,8 +82,8 @@ def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) 
     Returns
     -------
     ``value`` (recording, feature), one block per recording, NaN where a recording cannot be used;
-    coordinates participant, session, and of features family, measure and label. ``assemble`` takes
-    it as it is.
+    coordinates participant, session, and of features group, measurement_unit and label.
+    ``assemble`` takes it as it is.
     """
     import xarray as xr
 
@@ -99,8 +107,8 @@ def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) 
             nm.PARTICIPANT: (nm.RECORDING, words([each.participant for each in found])),
             "session": (nm.RECORDING, words([each.session for each in found])),
             nm.FEATURE: (nm.FEATURE, words([each.name for each in wanted])),
-            "family": (nm.FEATURE, words([each.family for each in wanted])),
-            "measure": (nm.FEATURE, words([each.measure for each in wanted])),
+            "group": (nm.FEATURE, words([each.family for each in wanted])),
+            "measurement_unit": (nm.FEATURE, words([each.measurement_unit for each in wanted])),
             "label": (nm.FEATURE, words([each.label for each in wanted])),
         },
         {"set": settings.features},
@@ -127,6 +135,7 @@ def _values(found: RecordingFile, settings: MegSettings) -> np.ndarray:
 
 def _found(opened: xr.Dataset) -> RecordingFile:
     about = opened.attrs
+    bad_seconds = opened["bad_seconds"].values.tolist() if "bad_seconds" in opened else ()
     bads = tuple(str(name) for name in opened[nm.CHANNEL].values[opened["bad"].values])
     recording = Recording.at(about["source"])
     return RecordingFile(
@@ -136,5 +145,5 @@ def _found(opened: xr.Dataset) -> RecordingFile:
         recording.name.removesuffix("_meg"),
         bads,
         mains=about.get("mains"),
-        bad_spans=tuple((a, b) for a, b in json.loads(about.get("bad_spans", "[]"))),
+        bad_spans=tuple((a, b) for a, b in bad_seconds),
     )

@@ -10,34 +10,13 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable, feature_kind
 from ketadask.features.subscales import item_sums
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources import rating_scales
-from ketadask.sources.names_order import natural
-from ketadask.sources.scale_columns import KEYS, VISIT
-from ketadask.sources.visits import SHARED, UNPLACED, period_of_visit
+from ketadask.sources.names_order import natural_key
+from ketadask.sources.scale_columns import KEYS
+from ketadask.sources.visits import SHARED, UNPLACED
 
 _PERSON = {"age": ("years", "age"), "sex": ("", "sex (0 male, 1 female)"), "bmi": ("kg/m2", "BMI")}
-
-
-def place_visits(phenotype: pd.DataFrame, sequences: dict[str, str]) -> pd.DataFrame:
-    """Return the visits of the participants with the period each belongs to.
-
-    A visit named by its arm gets the period in which the participant was given that arm; a
-    baseline shared by both periods gets period 0. A visit that contradicts the sequence gets
-    period -1: it is used nowhere.
-
-    Parameters
-    ----------
-    phenotype
-        What ``read_phenotype`` returns.
-    sequences
-        Arms in order of infusion per participant, for example ``active-control``.
-    """
-    visits = phenotype[phenotype[nm.PARTICIPANT].isin(list(sequences))].copy()
-    visits["period"] = [
-        period_of_visit(sequences[person], *visit)
-        for person, *visit in zip(*(visits[name] for name in VISIT), strict=True)
-    ]
-    return visits
 
 
 def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
@@ -53,9 +32,7 @@ def baseline_visits(visits: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(keys).last()  # the last that is not missing
 
 
-def scale_features(
-    phenotype: pd.DataFrame, sequences: dict[str, str], *, factors: bool = False
-) -> FeatureTable:
+def scale_features(phenotype: Phenotype, *, subscales: bool = False) -> FeatureTable:
     """Return items and totals at the baseline of each period; follow-ups never enter.
 
     A total that the files lack is the sum of its items, where all are there.
@@ -63,28 +40,23 @@ def scale_features(
     Parameters
     ----------
     phenotype
-        What ``read_phenotype`` returns.
-    sequences
-        Arms in order of infusion per participant.
-    factors
+        Visits with their period, as ``place_visits`` returns them.
+    subscales
         Whether to add the factor sums of ``ketadask.features.subscales``.
     """
-    values = baseline_visits(place_visits(phenotype, sequences))
-    given = [c for c in phenotype.columns if c not in KEYS]
-    values = values[given].astype(np.float64)
-    values.attrs = {}  # pandas copies them with every column taken
-    sums, of_sums = item_sums(values, factors=factors)
-    columns = sorted([*given, *sums.columns], key=natural)
+    scores = [name for name in phenotype.table.columns if name not in KEYS]
+    values = baseline_visits(phenotype.table)[scores].astype(np.float64)
+    sums, of_sums = item_sums(values, subscales=subscales)
+    columns = sorted([*scores, *sums.columns], key=natural_key)
     values = pd.concat([values, sums], axis=1)[columns]
-    labels = of_sums["label"].to_dict() | phenotype.attrs.get("labels", {})
+    labels = of_sums["label"].to_dict() | dict(phenotype.labels)
     limits = dict(zip(of_sums.index, of_sums[["low", "high"]].to_numpy().tolist(), strict=True))
-    limits |= phenotype.attrs.get("limits", {})
-    units = phenotype.attrs.get("units", {})
+    limits |= phenotype.limits
     about = [
         (
             nm.SCALE,
             feature_kind(values[name].to_numpy(), *limits.get(name, rating_scales.limits(name))),
-            units.get(name, ""),
+            phenotype.units.get(name, ""),
             labels.get(name, rating_scales.label(name)),
         )
         for name in columns

@@ -53,7 +53,9 @@ FACTORS = (
 )
 
 
-def item_sums(values: pd.DataFrame, *, factors: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
+def item_sums(
+    values: pd.DataFrame, *, subscales: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return sums that are not there yet, and their lowest, highest and label.
 
     A total is added where a table has all items of a known scale and no total. A sum with a
@@ -63,13 +65,13 @@ def item_sums(values: pd.DataFrame, *, factors: bool = False) -> tuple[pd.DataFr
     ----------
     values
         Items and totals, one column each under its canonical name.
-    factors
+    subscales
         Whether to add the factors of ``FACTORS``, too.
 
     Examples
     --------
     >>> items = pd.DataFrame({f"hama_{n}": [1.0, n] for n in range(1, 15)})
-    >>> item_sums(items, factors=True)[0].to_dict("list")
+    >>> item_sums(items, subscales=True)[0].to_dict("list")
     {'hama_total': [14.0, 105.0], 'hama_psychic': [7.0, 35.0], 'hama_somatic': [7.0, 70.0]}
     """
     whole = [
@@ -77,7 +79,7 @@ def item_sums(values: pd.DataFrame, *, factors: bool = False) -> tuple[pd.DataFr
         for known in rating_scales.INSTRUMENTS.values()
     ]
     sums, about = {}, {}
-    for factor in (*whole, *(FACTORS if factors else ())):
+    for factor in (*whole, *(FACTORS if subscales else ())):
         items = [f"{factor.scale}_{n}" for n in factor.items]
         if factor.name in values or factor.name in sums or not set(items) <= set(values):
             continue

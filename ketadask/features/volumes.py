@@ -10,6 +10,7 @@ import xarray as xr
 
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.regions import ETIV
 
@@ -69,7 +70,7 @@ def volume_features(
             value=how,
             remedy=nearest(str(how), (RAW, RESIDUAL)),
         )
-    volumes = volumes.compute()
+    volumes = load(volumes)
     raw = volumes[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
     shares = np.array([_commonest_share(column) for column in raw.T])
     kept = shares <= NEAR_CONSTANT

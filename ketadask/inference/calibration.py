@@ -24,11 +24,13 @@ COVERAGES = np.arange(1, 21) / 20
 """Shares of units at which curves of relabelled trials are compared."""
 
 
-def relabelled_problem(problem: SearchProblem, *, seed: int, index: int, how: str) -> SearchProblem:
+def relabelled_problem(
+    problem: SearchProblem, *, seed: int, index: int, method: str
+) -> SearchProblem:
     """Return the problem of relabelled trial number ``index``."""
     from ketadask.cohort.relabel import relabel
 
-    rows, trial = relabel(problem.trial, seed=seed, index=index, how=how)
+    rows, trial = relabel(problem.trial, seed=seed, index=index, method=method)
     return replace(problem, literals=problem.literals.rearranged(rows), trial=trial)
 
 
@@ -42,7 +44,7 @@ def calibration_block(
     gates: GateThresholds,
     use: str,
     seed: int,
-    how: str = "features",
+    method: str = "features",
 ) -> dict[str, pd.DataFrame]:
     """Repeat the first ``n_splits`` splits of a study on the relabelled trials ``numbers``.
 
@@ -55,7 +57,7 @@ def calibration_block(
 
     votes, recurrence = [], []
     for index in range(numbers[0], numbers[1] + 1):
-        redrawn = relabelled_problem(problem, seed=seed, index=index, how=how)
+        redrawn = relabelled_problem(problem, seed=seed, index=index, method=method)
         tables, _ = search_block(redrawn, search, splitter, 0, n_splits - 1, gates=gates)
         hits = tables["hits"]
         passed = passes(hits, nm.TRAIN, use)
@@ -142,7 +144,7 @@ def explained_against_null(
 
 
 def _numbers(votes: Votes, score: np.ndarray, tau: float) -> Mapping[str, float]:
-    share, seen, above = votes.share, votes.held_out > 0, score > score.mean()
+    share, seen, above = votes.share, votes.n_held_out > 0, score > score.mean()
     told = seen & (np.abs(share) >= tau)
     right = ((share > 0) == above)[told]
     area = auc(share[seen], above[seen])
@@ -176,7 +178,7 @@ def _votes_frame(votes: Votes, score: np.ndarray) -> pd.DataFrame:
         {
             "unit": np.arange(len(score)),
             "score": score,
-            "held_out": votes.held_out,
+            "n_held_out": votes.n_held_out,
             "favourable": votes.favourable,
             "unfavourable": votes.unfavourable,
         }
@@ -185,5 +187,5 @@ def _votes_frame(votes: Votes, score: np.ndarray) -> pd.DataFrame:
 
 def _votes_of(table: pd.DataFrame) -> tuple[Votes, np.ndarray]:
     table = table.sort_values("unit")
-    counts = (table[n].to_numpy() for n in ("held_out", "favourable", "unfavourable"))
+    counts = (table[n].to_numpy() for n in ("n_held_out", "favourable", "unfavourable"))
     return Votes(*counts), table["score"].to_numpy()

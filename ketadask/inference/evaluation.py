@@ -148,7 +148,7 @@ def admissible(
     if not problem.trial.paired:
         active = (problem.trial.arm == 1)[:, None]
         for arm in (active, ~active):
-            allowed &= inside @ (sides * arm) >= search.min_arm
+            allowed &= inside @ (sides * arm) >= search.min_per_arm
     return allowed
 
 

@@ -26,14 +26,14 @@ UNEXPLAINED = "unexplained"
 class Votes:
     """Votes per unit, counted over the splits that held it out: int64 (U,) each."""
 
-    held_out: np.ndarray
+    n_held_out: np.ndarray
     favourable: np.ndarray
     unfavourable: np.ndarray
 
     def __add__(self, other: Votes) -> Votes:
         """Counts add up, in any order and grouping."""
         return Votes(
-            self.held_out + other.held_out,
+            self.n_held_out + other.n_held_out,
             self.favourable + other.favourable,
             self.unfavourable + other.unfavourable,
         )
@@ -42,7 +42,7 @@ class Votes:
     def share(self) -> np.ndarray:
         """(U,) favourable minus unfavourable votes over splits held out, -1 to 1; 0 if never."""
         net = self.favourable - self.unfavourable
-        return net / np.maximum(self.held_out, 1)
+        return net / np.maximum(self.n_held_out, 1)
 
 
 def count_votes(
@@ -116,7 +116,7 @@ def risk_coverage(votes: Votes, score: np.ndarray) -> pd.DataFrame:
     ``difference`` (mean score of the explained favourable minus explained unfavourable, against
     the mean of all where one side is empty).
     """
-    share, seen = votes.share, votes.held_out > 0
+    share, seen = votes.share, votes.n_held_out > 0
     above, centred = score > score.mean(), score - score.mean()
     rows = []
     for tau in np.unique(np.abs(share[seen & (share != 0)]))[::-1]:

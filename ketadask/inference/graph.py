@@ -1,9 +1,8 @@
-"""The graphs of inference: relabelled trials, chosen personas on all splits, digests of hits.
+"""The graphs of inference: relabelled trials, personas on all splits, summaries of hits.
 
-Every task is addressed by a range of numbers (relabellings or splits, both ends included), gets
-the problem as one shared node, writes its part itself and returns only the receipt: nothing is
-gathered, and what is finished stays finished. Digests of hits are small and additive, so they
-are merged in a tree of eights and only the last one travels back.
+A task is addressed by a range of relabellings or splits (both ends included), gets the problem as
+one shared node, writes its part and returns only the receipt. Summaries of hits are small and
+additive, so they are merged in a tree of eights and only the last one is returned.
 """
 
 from __future__ import annotations
@@ -12,26 +11,44 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from dask.base import compute, tokenize
+from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.hit_summary import HitSummary, summarise_hits
 from ketadask.inference.null import kept, null_block, relabel_problem
-from ketadask.search.graph import found_of
+from ketadask.pipeline.stage import Stage
+from ketadask.search.graph import divisible_searches, split_searches
 from ketadask.store.parts import Parts, Receipt
-from ketadask.store.ranges import Range, blocks, range_name
+from ketadask.store.ranges import Range, range_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
-    from ketadask.search.resampling import ResamplingResult
     from ketadask.search.thresholds import GateThresholds
 
 ARITY = 8
-BLOCK = 25
+
+
+def null_stage(
+    problem: SearchProblem,
+    search: PersonaSearch,
+    relabellings: int,
+    parts: Parts,
+    *,
+    seed: int,
+    method: str,
+) -> Stage:
+    """Return the stage that searches relabelled trials."""
+
+    def build_graph(ranges: Sequence[Range], pieces: int = 1) -> list[Delayed]:
+        return null_blocks(problem, search, ranges, parts, seed=seed, method=method, pieces=pieces)
+
+    n_searches = divisible_searches(search)
+    return Stage("null", "relabelled trials", relabellings, build_graph, parts, n_searches)
 
 
 def null_blocks(
@@ -41,39 +58,47 @@ def null_blocks(
     parts: Parts,
     *,
     seed: int,
-    how: str = "features",
+    method: str = "features",
     keep: int | None = None,
     pieces: int = 1,
 ) -> list[Delayed]:
-    """One task per range of relabellings; each writes the table ``nulls``.
+    """Return one task per range of relabellings; each writes the table ``nulls``.
 
-    With more than one of ``pieces`` every single search is split over so many tasks.
+    With ``pieces`` above 1 every search is split over that many tasks.
     """
-    shared, token = _shared(problem, search, seed, how, keep, parts, pieces)
-    make = partial(_named, "nulls", null_block)
-    pose, keep = partial(relabel_problem, seed=seed, how=how), kept(search, keep)
+    shared, token = _share_problem(problem, search, seed, method, keep, parts, pieces)
+    compute = partial(_as_table, "nulls", null_block)
+    build, keep = partial(relabel_problem, seed=seed, method=method), kept(search, keep)
     return [
         delayed(_write)(
-            parts, numbers, make, shared, search, numbers, seed=seed, how=how, keep=keep,
-            found=found_of(shared, search, pose, numbers, pieces, name=f"null-{token}", keep=keep),
-            dask_key_name=f"null-{range_name(*numbers)}-{token}",
+            parts, block, compute, shared, search, block, seed=seed, method=method, keep=keep,
+            found=split_searches(
+                shared, search, build, block, pieces, name=f"null-{token}", keep=keep
+            ),
+            dask_key_name=f"null-{range_name(*block)}-{token}",
         )
-        for numbers in ranges
+        for block in ranges
     ]  # fmt: skip
 
 
-def null_table(
-    problem: SearchProblem, search: PersonaSearch, relabellings: int, *, seed: int, how: str
-) -> pd.DataFrame:
-    """All relabellings in one table, on dask's current scheduler."""
-    shared, _ = _shared(problem)
-    tables = compute(
-        *(
-            delayed(null_block)(shared, search, numbers, seed=seed, how=how)
-            for numbers in blocks([(0, relabellings - 1)], BLOCK)
+def evaluation_stage(
+    problem: SearchProblem,
+    personas: PersonaSet,
+    splitter: Any,
+    searches: pd.DataFrame,
+    parts: Parts,
+    *,
+    search: PersonaSearch,
+    gates: GateThresholds,
+) -> Stage:
+    """Return the stage that evaluates personas on every split."""
+
+    def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
+        return evaluation_blocks(
+            problem, personas, splitter, searches, ranges, parts, search=search, gates=gates
         )
-    )
-    return pd.concat(tables, ignore_index=True)
+
+    return Stage("evaluate", "splits", splitter.n_splits, build_graph, parts)
 
 
 def evaluation_blocks(
@@ -87,71 +112,65 @@ def evaluation_blocks(
     search: PersonaSearch,
     gates: GateThresholds,
 ) -> list[Delayed]:
-    """One task per range of splits; each writes the table ``evaluation`` of all personas."""
-    shared, token = _shared(problem, personas, splitter, search, gates, parts)
-    chosen = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
-    make = partial(_named, "evaluation", evaluate_block)
+    """Return one task per range of splits; each writes the table ``evaluation`` of all personas."""
+    shared, token = _share_problem(problem, personas, splitter, search, gates, parts)
+    shared_personas = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
+    compute = partial(_as_table, "evaluation", evaluate_block)
     return [
         delayed(_write)(
-            parts, numbers, make, shared, chosen, splitter,
-            searches[searches["split"].between(*numbers)], numbers, search=search, gates=gates,
-            dask_key_name=f"evaluate-{range_name(*numbers)}-{token}",
+            parts, block, compute, shared, shared_personas, splitter,
+            searches[searches["split"].between(*block)], block, search=search, gates=gates,
+            dask_key_name=f"evaluate-{range_name(*block)}-{token}",
         )
-        for numbers in ranges
+        for block in ranges
     ]  # fmt: skip
 
 
-def calibration_blocks(
+def calibration_stage(
     problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
-    ranges: Sequence[Range],
+    n_studies: int,
     parts: Parts,
     **settings: Any,
-) -> list[Delayed]:
-    """One task per range of relabellings: a resampling study on each (see `calibration_block`)."""
-    shared, token = _shared(problem, search, splitter, settings, parts)
-    return [
-        delayed(_write)(
-            parts, numbers, calibration_block, shared, search, splitter, numbers, **settings,
-            dask_key_name=f"calibrate-{range_name(*numbers)}-{token}",
-        )
-        for numbers in ranges
-    ]  # fmt: skip
+) -> Stage:
+    """Return the stage that repeats the resampling study on relabelled trials.
+
+    ``settings`` are those of `calibration_block`.
+    """
+    shared, token = _share_problem(problem, search, splitter, settings, parts)
+
+    def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
+        return [
+            delayed(_write)(
+                parts, block, calibration_block, shared, search, splitter, block, **settings,
+                dask_key_name=f"calibrate-{range_name(*block)}-{token}",
+            )
+            for block in ranges
+        ]  # fmt: skip
+
+    return Stage("calibrate", "relabelled studies", n_studies, build_graph, parts)
 
 
-def evaluate_missing(run: ResamplingResult, personas: PersonaSet, parts: Parts) -> list[Range]:
-    """Finish ``parts`` on dask's current scheduler; return the ranges that cover all splits."""
-    count = run.splitter.n_splits
-    missing = blocks(parts.missing(count), BLOCK)
-    compute(
-        *evaluation_blocks(
-            run.problem, personas, run.splitter, run.searches, missing, parts,
-            search=run.search, gates=run.gates,
-        )
-    )  # fmt: skip
-    return parts.covered(count)
-
-
-def hits_digest(
+def hits_summary(
     problem: SearchProblem,
     splitter: Any,
     hits: Parts,
     ranges: Sequence[Range],
     *,
     use: str,
-    n: int | None = None,
+    n: int,
 ) -> Delayed:
-    """One digest of the finished parts of hits named by ``ranges``, of the splits below ``n``."""
-    shared, token = _shared(problem, splitter, hits, use, n)
-    digests = [
-        delayed(_digest)(
-            shared, splitter, hits, (range_name(first, last), (first, _below(last, n))), use=use,
-            dask_key_name=f"digest-{range_name(first, last)}-{token}",
+    """Return the summary of the hits of the splits below ``n``, from the parts of ``ranges``."""
+    shared, token = _share_problem(problem, splitter, hits, use, n)
+    summaries = [
+        delayed(_summarise)(
+            shared, splitter, hits, range_name(first, last), (first, min(last, n - 1)), use=use,
+            dask_key_name=f"summary-{range_name(first, last)}-{token}",
         )
         for first, last in ranges
     ]  # fmt: skip
-    return tree(digests, HitSummary.__add__)
+    return tree(summaries, HitSummary.__add__)
 
 
 def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed:
@@ -162,31 +181,26 @@ def tree(leaves: Sequence[Delayed], merge: Callable[[Any, Any], Any]) -> Delayed
     return level[0]
 
 
-def _shared(problem: SearchProblem, *asked: Any) -> tuple[Delayed, str]:
-    """Return the node of the problem, and a token of it and all else that makes a task differ."""
+def _share_problem(problem: SearchProblem, *others: Any) -> tuple[Delayed, str]:
+    """Return the node of the problem, and a token of everything that distinguishes a task."""
     token = tokenize(problem)
-    return delayed(problem, traverse=False, name=f"problem-{token}"), tokenize(token, asked)[:12]
+    return delayed(problem, traverse=False, name=f"problem-{token}"), tokenize(token, others)[:12]
 
 
 def _write(
-    parts: Parts, numbers: Range, make: Callable[..., Mapping[str, pd.DataFrame]],
+    parts: Parts, block: Range, compute: Callable[..., Mapping[str, pd.DataFrame]],
     *args: Any, **settings: Any,
 ) -> Receipt:  # fmt: skip
-    return parts.write(range_name(*numbers), make(*args, **settings))
+    return parts.write(range_name(*block), compute(*args, **settings))
 
 
-def _named(
-    table: str, make: Callable[..., pd.DataFrame], *args: Any, **settings: Any
+def _as_table(
+    name: str, compute: Callable[..., pd.DataFrame], *args: Any, **settings: Any
 ) -> Mapping[str, pd.DataFrame]:
-    return {table: make(*args, **settings)}
+    return {name: compute(*args, **settings)}
 
 
-def _digest(
-    problem: SearchProblem, splitter: Any, hits: Parts, part: tuple[str, Range], *, use: str
+def _summarise(
+    problem: SearchProblem, splitter: Any, hits: Parts, name: str, splits: Range, *, use: str
 ) -> HitSummary:
-    name, numbers = part
-    return summarise_hits(problem, splitter, hits.read(name, "hits"), numbers, use=use)
-
-
-def _below(last: int, n: int | None) -> int:
-    return last if n is None else min(last, n - 1)
+    return summarise_hits(problem, splitter, hits.read(name, "hits"), splits, use=use)

@@ -1,23 +1,33 @@
-"""Two calls for a notebook: relabel the trial, and judge what the splits found against it."""
+"""Three calls for a notebook: relabel a trial, judge the hits of its splits, simulate power."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
-from ketadask.schema.datasets import COHORT
+from ketadask.pipeline.executor import CurrentScheduler, collect
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.stage import require
 from ketadask.schema.errors import InputError
+from ketadask.store.fingerprints import code_version, fingerprint
+from ketadask.store.parts import Parts
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketadask.schema.cohort import Cohort
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
+
+BLOCK = 25
+"""Relabellings or splits per task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +38,20 @@ class NullDistribution:
     ----------
     table
         Table that keeps ``schema.NULLS``.
-    asked
+    question
         Fingerprint of the search and its problem: verdicts are refused where it differs.
-    seed, how
+    seed, method
         Address of the relabellings, and what was exchanged.
     """
 
     table: pd.DataFrame
-    asked: str
+    question: str
     seed: int
-    how: str
+    method: str
 
     @property
     def relabellings(self) -> int:
-        """How many there are."""
+        """Number of relabelled trials."""
         return int(self.table["relabelling"].nunique())
 
     @property
@@ -52,49 +62,56 @@ class NullDistribution:
         return null_maxima(self.table)
 
     def __repr__(self) -> str:
-        """Say how many, and of what."""
-        return f"<Null: {self.relabellings} relabelled trials, how={self.how!r}, seed={self.seed}>"
+        """Show number, method and seed."""
+        return (
+            f"<NullDistribution: {self.relabellings} relabelled trials, "
+            f"method={self.method!r}, seed={self.seed}>"
+        )
 
 
 def null(
     search: PersonaSearch,
-    cohort: xr.Dataset,
+    cohort: Cohort | xr.Dataset,
     *,
     relabellings: int = 999,
     seed: int = 7,
-    how: str = "features",
+    method: str = "features",
     design: str = "crossover",
+    store: str = "runs",
     memory: float | None = None,
 ) -> NullDistribution:
-    """Repeat a search on relabelled trials, with Dask's current scheduler.
+    """Repeat a search on relabelled trials, on Dask's current scheduler.
 
     Parameters
     ----------
     search
-        The search whose findings will be judged.
+        The search whose personas will be judged.
     cohort
         A cohort (``design`` makes the scores) or a search matrix, as `PersonaSearch.fit` takes.
     relabellings
-        How many; the smallest adjusted p is 1 / (relabellings + 1).
+        Number of relabelled trials; the smallest adjusted p is 1 / (relabellings + 1).
     how
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
+    store
+        Folder of the results; a later call for more relabellings computes only the new ones.
     memory
-        Bytes that a process searching may take; no limit by default.
+        Bytes that a process may use for a search; no limit by default.
     """
+    from ketadask.cohort.designs import search_matrix
     from ketadask.cohort.relabel import check_exchange
-    from ketadask.inference.graph import null_table
+    from ketadask.inference.graph import null_stage
 
-    matrix = cohort
-    if set(COHORT.variables) <= set(cohort.data_vars):
-        from ketadask.cohort.designs import score_units
-
-        matrix = score_units(cohort, design=design)
-    problem = search.problem(matrix, memory=memory)
+    problem = search.problem(search_matrix(cohort, design), memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    check_exchange(problem.trial, how)
-    table = null_table(problem, search, relabellings, seed=seed, how=how)
-    return NullDistribution(table, _asked(search, problem), seed, how)
+    check_exchange(problem.trial, method)
+    question = _question(search, problem)
+    key = fingerprint("null", question, seed, method, code_version())
+    parts = Parts(Path(store) / "nulls" / key[:12], key)
+    stage = null_stage(problem, search, relabellings, parts, seed=seed, method=method)
+    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
+    table = parts.read_below("nulls", relabellings, "relabelling", "polarity", "rank")
+    return NullDistribution(table, question, seed, method)
 
 
 def judge(
@@ -106,57 +123,107 @@ def judge(
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
 ) -> pd.DataFrame:
-    """Return the verdict table of a resampling study: see `ketadask.inference.verdicts.build_verdicts`.
+    """Return the verdict table of a resampling study (see `build_verdicts`).
 
     Parameters
     ----------
     hits
-        What `PersonaSearch.run` returned. What its personas are worth on every split is computed
-        with Dask's current scheduler, and kept beside its parts.
+        Result of `PersonaSearch.run`. Its personas are evaluated on every split with Dask's
+        current scheduler; the results are stored beside its parts.
     null
         Relabelled trials of the same search and cohort, enough for a p of ``alpha``.
     use
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     """
-    from ketadask.inference import verdicts
     from ketadask.inference.evaluation import PersonaSet
-    from ketadask.inference.graph import evaluate_missing
+    from ketadask.inference.graph import evaluation_stage
     from ketadask.inference.stability import persona_stability
-    from ketadask.store.fingerprints import fingerprint
-    from ketadask.store.parts import Parts
+    from ketadask.inference.verdicts import build_verdicts
 
-    if null.asked != _asked(hits.search, hits.problem):
+    if null.question != _question(hits.search, hits.problem):
         raise InputError(
             "the relabelled trials belong to another search or cohort",
-            remedy="make them with null(search, cohort) of the search and cohort that were run",
+            remedy="compute them with null(search, cohort) of the same search and cohort",
         )
-    _need_enough(null.relabellings, alpha)
-    personas, count = PersonaSet.of(hits.found), hits.splitter.n_splits
+    _check_relabellings(null.relabellings, alpha)
+    result, n_splits = hits.result_by_polarity, hits.splitter.n_splits
+    personas = PersonaSet.of(result)
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
     parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
-    ranges = evaluate_missing(hits, personas, parts)
-    stability = persona_stability(parts, ranges, personas, use=use, n=count)
-    return verdicts.build_verdicts(
-        hits.problem, hits.search, hits.found, null.table, stability,
+    stage = evaluation_stage(
+        hits.problem, personas, hits.splitter, hits.searches, parts,
+        search=hits.search, gates=hits.gates,
+    )  # fmt: skip
+    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
+    stability = persona_stability(parts, parts.ranges(n_splits), personas, use=use, n=n_splits)
+    return build_verdicts(
+        hits.problem, hits.search, result, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
     )  # fmt: skip
 
 
-def _need_enough(relabellings: int, alpha: float) -> None:
-    """Refuse a level that no p from so few relabelled trials can reach."""
+def power(
+    search: PersonaSearch | None = None,
+    *,
+    simulations: int = 200,
+    seed: int = 7,
+    alpha: float = 0.05,
+    **choices: Any,
+) -> pd.DataFrame:
+    """Return critical values and power by simulation, a row per scenario.
+
+    Every simulated study is searched in full, and so is one relabelling of it. The largest Q of the
+    relabellings gives the critical value; power is the fraction of studies that exceed it. One
+    relabelling of each of many studies replaces many relabellings of one: the estimate is the same
+    up to differences between simulated studies, and fast. Runs on Dask's current scheduler.
+
+    Parameters
+    ----------
+    search
+        The search; `PersonaSearch()` by default.
+    simulations
+        Simulated studies per scenario.
+    choices
+        Settings of `Scenario`, a value or a sequence of values each.
+
+    Returns
+    -------
+    The scenario, ``units``, ``critical_value``, ``power`` with its Wilson interval, ``recovered``
+    (supported, and a Jaccard index of `FOUND` or more with the true persona), ``jaccard`` and
+    ``right`` (means over the supported; NaN without any), and the mean ``saturation``.
+
+    Examples
+    --------
+    >>> from ketadask.search.persona_search import PersonaSearch
+    >>> table = power(PersonaSearch(1, cuts=2), simulations=20, participants=40, features=3,
+    ...               literals=1, effect=3.0)
+    >>> table["power"].tolist()
+    [1.0]
+    """
+    from ketadask.inference.power import scenarios
+    from ketadask.inference.power_graph import power_rows
+    from ketadask.search.persona_search import PersonaSearch
+
+    search = PersonaSearch() if search is None else search
+    settings = {"simulations": simulations, "seed": seed, "alpha": alpha}
+    return pd.DataFrame(
+        collect(power_rows(scenarios(**choices), search, **settings), CurrentScheduler())
+    )
+
+
+def _check_relabellings(relabellings: int, alpha: float) -> None:
+    """Raise where no p of so few relabelled trials can reach ``alpha``."""
     from ketadask.kernels.maxt import may_reach
 
     if may_reach(alpha, relabellings) < 0:
         raise InputError(
-            f"so few relabelled trials cannot give an adjusted p below {1 / (relabellings + 1):.3g}"
-            f", above alpha {alpha:g}",
+            f"too few relabelled trials: the smallest adjusted p is {1 / (relabellings + 1):.3g}, "
+            f"above alpha {alpha:g}",
             where="null",
             value=f"{relabellings} relabelled trials",
-            remedy=f"make {math.ceil(1 / alpha - 1e-9) - 1} or more, or raise alpha",
+            remedy=f"compute {math.ceil(1 / alpha - 1e-9) - 1} or more, or raise alpha",
         )
 
 
-def _asked(search: PersonaSearch, problem: SearchProblem) -> str:
-    from ketadask.store.fingerprints import fingerprint
-
+def _question(search: PersonaSearch, problem: SearchProblem) -> str:
     return fingerprint(search.__dask_tokenize__(), problem.__dask_tokenize__())

@@ -29,7 +29,7 @@ def null_block(
     numbers: Range,
     *,
     seed: int,
-    how: str = "features",
+    method: str = "features",
     keep: int | None = None,
     found: Mapping[tuple[int, str], PartialResult] | None = None,
 ) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def null_block(
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
         if found is None:
-            redrawn, asked = relabel_problem(problem, index, seed=seed, how=how)
+            redrawn, asked = relabel_problem(problem, index, seed=seed, method=method)
         for polarity in search.polarities:
             rows.append(
                 _frame(
@@ -57,7 +57,7 @@ def null_block(
                     polarity,
                     search.solve(redrawn, polarity=polarity, **asked, keep=keep)
                     if found is None
-                    else found[index, polarity].found,
+                    else found[index, polarity].result,
                 )
             )
     return NULLS.check(pd.concat(rows, ignore_index=True))
@@ -69,12 +69,12 @@ def kept(search: PersonaSearch, keep: int | None) -> int:
 
 
 def relabel_problem(
-    problem: SearchProblem, number: int, *, seed: int, how: str
+    problem: SearchProblem, index: int, *, seed: int, method: str
 ) -> tuple[SearchProblem, dict[str, Any]]:
     """Return what is searched in a relabelling: the problem, and arguments of its search."""
     from ketadask.cohort.relabel import relabel
 
-    order, trial = relabel(problem.trial, seed=seed, index=number, how=how)
+    order, trial = relabel(problem.trial, seed=seed, index=index, method=method)
     redrawn = problem if trial is problem.trial else replace(problem, trial=trial)
     return redrawn, {"rows": order}
 

@@ -39,7 +39,7 @@ class Scenario:
         How many; every other feature is ordinal with five levels, the rest are normal.
     effect
         Benefit inside the persona minus outside, in standard deviations of the outcome in an arm.
-    coverage
+    prevalence
         Share of participants inside.
     literals
         Number of features that make up the persona.
@@ -51,7 +51,7 @@ class Scenario:
     participants: int = 60
     features: int = 40
     effect: float = 1.2
-    coverage: float = 0.35
+    prevalence: float = 0.35
     literals: int = 3
     correlation: float = 0.5
 
@@ -60,8 +60,8 @@ class Scenario:
             raise InputError(
                 "unknown design", value=self.design, remedy=nearest(self.design, DESIGNS)
             )
-        if not 0 < self.coverage < 1:
-            raise InputError("coverage lies between 0 and 1", value=self.coverage)
+        if not 0 < self.prevalence < 1:
+            raise InputError("prevalence lies between 0 and 1", value=self.prevalence)
         if not 0 <= self.correlation < 1:
             raise InputError(
                 "the correlation of two outcomes is 0 or more, and below 1", value=self.correlation
@@ -89,6 +89,7 @@ def simulate_problem(
     the same size share their participants, so their difference is not blurred by chance.
     """
     from ketadask.cohort.designs import TrialArrays, trial_scores
+    from ketadask.kernels.settings import LiteralSettings
     from ketadask.search.encoding import encode_values
     from ketadask.search.problem import SearchProblem
 
@@ -100,7 +101,7 @@ def simulate_problem(
     active_first = rng.permutation(n) % 2 == 0
     latent = rng.normal(size=(n, scenario.features))
     # True cuts lie between the searched ones, as nature's would.
-    cut = np.quantile(latent, scenario.coverage ** (1 / scenario.literals), axis=0)
+    cut = np.quantile(latent, scenario.prevalence ** (1 / scenario.literals), axis=0)
     inside = (latent <= cut)[:, : scenario.literals].all(axis=1)
     outcome[:, 0] += scenario.effect * inside
     value = latent.copy()
@@ -114,7 +115,9 @@ def simulate_problem(
     trial = TrialArrays(
         scenario.design, arms, who, stratum, stratum, same + 1, active_first[who], same, score
     )
-    literals = encode_values(value[who], cuts=search.cuts, intervals=search.intervals)
+    literals = encode_values(
+        value[who], LiteralSettings(cuts=search.cuts, intervals=search.intervals)
+    )
     return SearchProblem(literals, trial), inside[who]
 
 
@@ -213,53 +216,6 @@ def scenarios(**choices: Any) -> list[Scenario]:
         for v in choices.values()
     ]
     return [Scenario(**dict(zip(choices, values, strict=True))) for values in product(*lists)]
-
-
-def power(
-    search: PersonaSearch | None = None,
-    *,
-    simulations: int = 200,
-    seed: int = 7,
-    alpha: float = 0.05,
-    **choices: Any,
-) -> pd.DataFrame:
-    """Return critical values and detection probabilities, a row per scenario.
-
-    Every simulated study gets the full search of a real one, and so does one relabelling of it.
-    The largest Q of the relabellings give the critical value, power is the share of the studies
-    that exceed it. One relabelling of each of many studies takes the place of many of each: the
-    answer is the same up to differences between simulated studies, and cheap enough to be asked
-    before a study runs. Computes with Dask's current scheduler.
-
-    Parameters
-    ----------
-    search
-        The search planned; `PersonaSearch()` by default.
-    simulations
-        Simulated studies per scenario.
-    choices
-        Settings of `Scenario`, a value or a sequence of values each.
-
-    Returns
-    -------
-    The scenario, ``units``, ``critical_value``, ``power`` with its Wilson interval,
-    ``recovered`` (supported, and overlapping the true persona by `FOUND` or more), ``jaccard``
-    and ``right`` (means over the supported; NaN without any), and the mean ``saturation``.
-
-    Examples
-    --------
-    >>> from ketadask.search import PersonaSearch
-    >>> table = power(PersonaSearch(1, cuts=2), simulations=20, participants=40, features=3,
-    ...               literals=1, effect=3.0)
-    >>> table["power"].tolist()
-    [1.0]
-    """
-    from ketadask.inference.power_graph import power_rows
-    from ketadask.search.persona_search import PersonaSearch
-
-    search = PersonaSearch() if search is None else search
-    asked = scenarios(**choices)
-    return pd.DataFrame(power_rows(asked, search, simulations=simulations, seed=seed, alpha=alpha))
 
 
 def summarise_power(

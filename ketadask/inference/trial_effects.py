@@ -18,6 +18,7 @@ from ketadask import names as nm
 from ketadask.inference.null import IDS
 from ketadask.inference.verdicts import JACCARD
 from ketadask.kernels.random_effects import RandomEffects, difference, random_effects
+from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError
 from ketadask.schema.tables import LEFT_OUT, SUMMARIES, TRIALS
 
@@ -39,7 +40,7 @@ IN_ONE, MAINLY, UNSETTLED = "in a single trial only", "mainly in a single trial"
 def compare_trials(
     without: ResamplingResult,
     verdicts: pd.DataFrame,
-    cohort: xr.Dataset,
+    cohort: Cohort | xr.Dataset,
     *,
     jaccard: float = JACCARD,
 ) -> dict[str, pd.DataFrame]:
@@ -61,7 +62,7 @@ def compare_trials(
     Tables ``trials``, ``summaries`` and ``left_out``, which keep the contracts of these names:
     see `trial_effects`, `summaries` and `left_out`.
     """
-    names = [str(name) for name in np.unique(cohort["trial"].to_numpy())]
+    names = [str(name) for name in np.unique(dataset_of(cohort)["trial"].to_numpy())]
     scheme, found = without.splitter.scheme, len(np.unique(without.problem.trial.trial))
     if scheme != "leave-trial-out" or found < 2:
         raise InputError(
@@ -74,7 +75,7 @@ def compare_trials(
         raise InputError(
             f"{found} trials were searched, other than are here",
             value=len(names),
-            remedy="give the search matrix, as kd.units returns it",
+            remedy="give the search matrix, as kd.score_units returns it",
         )
     hits = without.hits
     effects = trial_effects(without.problem, verdicts, names, hits, jaccard=jaccard)
@@ -124,7 +125,7 @@ def trial_effects(
         ]
         part = verdicts[["rank", "persona", "polarity"]].assign(trial=name)
         part = part.join(pd.DataFrame(made, index=part.index))
-        part["found_rank"] = _found_rank(problem, cover, verdicts, hits, code, jaccard)
+        part["rank_without"] = _found_rank(problem, cover, verdicts, hits, code, jaccard)
         parts.append(part)
     table = pd.concat(parts).sort_values("rank", kind="stable", ignore_index=True)
     weights = [_pooled(rows).weight for _, rows in table.groupby("rank", sort=True)]
@@ -145,7 +146,7 @@ def _measured(
         "n": score.size,
         "inside": int(inside.sum()),
         **vars(made),
-        "clear": bool((strict.low if sign > 0 else -strict.high) > 0),
+        "excludes_zero": bool((strict.low if sign > 0 else -strict.high) > 0),
     }
 
 
@@ -195,13 +196,13 @@ def summaries(trials: pd.DataFrame) -> pd.DataFrame:
                 "rank": rank,
                 "persona": first["persona"],
                 "polarity": first["polarity"],
-                "trials": len(mine),
+                "n_trials": len(mine),
                 **_summed(_pooled(mine)),
-                "agreeing": int((sign * mine["effect"] > 0).sum()),
-                "clear": int(mine["clear"].sum()),
-                "found": int(mine["found_rank"].between(1, AMONG).sum()),
-                "where": where,
-                "only": only,
+                "n_agreeing": int((sign * mine["effect"] > 0).sum()),
+                "n_excluding_zero": int(mine["excludes_zero"].sum()),
+                "n_rediscovered": int(mine["rank_without"].between(1, AMONG).sum()),
+                "consistency": where,
+                "only_trial": only,
             }
         )
     return SUMMARIES.check(pd.DataFrame(rows)) if rows else SUMMARIES.empty()
@@ -209,7 +210,7 @@ def summaries(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _summed(made: RandomEffects) -> dict[str, Any]:
     told = {k: v for k, v in vars(made).items() if k not in ("trials", "weight", "tau2")}
-    return {"measured": made.trials} | told | {"tau": float(np.sqrt(made.tau2))}
+    return {"n_estimated": made.trials} | told | {"tau": float(np.sqrt(made.tau2))}
 
 
 def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
@@ -234,8 +235,8 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
     if len(mine) < 2:
         return UNSETTLED, ""
     sign = float(_signs(mine["polarity"])[0])
-    toward, clear, made = sign * mine["effect"] > 0, mine["clear"], _pooled(mine)
-    beyond, differ = _bounds(mine, sign)[0] > 0, made.q_p < DIFFERENT
+    toward, clear, made = sign * mine["effect"] > 0, mine["excludes_zero"], _pooled(mine)
+    beyond, differ = _bounds(mine, sign)[0] > 0, made.cochran_p < DIFFERENT
     if clear.sum() == 1:
         name, one = str(mine.loc[clear, "trial"].iloc[0]), _bounds(mine[clear], sign)
         others = _bounds(mine[~clear], sign)
@@ -244,7 +245,7 @@ def where_it_holds(mine: pd.DataFrame) -> tuple[str, str]:
             return IN_ONE, name
         if apart:
             return MAINLY, name
-    further = made.predicted_low if sign > 0 else -made.predicted_high
+    further = made.prediction_low if sign > 0 else -made.prediction_high
     agree = toward.all() and not differ and beyond and (len(mine) < FORETELLING or further > 0)
     if len(mine) == trials and (clear.all() or agree):
         return IN_ALL, ""

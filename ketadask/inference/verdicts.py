@@ -91,7 +91,7 @@ def build_verdicts(
     table = _described(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
     table["family_size"] = np.bincount(leader, minlength=len(leader))[first]
     table["q"], table["p_single_step"] = q[order][first], single[order][first]
-    table["p_adjusted"], table["p_beyond"] = step[order][first], beyond.p[first]
+    table["p_adjusted"], table["p_incremental"] = step[order][first], beyond.p[first]
     table["verdict"] = word[first]
     table["rank"] = np.arange(1, len(table) + 1)
     return VERDICTS.check(_with_stability(table, stability))
@@ -161,7 +161,7 @@ def _described(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) 
         " | ".join(literals.feature_names[literals.feature[k]] for k in row) for row in rows
     ]
     table["n_literals"] = [len(row) for row in rows]
-    table["support"], table["share"] = size, size / cover.shape[1]
+    table["support"], table["prevalence"] = size, size / cover.shape[1]
     for column, name in _CARD.items():
         table[column] = card[name]
     for column, arm in enumerate(nm.ARMS):
@@ -177,8 +177,9 @@ _STABILITY = [
     name
     for name in VERDICTS.columns
     if name.startswith(("recurrence", "confirmed", "p_mean", "p_twice", "p_quantile", "d_mean"))
-    or name.endswith(("_hits", "_share", "_count"))
-    or name in ("d_low", "d_high")
+    or name.startswith(("prevalence_", "support_"))
+    or name.endswith("_hits")
+    or name in ("d_mean_low", "d_mean_high")
 ]
 
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ketadask.kernels.best_list import MAX, ascending, empty_list, new_list, offer, threshold
 from ketadask.kernels.branch import record
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.covers import clashes, cover_sum, hopeless
 from ketadask.kernels.screens import LANES, cached_rows, next_hopeful, screen_rows
 
@@ -55,7 +55,7 @@ def beam(
         current, following = following, current
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def singles(
     covers: np.ndarray,
     order: np.ndarray,
@@ -85,7 +85,7 @@ def singles(
     counts[1] += order.size
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def grow(
     covers: np.ndarray,
     order: np.ndarray,

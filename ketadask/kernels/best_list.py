@@ -8,7 +8,8 @@ a slot number move when places shift; what a persona is made of stays in its slo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ketadask.kernels.compiled import kernel
 
 MAX = 4
 EMPTY = np.int32(-1)
@@ -31,7 +32,7 @@ def new_list(keep: int, words: int) -> tuple[np.ndarray, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def empty_list(best: tuple) -> None:
     """Take everything out of a list."""
     q, _, _, _, _, filled = best
@@ -46,14 +47,14 @@ def in_order(best: tuple) -> tuple[np.ndarray, ...]:
     return q[: filled[0]].copy(), sizes[used], ids[used], covers[used]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def threshold(best: tuple) -> float:
     """Return the Q a newcomer has to reach: that of the last place, -inf while places are free."""
     q, filled = best[0], best[5]
     return q[-1] if filled[0] == q.size else -np.inf
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def ascending(ids: np.ndarray, size: int, out: np.ndarray) -> None:
     """Fill ``out`` with the first ``size`` literal numbers in ascending order, then -1."""
     for i in range(MAX):
@@ -66,7 +67,7 @@ def ascending(ids: np.ndarray, size: int, out: np.ndarray) -> None:
         out[j] = ids[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _before(size_a: int, ids_a: np.ndarray, size_b: int, ids_b: np.ndarray) -> bool:
     """Say which of two personas of equal Q comes first."""
     if size_a != size_b:
@@ -77,7 +78,7 @@ def _before(size_a: int, ids_a: np.ndarray, size_b: int, ids_b: np.ndarray) -> b
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _same_features(ids_a: np.ndarray, ids_b: np.ndarray, size: int, feature: np.ndarray) -> bool:
     for i in range(size):
         found = False
@@ -89,7 +90,7 @@ def _same_features(ids_a: np.ndarray, ids_b: np.ndarray, size: int, feature: np.
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _same_cover(cover_a: np.ndarray, cover_b: np.ndarray) -> bool:
     for w in range(cover_a.size):
         if cover_a[w] != cover_b[w]:
@@ -97,7 +98,7 @@ def _same_cover(cover_a: np.ndarray, cover_b: np.ndarray) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _place_of(q: np.ndarray, filled: int, q_new: float) -> int:
     """Return the first place whose Q is not above ``q_new``."""
     low, high = 0, filled
@@ -110,7 +111,7 @@ def _place_of(q: np.ndarray, filled: int, q_new: float) -> int:
     return low
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _twin(
     best: tuple,
     first: int,
@@ -140,7 +141,7 @@ def _twin(
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def offer(
     best: tuple,
     q_new: float,

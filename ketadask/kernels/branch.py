@@ -18,9 +18,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ketadask.kernels.best_list import MAX, ascending, offer, threshold
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.covers import (
     clashes,
     count_in,
@@ -36,7 +36,7 @@ from ketadask.kernels.screens import LANES, SLACK, next_hopeful, screen_rows, we
 SHORT = 96
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def record(
     best: tuple,
     cover: np.ndarray,
@@ -49,19 +49,19 @@ def record(
 ) -> None:
     """Offer a conjunction to the list of the best if it is a persona the limits admit."""
     feature, family, active, control, _, _, denominator, _ = problem
-    _, min_support, min_arm, min_families, by_features, units = limits
+    _, min_support, min_per_arm, min_modalities, by_features, units = limits
     if support < min_support or support >= units:
         return
-    if min_families > 1 and families_of(ids, size, family) < min_families:
+    if min_modalities > 1 and families_of(ids, size, family) < min_modalities:
         return
-    if not enough_arms(cover, active, control, min_arm):
+    if not enough_arms(cover, active, control, min_per_arm):
         return
     ordered = np.empty(MAX, dtype=np.int32)
     ascending(ids, size, ordered)
     offer(best, total / denominator[support], size, ordered, cover, feature, by_features == 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def try_cover(
     best: tuple,
     q: float,
@@ -86,7 +86,7 @@ def try_cover(
     return q
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def price_cuts(
     q: float, price: float, denominator: np.ndarray, min_support: int, out: np.ndarray
 ) -> None:
@@ -99,7 +99,7 @@ def price_cuts(
         out[k] = lowest
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def branch(
     covers: np.ndarray,
     order: np.ndarray,
@@ -131,7 +131,7 @@ def branch(
         Planes and numbers of the two weighted counts (see `screens.screen_rows`); that of scores
         with finer planes (see `covers.hopeless`).
     limits
-        max_literals, min_support, min_arm, min_families, by_features, units.
+        max_literals, min_support, min_per_arm, min_modalities, by_features, units.
     best
         List of the K best, changed in place.
     span
@@ -148,8 +148,8 @@ def branch(
     feature, family, active, control, centred, inverse, denominator, _ = problem
     planes, numbers, fine = score_screen
     price_planes, price_step, price = price_screen
-    depth, min_support, min_arm, min_families, by_features, units = limits
-    plain = min_families <= 1 and by_features == 0
+    depth, min_support, min_per_arm, min_modalities, by_features, units = limits
+    plain = min_modalities <= 1 and by_features == 0
     levels, width, rows = covers.shape[0], covers.shape[1], order.size
     place = np.empty((levels, rows), dtype=np.int32)
     bounds = np.empty((levels, rows))
@@ -252,7 +252,7 @@ def branch(
                 continue
             for w in range(width):
                 cover[w] = prefix[w] & covers[level, w, s]
-            if not enough_arms(cover, active, control, min_arm):
+            if not enough_arms(cover, active, control, min_per_arm):
                 continue
             limit, exact, k = cover_bound(cover, centred, inverse, min_support)
             if limit < q - SLACK * abs(q):
@@ -265,7 +265,7 @@ def branch(
                     price_cuts(q, price, denominator, min_support, cuts)
                     cut = cuts[inside]
             reach = families_of(ids, level + 2, family) + depth - level - 2
-            if reach < min_families:
+            if reach < min_modalities:
                 continue
             for w in range(width):
                 covers[child, w, kept] = cover[w]

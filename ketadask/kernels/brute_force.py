@@ -20,22 +20,22 @@ def brute_force(
     objective: str,
     by_features: bool = False,
     arm: np.ndarray | None = None,
-    min_arm: int = 0,
-    family: np.ndarray | None = None,
-    min_families: int = 1,
+    min_per_arm: int = 0,
+    modality: np.ndarray | None = None,
+    min_modalities: int = 1,
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """Return [(q, ids)] of the K best personas, best first; arguments as `exact.search`."""
+    """Return [(q, ids)] of the K best personas, best first; arguments as `exact.search_packed`."""
     scores, best = centre(score, objective), dict[object, tuple]()
     for size in range(1, max_literals + 1):
         for ids in combinations(range(len(holds)), size):
             cover, used = holds[list(ids)].all(axis=0), frozenset(feature[list(ids)])
             held = [] if arm is None else [(cover & (arm == a)).sum() for a in (0, 1)]
-            families = 1 if family is None else len(set(family[list(ids)]))
+            modalities = 1 if modality is None else len(set(modality[list(ids)]))
             if (
                 min_support <= cover.sum() < cover.size
                 and len(used) == size
-                and min(held, default=min_arm) >= min_arm
-                and families >= min_families
+                and min(held, default=min_per_arm) >= min_per_arm
+                and modalities >= min_modalities
             ):
                 q = scores.centred[cover].sum() / scores.denominator[cover.sum()]
                 key = used if by_features else cover.tobytes()

@@ -1,50 +1,59 @@
-"""Compiled code on disk, forgotten as soon as any kernel has changed.
+"""Compilation of kernels, cached on disk in one folder per version of their source.
 
-Numba keeps one cache per source file and looks at that file alone, but compiled code holds what
-it calls in other files, too. After an update that changes one file, a caller in another would go
-on with the old code, silently; so all of it is removed when the sources are not those it came from.
+Numba looks for changes only in the file of the function itself, but compiled code contains the
+functions it calls in other files, too. The cache of the kernels is therefore a folder named after
+the source of all of them. Folders of other versions stay as they are.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-STAMP = "kernels.stamp"
+from numba import njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def forget_if_changed(sources: Path, cache: Path | None = None) -> bool:
-    """Remove compiled code of other sources; say whether there was any reason to.
+def kernel(**options: Any) -> Callable[[Function], Function]:
+    """Return a decorator that compiles a function, without the GIL and with the cache of kernels.
 
-    Parameters
-    ----------
-    sources
-        Folder of the kernels.
-    cache
-        Folder of the compiled code; where numba puts it if not given.
+    Options are those of `numba.njit`.
     """
-    cache = _cache(sources) if cache is None else cache
+
+    def compile_function(function: Function) -> Function:
+        dispatcher = njit(nogil=True, **options)(function)
+        if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
+            dispatcher._cache = _KernelCache(function)  # type: ignore[no-untyped-call]
+        compiled: Function = dispatcher
+        return compiled
+
+    return compile_function
+
+
+class _SourceCache(CompileResultCacheImpl):
+    """Numba's cache of one function, in a subfolder of the folder that numba chooses."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        version = _source_digest(Path(inspect.getfile(function)).parent)
+        folder = os.path.join(self.locator.get_cache_path(), f"kernels-{version}")
+        self.locator.get_cache_path = lambda: folder
+
+
+class _KernelCache(FunctionCache):
+    _impl_class = _SourceCache
+
+
+@functools.cache
+def _source_digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(sources.glob("*.py")):
+    for file in sorted(folder.glob("*.py")):
         digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    stamp = cache / STAMP
-    with contextlib.suppress(OSError):
-        if stamp.read_text() == digest.hexdigest():
-            return False
-    for file in [*cache.glob("*.nbi"), *cache.glob("*.nbc"), *cache.glob("kernels_*/*.nb[ic]")]:
-        with contextlib.suppress(OSError):
-            file.unlink()
-    # Where nothing can be written, numba has written nothing here either.
-    with contextlib.suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = cache / f"{STAMP}.{os.getpid()}"
-        fresh.write_text(digest.hexdigest())
-        fresh.replace(stamp)
-    return True
-
-
-def _cache(sources: Path) -> Path:
-    elsewhere = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(elsewhere) if elsewhere else sources / "__pycache__"
+    return digest.hexdigest()[:16]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ketadask.kernels.compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def lempel_ziv(symbols: np.ndarray, room: np.ndarray) -> int:
     """Count the components of the exhaustive history of a binary sequence, in linear time.
 
@@ -69,7 +70,7 @@ def lempel_ziv(symbols: np.ndarray, room: np.ndarray) -> int:
     return components + (matched > 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def mean_lempel_ziv(field: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Return the normalised Lempel-Ziv complexity of every channel, averaged over windows.
 
@@ -105,7 +106,7 @@ def mean_lempel_ziv(field: np.ndarray, starts: np.ndarray, length: int) -> np.nd
     return made
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def hjorth(field: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Return activity, mobility and complexity of every channel: float64 (channel, 3).
 

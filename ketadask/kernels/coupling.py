@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ketadask.kernels.compiled import kernel
 
 _STRETCH = 512  # float32 sums stay exact enough over this many values
 
@@ -47,7 +48,7 @@ def coupling(analytic: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return made[0], made[1], made[2]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _pairs(
     real: np.ndarray,
     imaginary: np.ndarray,
@@ -91,7 +92,7 @@ def _pairs(
             made[2, i, j] = made[2, j, i] = abs(sums[0])
 
 
-@njit(nogil=True, fastmath=True, inline="always")
+@kernel(fastmath=True, inline="always")
 def _add_pair(
     xr: np.ndarray,
     xi: np.ndarray,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.popcount import lowest_bit, popcount
 from ketadask.kernels.screens import LANES, SLACK
 
@@ -14,7 +14,7 @@ LOW = np.uint64(15)
 FEW = 512
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def cover_bound(
     cover: np.ndarray, centred: np.ndarray, inverse: np.ndarray, min_support: int
 ) -> tuple[float, float, int]:
@@ -30,7 +30,7 @@ def cover_bound(
     return best, total, support
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def single_bounds(
     words: np.ndarray,
     count: int,
@@ -58,7 +58,7 @@ def single_bounds(
     return bounds, useful
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _bound_by_words(
     cover: np.ndarray, centred: np.ndarray, inverse: np.ndarray, min_support: int, sums: np.ndarray
 ) -> tuple[float, int]:
@@ -108,7 +108,7 @@ def sum_table(centred: np.ndarray, words: int) -> np.ndarray:
     return padded.reshape(-1, 4) @ subsets.astype(np.float64)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def word_sum(word: int, w: int, sums: np.ndarray) -> float:
     """Return the sum of what word ``w`` of a cover holds; ``sums`` as `sum_table` makes them."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -122,7 +122,7 @@ def word_sum(word: int, w: int, sums: np.ndarray) -> float:
     return (a + b) + (c + d)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
     """Return (sum, support) of a cover; ``sums`` as `sum_table` makes them."""
     total, support = 0.0, 0
@@ -132,7 +132,7 @@ def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
     return total, support
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def hopeless(
     cover: np.ndarray,
     planes: np.ndarray,
@@ -174,7 +174,7 @@ def hopeless(
     return step * (256 * high + low) + base * support < need - SLACK * abs(need)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def count_in(cover: np.ndarray, mask: np.ndarray) -> int:
     """Return how many units of ``mask`` a cover holds."""
     held = 0
@@ -183,7 +183,7 @@ def count_in(cover: np.ndarray, mask: np.ndarray) -> int:
     return held
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def enough_arms(cover: np.ndarray, active: np.ndarray, control: np.ndarray, min_arm: int) -> bool:
     """Say whether a cover holds at least ``min_arm`` units of each arm."""
     if min_arm <= 0:
@@ -191,7 +191,7 @@ def enough_arms(cover: np.ndarray, active: np.ndarray, control: np.ndarray, min_
     return count_in(cover, active) >= min_arm and count_in(cover, control) >= min_arm
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def families_of(ids: np.ndarray, size: int, family: np.ndarray) -> int:
     """Return how many different families the literals belong to."""
     different = 0
@@ -204,7 +204,7 @@ def families_of(ids: np.ndarray, size: int, family: np.ndarray) -> int:
     return different
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def clashes(ids: np.ndarray, size: int, literal: int, feature: np.ndarray) -> bool:
     """Say whether a literal constrains a feature that is constrained already."""
     for i in range(size):
@@ -213,7 +213,7 @@ def clashes(ids: np.ndarray, size: int, literal: int, feature: np.ndarray) -> bo
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def distinct_features(ids: np.ndarray, size: int, feature: np.ndarray) -> bool:
     """Say whether every literal constrains another feature."""
     for i in range(1, size):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ketadask.kernels.compiled import kernel
 
 
 def low_pass(rate: float, factor: int, *, attenuation: float = 80.0) -> np.ndarray:
@@ -31,7 +32,7 @@ def low_pass(rate: float, factor: int, *, attenuation: float = 80.0) -> np.ndarr
 
 
 # No fastmath: sums in another order on another processor would be other numbers.
-@njit(cache=True, nogil=True)
+@kernel()
 def decimate(field: np.ndarray, taps: np.ndarray, factor: int, made: np.ndarray) -> None:
     """Filter and decimate: ``made[c, k] = sum_i taps[i] * field[c, k * factor + i]``.
 

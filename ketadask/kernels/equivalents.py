@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.popcount import pack
 
 
@@ -35,7 +35,7 @@ def count_equivalents(
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count(words: np.ndarray, feature: np.ndarray, target: np.ndarray, depth: int) -> int:
     rows, width = words.shape
     prefix = np.zeros((depth, width), dtype=np.uint64)

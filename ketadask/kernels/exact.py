@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from ketadask.kernels.beam import beam
-from ketadask.kernels.best_list import MAX, new_list, threshold
+from ketadask.kernels.best_list import new_list, threshold
 from ketadask.kernels.bit_planes import price_screen, score_screen
 from ketadask.kernels.blocks import LiteralRows, OrderedCovers, PackedRows
 from ketadask.kernels.branch import branch
 from ketadask.kernels.covers import single_bounds, sum_table
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
-from ketadask.kernels.q_statistic import HETEROGENEITY, centre
+from ketadask.kernels.q_statistic import centre
 from ketadask.kernels.result import SearchResult, reoffer, report
 from ketadask.kernels.screens import SLACK
+from ketadask.kernels.settings import SearchSettings
 
-STRATEGIES = ("exact", "beam")
-DISTINCT = ("covers", "features")
 WHOLE = (0, 1)
 _TICK = 0.05
 
@@ -31,7 +31,7 @@ Span = tuple[int, int, int]
 
 
 def search_literals(
-    holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **settings: Any
+    holds: np.ndarray, score: np.ndarray, feature: np.ndarray, **options: Any
 ) -> SearchResult:
     """Find the K best conjunctions of 1..L literals on distinct features.
 
@@ -39,13 +39,14 @@ def search_literals(
     ----------
     holds
         bool (literal, unit), literals in canonical order; false where a value is missing.
-
-    Everything else as in `search_rows`.
+    options
+        Fields of `SearchSettings`, and the other arguments of `search_packed`.
 
     Examples
     --------
     >>> holds = np.array([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]], dtype=bool)
-    >>> best = search(holds, np.array([0., 5, 4, 1, 0, 2]), np.array([0, 1]), min_support=2)
+    >>> score = np.array([0., 5, 4, 1, 0, 2])
+    >>> best = search_literals(holds, score, np.array([0, 1]), min_support=2)
     >>> best.ids[0], best.support[0]
     (array([ 0,  1, -1, -1], dtype=int32), np.int32(2))
     """
@@ -53,28 +54,21 @@ def search_literals(
         raise ValueError(
             f"literals must be bool (literal, unit), found {holds.dtype} {holds.shape}"
         )
-    return search_packed(PackedRows.of(holds), score, feature, **settings)
+    names = options.keys() & {field.name for field in fields(SearchSettings)}
+    settings = SearchSettings(**{name: options.pop(name) for name in names})
+    return search_packed(PackedRows.of(holds), score, feature, settings, **options)
 
 
 def search_packed(
     rows: LiteralRows,
     score: np.ndarray,
     feature: np.ndarray,
+    settings: SearchSettings,
     *,
     units: np.ndarray | None = None,
-    family: np.ndarray | None = None,
+    modality: np.ndarray | None = None,
     arm: np.ndarray | None = None,
-    max_literals: int = 3,
-    min_support: int = 8,
-    min_arm: int = 0,
-    min_families: int = 1,
-    keep: int = 100,
-    objective: str = HETEROGENEITY,
-    distinct: str = "covers",
-    strategy: str = "exact",
-    width: int | None = None,
-    nodes: int | None = None,
-    seconds: float | None = None,
+    max_seconds: float | None = None,
     memory: float = math.inf,
     part: tuple[int, int] = WHOLE,
     start: np.ndarray | None = None,
@@ -84,60 +78,63 @@ def search_packed(
     Parameters
     ----------
     score
-        float64 (unit,).
-    feature, family
-        int (literal,): what each literal constrains, and the family of that feature.
+        float64 (unit,); a persona is better the larger its scores are. ``settings.polarity`` is
+        the caller's: for the unfavourable one, negate the scores.
+    feature, modality
+        int (literal,): what each literal constrains, and the modality of that feature.
+    settings
+        ``settings.max_nodes`` limits an exact search. Where it ends the search early, ``proven`` is
+        false and ``gap`` bounds how much better the best persona could be.
     units
         int (unit,): which bit of a row each searched unit is; all of them, in order, by default.
     arm
-        int (unit,) 1 active, 0 control; needed only with ``min_arm``.
-    width
-        Personas kept per size by the beam; the larger of ``keep`` and 64 by default.
-    nodes, seconds
-        Budget of an exact search. Where it leaves out what could still find a place, ``proven`` is
-        false and ``gap`` says how much better the best persona could be. The clock is looked at
-        now and then; between blocks, where there are blocks.
+        int (unit,) 1 active, 0 control; without it ``settings.min_per_arm`` does not apply.
+    max_seconds
+        Limits an exact search by the clock, which is read now and then; between blocks, where
+        there are blocks.
     memory
-        Bytes for the covers searched; where they would take more, they are searched in blocks.
-        Which ones changes ``nodes`` and ``screened``, and where a clock stops, and nothing else.
+        Bytes for the covers searched; if they take more, they are searched in blocks. Block sizes
+        change only ``nodes`` and ``screened``, and where the clock ends a search.
     part
         (i, m): search only below the first literals at positions i, i + m, i + 2 m, ... of the
-        search order. `found.merge` makes one result of the m parts.
+        search order. `result.merge` makes one result of the m parts.
     start
-        int (persona, 4): personas found before, by the same search. They take part, and no beam
-        is grown.
+        int (persona, 4): personas of an earlier part of the same search. They compete with the
+        others, and no beam is grown.
     """
+    settings.check()
     columns = np.arange(rows.units) if units is None else np.asarray(units)
-    _refuse_shapes(rows, columns, score, feature, family, arm)
-    _refuse_settings(max_literals, min_support, keep, distinct, strategy)
-    scores = centre(score, objective)
+    _refuse_shapes(rows, columns, score, feature, modality, arm)
+    min_support = settings.support_floor(columns.size)
+    scores = centre(score, settings.objective)
     by_score = np.argsort(-scores.centred, kind="stable")
     centred = scores.centred[by_score]
     with np.errstate(divide="ignore"):
         inverse = 1.0 / scores.denominator
-    levels = max(1, max_literals - 1) if strategy == "exact" else 1
+    exact = settings.strategy == "exact"
+    levels = max(1, settings.max_literals - 1) if exact else 1
     blocks = OrderedCovers(rows, columns[by_score], levels, memory)
     if levels > 1 and not blocks.whole:
         raise MemoryError(
-            f"an exact search of {max_literals} literals needs all covers in memory, "
+            f"an exact search of {settings.max_literals} literals needs all covers in memory, "
             f"{8e-6 * levels * blocks.words * len(rows):,.0f} MB, and is given {memory / 1e6:,.0f}"
         )
     arms = np.zeros((2, blocks.words), dtype=np.uint64)
-    if arm is not None and min_arm > 0:
+    if arm is not None:
         arms = pack(np.stack([arm[by_score] == 1, arm[by_score] == 0])).T.copy()
-    family = np.zeros(len(rows), dtype=np.int32) if family is None else family
+    modality = np.zeros(len(rows), dtype=np.int32) if modality is None else modality
     sums = sum_table(centred, blocks.words)
     bounds, useful = _bounds(blocks, centred, inverse, min_support, sums)
     # Weakest literals first: their long lists of partners are cut short, and the strong ones, whose
     # lists are not, come when few partners are left. Under a budget the best come first.
-    direction = 1 if nodes is None and seconds is None else -1
+    direction = 1 if settings.max_nodes is None and max_seconds is None else -1
     order = np.argsort(direction * bounds, kind="stable").astype(np.int32)
     order = order[useful[order]]
     blocks.arrange(order)
     bounds = bounds[order]
     problem = (
         feature.astype(np.int32),
-        family.astype(np.int32),
+        modality.astype(np.int32),
         arms[0],
         arms[1],
         centred,
@@ -147,27 +144,27 @@ def search_packed(
     )
     screen = score_screen(scores, centred)
     limits = (
-        int(max_literals),
+        int(settings.max_literals),
         int(min_support),
-        int(min_arm if arm is not None else 0),
-        int(min_families),
-        int(distinct == "features"),
+        int(settings.min_per_arm if arm is not None else 0),
+        int(settings.min_modalities),
+        int(settings.distinct == "features"),
         int(centred.size),
     )
-    best, counts = new_list(keep, blocks.words), np.zeros(2, dtype=np.int64)
+    best, counts = new_list(settings.keep, blocks.words), np.zeros(2, dtype=np.int64)
     if start is None:
-        beam(blocks, int(width or max(keep, 64)), problem, screen, limits, best, counts)
+        beam(blocks, settings.width(), problem, screen, limits, best, counts)
     else:
         reoffer(start, blocks, problem, limits, best)
     stopped = 0
-    if strategy == "exact" and max_literals > 1 and order.size:
-        most = np.iinfo(np.int64).max if nodes is None else int(nodes)
-        end = math.inf if seconds is None else time.monotonic() + seconds
-        walk = _pairs if max_literals == 2 else _branch
+    if exact and settings.max_literals > 1 and order.size:
+        most = settings.max_nodes or int(np.iinfo(np.int64).max)
+        end = math.inf if max_seconds is None else time.monotonic() + max_seconds
+        walk = _pairs if settings.max_literals == 2 else _branch
         stopped = walk(blocks, bounds, problem, screen, limits, best, counts, (most, end), part)
     upper = float(bounds[stopped:].max(initial=-math.inf))
     q = float(threshold(best))
-    proven = stopped >= len(order) or max_literals == 1 or upper < q - SLACK * abs(q)
+    proven = stopped >= len(order) or settings.max_literals == 1 or upper < q - SLACK * abs(q)
     root = _root_bound(centred, scores.denominator, min_support)
     return report(best, counts, -math.inf if proven else upper, root, proven)
 
@@ -275,29 +272,14 @@ def _refuse_shapes(
     units: np.ndarray,
     score: np.ndarray,
     feature: np.ndarray,
-    family: np.ndarray | None,
+    modality: np.ndarray | None,
     arm: np.ndarray | None,
 ) -> None:
     """Compiled code reads past the end of what is too short."""
     if units.size != np.size(score):
         raise ValueError(f"{units.size} units in the literals but {np.size(score)} scores")
-    for name, numbers in (("feature", feature), ("family", family)):
+    for name, numbers in (("feature", feature), ("modality", modality)):
         if numbers is not None and len(numbers) != len(rows):
             raise ValueError(f"{len(rows)} literals but {len(numbers)} {name} numbers")
     if arm is not None and len(arm) != units.size:
         raise ValueError(f"{units.size} units but {len(arm)} arms")
-
-
-def _refuse_settings(
-    max_literals: int, min_support: int, keep: int, distinct: str, strategy: str
-) -> None:
-    if not 1 <= max_literals <= MAX:
-        raise ValueError(f"max_literals must be 1 to {MAX}, found {max_literals}")
-    if min_support < 1:
-        raise ValueError(f"min_support must be at least 1, found {min_support}")
-    if keep < 1:
-        raise ValueError(f"keep must be at least 1, found {keep}")
-    if distinct not in DISTINCT:
-        raise ValueError(f"distinct must be one of {DISTINCT}, found {distinct!r}")
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy must be one of {STRATEGIES}, found {strategy!r}")

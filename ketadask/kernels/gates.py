@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from scipy.special import gammaln, stdtr
+
+from ketadask.kernels.compiled import kernel
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -195,7 +196,7 @@ def hedges_correction(df: np.ndarray) -> np.ndarray:
     return np.where(df >= 2, made, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _fill_cells(
     inside: np.ndarray,
     unit: np.ndarray,
@@ -262,7 +263,7 @@ def _fill_cells(
             made[k, 7] = scale * meat[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _fill_pairs(
     inside: np.ndarray, unit: np.ndarray, difference: np.ndarray, least: float, made: np.ndarray
 ) -> None:

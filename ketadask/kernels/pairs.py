@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ketadask.kernels.best_list import MAX, threshold
 from ketadask.kernels.branch import try_cover
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.screens import LANES, SLACK, cached_rows, next_hopeful, screen_rows
 
 ROOTS = 64
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def pairs(
     roots: tuple,
     partners: tuple,

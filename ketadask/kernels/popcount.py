@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from ketadask.kernels.compiled import kernel
 
 WORD = 64
 
@@ -102,7 +104,7 @@ def gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, first: int = 0)
     _gather(bits, units.astype(np.uint64), out, np.uint64(first))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, column: np.uint64) -> None:
     """Move the bits of many rows at a time, which lie side by side for that; four units at once."""
     count, rows = np.uint64(units.size), bits.shape[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
-HETEROGENEITY = "heterogeneity"
-EFFECT = "effect"
-OBJECTIVES = (HETEROGENEITY, EFFECT)
+from ketadask.kernels.settings import Objective
+
+HETEROGENEITY: Objective = "heterogeneity"
 
 
 class EqualScoresError(ValueError):
@@ -77,8 +78,8 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
 
 
 def _refuse(score: np.ndarray, objective: str) -> None:
-    if objective not in OBJECTIVES:
-        raise ValueError(f"objective must be one of {OBJECTIVES}, found {objective!r}")
+    if objective not in get_args(Objective):
+        raise ValueError(f"objective must be one of {get_args(Objective)}, found {objective!r}")
     if score.ndim != 1 or score.size < 2:
         raise ValueError(f"at least two units with a score are needed, found shape {score.shape}")
     bad = np.flatnonzero(~np.isfinite(score))

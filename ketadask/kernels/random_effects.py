@@ -29,11 +29,11 @@ class RandomEffects:
         (trial,) share of each trial in the mean; 0 for a trial that is not counted.
     effect, se, low, high
         Mean of the true effects, its standard error and interval (from 2 trials on).
-    predicted_low, predicted_high
+    prediction_low, prediction_high
         Where the true effect of a further trial is expected (from 3 trials on).
     tau2
         Variance of the true effects.
-    q, q_p, i2
+    cochran_q, cochran_p, i2
         Cochran's Q, its p where all true effects are the same, and the share of the variance
         between the effects that is not due to chance.
     """
@@ -44,11 +44,11 @@ class RandomEffects:
     se: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    predicted_low: float = math.nan
-    predicted_high: float = math.nan
+    prediction_low: float = math.nan
+    prediction_high: float = math.nan
     tau2: float = math.nan
-    q: float = math.nan
-    q_p: float = math.nan
+    cochran_q: float = math.nan
+    cochran_p: float = math.nan
     i2: float = math.nan
 
 
@@ -111,8 +111,8 @@ def random_effects(
         mean + reach,
         *prediction_interval(mean, wide, tau2, k, level),
         tau2=tau2,
-        q=q,
-        q_p=float(chdtrc(k - 1, q)),
+        cochran_q=q,
+        cochran_p=float(chdtrc(k - 1, q)),
         i2=max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
     )
 

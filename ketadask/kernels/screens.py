@@ -9,8 +9,8 @@ unsigned integers: a signed index may count from the end, and the loads would be
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ketadask.kernels.compiled import kernel
 from ketadask.kernels.popcount import popcount
 
 TILE = 1024
@@ -21,13 +21,13 @@ SLACK = 1e-9
 LOWEST = -1e100
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def cached_rows(width: int) -> int:
     """Return how many rows of so many words a core's own cache holds, a few at least."""
     return max(STRIDE, CACHED // (8 * width) // LANES * LANES)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def weigh(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -58,7 +58,7 @@ def weigh(
             _weigh_four(prefix, covers, level, w, begin, count, planes, support, total, into)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _weigh_one(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -89,7 +89,7 @@ def _weigh_one(
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _weigh_two(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -125,7 +125,7 @@ def _weigh_two(
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _weigh_four(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -169,7 +169,7 @@ def _weigh_four(
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def margins_one(
     word: np.uint64,
     covers: np.ndarray,
@@ -212,7 +212,7 @@ def margins_one(
     return hopeful
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def margins_many(
     support: np.ndarray,
     total: np.ndarray,
@@ -234,7 +234,7 @@ def margins_many(
     return hopeful
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def screen_rows(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -272,7 +272,7 @@ def screen_rows(
     return hopeful
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def next_hopeful(margin: np.ndarray, at: int, count: int) -> int:
     """Return the first row from ``at`` on whose margin is not below zero; ``count`` if none is."""
     while at < count:

@@ -1,4 +1,4 @@
-"""How far a stage is: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""Progress of a stage: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -21,101 +21,111 @@ from rich.progress import Progress as Bars
 
 @dataclass
 class StageProgress:
-    """Counts of one stage while it runs."""
+    """Counts of a running stage: ``complete`` of ``total`` items, ``new`` ones among them."""
 
     total: int
-    done: int
-    begun: float
+    complete: int
     clock: Callable[[], float]
-    tell: Callable[[int], None]
-    made: int = 0
+    refresh: Callable[[], None] = lambda: None
+    new: int = 0
+    start: float = field(init=False)
     first: tuple[float, int] | None = None
 
+    def __post_init__(self) -> None:
+        self.start = self.clock()
+
     def advance(self, count: int) -> None:
-        """Say that ``count`` more are finished."""
-        self.made += count
+        """Count ``count`` more items as complete."""
+        self.new += count
+        self.complete += count
         if self.first is None:
             self.first = (self.clock(), count)
-        self.done += count
-        self.tell(count)
+        self.refresh()
 
     @property
     def seconds(self) -> float:
-        """Seconds since the stage began."""
-        return self.clock() - self.begun
+        """Seconds since the stage started."""
+        return self.clock() - self.start
 
     @property
     def rate(self) -> float:
-        """Made per second since the first was; before that workers start and kernels compile."""
+        """Items per second since the first result; before it workers start and kernels compile."""
         if self.first is None:
             return 0.0
-        since, already = self.first
-        passed = self.clock() - since
-        return (self.made - already) / passed if passed > 0 else 0.0
+        time_of_first, n_first = self.first
+        seconds = self.clock() - time_of_first
+        return (self.new - n_first) / seconds if seconds > 0 else 0.0
 
     @property
-    def left(self) -> float:
-        """Seconds until all are finished, at the rate so far."""
-        return (self.total - self.done) / self.rate if self.rate > 0 else float("inf")
+    def seconds_left(self) -> float:
+        """Seconds until all items are complete, at the current rate."""
+        return (self.total - self.complete) / self.rate if self.rate > 0 else float("inf")
 
 
 @dataclass
 class Progress:
-    """Where progress is shown.
+    """Where progress is printed, and how often.
 
     Examples
     --------
     >>> import sys
-    >>> shown = Progress(Console(file=sys.stdout, width=80), every=0)
-    >>> with shown.stage("search", "splits", total=4, done=2) as stage:
-    ...     stage.advance(2)
-    search: 2 of 4 splits are there already
+    >>> progress = Progress(Console(file=sys.stdout, width=80), every=0)
+    >>> with progress.stage("search", "splits", total=4, present=2) as bar:
+    ...     bar.advance(2)
+    search: 2 of 4 splits already complete
     search: 4 of 4 splits
-    search: 2 splits made in 0 s
+    search: 2 splits computed in 0 s
     """
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     every: float = 10.0
     clock: Callable[[], float] = time.monotonic
 
-    def say(self, line: str) -> None:
-        """Show one plain line."""
+    @classmethod
+    def silent(cls) -> Progress:
+        """Return progress that prints nothing."""
+        return cls(Console(quiet=True, force_terminal=False))
+
+    def print(self, line: str) -> None:
+        """Print one plain line."""
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def stage(self, name: str, unit: str, *, total: int, done: int = 0) -> Iterator[StageProgress]:
-        """Show one stage, of which ``done`` of ``total`` are there already."""
-        if done:
-            self.say(f"{name}: {done:,} of {total:,} {unit} are there already")
-        stage = StageProgress(total, done, self.clock(), self.clock, lambda count: None)
+    def stage(
+        self, name: str, unit: str, *, total: int, present: int = 0
+    ) -> Iterator[StageProgress]:
+        """Show the progress of a stage of which ``present`` items are already complete."""
+        if present:
+            self.print(f"{name}: {present:,} of {total:,} {unit} already complete")
+        bar = StageProgress(total, present, self.clock)
         if self.console.is_terminal:
             with self._bars() as bars:
-                task = bars.add_task(f"{name} ({unit})", total=total, completed=done, rate="")
-                stage.tell = lambda count: bars.update(
-                    task, completed=stage.done, rate=f"{stage.rate:,.1f}/s" if stage.rate else ""
+                task = bars.add_task(f"{name} ({unit})", total=total, completed=present, rate="")
+                bar.refresh = lambda: bars.update(
+                    task, completed=bar.complete, rate=f"{bar.rate:,.1f}/s" if bar.rate else ""
                 )
-                yield stage
+                yield bar
         else:
-            stage.tell = self._lines(name, unit, stage)
-            yield stage
-        self.say(f"{name}: {stage.made:,} {unit} made in {format_duration(stage.seconds)}")
+            bar.refresh = self._print_lines(name, unit, bar)
+            yield bar
+        self.print(f"{name}: {bar.new:,} {unit} computed in {format_duration(bar.seconds)}")
 
     @contextmanager
-    def waiting(self, what: str) -> Iterator[None]:
-        """Say every so often that a step that cannot be counted is still going on."""
-        begun, ended = self.clock(), Event()
+    def waiting(self, step: str) -> Iterator[None]:
+        """Print every so often that a step without countable items is still running."""
+        start, end = self.clock(), Event()
 
-        def tell() -> None:
-            while not ended.wait(max(self.every, 0.01)):
-                self.say(f"{what}, {format_duration(self.clock() - begun)} so far")
+        def repeat() -> None:
+            while not end.wait(max(self.every, 0.01)):
+                self.print(f"{step}, {format_duration(self.clock() - start)} so far")
 
-        teller = Thread(target=tell, daemon=True)
-        teller.start()
+        thread = Thread(target=repeat, daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            ended.set()
-            teller.join()
+            end.set()
+            thread.join()
 
     def _bars(self) -> Bars:
         return Bars(
@@ -130,37 +140,37 @@ class Progress:
             transient=True,
         )
 
-    def _lines(self, name: str, unit: str, stage: StageProgress) -> Callable[[int], None]:
+    def _print_lines(self, name: str, unit: str, bar: StageProgress) -> Callable[[], None]:
         last = self.clock()
 
-        def tell(count: int) -> None:
+        def refresh() -> None:
             nonlocal last
             if self.clock() - last < self.every:
                 return
             last = self.clock()
             rate = (
-                f", {stage.rate:,.1f} per second, {format_duration(stage.left)} left"
-                if stage.rate
+                f", {bar.rate:,.1f} per second, {format_duration(bar.seconds_left)} left"
+                if bar.rate
                 else ""
             )
-            self.say(f"{name}: {stage.done:,} of {stage.total:,} {unit}{rate}")
+            self.print(f"{name}: {bar.complete:,} of {bar.total:,} {unit}{rate}")
 
-        return tell
+        return refresh
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time as people say it.
+    """Return a duration as text.
 
     Examples
     --------
-    >>> span(3.4), span(75), span(7300)
+    >>> format_duration(3.4), format_duration(75), format_duration(7300)
     ('3 s', '1 min 15 s', '2 h 1 min')
     """
     if seconds == float("inf"):
         return "unknown time"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    seconds = int(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,52 +1,52 @@
-"""Into how many tasks a stage is cut: long enough for a scheduler, enough of them for workers."""
+"""Number of tasks of a stage: long enough for a scheduler, enough of them for the workers."""
 
 from __future__ import annotations
 
-MOST_TASKS = 15_000
-MOST_PIECES = 64
-MOST_UNTIMED = 256
+MAX_TASKS = 15_000
+MAX_PIECES = 64
+MAX_UNTIMED_PIECES = 256
 
 
-def block_size(each: float, left: int, workers: int, task_seconds: float) -> int:
-    """Return how many numbers a task gets when one takes ``each`` seconds.
+def block_size(item_seconds: float, n_left: int, workers: int, task_seconds: float) -> int:
+    """Return the number of items per task.
 
     Examples
     --------
-    >>> block_size(0.05, left=10_000, workers=2, task_seconds=10), block_size(0.05, 100, 2, 10)
+    >>> block_size(0.05, 10_000, workers=2, task_seconds=10), block_size(0.05, 100, 2, 10)
     (200, 13)
     """
-    wanted = task_seconds / max(each, 1e-6)
-    fair = -(-left // (4 * workers))
-    return max(1, round(min(wanted, fair)), -(-left // MOST_TASKS))
+    intended = task_seconds / max(item_seconds, 1e-6)
+    fair = -(-n_left // (4 * workers))
+    return max(1, round(min(intended, fair)), -(-n_left // MAX_TASKS))
 
 
-def pieces_of(each: float, left: int, searches: int, task_seconds: float) -> int:
-    """Return over how many tasks each of the searches is split that one number is made of.
+def pieces_of(item_seconds: float, n_left: int, n_searches: int, task_seconds: float) -> int:
+    """Return the number of tasks that each of the searches of an item is split over.
 
     Examples
     --------
     >>> pieces_of(9.0, 1000, 2, 10), pieces_of(240.0, 500, 2, 10), pieces_of(240.0, 9000, 2, 10)
     (1, 12, 1)
     """
-    if not searches or each <= 2 * task_seconds:
+    if not n_searches or item_seconds <= 2 * task_seconds:
         return 1
-    wanted = -(-each // (searches * task_seconds))
-    affordable = MOST_TASKS // (max(left, 1) * searches)
-    return max(1, min(int(wanted), MOST_PIECES, affordable))
+    intended = -(-item_seconds // (n_searches * task_seconds))
+    affordable = MAX_TASKS // (max(n_left, 1) * n_searches)
+    return max(1, min(int(intended), MAX_PIECES, affordable))
 
 
-def spread_of(left: int, workers: int, searches: int) -> int:
-    """Return over how many tasks each search is split where numbers are fewer than workers.
+def spread_of(n_left: int, workers: int, n_searches: int) -> int:
+    """Return the number of tasks per search where fewer items than workers are left.
 
-    Nothing could be timed, so each worker gets two of them, but all together are so few that short
-    searches lose nothing to speak of.
+    Nothing could be timed, so every worker gets two tasks, but so few in all that short searches
+    lose little time.
 
     Examples
     --------
     >>> spread_of(1, 8, 2), spread_of(5, 8, 2), spread_of(8, 8, 2), spread_of(200, 1000, 2)
     (8, 2, 1, 1)
     """
-    if not 0 < left < workers or not searches:
+    if not 0 < n_left < workers or not n_searches:
         return 1
-    wanted = -(-2 * workers // (left * searches))
-    return max(1, min(wanted, MOST_PIECES, MOST_UNTIMED // (left * searches)))
+    intended = -(-2 * workers // (n_left * n_searches))
+    return max(1, min(intended, MAX_PIECES, MAX_UNTIMED_PIECES // (n_left * n_searches)))

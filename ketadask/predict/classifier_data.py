@@ -1,8 +1,8 @@
-"""What a predictor learns from: regional volumes, covariates, sites and labels of cases."""
+"""The data of a classifier: regional volumes, covariates, sites and labels of cases."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ COVARIATES = ("age", "sex", ETIV)
 
 @dataclass(frozen=True, eq=False)
 class ClassifierData:
-    """Cases of one cohort, one row each.
+    """Cases of one cohort, a row each.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ class ClassifierData:
     region
         Names of the columns.
     label
-        (case,) 1 response, 0 none; -1 where it is not known.
+        (case,) 1 response, 0 none; -1 where unknown.
     participant, site
         (case,) texts.
     covariate, covariate_names
-        (case, covariate) numbers whose linear part is removed from the volumes, and their names.
+        (case, covariate) values whose linear part is removed from the volumes, and their names.
     """
 
     value: np.ndarray
@@ -55,7 +55,7 @@ class ClassifierData:
         return len(self.label)
 
     def take(self, rows: np.ndarray) -> ClassifierData:
-        """Return the cases of these rows (numbers or a mask)."""
+        """Return the cases of these rows (an index array or a mask)."""
         return replace(
             self,
             value=self.value[rows],
@@ -65,7 +65,7 @@ class ClassifierData:
             covariate=self.covariate[rows],
         )
 
-    def labelled(self, label: np.ndarray) -> ClassifierData:
+    def with_labels(self, label: np.ndarray) -> ClassifierData:
         """Return the same cases with other labels."""
         return replace(self, label=np.asarray(label, dtype=np.int8))
 
@@ -75,39 +75,39 @@ def build_classifier_data(
     label: np.ndarray,
     *,
     region: Sequence[str] | None = None,
-    participant: Sequence[Any] | None = None,
-    site: Sequence[Any] | None = None,
+    participant: Sequence[Any] | np.ndarray | None = None,
+    site: Sequence[Any] | np.ndarray | pd.Series | None = None,
     covariate: np.ndarray | None = None,
     covariate_names: Sequence[str] = (),
 ) -> ClassifierData:
-    """Return cases from bare arrays; what is not given is numbered, or the same for all.
+    """Return cases from bare arrays; defaults: names by number, one site, no covariates.
 
     Examples
     --------
-    >>> made = cases(np.zeros((4, 3)), np.array([0, 1, 0, 1]))
-    >>> len(made), made.region[0], str(made.site[0])
+    >>> cases = build_classifier_data(np.zeros((4, 3)), np.array([0, 1, 0, 1]))
+    >>> len(cases), cases.region[0], str(cases.site[0])
     (4, 'region-1', '1')
     """
     value = np.asarray(value, dtype=np.float64)
     count, width = value.shape
     covariate = np.empty((count, 0)) if covariate is None else np.asarray(covariate, dtype=float)
     names = tuple(covariate_names) or tuple(f"covariate-{j}" for j in range(covariate.shape[1]))
-    who = [f"{i:06d}" for i in range(count)] if participant is None else participant
-    where = ["1"] * count if site is None else site
-    wrong = np.setdiff1d(np.asarray(label), (-1, 0, 1))
-    if wrong.size:
+    if participant is None:
+        participant = [f"{i:06d}" for i in range(count)]
+    invalid = np.setdiff1d(np.asarray(label), (-1, 0, 1))
+    if invalid.size:
         raise InputError(
-            "a label is 0, 1 or -1 where unknown",
+            "a label must be 0, 1, or -1 where unknown",
             where="label",
-            value=wrong[0].item(),
+            value=invalid[0].item(),
             remedy="code response as 1 and its absence as 0",
         )
     return ClassifierData(
         value=value,
         region=tuple(region or (f"region-{j + 1}" for j in range(width))),
         label=np.asarray(label, dtype=np.int8),
-        participant=np.asarray(who).astype(str),
-        site=np.asarray(where).astype(str),
+        participant=np.asarray(participant).astype(str),
+        site=np.asarray(["1"] * count if site is None else site).astype(str),
         covariate=covariate,
         covariate_names=names,
     )
@@ -128,52 +128,49 @@ def classifier_data(
     cohort
         Dataset that keeps `schema.COHORT`.
     covariates
-        Features that are removed from the volumes, not learnt from.
+        Features whose linear part is removed from the volumes.
     threshold
-        Share of the baseline that must be gone; the cohort's own response if not given.
+        Minimum relative improvement of a responder; default: the response of the cohort.
     trials
-        Trials the cases come from; all if not given.
+        Trials of the cases; default: all.
     """
-    chosen = (cohort[nm.ARM] == arm) & cohort["response"].notnull()
+    rows_mask = (cohort[nm.ARM] == arm) & cohort["response"].notnull()
     if trials is not None:
-        chosen &= cohort["trial"].isin(list(trials))
-    rows = np.flatnonzero(chosen.values)
-    part = cohort.isel({nm.CASE: rows})
+        rows_mask &= cohort["trial"].isin(list(trials))
+    part = cohort.isel({nm.CASE: np.flatnonzero(rows_mask.values)})
     response = part["response"].values
     if threshold is not None:
         response = improvement(part["baseline"].values, part["followup"].values, threshold)[2]
-    known = {str(name): j for j, name in enumerate(part[nm.FEATURE].values)}
-    _known(covariates, known)
+    names = [str(name) for name in part[nm.FEATURE].values]
+    column = {name: j for j, name in enumerate(names)}
+    _check_covariates(covariates, column)
     volumes = [
         j
-        for j, (name, family) in enumerate(
-            zip(part[nm.FEATURE].values, part["family"].values, strict=True)
-        )
-        if family == nm.VOLUME and str(name) not in covariates
+        for j, (name, family) in enumerate(zip(names, part["modality"].values, strict=True))
+        if family == nm.VOLUME and name not in covariates
     ]
     if not volumes:
         raise InputError(
             "the cohort has no volumes to predict from",
-            where="features.families",
-            remedy="add volume to the families, and the tables of FreeSurfer to the data",
+            where="features.modalities",
+            remedy="add volume to the families, and FreeSurfer tables to the data",
         )
     value = part["value"].transpose(nm.CASE, nm.FEATURE).values
-    names = part[nm.FEATURE].values
     return build_classifier_data(
         value[:, volumes],
         response,
-        region=[str(names[j]) for j in volumes],
+        region=[names[j] for j in volumes],
         participant=part[nm.PARTICIPANT].values,
-        site=_sites(part, several=len(np.unique(cohort["trial"].values.astype(str))) > 1),
-        covariate=value[:, [known[name] for name in covariates]],
+        site=_sites(part, n_trials=len(np.unique(cohort["trial"].values.astype(str)))),
+        covariate=value[:, [column[name] for name in covariates]],
         covariate_names=covariates,
     )
 
 
-def _sites(part: xr.Dataset, *, several: bool) -> np.ndarray:
-    """Return the site of every case; in a cohort of several trials, those of each are its own."""
+def _sites(part: xr.Dataset, *, n_trials: int) -> np.ndarray:
+    """Return the site of every case; in a cohort of several trials, each trial has its own."""
     site = part["site"].values.astype(str)
-    if not several:
+    if n_trials < 2:
         return site
     trial = part["trial"].values.astype(str)
     return np.array([f"{a}/{b}" for a, b in zip(trial, site, strict=True)])
@@ -181,7 +178,7 @@ def _sites(part: xr.Dataset, *, several: bool) -> np.ndarray:
 
 def classifier_data_from_volumes(
     volumes: xr.Dataset,
-    people: pd.DataFrame,
+    participants: pd.DataFrame,
     label: str,
     *,
     covariates: Sequence[str] = COVARIATES,
@@ -191,45 +188,41 @@ def classifier_data_from_volumes(
     Parameters
     ----------
     volumes
-        As `open_volumes` gives them.
-    people
-        A row per participant: participant, optionally site, the covariates that are no region,
-        and the column ``label`` with 0 or 1; rows with a missing label are left out.
+        As `open_volumes` returns them.
+    participants
+        A row per participant: participant, optionally site, the covariates that are not regions,
+        and the column ``label`` with 0 or 1; rows with a missing label are excluded.
     """
-    rows = people.dropna(subset=[label]).set_index(nm.PARTICIPANT)
+    rows = participants.dropna(subset=[label]).set_index(nm.PARTICIPANT)
     both = [name for name in volumes[nm.PARTICIPANT].values.astype(str) if name in rows.index]
     if not both:
         raise InputError(
-            "no participant has volumes and a label",
+            "no participant has both volumes and a label",
             where=label,
-            remedy="name participants alike in the volume tables and in the table of people",
+            remedy="use the same participant names in the volume tables and the participants table",
         )
     rows, part = rows.loc[both], volumes.sel({nm.PARTICIPANT: both})
     table = part[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).values
     names = [str(name) for name in part[nm.REGION].values]
-    known = {name: table[:, j] for j, name in enumerate(names)}
-    known |= {str(c): rows[c].to_numpy() for c in rows.columns if rows[c].dtype.kind in "fiub"}
-    _known(covariates, known)
-    kept = [j for j, name in enumerate(names) if name not in covariates]
+    column = {name: table[:, j] for j, name in enumerate(names)}
+    column |= {str(c): rows[c].to_numpy() for c in rows.columns if rows[c].dtype.kind in "fiub"}
+    _check_covariates(covariates, column)
+    regions = [j for j, name in enumerate(names) if name not in covariates]
+    covariate = np.array([column[name] for name in covariates], dtype=float)
     return build_classifier_data(
-        table[:, kept],
+        table[:, regions],
         rows[label].to_numpy(),
-        region=[names[j] for j in kept],
+        region=[names[j] for j in regions],
         participant=both,
         site=rows.get("site"),
-        covariate=np.array([known[name] for name in covariates], dtype=float).T.reshape(
-            len(both), -1
-        ),
+        covariate=covariate.T.reshape(len(both), -1),
         covariate_names=covariates,
     )
 
 
-def _known(covariates: Sequence[str], known: Any) -> None:
+def _check_covariates(covariates: Sequence[str], names: Collection[str]) -> None:
     for name in covariates:
-        if name not in known:
+        if name not in names:
             raise InputError(
-                "no such covariate",
-                where="covariates",
-                value=name,
-                remedy=nearest(name, list(known)),
+                "unknown covariate", where="covariates", value=name, remedy=nearest(name, names)
             )

@@ -1,65 +1,64 @@
-"""Classifiers by name, fitted for all their candidates at once to one prepared train part."""
+"""Classifiers by name, fitted for all hyperparameters at once to one prepared training set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ketadask.predict.space import Space
+from ketadask.predict.components import ComponentSpace
 from ketadask.schema.errors import InputError, nearest
 
 SVC_LINEAR, SVC_RBF, LOGISTIC, FOREST = "svc-linear", "svc-rbf", "logistic", "forest"
-LEARNERS = (SVC_LINEAR, SVC_RBF, LOGISTIC, FOREST)
+CLASSIFIERS = (SVC_LINEAR, SVC_RBF, LOGISTIC, FOREST)
 COSTS = tuple(2.0**k for k in range(-6, 5))
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """One choice of everything that the inner folds decide."""
+    """One combination of all that the inner folds choose."""
 
     cost: float
     gamma: float | None
-    energy: float | None
+    explained_variance: float | None
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier and what the inner folds choose from.
+    """A classifier and the hyperparameters that the inner folds choose from.
 
     Parameters
     ----------
     name
         ``svc-linear`` and ``svc-rbf``: support vector classifiers; ``logistic``: ridge-penalised
-        logistic regression; ``forest``: a random forest on the regions themselves, of which
-        ``costs`` are the fewest cases in a leaf.
+        logistic regression; ``forest``: a random forest on the regions themselves, whose ``costs``
+        are minimum cases per leaf.
     costs
         Values of C.
     gammas
-        Width of the radial kernel; None is one over the variance of all the components.
-    energies
-        Shares of the variance the principal components keep; None takes the regions as they are.
-    balanced
-        Whether both labels weigh the same however many cases have them.
+        Widths of the radial kernel; None is one over the variance of all components.
+    explained_variance
+        Fractions of the variance that the principal components explain; None uses the regions.
+    balance_labels
+        Whether both labels have the same total weight.
     """
 
     name: str = SVC_LINEAR
     costs: tuple[float, ...] = COSTS
     gammas: tuple[float | None, ...] = (None,)
-    energies: tuple[float | None, ...] = (0.9,)
-    balanced: bool = True
+    explained_variance: tuple[float | None, ...] = (0.9,)
+    balance_labels: bool = True
     trees: int = 200
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.name not in LEARNERS:
+        if self.name not in CLASSIFIERS:
             raise InputError(
-                "no such learner",
-                where="learner",
+                "unknown classifier",
+                where="classifier",
                 value=self.name,
-                remedy=nearest(self.name, LEARNERS),
+                remedy=nearest(self.name, CLASSIFIERS),
             )
 
     @property
@@ -68,65 +67,93 @@ class Classifier:
 
         Examples
         --------
-        >>> len(Learner().candidates), Learner().candidates[0].cost
+        >>> len(Classifier().candidates), Classifier().candidates[0].cost
         (11, 0.015625)
         """
         gammas = self.gammas if self.name == SVC_RBF else (None,)
-        energies = (None,) if self.name == FOREST else self.energies
+        fractions = (None,) if self.name == FOREST else self.explained_variance
         return tuple(
-            Hyperparameters(cost, gamma, energy)
+            Hyperparameters(cost, gamma, fraction)
             for cost in self.costs
             for gamma in gammas
-            for energy in energies
+            for fraction in fractions
         )
 
     def fit(
         self,
-        prepared: np.ndarray,
+        volumes: np.ndarray,
         label: np.ndarray,
-        chosen: tuple[Hyperparameters, ...] | None = None,
+        candidates: tuple[Hyperparameters, ...] | None = None,
     ) -> ClassifierModels:
-        """Fit candidates (all if not given) to prepared volumes (case, region) and labels 0/1."""
-        candidates = self.candidates if chosen is None else chosen
-        weight = _weights(label, self.balanced)
-        made = ClassifierModels(candidates)
-        spaces = {energy: Space.of(prepared, energy) for energy in {c.energy for c in candidates}}
-        for candidate in candidates:
-            made.models.append(_FIT[self.name](self, spaces[candidate.energy], label, weight,
-                                               candidate))  # fmt: skip
-        return made
+        """Fit candidates (default: all) to prepared volumes (case, region) and labels 0/1."""
+        candidates = self.candidates if candidates is None else candidates
+        weight = _weights(label, self.balance_labels)
+        fractions = {candidate.explained_variance for candidate in candidates}
+        spaces = {fraction: ComponentSpace.of(volumes, fraction) for fraction in fractions}
+        return ClassifierModels(
+            candidates,
+            [
+                self._fit_one(spaces[candidate.explained_variance], label, weight, candidate)
+                for candidate in candidates
+            ],
+        )
+
+    def _fit_one(
+        self,
+        space: ComponentSpace,
+        label: np.ndarray,
+        weight: dict[int, float],
+        candidate: Hyperparameters,
+    ) -> LinearModel | RadialModel | ForestModel:
+        from ketadask.predict.solvers import fit_forest, fit_logistic, solve_svc
+
+        cost = candidate.cost
+        if self.name == FOREST:
+            leaf = int(max(cost, 1))
+            return ForestModel(fit_forest(space.points, label, weight, leaf, self.trees, self.seed))
+        if self.name == LOGISTIC:
+            slope, offset = fit_logistic(space.scores, label, weight, cost)
+            return LinearModel(space.axes @ slope, offset)
+        if self.name == SVC_LINEAR:
+            support, alpha, offset = solve_svc(space.gram, label, weight, cost)
+            return LinearModel(alpha @ space.points[support], offset)
+        gamma = candidate.gamma or space.default_gamma
+        kernel = np.exp(-gamma * space.distance)
+        support, alpha, offset = solve_svc(kernel, label, weight, cost)
+        return RadialModel(space.axes, space.scores[support], alpha, gamma, offset)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class ClassifierModels:
     """The models of some candidates, in their order."""
 
     candidates: tuple[Hyperparameters, ...]
-    models: list[Any] = field(default_factory=list)
+    models: list[LinearModel | RadialModel | ForestModel]
 
-    def decisions(self, prepared: np.ndarray) -> np.ndarray:
-        """Return (candidate, case) decision values; above zero speaks for response."""
-        if not self.models or not all(isinstance(m, Linear) for m in self.models):
-            return np.stack([model.decide(prepared) for model in self.models])
-        weights = np.stack([model.weight for model in self.models])
-        offsets = np.array([model.offset for model in self.models])
-        return weights @ prepared.T + offsets[:, None]
+    def decisions(self, volumes: np.ndarray) -> np.ndarray:
+        """Return (candidate, case) decision values; values above zero predict response."""
+        linear = [model for model in self.models if isinstance(model, LinearModel)]
+        if not linear or len(linear) < len(self.models):
+            return np.stack([model.decide(volumes) for model in self.models])
+        weights = np.stack([model.weight for model in linear])
+        offsets = np.array([model.offset for model in linear])
+        return weights @ volumes.T + offsets[:, None]
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
-    """A model that is one weight per prepared region and an offset."""
+class LinearModel:
+    """One weight per prepared region, and an offset."""
 
     weight: np.ndarray
     offset: float
 
-    def decide(self, prepared: np.ndarray) -> np.ndarray:
+    def decide(self, volumes: np.ndarray) -> np.ndarray:
         """Return the decision values (case,)."""
-        return prepared @ self.weight + self.offset
+        return volumes @ self.weight + self.offset
 
 
 @dataclass(frozen=True, eq=False)
-class Radial:
+class RadialModel:
     """A support vector classifier with a radial kernel on principal components."""
 
     axes: np.ndarray
@@ -135,109 +162,37 @@ class Radial:
     gamma: float
     offset: float
 
-    def decide(self, prepared: np.ndarray) -> np.ndarray:
+    def decide(self, volumes: np.ndarray) -> np.ndarray:
         """Return the decision values (case,)."""
-        distance = squared_distance(prepared @ self.axes, self.vectors)
+        scores = volumes @ self.axes
+        norms = (scores**2).sum(axis=1)[:, None] + (self.vectors**2).sum(axis=1)
+        distance = np.maximum(norms - 2 * scores @ self.vectors.T, 0.0)
         return np.exp(-self.gamma * distance) @ self.alpha + self.offset
 
 
 @dataclass(frozen=True, eq=False)
-class Forest:
-    """A random forest as scikit-learn made it."""
+class ForestModel:
+    """A random forest of scikit-learn."""
 
-    made: Any
+    forest: Any
 
-    def decide(self, prepared: np.ndarray) -> np.ndarray:
+    def decide(self, volumes: np.ndarray) -> np.ndarray:
         """Return the decision values (case,): probability of response minus one half."""
-        return self.made.predict_proba(prepared)[:, 1] - 0.5
+        return self.forest.predict_proba(volumes)[:, 1] - 0.5
 
 
-def squared_distance(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return (left, right) squared Euclidean distances of rows.
-
-    Examples
-    --------
-    >>> squared_distance(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
-    array([[25.]])
-    """
-    norms = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)
-    return np.maximum(norms - 2 * left @ right.T, 0.0)
-
-
-def _weights(label: np.ndarray, balanced: bool) -> dict[int, float]:
-    if not balanced:
+def _weights(label: np.ndarray, balance: bool) -> dict[int, float]:
+    if not balance:
         return {0: 1.0, 1: 1.0}
     return {k: len(label) / (2 * int((label == k).sum())) for k in (0, 1)}
 
 
-def _svc(
-    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return support, dual coefficients and offset of a classifier on a Gram matrix."""
-    from ketadask.predict.scikit import svc
-
-    return svc(gram, label, weight, cost)
-
-
-def _linear(
-    learner: Classifier,
-    space: Space,
-    label: np.ndarray,
-    weight: dict[int, float],
-    c: Hyperparameters,
-) -> Linear:
-    support, alpha, offset = _svc(space.gram, label, weight, c.cost)
-    return Linear(alpha @ space.points[support], offset)
-
-
-def _radial(
-    learner: Classifier,
-    space: Space,
-    label: np.ndarray,
-    weight: dict[int, float],
-    c: Hyperparameters,
-) -> Radial:
-    gamma = c.gamma or space.default_gamma
-    support, alpha, offset = _svc(np.exp(-gamma * space.distance), label, weight, c.cost)
-    return Radial(space.axes, space.scores[support], alpha, gamma, offset)
-
-
-def _logistic(
-    learner: Classifier,
-    space: Space,
-    label: np.ndarray,
-    weight: dict[int, float],
-    c: Hyperparameters,
-) -> Linear:
-    from ketadask.predict.scikit import logistic
-
-    slope, offset = logistic(space.scores, label, weight, c.cost)
-    return Linear(space.axes @ slope, offset)
-
-
-def _forest(
-    learner: Classifier,
-    space: Space,
-    label: np.ndarray,
-    weight: dict[int, float],
-    c: Hyperparameters,
-) -> Forest:
-    from ketadask.predict.scikit import forest
-
-    return Forest(
-        forest(space.points, label, weight, int(max(c.cost, 1)), learner.trees, learner.seed)
-    )
-
-
-_FIT = {SVC_LINEAR: _linear, SVC_RBF: _radial, LOGISTIC: _logistic, FOREST: _forest}
-
-
 def best_hyperparameters(scores: np.ndarray) -> int:
-    """Return the candidate with the best mean score; scores are (candidate, inner fold).
+    """Return the index of the candidate with the best mean score; scores (candidate, inner fold).
 
     Examples
     --------
-    >>> choose(np.array([[0.5, 0.5], [0.7, 0.6], [0.6, 0.7]]))
+    >>> best_hyperparameters(np.array([[0.5, 0.5], [0.7, 0.6], [0.6, 0.7]]))
     1
     """
     return int(np.argmax(np.average(np.ascontiguousarray(scores), axis=1)))
@@ -251,13 +206,7 @@ def balanced_accuracies(decision: np.ndarray, label: np.ndarray) -> np.ndarray:
     >>> balanced_accuracies(np.array([[1.0, -1.0, 1.0]]), np.array([1, 0, 0]))
     array([0.75])
     """
-    said = decision > 0
-    recalls = list(_recalls(said, label))
-    return sum(recalls) / len(recalls)
-
-
-def _recalls(said: np.ndarray, label: np.ndarray) -> Iterator[np.ndarray]:
-    for k in (0, 1):
-        rows = label == k
-        if rows.any():
-            yield (said[:, rows] == k).sum(axis=1) / rows.sum()
+    positive = decision > 0
+    rows_by_label = [(k, label == k) for k in (0, 1) if (label == k).any()]
+    recalls = [(positive[:, rows] == k).sum(axis=1) / rows.sum() for k, rows in rows_by_label]
+    return np.add.reduce(recalls) / len(recalls)

@@ -1,4 +1,4 @@
-"""Who is held out when: folds that draw from their address, grouped, stratified, by site."""
+"""Folds of repeated nested cross-validation: grouped, stratified, by site."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from ketadask.schema.errors import InputError, nearest
 if TYPE_CHECKING:
     from ketadask.predict.classifier_data import ClassifierData
 
-POOLED, LEAVE_SITE_OUT, NESTED_LEAVE_SITE_OUT = "pooled", "leave-site-out", "nested-leave-site-out"
-FRAMES = (POOLED, LEAVE_SITE_OUT, NESTED_LEAVE_SITE_OUT)
+MIXED_SITES, LEAVE_SITE_OUT = "pooled", "leave-site-out"
+NESTED_LEAVE_SITE_OUT = "nested-leave-site-out"
+CV_SCHEMES = (MIXED_SITES, LEAVE_SITE_OUT, NESTED_LEAVE_SITE_OUT)
 Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class NestedFolds:
-    """Repeated nested cross-validation: which cases train, choose and test.
+    """Repeated nested cross-validation: the rows of every outer and inner fold.
 
     Parameters
     ----------
-    kind
+    scheme
         ``pooled``: outer and inner folds mix the sites. ``leave-site-out``: every outer fold is
         one site. ``nested-leave-site-out``: every inner fold is one site, too.
     repeats, folds, inner_repeats, inner_folds
-        How often, and into how many, cases are divided; where sites are the folds, their number
-        counts, and repeating them would change nothing.
+        Numbers of repeats and folds. Where sites are the folds, they are as many as the sites,
+        and repeats would be identical.
     seed
         Repeat r draws from SeedSequence(seed, spawn_key=(stream, r)), inner repeat i of outer fold
-        number j from (stream, j + 1, 0, i): any fold can be made alone.
+        j from (stream, j + 1, 0, i), so any fold can be drawn alone.
 
     Examples
     --------
-    >>> Frame(repeats=2, folds=5).kind
+    >>> NestedFolds(repeats=2, folds=5).scheme
     'pooled'
     """
 
-    kind: str = POOLED
+    scheme: str = MIXED_SITES
     repeats: int = 10
     folds: int = 10
     inner_repeats: int = 10
@@ -50,111 +51,116 @@ class NestedFolds:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in FRAMES:
+        if self.scheme not in CV_SCHEMES:
             raise InputError(
-                "no such frame", where="frame", value=self.kind, remedy=nearest(self.kind, FRAMES)
+                "unknown cross-validation scheme",
+                where="cv",
+                value=self.scheme,
+                remedy=nearest(self.scheme, CV_SCHEMES),
             )
-        least = {"repeats": 1, "folds": 2, "inner_repeats": 1, "inner_folds": 2}
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
+        minimum = {"repeats": 1, "folds": 2, "inner_repeats": 1, "inner_folds": 2}
+        for name, least in minimum.items():
+            if getattr(self, name) < least:
                 raise InputError(
-                    f"needs at least {smallest}",
-                    where=f"frame.{name}",
+                    f"needs at least {least}",
+                    where=name,
                     value=getattr(self, name),
-                    remedy=f"set it to {smallest} or more",
+                    remedy=f"set it to {least} or more",
                 )
 
     def check(self, cases: ClassifierData) -> None:
-        """Raise where these cases cannot be divided like this."""
+        """Raise where these cases have too few sites or participants for the folds."""
         sites = len(np.unique(cases.site))
-        needed = FRAMES.index(self.kind) + 1
-        if sites < needed:
+        least = CV_SCHEMES.index(self.scheme) + 1
+        if sites < least:
             raise InputError(
-                f"the frame {self.kind} needs {needed} sites",
-                where="frame",
+                f"cross-validation {self.scheme} needs {least} sites",
+                where="cv",
                 value=sites,
-                remedy="use the frame pooled, or give every case its site",
+                remedy="use cv: pooled, or give every case its site",
             )
         for label in (0, 1):
             count = len(np.unique(cases.participant[cases.label == label]))
-            least = max(self.folds, 4) if self.kind == POOLED else 3
+            least = max(self.folds, 4) if self.scheme == MIXED_SITES else 3
             if count < least:
                 raise InputError(
                     f"only {count} participants have label {label}, the folds need {least}",
-                    where="frame",
+                    where="cv",
                     remedy="use fewer folds, or another threshold of response",
                 )
-        if self.kind != POOLED:
+        if self.scheme != MIXED_SITES:
             self._check_sites(cases)
 
     def _check_sites(self, cases: ClassifierData) -> None:
-        """Raise where the sites that are left to train on have too few of a label."""
-        apart, least = (1, 2) if self.kind == LEAVE_SITE_OUT else (2, 1)
-        for out in combinations(np.unique(cases.site).tolist(), apart):
-            left = cases.take(~np.isin(cases.site, out))
+        """Raise where training sets without some sites have too few participants of a label."""
+        n_out, least = (1, 2) if self.scheme == LEAVE_SITE_OUT else (2, 1)
+        for out in combinations(np.unique(cases.site).tolist(), n_out):
+            train = cases.take(~np.isin(cases.site, out))
             for label in (0, 1):
-                if len(np.unique(left.participant[left.label == label])) < least:
+                if len(np.unique(train.participant[train.label == label])) < least:
                     raise InputError(
-                        f"without it too few participants have label {label}",
-                        where="frame",
+                        f"without this site too few participants have label {label}",
+                        where="cv",
                         value=" and ".join(out),
-                        remedy="use the frame pooled, or join sites",
+                        remedy="use cv: pooled, or merge sites",
                     )
 
     def outer_folds(self, cases: ClassifierData) -> int:
-        """Return how many outer folds one repeat has."""
-        return self.folds if self.kind == POOLED else len(np.unique(cases.site))
+        """Return the number of outer folds per repeat."""
+        return self.folds if self.scheme == MIXED_SITES else len(np.unique(cases.site))
 
     def count(self, cases: ClassifierData) -> int:
-        """Return how many outer folds there are over all repeats."""
-        repeats = 1 if self.kind == NESTED_LEAVE_SITE_OUT else self.repeats
+        """Return the number of outer folds over all repeats."""
+        repeats = 1 if self.scheme == NESTED_LEAVE_SITE_OUT else self.repeats
         return repeats * self.outer_folds(cases)
 
-    def outer(self, cases: ClassifierData, number: int) -> Fold:
-        """Return rows of the train and of the test part of outer fold ``number``."""
-        repeat, fold = divmod(number, self.outer_folds(cases))
-        if self.kind == POOLED:
-            dealt = deal(cases, self.folds, seed=self.seed, address=(repeat,))
+    def outer(self, cases: ClassifierData, index: int) -> Fold:
+        """Return the training and the test rows of outer fold ``index``."""
+        repeat, fold = divmod(index, self.outer_folds(cases))
+        if self.scheme == MIXED_SITES:
+            fold_of_case = assign_folds(cases, self.folds, seed=self.seed, address=(repeat,))
         else:
-            dealt = _by_site(cases)
-        return np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
+            fold_of_case = _site_codes(cases)
+        return np.flatnonzero(fold_of_case != fold), np.flatnonzero(fold_of_case == fold)
 
-    def inner(self, cases: ClassifierData, number: int) -> Iterator[Fold]:
-        """Yield train and test rows within ``cases``, the train part of outer fold ``number``.
+    def inner(self, cases: ClassifierData, index: int) -> Iterator[Fold]:
+        """Yield training and test rows within ``cases``, the training set of outer fold ``index``.
 
-        The folds of a model fitted to a whole cohort have the number -1.
+        The folds of a model of a whole cohort have the index -1.
         """
-        if self.kind == NESTED_LEAVE_SITE_OUT:
-            yield from _parted(_by_site(cases))
+        if self.scheme == NESTED_LEAVE_SITE_OUT:
+            yield from _train_and_test(_site_codes(cases))
             return
         for repeat in range(self.inner_repeats):
-            address = (number + 1, 0, repeat)
-            yield from _parted(deal(cases, self.inner_folds, seed=self.seed, address=address))
+            address = (index + 1, 0, repeat)
+            yield from _train_and_test(
+                assign_folds(cases, self.inner_folds, seed=self.seed, address=address)
+            )
 
 
-def deal(cases: ClassifierData, folds: int, *, seed: int, address: tuple[int, ...]) -> np.ndarray:
-    """Deal participants into folds like cards, label by label and site by site.
+def assign_folds(
+    cases: ClassifierData, folds: int, *, seed: int, address: tuple[int, ...]
+) -> np.ndarray:
+    """Return (case,) the fold of every case, stratified by label and site.
 
-    Returns
-    -------
-    (case,) fold of every case. Cases of a participant share a fold; the folds differ by at most
-    one in participants, and by at most one in participants of any label.
+    Cases of a participant share a fold. Folds differ by at most one in participants, and by at
+    most one in participants of any label.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_FOLD, *address)))
     people, first, of_case = np.unique(cases.participant, return_index=True, return_inverse=True)
-    share = np.bincount(of_case, weights=cases.label) / np.bincount(of_case)
-    shuffled = rng.permutation(len(people))
-    site = np.unique(cases.site, return_inverse=True)[1][first]
-    ordered = shuffled[np.lexsort((site[shuffled], share[shuffled]))]
-    dealt = np.empty(len(people), dtype=np.int64)
-    dealt[ordered] = rng.permutation(folds)[np.arange(len(people)) % folds]
-    return dealt[of_case]
+    response_rate = np.bincount(of_case, weights=cases.label) / np.bincount(of_case)
+    order = rng.permutation(len(people))
+    site = _site_codes(cases)[first]
+    order = order[np.lexsort((site[order], response_rate[order]))]
+    fold = np.empty(len(people), dtype=np.int64)
+    fold[order] = rng.permutation(folds)[np.arange(len(people)) % folds]
+    return fold[of_case]
 
 
-def _by_site(cases: ClassifierData) -> np.ndarray:
+def _site_codes(cases: ClassifierData) -> np.ndarray:
     return np.unique(cases.site, return_inverse=True)[1]
 
 
-def _parted(dealt: np.ndarray) -> Iterator[Fold]:
-    for fold in range(int(dealt.max()) + 1):
-        yield np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
+def _train_and_test(fold_of_case: np.ndarray) -> Iterator[Fold]:
+    for fold in range(int(fold_of_case.max()) + 1):
+        yield np.flatnonzero(fold_of_case != fold), np.flatnonzero(fold_of_case == fold)

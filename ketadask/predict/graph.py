@@ -1,9 +1,9 @@
-"""The graph of the predictor: one task per range of outer folds or permutations.
+"""The graph of the classifier: one task per range of outer folds or permutations.
 
-Strategy: the cases are one node that every task shares; a task fits its outer folds (all inner
-folds and candidates of them) on one thread, writes predictions, choices and weights as one part
-and returns only the receipt. Outer folds and permutations draw from their numbers, so ranges,
-workers and order change nothing, and a part that exists is never computed again.
+Strategy: the cases are one node that every task shares; a task fits its outer folds (all their
+inner folds and candidates) on one thread, writes predictions, choices and weights as one part and
+returns only the receipt. Outer folds and permutations are drawn from their index, so ranges,
+workers and order change nothing, and a complete part is never computed again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dask.delayed import Delayed, delayed
 from ketadask.predict.classifier_data import ClassifierData
 from ketadask.predict.nested import NestedCV
 from ketadask.predict.permutations import permutation_rows
+from ketadask.predict.results import fold_tables
 from ketadask.store.parts import Parts, Receipt
 from ketadask.store.ranges import Range, range_name
 
@@ -36,7 +37,7 @@ def permutation_blocks(
 
 
 def _tasks(
-    word: str,
+    name: str,
     write: Any,
     cases: ClassifierData,
     nested: NestedCV,
@@ -44,33 +45,23 @@ def _tasks(
     parts: Parts,
 ) -> list[Delayed]:
     token = tokenize(cases)
-    shared = delayed(cases, traverse=False, name=f"cases-{token}")
-    asked = tokenize(token, nested, parts)[:12]  # an earlier result may still be held
+    node = delayed(cases, traverse=False, name=f"cases-{token}")
+    key = tokenize(token, nested, parts)[:12]  # the scheduler may still hold an earlier result
     return [
         delayed(write)(
-            shared, nested, numbers, parts, dask_key_name=f"{word}-{range_name(*numbers)}-{asked}"
+            node, nested, block, parts, dask_key_name=f"{name}-{range_name(*block)}-{key}"
         )
-        for numbers in ranges
+        for block in ranges
     ]
 
 
-def _write_folds(cases: ClassifierData, nested: NestedCV, numbers: Range, parts: Parts) -> Receipt:
-    import pandas as pd
-
-    from ketadask.predict.scikit import one_thread
-
-    folds = nested.frame.outer_folds(cases)
-    with one_thread():
-        made = [
-            nested.fold(cases, number).tables(cases, folds)
-            for number in range(numbers[0], numbers[1] + 1)
-        ]
-    tables = {name: pd.concat([m[name] for m in made], ignore_index=True) for name in made[0]}
-    return parts.write(range_name(*numbers), tables)
+def _write_folds(cases: ClassifierData, nested: NestedCV, block: Range, parts: Parts) -> Receipt:
+    tables = fold_tables(cases, nested, range(block[0], block[1] + 1))
+    return parts.write(range_name(*block), tables)
 
 
 def _write_permutations(
-    cases: ClassifierData, nested: NestedCV, numbers: Range, parts: Parts
+    cases: ClassifierData, nested: NestedCV, block: Range, parts: Parts
 ) -> Receipt:
-    table = permutation_rows(cases, nested, *numbers)
-    return parts.write(range_name(*numbers), {"permutations": table})
+    table = permutation_rows(cases, nested, *block)
+    return parts.write(range_name(*block), {"permutations": table})

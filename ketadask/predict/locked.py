@@ -1,4 +1,4 @@
-"""A model fitted once and kept as plain arrays, applied unchanged to other cohorts."""
+"""A model fitted once and stored as plain arrays, applied unchanged to other cohorts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scipy.special import expit
 from ketadask import names as nm
 from ketadask.cohort.harmonise import Sites
 from ketadask.predict.classifier_data import ClassifierData
-from ketadask.predict.classifiers import FOREST, Linear, Radial
-from ketadask.predict.matching import matched
-from ketadask.predict.nested import REFIT, NestedCV, choose_inside, majority, refitted
+from ketadask.predict.classifiers import FOREST, LinearModel, RadialModel
+from ketadask.predict.matching import match_to_model
+from ketadask.predict.nested import REFIT, NestedCV, majority_vote, refit_model, select_inner
 from ketadask.predict.performance import platt
 from ketadask.predict.preparation import Preparation
 from ketadask.schema.errors import InputError
@@ -26,44 +26,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-_KINDS = {"linear": Linear, "radial": Radial}
+_MODEL_KINDS: dict[str, type[LinearModel] | type[RadialModel]] = {
+    "linear": LinearModel,
+    "radial": RadialModel,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class LockedModel:
-    """Models that vote, each with its own preparation; nothing of it changes when it is applied.
+    """Models that vote, each with its own preparation; applying it changes none of them.
 
-    ``slope`` and ``offset`` turn the mean decision into a probability of response; ``about`` says
-    what was learnt, from how many, and what was chosen.
+    ``slope`` and ``offset`` turn the mean decision into a probability of response; ``about``
+    describes the training data and the hyperparameters.
     """
 
     region: tuple[str, ...]
     covariate_names: tuple[str, ...]
     preparations: tuple[Preparation, ...]
-    models: tuple[Linear | Radial, ...]
+    models: tuple[LinearModel | RadialModel, ...]
     slope: float
     offset: float
     about: dict[str, Any]
 
-    def apply(self, cases: ClassifierData, *, absent: str = "stop") -> pd.DataFrame:
-        """Foretell response in another cohort.
+    def apply(self, cases: ClassifierData, *, missing_region: str = "stop") -> pd.DataFrame:
+        """Predict response in another cohort.
 
         Parameters
         ----------
         cases
-            Volumes under any of FreeSurfer's names, in any order; labels play no part.
-        absent
-            What happens where a region is not there: ``stop``, or ``median`` puts what the model
-            takes for a missing value.
+            Volumes under any of FreeSurfer's names, in any order; labels are not used.
+        missing_region
+            ``stop`` raises where a region of the model is missing; ``median`` replaces it by the
+            median of the training data.
 
         Returns
         -------
         A row per case: participant, site, label, votes, decision, probability, predicted.
-        ``attrs["notes"]`` says what the reader must know, as sites the model has never seen.
+        ``attrs["notes"]`` lists what a reader must know, such as sites not in the training data.
         """
         import pandas as pd
 
-        cases, notes = matched(self, cases, absent)
+        cases, notes = match_to_model(self, cases, missing_region)
         decision = np.stack(
             [
                 model.decide(preparation.apply(cases))
@@ -71,7 +74,7 @@ class LockedModel:
             ]
         )
         votes, mean = (decision > 0).mean(axis=0), decision.mean(axis=0)
-        made = pd.DataFrame(
+        predictions = pd.DataFrame(
             {
                 nm.PARTICIPANT: cases.participant,
                 "site": cases.site,
@@ -79,84 +82,83 @@ class LockedModel:
                 "votes": votes,
                 "decision": mean,
                 "probability": expit(self.slope * mean + self.offset),
-                "predicted": majority(votes, mean),
+                "predicted": majority_vote(votes, mean),
             }
         )
-        made.attrs["notes"] = notes
-        return made
+        predictions.attrs["notes"] = notes
+        return predictions
 
     def write(self, path: Path | str) -> Path:
         """Write the model as one ``.npz`` of plain arrays, whole or not at all."""
-        from ketadask.store.disk import write_together
+        from ketadask.store.disk import write_files
 
         path = Path(path)
         header = {
             "format": FORMAT,
             "region": self.region,
             "covariates": self.covariate_names,
-            "unseen": self.preparations[0].unseen,
-            "kind": next(k for k, made in _KINDS.items() if isinstance(self.models[0], made)),
+            "unseen_site": self.preparations[0].unseen_site,
+            "kind": next(k for k, v in _MODEL_KINDS.items() if isinstance(self.models[0], v)),
             "models": len(self.models),
             "slope": self.slope,
             "offset": self.offset,
             "about": self.about,
         }
         arrays: dict[str, np.ndarray] = {"header": np.array(json.dumps(header, sort_keys=True))}
-        for number, (preparation, model) in enumerate(
-            zip(self.preparations, self.models, strict=True)
-        ):
-            arrays |= _arrays(f"{number}.preparation", preparation)
-            arrays |= _arrays(f"{number}.model", model)
+        for k, (preparation, model) in enumerate(zip(self.preparations, self.models, strict=True)):
+            arrays |= _arrays(f"{k}.preparation", preparation)
+            arrays |= _arrays(f"{k}.model", model)
             if preparation.sites is not None:
-                arrays |= _arrays(f"{number}.sites", preparation.sites)
+                arrays |= _arrays(f"{k}.sites", preparation.sites)
         stream = io.BytesIO()
         np.savez(stream, **arrays)  # type: ignore[arg-type]
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_together({path: stream.getvalue()})
+        write_files({path: stream.getvalue()})
         return path
 
 
-def lock(nested: NestedCV, cases: ClassifierData) -> LockedModel:
-    """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refitted."""
-    from ketadask.predict.scikit import one_thread
+def lock_model(nested: NestedCV, cases: ClassifierData) -> LockedModel:
+    """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refit."""
+    from ketadask.predict.solvers import one_thread
 
-    if nested.learner.name == FOREST:
+    if nested.classifier.name == FOREST:
         raise InputError(
-            "a forest is no plain arrays and cannot be locked",
-            where="learner",
+            "a forest cannot be locked",
+            where="classifier",
             value=FOREST,
-            remedy="it serves for comparison; lock svc-linear, svc-rbf or logistic",
+            remedy="use a forest for comparison only; lock svc-linear, svc-rbf or logistic",
         )
-    nested.frame.check(cases)
+    nested.cv.check(cases)
     with one_thread():
-        chosen = choose_inside(nested, cases, nested.frame.inner(cases, -1))
-        models, preparations = chosen.models, chosen.preparations
+        selection = select_inner(nested, cases, nested.cv.inner(cases, -1))
+        models, preparations = selection.models, selection.preparations
         if nested.final == REFIT:
-            preparation, fitted = refitted(nested, cases, chosen.candidate)
-            models, preparations = fitted.models, [preparation]
-    slope, offset = platt(chosen.inner_decision, cases.label)
+            preparation, refit = refit_model(nested, cases, selection.candidate)
+            models, preparations = refit.models, [preparation]
+    slope, offset = platt(selection.inner_decision, cases.label)
+    best = selection.candidate
     return LockedModel(
         region=cases.region,
         covariate_names=cases.covariate_names,
         preparations=tuple(preparations),
-        models=tuple(models),
+        models=tuple(m for m in models if isinstance(m, LinearModel | RadialModel)),
         slope=slope,
         offset=offset,
         about={
-            "learner": nested.learner.name,
+            "classifier": nested.classifier.name,
             "final": nested.final,
             "cases": len(cases),
             "responders": int((cases.label == 1).sum()),
             "sites": sorted({str(site) for site in cases.site}),
-            "cost": chosen.candidate.cost,
-            "gamma": chosen.candidate.gamma,
-            "energy": chosen.candidate.energy,
-            "inner_score": chosen.score,
+            "cost": best.cost,
+            "gamma": best.gamma,
+            "energy": best.explained_variance,
+            "inner_score": selection.score,
         },
     )
 
 
-def read_locked(path: Path | str) -> LockedModel:
+def read_locked_model(path: Path | str) -> LockedModel:
     """Read a locked model; nothing in the file is executed."""
     path = Path(path)
     try:
@@ -165,32 +167,30 @@ def read_locked(path: Path | str) -> LockedModel:
             header = json.loads(str(arrays["header"]))
             if header["format"] != FORMAT:
                 raise InputError(
-                    "the model is of a format this version does not know",
+                    "unknown format of a locked model",
                     file=path,
                     value=header["format"],
                     remedy="update ketadask, or lock the model again",
                 )
-            return _assembled(header, arrays)
+            return _from_arrays(header, arrays)
     except FileNotFoundError:
         raise InputError("no such model", file=path, remedy="lock one first") from None
     except (OSError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
-            "this is no locked model, or it is damaged",
-            file=path,
-            remedy="copy the file again from where it was made",
+            "not a locked model, or damaged", file=path, remedy="copy the original file again"
         ) from error
 
 
-def _assembled(header: dict[str, Any], arrays: Any) -> LockedModel:
-    kind = _KINDS[header["kind"]]
+def _from_arrays(header: dict[str, Any], arrays: Any) -> LockedModel:
+    kind = _MODEL_KINDS[header["kind"]]
     preparations, models = [], []
-    for number in range(header["models"]):
-        made = _parts(arrays, f"{number}.preparation", Preparation)
-        if f"{number}.sites.name" in arrays:
-            made["sites"] = Sites(**_parts(arrays, f"{number}.sites", Sites))
-        preparations.append(Preparation(**made, unseen=header["unseen"]))
-        model = _parts(arrays, f"{number}.model", kind)
-        models.append(kind(**{k: float(v) if v.ndim == 0 else v for k, v in model.items()}))
+    for k in range(header["models"]):
+        values: dict[str, Any] = _values(arrays, f"{k}.preparation", Preparation)
+        if f"{k}.sites.name" in arrays:
+            values["sites"] = Sites(**_values(arrays, f"{k}.sites", Sites))
+        preparations.append(Preparation(**values, unseen_site=header["unseen_site"]))
+        parameters = _values(arrays, f"{k}.model", kind).items()
+        models.append(kind(**{name: float(v) if v.ndim == 0 else v for name, v in parameters}))
     return LockedModel(
         region=tuple(header["region"]),
         covariate_names=tuple(header["covariates"]),
@@ -202,15 +202,16 @@ def _assembled(header: dict[str, Any], arrays: Any) -> LockedModel:
     )
 
 
-def _arrays(prefix: str, thing: Any) -> dict[str, np.ndarray]:
-    held = {f.name: getattr(thing, f.name) for f in fields(thing)}
+def _arrays(prefix: str, part: Any) -> dict[str, np.ndarray]:
+    """Return the arrays and numbers among the fields of a dataclass, by prefixed name."""
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
     return {
         f"{prefix}.{name}": np.asarray(value)
-        for name, value in held.items()
+        for name, value in values.items()
         if isinstance(value, np.ndarray | float)
     }
 
 
-def _parts(arrays: Any, prefix: str, kind: Any) -> dict[str, np.ndarray]:
-    names = [f.name for f in fields(kind)]
+def _values(arrays: Any, prefix: str, kind: Any) -> dict[str, np.ndarray]:
+    names = [field.name for field in fields(kind)]
     return {name: arrays[f"{prefix}.{name}"] for name in names if f"{prefix}.{name}" in arrays}

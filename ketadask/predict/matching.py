@@ -9,106 +9,105 @@ import numpy as np
 
 from ketadask.predict.classifier_data import ClassifierData
 from ketadask.schema.errors import InputError
-from ketadask.sources.regions import unified
+from ketadask.sources.regions import region_name
 
 if TYPE_CHECKING:
     from ketadask.predict.locked import LockedModel
 
-_SHOWN = 5
+_N_NAMES = 5
 _FACTOR = 5.0
 
 
-def matched(
-    model: LockedModel, cases: ClassifierData, absent: str
+def match_to_model(
+    model: LockedModel, cases: ClassifierData, missing_region: str
 ) -> tuple[ClassifierData, list[str]]:
     """Return the cases with the model's regions and covariates in its order, and notes."""
-    if absent not in ("stop", "median"):
+    if missing_region not in ("stop", "median"):
         raise InputError(
-            "no such choice", where="absent", value=absent, remedy="use stop or median"
+            "unknown value of missing_region",
+            where="missing_region",
+            value=missing_region,
+            remedy="use stop or median",
         )
-    notes: list[str] = []
-    value = _regions(model, cases, absent, notes)
+    value, notes = _regions(model, cases, missing_region)
     _check_unit(model, value)
-    covariate = _covariates(model, cases)
-    known = set(model.about.get("sites", ()))
-    strange = sorted({str(site) for site in cases.site} - known)
-    if strange and model.preparations[0].sites is not None:
-        how = "by their own mean and spread, without outcomes"
-        if model.preparations[0].unseen != "own":
-            how = "not at all"
-        notes.append(f"sites the model has never seen are harmonised {how}: {_few(strange)}")
+    new_sites = {str(site) for site in cases.site} - set(model.about.get("sites", ()))
+    if new_sites and model.preparations[0].sites is not None:
+        method = "not harmonised"
+        if model.preparations[0].unseen_site == "own":
+            method = "harmonised by their own mean and spread, without outcomes"
+        notes.append(f"sites that are not in the training data are {method}: {_few(new_sites)}")
     return replace(
         cases,
         value=value,
         region=model.region,
-        covariate=covariate,
+        covariate=_covariates(model, cases),
         covariate_names=model.covariate_names,
     ), notes
 
 
 def _regions(
-    model: LockedModel, cases: ClassifierData, absent: str, notes: list[str]
-) -> np.ndarray:
+    model: LockedModel, cases: ClassifierData, missing_region: str
+) -> tuple[np.ndarray, list[str]]:
     columns: dict[str, int] = {}
-    for j, name in enumerate(cases.region):
-        known = unified(name) or name
-        if known in columns:
+    for j, region in enumerate(cases.region):
+        name = region_name(region) or region
+        if name in columns:
             raise InputError(
-                f"{known} is there twice",
-                where=f"columns {cases.region[columns[known]]} and {name}",
+                f"region {name} occurs twice",
+                where=f"columns {cases.region[columns[name]]} and {region}",
                 remedy="keep one of them",
             )
-        columns[known] = j
-    wanted = [unified(name) or name for name in model.region]
+        columns[name] = j
+    names = [region_name(name) or name for name in model.region]
     empty = np.isnan(cases.value).all(axis=0)
-    lacking = [name for name in wanted if name not in columns or empty[columns[name]]]
-    if lacking and (absent == "stop" or len(lacking) == len(wanted)):
+    missing = [name for name in names if name not in columns or empty[columns[name]]]
+    if missing and (missing_region == "stop" or len(missing) == len(names)):
         raise InputError(
-            f"{len(lacking)} of the {len(wanted)} regions of the model are not in this cohort",
+            f"{len(missing)} of the {len(names)} regions of the model are not in this cohort",
             where="regions",
-            value=_few(lacking),
-            remedy="add the tables that hold them, or apply with absent='median', which takes "
-            "the training median for them",
+            value=_few(missing),
+            remedy="add their tables, or use missing_region: median, which replaces them by the "
+            "median of the training data",
         )
-    if lacking:
-        notes.append(f"the training median stands for regions that are not there: {_few(lacking)}")
-    nothing = np.full(len(cases), np.nan)
-    return np.column_stack(
-        [cases.value[:, columns[name]] if name in columns else nothing for name in wanted]
-    )
+    notes = [f"regions replaced by the training median: {_few(missing)}"] if missing else []
+    no_values = np.full(len(cases), np.nan)
+    table = [cases.value[:, columns[name]] if name in columns else no_values for name in names]
+    return np.column_stack(table), notes
 
 
 def _check_unit(model: LockedModel, value: np.ndarray) -> None:
-    """Raise where volumes are not in the unit the model has learnt."""
-    learnt = np.median([p.fill for p in model.preparations], axis=0)
-    seen = ~np.isnan(value).all(axis=0)
-    here = np.nanmedian(value[:, seen], axis=0)
-    both = (learnt[seen] > 0) & (here > 0)
+    """Raise where volumes are not in the unit of the training data."""
+    train = np.median([preparation.fill for preparation in model.preparations], axis=0)
+    present = ~np.isnan(value).all(axis=0)
+    here = np.nanmedian(value[:, present], axis=0)
+    both = (train[present] > 0) & (here > 0)
     if both.mean() < 0.5:
         return
-    factor = float(np.median(here[both] / learnt[seen][both]))
+    factor = float(np.median(here[both] / train[present][both]))
     if not 1 / _FACTOR < factor < _FACTOR:
         raise InputError(
-            f"volumes are {factor:.3g} times those the model has learnt from",
+            f"volumes are {factor:.3g} times those of the training data",
             where="regions",
-            remedy="give them in the same unit, mm3, and not as shares of the whole brain",
+            remedy="use the unit of the training data, mm3, not fractions of the brain",
         )
 
 
 def _covariates(model: LockedModel, cases: ClassifierData) -> np.ndarray:
-    known = {unified(name) or name: j for j, name in enumerate(cases.covariate_names)}
-    wanted = [unified(name) or name for name in model.covariate_names]
-    lacking = [name for name in wanted if name not in known]
-    if lacking:
+    columns = {region_name(name) or name: j for j, name in enumerate(cases.covariate_names)}
+    names = [region_name(name) or name for name in model.covariate_names]
+    missing = [name for name in names if name not in columns]
+    if missing:
         raise InputError(
-            "the model removes covariates that this cohort does not have",
+            "covariates of the model are not in this cohort",
             where="covariates",
-            value=_few(lacking),
+            value=_few(missing),
             remedy="add them to the table of participants or to the volumes",
         )
-    return cases.covariate[:, [known[name] for name in wanted]].reshape(len(cases), -1)
+    return cases.covariate[:, [columns[name] for name in names]].reshape(len(cases), -1)
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _few(names: list[str] | set[str]) -> str:
+    texts = sorted(names) if isinstance(names, set) else names
+    more = f" and {len(texts) - _N_NAMES} more" if len(texts) > _N_NAMES else ""
+    return ", ".join(texts[:_N_NAMES]) + more

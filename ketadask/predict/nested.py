@@ -1,4 +1,4 @@
-"""One outer fold: inner folds choose and train, their models vote on cases they never saw."""
+"""One outer fold: inner folds choose and train, their models vote on the test cases."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ketadask.predict.classifier_data import ClassifierData
 from ketadask.predict.classifiers import (
     Classifier,
     ClassifierModels,
+    ForestModel,
     Hyperparameters,
-    Linear,
+    LinearModel,
+    RadialModel,
     balanced_accuracies,
     best_hyperparameters,
 )
 from ketadask.predict.folds import Fold, NestedFolds
 from ketadask.predict.performance import platt
-from ketadask.predict.preparation import Preparation, Preparing, fit_preparation
+from ketadask.predict.preparation import Preparation, PreparationSettings, fit_preparation
 from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,56 +33,59 @@ VOTE, REFIT = "vote", "refit"
 
 @dataclass(frozen=True)
 class NestedCV:
-    """A way to learn and to be judged: frame, classifier, preparation, and who speaks at the end.
+    """Nested cross-validation: folds, classifier, preparation, and the final model.
 
     Parameters
     ----------
     final
-        ``vote``: the models of the inner folds vote, each with the chosen candidate;
-        ``refit``: one model of the whole outer train part speaks.
+        ``vote``: the models of the inner folds vote, each with the best candidate;
+        ``refit``: one model of the whole outer training set predicts.
     """
 
-    frame: NestedFolds = field(default_factory=NestedFolds)
-    learner: Classifier = field(default_factory=Classifier)
-    preparing: Preparing = field(default_factory=Preparing)
+    cv: NestedFolds = field(default_factory=NestedFolds)
+    classifier: Classifier = field(default_factory=Classifier)
+    preparation: PreparationSettings = field(default_factory=PreparationSettings)
     final: str = VOTE
 
     def __post_init__(self) -> None:
         if self.final not in (VOTE, REFIT):
             raise InputError(
-                "no such way to speak", where="final", value=self.final, remedy="use vote or refit"
+                "unknown value of final",
+                where="final",
+                value=self.final,
+                remedy="use vote or refit",
             )
 
-    def fold(self, cases: ClassifierData, number: int) -> FoldResult:
-        """Return what outer fold ``number`` says about the cases it held out."""
-        train, test = self.frame.outer(cases, number)
-        inside, held = cases.take(train), cases.take(test)
-        chosen = choose_inside(self, inside, self.frame.inner(inside, number), also=held)
-        decision = chosen.also
-        weights = [m.weight for m in chosen.models if isinstance(m, Linear)]
+    def fold(self, cases: ClassifierData, index: int) -> FoldResult:
+        """Return the predictions of outer fold ``index`` for its test cases."""
+        train_rows, test_rows = self.cv.outer(cases, index)
+        train, test = cases.take(train_rows), cases.take(test_rows)
+        selection = select_inner(self, train, self.cv.inner(train, index), test=test)
+        decision, models = selection.test_decision, selection.models
         if self.final == REFIT:
-            preparation, model = refitted(self, inside, chosen.candidate)
-            decision = model.decisions(preparation.apply(held))
-            weights = [m.weight for m in model.models if isinstance(m, Linear)]
-        slope, offset = platt(chosen.inner_decision, inside.label)
+            preparation, refit = refit_model(self, train, selection.candidate)
+            volumes = preparation.apply(test)
+            decision, models = refit.decisions(volumes), refit.models
+        slope, offset = platt(selection.inner_decision, train.label)
         mean = decision.mean(axis=0)
+        weights = [model.weight for model in models if isinstance(model, LinearModel)]
         return FoldResult(
-            number=number,
-            rows=test,
+            index=index,
+            rows=test_rows,
             votes=(decision > 0).mean(axis=0),
             decision=mean,
             probability=expit(slope * mean + offset),
-            candidate=chosen.candidate,
-            inner_score=chosen.score,
+            candidate=selection.candidate,
+            inner_score=selection.score,
             weights=weight_sums(weights, cases.value.shape[1]),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """What one outer fold says; `votes` is the share of its models that foretell response."""
+    """Predictions of one outer fold; `votes`: fraction of its models that predict response."""
 
-    number: int
+    index: int
     rows: np.ndarray
     votes: np.ndarray
     decision: np.ndarray
@@ -90,16 +95,16 @@ class FoldResult:
     weights: np.ndarray
 
     @property
-    def predicted(self) -> np.ndarray:
-        """(row,) 0 or 1: the majority; where the votes are even, the mean decision."""
-        return majority(self.votes, self.decision)
+    def labels(self) -> np.ndarray:
+        """(row,) predicted 0 or 1: the majority; where votes are even, the mean decision."""
+        return majority_vote(self.votes, self.decision)
 
     def tables(self, cases: ClassifierData, folds: int) -> dict[str, pd.DataFrame]:
-        """Return predictions (a row per case), choice (one row) and weights (per region)."""
+        """Return predictions (a row per case), choices (one row) and weights (per region)."""
         import pandas as pd
 
-        repeat, fold = divmod(self.number, folds)
-        address = {"number": self.number, "repeat": repeat, "fold": fold}
+        repeat, fold = divmod(self.index, folds)
+        address = {"number": self.index, "repeat": repeat, "fold": fold}
         predictions = pd.DataFrame(
             {
                 **{name: np.full(len(self.rows), value) for name, value in address.items()},
@@ -108,96 +113,97 @@ class FoldResult:
                 "votes": self.votes,
                 "decision": self.decision,
                 "probability": self.probability,
-                "predicted": self.predicted,
+                "predicted": self.labels,
             }
         )
-        c = self.candidate
-        choice = pd.DataFrame(
+        best = self.candidate
+        choices = pd.DataFrame(
             {
                 **{name: [value] for name, value in address.items()},
-                "cost": [c.cost],
-                "gamma": [np.nan if c.gamma is None else c.gamma],
-                "energy": [np.nan if c.energy is None else c.energy],
+                "cost": [best.cost],
+                "gamma": [np.nan if best.gamma is None else best.gamma],
+                "energy": [np.nan if best.explained_variance is None else best.explained_variance],
                 "inner_score": [self.inner_score],
             }
         )
         names = ("models", "total", "squares", "positive")
         weights = pd.DataFrame(dict(zip(names, self.weights, strict=True)))
-        weights.insert(0, "number", self.number)
+        weights.insert(0, "number", self.index)
         weights.insert(1, "column", np.arange(len(weights)))
-        return {"predictions": predictions, "choices": choice, "weights": weights}
+        return {"predictions": predictions, "choices": choices, "weights": weights}
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """The candidate the inner folds chose, its models, and what these say."""
+class InnerSelection:
+    """The best candidate of the inner folds, its models, and their decisions."""
 
     candidate: Hyperparameters
     score: float
-    models: list[object]
+    models: list[LinearModel | RadialModel | ForestModel]
     preparations: list[Preparation]
     inner_decision: np.ndarray
-    also: np.ndarray
+    test_decision: np.ndarray
 
 
-def choose_inside(
+def select_inner(
     nested: NestedCV,
-    inside: ClassifierData,
+    train: ClassifierData,
     folds: Iterable[Fold],
     *,
-    also: ClassifierData | None = None,
-) -> Chosen:
+    test: ClassifierData | None = None,
+) -> InnerSelection:
     """Fit every candidate in every inner fold and choose the best.
 
     Returns
     -------
-    The choice; ``inner_decision`` (case,) is the mean decision about every case of the train part
-    by models that never saw it, ``also`` (model, case) the decisions about further cases.
+    The selection; ``inner_decision`` (case,) is the mean decision on every case of the training
+    set by models of the inner folds without it, ``test_decision`` (model, case) the decisions on
+    the test cases.
     """
-    scores, fitted, preparations, inner, outside = [], [], [], [], []
-    for train, test in folds:
-        one = inside.take(train)
-        preparation = fit_preparation(one, nested.preparing)
-        models = nested.learner.fit(preparation.apply(one), one.label)
-        held = models.decisions(preparation.apply(inside.take(test)))
-        scores.append(balanced_accuracies(held, inside.label[test]))
-        inner.append((test, held))
-        if also is not None:
-            outside.append(models.decisions(preparation.apply(also)))
-        fitted.append(models)
+    scores, fold_models, preparations, inner, outer = [], [], [], [], []
+    for train_rows, test_rows in folds:
+        cases = train.take(train_rows)
+        preparation = fit_preparation(cases, nested.preparation)
+        models = nested.classifier.fit(preparation.apply(cases), cases.label)
+        decision = models.decisions(preparation.apply(train.take(test_rows)))
+        scores.append(balanced_accuracies(decision, train.label[test_rows]))
+        inner.append((test_rows, decision))
+        if test is not None:
+            outer.append(models.decisions(preparation.apply(test)))
+        fold_models.append(models)
         preparations.append(preparation)
     best = best_hyperparameters(np.stack(scores, axis=1))
-    total, seen = np.zeros(len(inside)), np.zeros(len(inside))
-    for test, held in inner:
-        total[test] += held[best]
-        seen[test] += 1
-    return Chosen(
-        candidate=nested.learner.candidates[best],
-        score=float(np.mean([each[best] for each in scores])),
-        models=[each.models[best] for each in fitted],
+    total, count = np.zeros(len(train)), np.zeros(len(train))
+    for test_rows, decision in inner:
+        total[test_rows] += decision[best]
+        count[test_rows] += 1
+    return InnerSelection(
+        candidate=nested.classifier.candidates[best],
+        score=float(np.mean([score[best] for score in scores])),
+        models=[models.models[best] for models in fold_models],
         preparations=preparations,
-        inner_decision=total / np.maximum(seen, 1),
-        also=np.stack([each[best] for each in outside]) if outside else np.zeros((0, 0)),
+        inner_decision=total / np.maximum(count, 1),
+        test_decision=np.stack([row[best] for row in outer]) if outer else np.zeros((0, 0)),
     )
 
 
-def refitted(
-    nested: NestedCV, inside: ClassifierData, candidate: Hyperparameters
+def refit_model(
+    nested: NestedCV, train: ClassifierData, candidate: Hyperparameters
 ) -> tuple[Preparation, ClassifierModels]:
-    """Fit one candidate to a whole train part."""
-    preparation = fit_preparation(inside, nested.preparing)
-    return preparation, nested.learner.fit(preparation.apply(inside), inside.label, (candidate,))
+    """Fit one candidate to a whole training set."""
+    preparation = fit_preparation(train, nested.preparation)
+    return preparation, nested.classifier.fit(preparation.apply(train), train.label, (candidate,))
 
 
-def majority(votes: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """Return what most models say; where the votes are even, the mean decision.
+def majority_vote(votes: np.ndarray, decision: np.ndarray) -> np.ndarray:
+    """Return the label most models predict; where votes are even, the sign of the mean decision.
 
     Examples
     --------
-    >>> majority(np.array([0.2, 0.5, 0.5]), np.array([9.0, 0.1, -0.1]))
+    >>> majority_vote(np.array([0.2, 0.5, 0.5]), np.array([9.0, 0.1, -0.1]))
     array([0, 1, 0])
     """
-    # Means of shares round: three repeats of 3, 21 and 21 votes of 30 are even, too.
+    # Means of fractions round: three repeats with 3, 21 and 21 votes of 30 are even, too.
     even = np.abs(votes - 0.5) < 1e-9
     return np.where(even, decision > 0, votes > 0.5).astype(np.int64)
 
@@ -206,10 +212,8 @@ def weight_sums(weights: list[np.ndarray], width: int) -> np.ndarray:
     """Return (4, region): models, sum, sum of squares and positive signs of unit-length weights."""
     if not weights:
         return np.zeros((4, width))
-    stacked = np.stack(weights)
-    length = np.linalg.norm(stacked, axis=1, keepdims=True)
-    stacked = stacked / np.where(length > 0, length, 1.0)
-    count = np.full(width, float(len(stacked)))
-    return np.stack(
-        [count, stacked.sum(axis=0), (stacked**2).sum(axis=0), (stacked > 0).sum(axis=0)]
-    )
+    matrix = np.stack(weights)
+    length = np.linalg.norm(matrix, axis=1, keepdims=True)
+    matrix = matrix / np.where(length > 0, length, 1.0)
+    count = np.full(width, float(len(matrix)))
+    return np.stack([count, matrix.sum(axis=0), (matrix**2).sum(axis=0), (matrix > 0).sum(axis=0)])

@@ -1,8 +1,9 @@
-"""How good predictions are: balanced accuracy, its parts, AUC, calibration, net benefit."""
+"""Performance of predictions: balanced accuracy, its parts, AUC, calibration, net benefit."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,84 +16,82 @@ from ketadask.kernels.resampling import wilson
 if TYPE_CHECKING:
     import pandas as pd
 
-_DRAWS = 2_000
+_BOOTSTRAPS = 2_000
 _RIDGE = 1e-9
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
-
-Measured = dict[str, float]
 
 
 def performance(
     label: np.ndarray,
-    predicted: np.ndarray,
+    prediction: np.ndarray,
     score: np.ndarray,
     participant: np.ndarray | None = None,
     *,
     site: np.ndarray | None = None,
     seed: int = 0,
     level: float = 0.95,
-) -> Measured:
+) -> dict[str, float]:
     """Return sensitivity, specificity, balanced accuracy and AUC with intervals.
 
-    All of them are taken within sites: responders are compared with non-responders of their own
-    site, and the sites are averaged with the weights of Mantel and Haenszel, n1 n0 / (n1 + n0), the
-    same for every measure. So a model that only knows which site somebody comes from, and noise
-    in every frame, have an expectation of one half. Pooled over sites they do not: where sites are
-    left out in turn, whoever is rare in one is frequent in its train part, which draws noise below
-    one half; and where sites share folds, their shares of responders can be learnt, which draws it
-    above. The pooled accuracy is ``bac_pooled``; with one site, or none given, both are the same.
+    All are computed within sites: responders are compared with non-responders of their own site,
+    and the sites are averaged with the weights of Mantel and Haenszel, n1 n0 / (n1 + n0), the same
+    for every measure. So a model that only knows the site, and noise under every cross-validation
+    scheme, have expectation one half. Pooled over sites they do not: where sites are left out in
+    turn, a label rare in one site is frequent in its training set, which draws noise below one
+    half; where sites share folds, their response rates can be learnt, which draws it above. The
+    pooled accuracy is ``bac_pooled``; with one site, or none given, both are the same.
 
-    Sensitivity and specificity have Wilson's interval at their effective numbers, balanced accuracy
-    the one made of both (Zou & Donner 2008, 10.1002/sim.3095), AUC DeLong's on the logit scale.
-    Where participants have several cases all intervals are percentiles of a bootstrap over
-    participants. They take the predictions as given: that models of different folds share cases
-    is not in them.
+    Sensitivity and specificity have Wilson's interval at their effective sample size, balanced
+    accuracy the interval of their mean (Zou & Donner 2008, 10.1002/sim.3095), AUC DeLong's on the
+    logit scale. Where participants have several cases all intervals are percentiles of a bootstrap
+    over participants. They are conditional on the predictions: they ignore that models of
+    different folds share cases.
 
     Parameters
     ----------
-    label, predicted
+    label, prediction
         (case,) 0 or 1.
     score
-        (case,) any number that is larger where response is likelier.
+        (case,) larger where response is more likely.
     participant, site
-        (case,) who, and from where.
+        (case,) names.
 
     Examples
     --------
-    >>> made = measured(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), np.arange(4.0))
-    >>> made["sensitivity"], made["specificity"], made["bac"], made["auc"]
+    >>> measures = performance(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), np.arange(4.0))
+    >>> measures["sensitivity"], measures["specificity"], measures["bac"], measures["auc"]
     (1.0, 0.5, 0.75, 1.0)
 
-    Two sites, and a model that knows nothing but these:
+    Two sites, and a model that knows only the site:
 
     >>> site = np.repeat([0, 1], 50)
     >>> label = np.concatenate([np.arange(50) < 40, np.arange(50) < 10]).astype(int)
-    >>> made = measured(label, 1 - site, 1.0 - site, site=site)
-    >>> made["bac"], made["bac_pooled"], made["auc"]
+    >>> measures = performance(label, 1 - site, 1.0 - site, site=site)
+    >>> measures["bac"], measures["bac_pooled"], measures["auc"]
     (0.5, 0.8, 0.5)
     """
-    label, predicted, score = (np.asarray(each) for each in (label, predicted, score))
-    where = np.zeros(len(label)) if site is None else np.asarray(site)
-    told = {"n": float(len(label)), "n_response": float((label == 1).sum())}
-    found = points(label, predicted, score, where)
+    label, prediction, score = (np.asarray(values) for values in (label, prediction, score))
+    site = np.zeros(len(label)) if site is None else np.asarray(site)
+    estimates = point_estimates(label, prediction, score, site)
     if participant is not None and len(np.unique(participant)) < len(label):
-        bounds = _bootstrap(label, predicted, score, where, np.asarray(participant), seed, level)
+        bounds = _bootstrap(label, prediction, score, site, np.asarray(participant), seed, level)
     else:
-        se, sp = (_wilson_within(label, predicted, where, k, level) for k in (1, 0))
-        bounds = {"sensitivity": se, "specificity": sp, "bac": _joined(found, se, sp)}
-        bounds["auc"] = list(delong(score, label, level, site=where)[1:])
-    for name, value in found.items():
-        told |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
-    return told | {"bac_pooled": pooled_accuracy(label, predicted)}
+        se, sp = (_wilson_within(label, prediction, site, k, level) for k in (1, 0))
+        bounds = {"sensitivity": se, "specificity": sp, "bac": _mean_interval(estimates, se, sp)}
+        bounds["auc"] = list(delong(score, label, level, site=site)[1:])
+    measures = {"n": float(len(label)), "n_response": float((label == 1).sum())}
+    for name, value in estimates.items():
+        measures |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
+    return measures | {"bac_pooled": pooled_accuracy(label, prediction)}
 
 
-def points(
-    label: np.ndarray, predicted: np.ndarray, score: np.ndarray, site: np.ndarray
-) -> Measured:
+def point_estimates(
+    label: np.ndarray, prediction: np.ndarray, score: np.ndarray, site: np.ndarray
+) -> dict[str, float]:
     """Return the measures within sites, without intervals."""
     rows, weight = within_sites(label, site)
     recalls = [
-        _mean(weight, [(predicted[r][label[r] == k] == k).mean() for r in rows])
+        _mean(weight, [(prediction[r][label[r] == k] == k).mean() for r in rows])
         if (label == k).any()
         else math.nan
         for k in (1, 0)
@@ -118,52 +117,53 @@ def within_sites(label: np.ndarray, site: np.ndarray) -> tuple[list[np.ndarray],
     ([[0, 1], [2, 3]], [0.5, 0.5])
     """
     rows = [np.flatnonzero(site == name) for name in np.unique(site)]
-    rows = [each for each in rows if 0 < label[each].sum() < len(each)]
+    rows = [row for row in rows if 0 < label[row].sum() < len(row)]
     if not rows:
         return [np.arange(len(label))], np.ones(1)
     weight = np.array([label[r].sum() * (1 - label[r]).sum() / len(r) for r in rows])
     return rows, weight / weight.sum()
 
 
-def _mean(weight: np.ndarray, shares: list[float]) -> float:
-    """Return the weighted mean of shares, which rounding must not carry above one."""
-    return float(np.minimum(weight @ shares, 1.0))
+def _mean(weight: np.ndarray, fractions: Sequence[float]) -> float:
+    """Return the weighted mean of fractions, at most one in spite of rounding."""
+    return float(np.minimum(weight @ np.asarray(fractions), 1.0))
 
 
-def pooled_accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
-    """Return balanced accuracy without regard to sites."""
-    recalls = [(predicted[label == k] == k).mean() if (label == k).any() else math.nan
-               for k in (0, 1)]  # fmt: skip
+def pooled_accuracy(label: np.ndarray, prediction: np.ndarray) -> float:
+    """Return balanced accuracy, ignoring sites."""
+    recalls = [
+        (prediction[label == k] == k).mean() if (label == k).any() else math.nan for k in (0, 1)
+    ]
     return float(np.mean(recalls))
 
 
 def _wilson_within(
-    label: np.ndarray, predicted: np.ndarray, site: np.ndarray, wanted: int, level: float
+    label: np.ndarray, prediction: np.ndarray, site: np.ndarray, target: int, level: float
 ) -> list[float]:
-    """Return Wilson's interval of a weighted mean of proportions, at its effective number."""
+    """Return Wilson's interval of a weighted mean of recalls, at its effective sample size."""
     rows, weight = within_sites(label, site)
-    count = np.array([(label[r] == wanted).sum() for r in rows], dtype=np.float64)
+    count = np.array([(label[r] == target).sum() for r in rows], dtype=np.float64)
     if not count.all():
-        low, high = wilson(
-            int((predicted[label == wanted] == wanted).sum()), int(count.sum()), level
-        )
+        hits = int((prediction[label == target] == target).sum())
+        low, high = wilson(hits, int(count.sum()), level)
         return [float(low), float(high)]
-    share = _mean(weight, [(predicted[r][label[r] == wanted] == wanted).mean() for r in rows])
-    number = 1 / float((weight**2 / count).sum())
-    low, high = wilson(share * number, number, level)
-    return [min(float(low), share), max(float(high), share)]
+    recall = _mean(weight, [(prediction[r][label[r] == target] == target).mean() for r in rows])
+    size = 1 / float((weight**2 / count).sum())
+    low, high = wilson(np.asarray(recall * size), np.asarray(size), level)
+    return [min(float(low), recall), max(float(high), recall)]
 
 
-def _joined(found: Measured, se: list[float], sp: list[float]) -> list[float]:
-    """Return the interval of a mean of two proportions from theirs."""
-    down = math.hypot(found["sensitivity"] - se[0], found["specificity"] - sp[0]) / 2
-    up = math.hypot(se[1] - found["sensitivity"], sp[1] - found["specificity"]) / 2
-    return [found["bac"] - down, found["bac"] + up]
+def _mean_interval(estimates: dict[str, float], se: list[float], sp: list[float]) -> list[float]:
+    """Return the interval of the mean of sensitivity and specificity from theirs."""
+    sensitivity, specificity = estimates["sensitivity"], estimates["specificity"]
+    down = math.hypot(sensitivity - se[0], specificity - sp[0]) / 2
+    up = math.hypot(se[1] - sensitivity, sp[1] - specificity) / 2
+    return [estimates["bac"] - down, estimates["bac"] + up]
 
 
 def _bootstrap(
     label: np.ndarray,
-    predicted: np.ndarray,
+    prediction: np.ndarray,
     score: np.ndarray,
     site: np.ndarray,
     participant: np.ndarray,
@@ -174,28 +174,24 @@ def _bootstrap(
     rng = np.random.default_rng(address)
     people, of_case = np.unique(participant, return_inverse=True)
     rows = [np.flatnonzero(of_case == k) for k in range(len(people))]
-    drawn = []
-    for _ in range(_DRAWS):
-        chosen = np.concatenate([rows[k] for k in rng.integers(len(people), size=len(people))])
-        made = points(label[chosen], predicted[chosen], score[chosen], site[chosen])
-        drawn.append(list(made.values()))
-    return {
-        name: _edges(column, level) for name, column in zip(_POINTS, np.array(drawn).T, strict=True)
-    }
+    estimates: dict[str, list[float]] = {}
+    for _ in range(_BOOTSTRAPS):
+        sample = np.concatenate([rows[k] for k in rng.integers(len(people), size=len(people))])
+        draw = point_estimates(label[sample], prediction[sample], score[sample], site[sample])
+        for name, value in draw.items():
+            estimates.setdefault(name, []).append(value)
+    return {name: _quantiles(np.array(values), level) for name, values in estimates.items()}
 
 
-def _edges(drawn: np.ndarray, level: float) -> list[float]:
-    """Return the quantiles of what is known; NaN where nothing is, as of cases of one label."""
-    if np.isnan(drawn).all():
+def _quantiles(values: np.ndarray, level: float) -> list[float]:
+    """Return the outer quantiles; NaN where all values are, as of cases of one label."""
+    if np.isnan(values).all():
         return [math.nan, math.nan]
-    return np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
-
-
-_POINTS = ("sensitivity", "specificity", "bac", "auc")
+    return np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
 
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
-    """Return the chance that a responder scores higher than a non-responder; ties count half.
+    """Return the probability that a responder scores higher than a non-responder; ties count half.
 
     Examples
     --------
@@ -215,9 +211,9 @@ def delong(
 ) -> tuple[float, float, float]:
     """Return AUC with its interval (DeLong, DeLong & Clarke-Pearson 1988, 10.2307/2531595).
 
-    The interval is made on the logit scale, so it stays within 0 and 1; where the AUC is 0 or 1
-    it is the one that half a wrong pair more or less would give. With sites it is the weighted
-    mean of the areas within them.
+    The interval is computed on the logit scale, so it stays within 0 and 1; for an AUC of 0 or 1 it
+    is that of an AUC half a discordant pair away. With sites it is the weighted mean of the areas
+    within them.
 
     Examples
     --------
@@ -226,32 +222,29 @@ def delong(
     """
     score, label = np.asarray(score), np.asarray(label)
     rows, weight = within_sites(label, np.zeros(len(label)) if site is None else np.asarray(site))
-    made = [_area(score[r], label[r]) for r in rows]
-    area = _mean(weight, [each[0] for each in made])
-    pairs = sum(each[2] for each in made)
+    areas, variances, n_pairs = zip(*(_area(score[r], label[r]) for r in rows), strict=True)
+    area, pairs = _mean(weight, areas), sum(n_pairs)
     if math.isnan(area) or not pairs or min((label == 1).sum(), (label == 0).sum()) < 2:
         return area, 0.0, 1.0
     half = 0.5 / pairs
     inside = min(max(area, half), 1 - half)
-    variance = float(weight**2 @ [each[1] for each in made])
-    variance = max(variance, inside * (1 - inside) / pairs)
+    variance = max(float(weight**2 @ np.asarray(variances)), inside * (1 - inside) / pairs)
     reach = float(ndtri(0.5 + level / 2)) * math.sqrt(variance) / (inside * (1 - inside))
     middle = math.log(inside / (1 - inside))
-    low_end, high_end = float(expit(middle - reach)), float(expit(middle + reach))
-    return area, min(low_end, area), max(high_end, area)
+    low, high = float(expit(middle - reach)), float(expit(middle + reach))
+    return area, min(low, area), max(high, area)
 
 
 def _area(score: np.ndarray, label: np.ndarray) -> tuple[float, float, int]:
     """Return the AUC of one site, its variance, and the number of pairs.
 
-    Where one label has a single case, its share of the variance is taken to be the largest there
-    is, a quarter.
+    A label with a single case contributes the largest possible variance, a quarter.
     """
     high, low = score[label == 1], score[label == 0]
     m, n = len(high), len(low)
     ranks = rankdata(np.concatenate([high, low]))
     parts = ((ranks[:m] - rankdata(high)) / max(n, 1), (ranks[m:] - rankdata(low)) / max(m, 1))
-    spread = [each.var(ddof=1) / len(each) if len(each) > 1 else 0.25 for each in parts]
+    spread = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.25 for part in parts]
     return auc(score, label), float(sum(spread)), m * n
 
 
@@ -283,47 +276,48 @@ def platt(decision: np.ndarray, label: np.ndarray) -> tuple[float, float]:
     return float(beta[0] / unit), float(beta[1])
 
 
-def calibration(probability: np.ndarray, label: np.ndarray, bins: int = 5) -> pd.DataFrame:
-    """Return foretold and seen shares of response in bins of equal size.
+def calibration_curve(probability: np.ndarray, label: np.ndarray, bins: int = 5) -> pd.DataFrame:
+    """Return predicted and observed response rates in bins of equal size.
 
     Returns
     -------
-    Columns foretold, seen, seen_low, seen_high (Wilson), n; a row per bin.
+    Columns predicted, observed, observed_low, observed_high (Wilson), n; a row per bin.
     """
     import pandas as pd
 
     order = np.argsort(probability, kind="stable")
     rows = []
     for part in np.array_split(order, min(bins, len(order))):
-        responded, count = int(label[part].sum()), len(part)
-        low, high = wilson(responded, count)
-        rows.append((float(probability[part].mean()), responded / count, float(low), float(high),
-                     count))  # fmt: skip
-    return pd.DataFrame(rows, columns=["foretold", "seen", "seen_low", "seen_high", "n"])
+        responders, count = int(label[part].sum()), len(part)
+        low, high = wilson(responders, count)
+        predicted_rate = float(probability[part].mean())
+        rows.append((predicted_rate, responders / count, float(low), float(high), count))
+    columns = ["predicted", "observed", "observed_low", "observed_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def decision_curve(probability: np.ndarray, label: np.ndarray) -> pd.DataFrame:
-    """Return the net benefit of treating whoever is foretold to respond.
+    """Return the net benefit of treating the predicted responders.
 
     Vickers & Elkin 2006, 10.1177/0272989X06295361: responders treated minus non-responders
-    treated weighed by the odds of the threshold, per person.
+    treated weighted by the odds of the threshold, per participant.
 
     Returns
     -------
-    Columns threshold, model, everybody, nobody.
+    Columns threshold, model, treat_all, treat_none.
 
     Examples
     --------
-    >>> made = decision_curve(np.array([0.9, 0.1]), np.array([1, 0]))
-    >>> made.loc[made["threshold"] == 0.5, ["model", "everybody"]].to_numpy().tolist()
+    >>> table = decision_curve(np.array([0.9, 0.1]), np.array([1, 0]))
+    >>> table.loc[table["threshold"] == 0.5, ["model", "treat_all"]].to_numpy().tolist()
     [[0.5, 0.0]]
     """
     import pandas as pd
 
-    share = float(np.mean(label))
+    prevalence = float(np.mean(label))
     rows = []
     for threshold in THRESHOLDS:
-        treated, odds = probability >= threshold, threshold / (1 - threshold)
-        gain = float((treated & (label == 1)).mean() - odds * (treated & (label == 0)).mean())
-        rows.append((threshold, gain, share - odds * (1 - share), 0.0))
-    return pd.DataFrame(rows, columns=["threshold", "model", "everybody", "nobody"])
+        positive, odds = probability >= threshold, threshold / (1 - threshold)
+        gain = float((positive & (label == 1)).mean() - odds * (positive & (label == 0)).mean())
+        rows.append((threshold, gain, prevalence - odds * (1 - prevalence), 0.0))
+    return pd.DataFrame(rows, columns=["threshold", "model", "treat_all", "treat_none"])

@@ -1,4 +1,4 @@
-"""Labels exchanged between participants, and everything repeated: what noise would have scored."""
+"""Labels exchanged between participants, and everything repeated: the null of the performance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.predict.classifier_data import ClassifierData
 from ketadask.predict.nested import NestedCV
-from ketadask.predict.results import STATISTICS, statistics
+from ketadask.predict.results import STATISTICS, cv_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 def permute_labels(cases: ClassifierData, index: int, *, seed: int) -> ClassifierData:
     """Return the cases with labels exchanged between participants of a site.
 
-    Permutation 0 is the cohort as it is; permutation i draws from
-    SeedSequence(seed, spawn_key=(stream, i)). Participants with several cases exchange them whole,
-    with others that have as many.
+    Permutation 0 is the cohort itself; permutation i draws from
+    SeedSequence(seed, spawn_key=(stream, i)). Participants exchange all their cases at once, with
+    others who have as many.
 
     Examples
     --------
-    >>> from ketadask.predict.classifier_data import cases
-    >>> made = cases(np.zeros((4, 1)), np.array([0, 0, 1, 1]), site=["a", "a", "b", "b"])
-    >>> permuted(made, 5, seed=1).label.tolist()
+    >>> from ketadask.predict.classifier_data import build_classifier_data
+    >>> label, site = np.array([0, 0, 1, 1]), ["a", "a", "b", "b"]
+    >>> cases = build_classifier_data(np.zeros((4, 1)), label, site=site)
+    >>> permute_labels(cases, 5, seed=1).label.tolist()
     [0, 0, 1, 1]
     """
     if index == 0:
@@ -35,15 +36,15 @@ def permute_labels(cases: ClassifierData, index: int, *, seed: int) -> Classifie
     rng = np.random.default_rng(address)
     people, of_case = np.unique(cases.participant, return_inverse=True)
     rows = [np.flatnonzero(of_case == k) for k in range(len(people))]
-    alike: dict[tuple[str, int], list[int]] = {}
-    for k, mine in enumerate(rows):
-        alike.setdefault((str(cases.site[mine[0]]), len(mine)), []).append(k)
+    groups: dict[tuple[str, int], list[int]] = {}
+    for k, row in enumerate(rows):
+        groups.setdefault((str(cases.site[row[0]]), len(row)), []).append(k)
     label = cases.label.copy()
-    for group in sorted(alike):
-        members = alike[group]
-        for taker, giver in zip(members, rng.permutation(members), strict=True):
-            label[rows[taker]] = cases.label[rows[giver]]
-    return cases.labelled(label)
+    for key in sorted(groups):
+        members = groups[key]
+        for target, source in zip(members, rng.permutation(members), strict=True):
+            label[rows[target]] = cases.label[rows[source]]
+    return cases.with_labels(label)
 
 
 def permutation_rows(
@@ -52,24 +53,21 @@ def permutation_rows(
     """Return the statistics of permutations ``first`` to ``last``, both included."""
     import pandas as pd
 
-    from ketadask.predict.scikit import one_thread
+    from ketadask.predict.solvers import one_thread
 
+    rows = []
     with one_thread():
-        rows = [
-            {
-                "permutation": index,
-                **statistics(permute_labels(cases, index, seed=nested.frame.seed), nested),
-            }
-            for index in range(first, last + 1)
-        ]
+        for index in range(first, last + 1):
+            permutation = permute_labels(cases, index, seed=nested.cv.seed)
+            rows.append({"permutation": index, **cv_statistics(permutation, nested)})
     return pd.DataFrame(rows)
 
 
 def permutation_p(table: pd.DataFrame) -> dict[str, float]:
     """Return p of every statistic, (b + 1) / (m + 1) with b permutations at least as good.
 
-    Phipson & Smyth 2010, 10.2202/1544-6115.1585. 1 where the cohort itself has no such statistic;
-    a permutation without one counts as at least as good.
+    Phipson & Smyth 2010, 10.2202/1544-6115.1585. p is 1 where the cohort itself has no such
+    statistic; a permutation without one counts as at least as good.
 
     Examples
     --------

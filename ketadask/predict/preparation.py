@@ -1,4 +1,4 @@
-"""What is fitted before a classifier, on the train part alone, and applied unchanged afterwards."""
+"""Preparation of volumes for a classifier: fitted to the training set, applied unchanged."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ketadask.predict.classifier_data import ClassifierData
 
 
 @dataclass(frozen=True)
-class Preparing:
-    """What is done to volumes before they are learnt from, in this order.
+class PreparationSettings:
+    """Steps between volumes and classifier.
 
     Missing values become the median; the linear part of the covariates is removed; sites are
     brought to a common mean and spread (`harmonise`); every region gets mean 0 and variance 1.
-    ``unseen`` says what harmonisation does at a site that was not there to be fitted: ``own`` takes
-    that site's mean and spread from its own volumes, which needs no outcome, ``as-is`` nothing.
+    ``unseen_site`` controls harmonisation of sites that are not in the training set: ``own`` uses
+    the mean and spread of their own volumes, without outcomes; ``as-is`` leaves them unchanged.
     """
 
     harmonise: bool = False
-    unseen: str = "own"
+    unseen_site: str = "own"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,47 +35,48 @@ class Preparation:
     mean: np.ndarray
     scale: np.ndarray
     sites: Sites | None = None
-    unseen: str = "own"
+    unseen_site: str = "own"
 
     def apply(self, cases: ClassifierData) -> np.ndarray:
         """Return (case, region) prepared volumes."""
         return (self._before_scaling(cases) - self.mean) / self.scale
 
     def _before_scaling(self, cases: ClassifierData) -> np.ndarray:
-        value = _filled(cases.value, self.fill)
+        value = _fill_missing(cases.value, self.fill)
         if len(self.covariate_mean):
-            covariate = _filled(cases.covariate, self.covariate_fill) - self.covariate_mean
+            covariate = _fill_missing(cases.covariate, self.covariate_fill) - self.covariate_mean
             value = value - covariate @ self.slope
         if self.sites is not None:
-            value = self.sites.apply(value, cases.site, own=self.unseen == "own")
+            value = self.sites.apply(value, cases.site, own=self.unseen_site == "own")
         return value
 
 
-def fit_preparation(cases: ClassifierData, preparing: Preparing) -> Preparation:
-    """Fit a preparation to the cases of a train part; labels play no part."""
+def fit_preparation(cases: ClassifierData, settings: PreparationSettings) -> Preparation:
+    """Fit a preparation to the cases of a training set; labels are not used."""
     fill, covariate_fill = _medians(cases.value), _medians(cases.covariate)
     width = cases.value.shape[1]
-    value = _filled(cases.value, fill)
-    covariate = _filled(cases.covariate, covariate_fill)
+    value = _fill_missing(cases.value, fill)
+    covariate = _fill_missing(cases.covariate, covariate_fill)
     covariate_mean = covariate.mean(axis=0)
-    made = Preparation(
+    preparation = Preparation(
         fill=fill,
         covariate_fill=covariate_fill,
         covariate_mean=covariate_mean,
-        slope=_slopes(value, covariate - covariate_mean, cases.site, preparing.harmonise),
+        slope=_slopes(value, covariate - covariate_mean, cases.site, settings.harmonise),
         mean=np.zeros(width),
         scale=np.ones(width),
-        unseen=preparing.unseen,
+        unseen_site=settings.unseen_site,
     )
-    if preparing.harmonise:
-        made = replace(made, sites=fit_sites(made._before_scaling(cases), cases.site))
-    value = made._before_scaling(cases)
+    if settings.harmonise:
+        sites = fit_sites(preparation._before_scaling(cases), cases.site)
+        preparation = replace(preparation, sites=sites)
+    value = preparation._before_scaling(cases)
     mean, variance = value.mean(axis=0), value.var(axis=0)
-    return replace(made, mean=mean, scale=_scale(mean, variance, len(value)))
+    return replace(preparation, mean=mean, scale=_scale(mean, variance, len(value)))
 
 
 def _scale(mean: np.ndarray, variance: np.ndarray, count: int) -> np.ndarray:
-    """Return standard deviations; 1 where rounding is all that varies."""
+    """Return standard deviations; 1 where only rounding varies."""
     rounding = np.finfo(float).eps
     constant = variance <= count * rounding * variance + (count * mean * rounding) ** 2
     return np.where(constant, 1.0, np.sqrt(variance))
@@ -84,7 +85,7 @@ def _scale(mean: np.ndarray, variance: np.ndarray, count: int) -> np.ndarray:
 def _slopes(
     value: np.ndarray, covariate: np.ndarray, site: np.ndarray, within_site: bool
 ) -> np.ndarray:
-    """Return (covariate, region) least-squares slopes, within sites where these differ."""
+    """Return (covariate, region) least-squares slopes, within sites if ``within_site``."""
     if not covariate.shape[1]:
         return np.zeros((0, value.shape[1]))
     groups = np.unique(site, return_inverse=True)[1] if within_site else np.zeros(len(value), int)
@@ -94,16 +95,16 @@ def _slopes(
 
 
 def _medians(table: np.ndarray) -> np.ndarray:
-    """Return the median of every column; 0 where nothing was seen."""
+    """Return the median of every column; 0 where all values are missing."""
     missing = np.isnan(table)
     if not missing.any():
         return np.median(table, axis=0) if table.shape[1] else np.zeros(0)
-    made = np.zeros(table.shape[1])
-    seen = ~missing.all(axis=0)
-    made[seen] = np.nanmedian(table[:, seen], axis=0)
-    return made
+    medians = np.zeros(table.shape[1])
+    present = ~missing.all(axis=0)
+    medians[present] = np.nanmedian(table[:, present], axis=0)
+    return medians
 
 
-def _filled(table: np.ndarray, fill: np.ndarray) -> np.ndarray:
+def _fill_missing(table: np.ndarray, fill: np.ndarray) -> np.ndarray:
     missing = np.isnan(table)
     return np.where(missing, fill, table) if missing.any() else table

@@ -1,18 +1,18 @@
-"""From outer folds to what is reported: every case once, measures with intervals, weights."""
+"""Results of all outer folds: every case once, performance with intervals, weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import nadeau_bengio
 from ketadask.predict.classifier_data import ClassifierData
-from ketadask.predict.nested import NestedCV, majority
-from ketadask.predict.performance import auc, performance, points, pooled_accuracy
+from ketadask.predict.nested import NestedCV, majority_vote
+from ketadask.predict.performance import auc, performance, point_estimates, pooled_accuracy
 from ketadask.predict.weights import weight_table
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Prediction:
         A row per case: participant, site, label, votes, decision, probability, predicted, each
         the mean over repeats; the majority decides.
     measures
-        What `measured` says of ``cases``, and bac_folds, auc_folds: means over outer folds.
+        `performance` of ``cases``, and bac_folds, auc_folds: means over outer folds.
     weights
-        A row per region, the strongest first; empty for models without weights.
+        A row per region, the most consistent first; empty for models without weights.
     choices
-        What the inner folds of each outer fold chose.
+        Hyperparameters that the inner folds of each outer fold chose.
     folds
         A row per outer fold: its own balanced accuracy and AUC.
     """
@@ -48,40 +48,45 @@ class Prediction:
 
 
 def nested_cross_validate(cases: ClassifierData, nested: NestedCV) -> Prediction:
-    """Run every outer fold here and now, and sum up.
+    """Run every outer fold in this process and summarise them.
 
     Examples
     --------
-    >>> from ketadask.predict.classifier_data import cases
-    >>> from ketadask.predict.folds import Frame
+    >>> from ketadask.predict.classifier_data import build_classifier_data
+    >>> from ketadask.predict.folds import NestedFolds
     >>> rng = np.random.default_rng(0)
     >>> label = np.arange(40) % 2
     >>> volume = rng.normal(size=(40, 6)) + 2 * label[:, None]
-    >>> frame = Frame(repeats=1, folds=4, inner_repeats=1, inner_folds=3)
-    >>> made = predict(cases(volume, label), Nested(frame))
-    >>> made.measures["bac"] > 0.9, len(made.cases)
+    >>> folds = NestedFolds(repeats=1, folds=4, inner_repeats=1, inner_folds=3)
+    >>> prediction = nested_cross_validate(build_classifier_data(volume, label), NestedCV(folds))
+    >>> prediction.measures["bac"] > 0.9, len(prediction.cases)
     (True, 40)
     """
+    nested.cv.check(cases)
+    tables = fold_tables(cases, nested, range(nested.cv.count(cases)))
+    return summarise_prediction(cases, nested, tables)
+
+
+def fold_tables(
+    cases: ClassifierData, nested: NestedCV, indices: Iterable[int]
+) -> dict[str, pd.DataFrame]:
+    """Run some outer folds on one thread; return their tables, one below the other."""
     import pandas as pd
 
-    from ketadask.predict.scikit import one_thread
+    from ketadask.predict.solvers import one_thread
 
-    nested.frame.check(cases)
-    folds = nested.frame.outer_folds(cases)
+    folds = nested.cv.outer_folds(cases)
     with one_thread():
-        made = [
-            nested.fold(cases, number).tables(cases, folds)
-            for number in range(nested.frame.count(cases))
-        ]
-    return summed_up(cases, nested, {name: pd.concat([m[name] for m in made]) for name in made[0]})
+        parts = [nested.fold(cases, index).tables(cases, folds) for index in indices]
+    return {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
 
 
-def summed_up(
+def summarise_prediction(
     cases: ClassifierData, nested: NestedCV, tables: Mapping[str, pd.DataFrame]
 ) -> Prediction:
-    """Return the prediction from the tables of all outer folds, in whatever order these ended."""
+    """Return the prediction from the tables of all outer folds, in any order."""
     predictions = tables["predictions"].sort_values(["number", "row"], ignore_index=True)
-    by_case = one_row_per_case(cases, predictions)
+    by_case = case_predictions(cases, predictions)
     folds = fold_scores(predictions)
     measures = performance(
         by_case["label"].to_numpy(),
@@ -89,12 +94,12 @@ def summed_up(
         by_case["decision"].to_numpy(),
         by_case[nm.PARTICIPANT].to_numpy(),
         site=by_case["site"].to_numpy(),
-        seed=nested.frame.seed,
+        seed=nested.cv.seed,
     )
-    held = len(cases) / nested.frame.outer_folds(cases)
+    n_test = len(cases) / nested.cv.outer_folds(cases)
     for name in ("bac", "auc"):
         values = folds[name].dropna().to_numpy()
-        mean, low, high = (float(x) for x in nadeau_bengio(values, len(cases) - held, held))
+        mean, low, high = (float(x) for x in nadeau_bengio(values, len(cases) - n_test, n_test))
         measures |= {
             f"{name}_folds": mean,
             f"{name}_folds_low": max(low, 0.0),
@@ -109,8 +114,8 @@ def summed_up(
     )
 
 
-def one_row_per_case(cases: ClassifierData, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over repeats of what was said about each case."""
+def case_predictions(cases: ClassifierData, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per case: the mean of its predictions over repeats."""
     import pandas as pd
 
     mean = predictions.groupby("row", sort=True)[["votes", "decision", "probability"]].mean()
@@ -121,7 +126,7 @@ def one_row_per_case(cases: ClassifierData, predictions: pd.DataFrame) -> pd.Dat
             "site": cases.site[rows],
             "label": cases.label[rows].astype(np.int64),
             **{name: mean[name].to_numpy() for name in mean.columns},
-            "predicted": majority(mean["votes"].to_numpy(), mean["decision"].to_numpy()),
+            "predicted": majority_vote(mean["votes"].to_numpy(), mean["decision"].to_numpy()),
         }
     )
 
@@ -131,31 +136,37 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for number, part in predictions.groupby("number", sort=True):
-        label, said = part["label"].to_numpy(), part["predicted"].to_numpy()
-        both = 0 < label.sum() < len(label)
-        bac = (said[label == 1].mean() + 1 - said[label == 0].mean()) / 2 if both else np.nan
-        rows.append((number, part["repeat"].iloc[0], bac, auc(part["decision"].to_numpy(), label)))
+    for index, part in predictions.groupby("number", sort=True):
+        label = part["label"].to_numpy()
+        bac = _balanced_accuracy(label, part["predicted"].to_numpy())
+        area = auc(part["decision"].to_numpy(), label)
+        rows.append((index, part["repeat"].iloc[0], bac, area))
     return pd.DataFrame(rows, columns=["number", "repeat", "bac", "auc"])
 
 
-def statistics(cases: ClassifierData, nested: NestedCV) -> dict[str, float]:
-    """Return the statistics a permutation compares, of one whole nested cross-validation."""
-    made: list[Any] = [nested.fold(cases, k) for k in range(nested.frame.count(cases))]
-    votes, decision, seen = (np.zeros(len(cases)) for _ in range(3))
+def _balanced_accuracy(label: np.ndarray, prediction: np.ndarray) -> float:
+    """Return the balanced accuracy of one fold; NaN where it has one label only."""
+    if not 0 < label.sum() < len(label):
+        return np.nan
+    return (prediction[label == 1].mean() + 1 - prediction[label == 0].mean()) / 2
+
+
+def cv_statistics(cases: ClassifierData, nested: NestedCV) -> dict[str, float]:
+    """Return the statistics that permutations compare, of one nested cross-validation."""
+    votes, decision, count = (np.zeros(len(cases)) for _ in range(3))
     scores = []
-    for each in made:
-        votes[each.rows] += each.votes
-        decision[each.rows] += each.decision
-        seen[each.rows] += 1
-        label, said = cases.label[each.rows], each.predicted
-        if 0 < label.sum() < len(label):
-            scores.append((said[label == 1].mean() + 1 - said[label == 0].mean()) / 2)
-    predicted = majority(votes / seen, decision / seen)
-    within = points(cases.label, predicted, decision / seen, cases.site)
+    for index in range(nested.cv.count(cases)):
+        fold = nested.fold(cases, index)
+        votes[fold.rows] += fold.votes
+        decision[fold.rows] += fold.decision
+        count[fold.rows] += 1
+        scores.append(_balanced_accuracy(cases.label[fold.rows], fold.labels))
+    scores = [score for score in scores if not np.isnan(score)]
+    prediction = majority_vote(votes / count, decision / count)
+    within = point_estimates(cases.label, prediction, decision / count, cases.site)
     return {
         "bac": within["bac"],
         "bac_folds": float(np.mean(scores)) if scores else np.nan,
-        "bac_pooled": pooled_accuracy(cases.label, predicted),
+        "bac_pooled": pooled_accuracy(cases.label, prediction),
         "auc": within["auc"],
     }

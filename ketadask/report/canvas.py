@@ -1,8 +1,8 @@
-"""Matplotlib figures as inline SVG that takes its colours and its font from the page.
+"""Matplotlib figures as inline SVG with the colours and the font of the page.
 
-Figures are drawn in placeholder colours which become CSS variables, so that one drawing serves
-light, dark and paper. Each is drawn twice, wide and narrow, because text in a scaled drawing is
-scaled with it; the page shows the one that fits.
+Figures are drawn in placeholder colours that become CSS variables, so that one drawing serves
+light, dark and print. Each figure is drawn wide and narrow, because scaling a drawing would scale
+its text; the page shows the one that fits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 INK, MUTED, LINE, SOFT = "#010101", "#020202", "#030303", "#040404"
@@ -55,11 +56,12 @@ _STYLE: dict[str, Any] = {
     "savefig.facecolor": "none",
 }
 WIDE, NARROW = 700, 340
+DASHED: Any = (0, (4, 3))
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of the page: its name, its text for those who do not see it, and its SVG."""
+    """One figure of the page: its name, its text alternative, and its SVG."""
 
     name: str
     alt: str
@@ -79,7 +81,7 @@ class Surface:
 
     @property
     def narrow(self) -> bool:
-        """Whether this is the narrow one of the two drawings."""
+        """Whether this is the narrow drawing."""
         return self.width < WIDE
 
     def axes(self, left: float, bottom: float, right: float, top: float) -> Axes:
@@ -88,19 +90,19 @@ class Surface:
         box = (left / self.width, bottom / self.height)
         return self.figure.add_axes((*box, inner[0] / self.width, inner[1] / self.height))
 
-    def tell(self, artist: Artist, title: str) -> None:
-        """Show ``title`` when a pointer rests on ``artist``."""
-        artist.set_gid(f"told-{len(self._titles)}")
+    def add_title(self, artist: Artist, title: str) -> None:
+        """Show ``title`` when the pointer is over ``artist``."""
+        artist.set_gid(f"title-{len(self._titles)}")
         self._titles.append(title)
 
-    def note(
-        self, axes: Axes, text: str, at: tuple[float, float], away: tuple[int, int], **style: Any
+    def annotate(
+        self, axes: Axes, text: str, xy: tuple[float, float], offset: tuple[int, int], **style: Any
     ) -> None:
-        """Write ``text`` beside the point ``at``, moved ``away`` by pixels."""
+        """Write ``text`` beside the point ``xy``, moved by ``offset`` pixels."""
         axes.annotate(
             text,
-            at,
-            away,
+            xy,
+            offset,
             textcoords="offset points",
             va="center",
             annotation_clip=False,
@@ -108,46 +110,53 @@ class Surface:
         )
 
     def legend(self, entries: list[tuple[str, str, str, str]]) -> None:
-        """Explain marks in one line at the top: (text, shape, edge colour, face colour)."""
+        """Draw one line of (text, marker, edge colour, face colour) at the top."""
         axes = self.axes(0, self.height - 26, 0, 0)
         axes.set_axis_off()
         axes.set(xlim=(0, self.width), ylim=(-1, 1))
-        for k, (text, shape, edge, face) in enumerate(entries):
+        for k, (text, marker, edge, face) in enumerate(entries):
             x = 8 + 120 * k
-            axes.plot([x], [0], shape, markersize=7, markeredgewidth=1.8, color=edge, mfc=face)
-            self.note(axes, text, (x, 0), (9, 0), color=INK)
+            axes.plot([x], [0], marker, markersize=7, markeredgewidth=1.8, color=edge, mfc=face)
+            self.annotate(axes, text, (x, 0), (9, 0), color=INK)
 
     def svg(self, name: str, alt: str) -> Markup:
         """Return the figure as an SVG element whose identifiers begin with ``name``."""
         stream = io.StringIO()
         self.figure.savefig(stream, format="svg", metadata={"Date": None})
-        return Markup(_for_page(stream.getvalue(), name, alt, self.width, self._titles))
+        return Markup(_page_svg(stream.getvalue(), name, alt, self.width, self._titles))
 
 
 def draw(
     name: str, alt: str, heights: tuple[int, int], paint: Callable[[Surface], None]
 ) -> Drawing:
-    """Paint a figure wide and narrow; ``heights`` are theirs in that order, in CSS pixels."""
-    return Drawing(name, alt, *_painted(name, alt, heights, paint))
+    """Draw a figure wide and narrow, with the two ``heights`` in CSS pixels."""
+    return Drawing(name, alt, *svg_pair(name, alt, heights, paint))
 
 
-def _painted(
+def svg_pair(
     name: str, alt: str, heights: tuple[int, int], paint: Callable[[Surface], None]
 ) -> tuple[Markup, Markup]:
+    """Return the wide and the narrow SVG of a figure."""
     import matplotlib as mpl
 
-    made = []
+    drawings = []
     with mpl.rc_context(cast("Any", _STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text
         for width, height, ending in zip((WIDE, NARROW), heights, ("w", "n"), strict=True):
             surface = Surface(width, height)
             paint(surface)
-            made.append(surface.svg(f"{name}-{ending}", alt))
-    return made[0], made[1]
+            drawings.append(surface.svg(f"{name}-{ending}", alt))
+    return drawings[0], drawings[1]
 
 
-def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:
-    """Strip what only a file needs, and hand colours, fonts and identifiers to the page."""
+def set_percent_ticks(*axes: Axis) -> None:
+    """Label axes from 0 to 1 in percent."""
+    for axis in axes:
+        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+
+
+def _page_svg(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:
+    """Remove file headers, and replace colours, fonts and identifiers for the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
     svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", svg, flags=re.S)
@@ -161,8 +170,8 @@ def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> s
         svg = svg.replace(colour, f"var(--{variable})")
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, svg)  # before matplotlib 3.11
-    for number, title in enumerate(titles):
-        mark = f'<g id="told-{number}">'
+    for index, title in enumerate(titles):
+        mark = f'<g id="title-{index}">'
         svg = svg.replace(mark, f"{mark}<title>{escape(title)}</title>")
     svg = re.sub(r'(\sid=")', rf"\1{name}-", svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
@@ -171,6 +180,6 @@ def _for_page(svg: str, name: str, alt: str, width: int, titles: list[str]) -> s
     return re.sub(r"\n\s*", "\n", svg).strip()
 
 
-def _font(found: re.Match[str]) -> str:
-    weight = f"font-weight: {found.group(1)}; " if found.group(1) else ""
-    return f"{weight}font-size: {found.group(2)}px"
+def _font(match: re.Match[str]) -> str:
+    weight = f"font-weight: {match.group(1)}; " if match.group(1) else ""
+    return f"{weight}font-size: {match.group(2)}px"

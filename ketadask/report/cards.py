@@ -1,69 +1,102 @@
-"""The verdict table and the persona cards."""
+"""The verdict table and the cards of the leading personas."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.report.labels import unit_word
-from ketadask.report.marks import range_bar, shared_axis
-from ketadask.report.personas import FeatureLabels, ranked
-from ketadask.report.report_data import ReportData
+from ketadask.report.context import ReportContext
+from ketadask.report.marks import Axis, RangeBar, range_bar, shared_axis
+from ketadask.report.personas import FeatureLabels, LiteralView, PersonaView
 
-MOST_CARDS = 5
-LEAST_CARDS = 3
-LEAST_ROWS, MOST_ROWS = 5, 12
-_ARMS = (nm.ACTIVE, nm.CONTROL)
-_ORDER = {nm.SUPPORTED: 0, nm.SUGGESTIVE: 1, nm.NOISE: 2}
+MAX_CARDS = 5
+MIN_CARDS = 3
+MIN_ROWS, MAX_ROWS = 5, 12
 
 
-def verdict_rows(findings: ReportData) -> dict[str, Any] | None:
-    """Return the rows of the verdict table in the order of their rank, or None without verdicts."""
-    if findings.verdicts is None:
+@dataclass(frozen=True)
+class VerdictTable:
+    """All verdicts; the first ``n_open`` rows are visible at first."""
+
+    rows: tuple[PersonaView, ...]
+    n_open: int
+    has_added_p: bool
+
+
+@dataclass(frozen=True)
+class ArmMean:
+    """Mean of the endpoint inside a persona on one arm, with its 95 % interval."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PersonaCard:
+    """One persona with the range bar of each literal and the means of both arms."""
+
+    persona: PersonaView
+    literals: tuple[tuple[LiteralView, RangeBar | None], ...]
+    arms: tuple[ArmMean, ...]
+
+
+@dataclass(frozen=True)
+class CardsView:
+    """Cards of the leading personas, with one axis for their means."""
+
+    cards: tuple[PersonaCard, ...]
+    axis: Axis
+    any_supported: bool
+
+
+def verdict_table(context: ReportContext) -> VerdictTable | None:
+    """Return the verdicts in the order of their rank, or None where there are none yet."""
+    if context.data.verdicts is None:
         return None
-    rows = ranked(findings)
-    for row in rows:
-        row["place"] = _ORDER.get(row["verdict"], 3)
-    units = None if findings.units is None else findings.units.sizes[nm.UNIT]
-    leading = sum(row["place"] < _ORDER[nm.NOISE] for row in rows)
-    return {
-        "rows": rows,
-        "units": units,
-        "shown": min(max(leading + 2, LEAST_ROWS), MOST_ROWS),
-        "word": unit_word(findings, 2),
-        "adds": any(row["adds"] is not None for row in rows),
-    }
+    n_claims = sum(row.is_claim for row in context.personas)
+    return VerdictTable(
+        rows=context.personas,
+        n_open=min(max(n_claims + 2, MIN_ROWS), MAX_ROWS),
+        has_added_p=any(row.adds_p is not None for row in context.personas),
+    )
 
 
-def foremost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows that are shown at length: the supported and suggestive, or else the first."""
-    words = [r for r in rows if r["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)]
-    return words[:MOST_CARDS] if len(words) >= LEAST_CARDS else rows[:LEAST_CARDS]
+def leading(personas: tuple[PersonaView, ...]) -> tuple[PersonaView, ...]:
+    """Return the supported and suggestive personas, or the first ones where these are few."""
+    claims = tuple(row for row in personas if row.is_claim)
+    return claims[:MAX_CARDS] if len(claims) >= MIN_CARDS else personas[:MIN_CARDS]
 
 
-def cards(findings: ReportData) -> dict[str, Any] | None:
-    """Return the cards of the leading verdicts, drawn on one common axis."""
-    rows = ranked(findings)
-    if not rows:
+def cards_view(context: ReportContext) -> CardsView | None:
+    """Return the cards of the leading personas."""
+    labels = FeatureLabels(context.data.features)
+    cards = tuple(_card(row, labels) for row in leading(context.personas))
+    if not cards:
         return None
-    chosen = foremost(rows)
-    known = FeatureLabels(findings)
-    for row in chosen:
-        for v in row["variables"]:
-            v["bar"] = None
-            if v["low"] is not None:
-                v["bar"] = range_bar(known.values(v["feature"]), v["low"], v["high"])
-        row["arms"] = [
-            {"name": a, **{e: row.get(f"{a}_{e}", np.nan) for e in ("mean", "low", "high")}}
-            for a in _ARMS
-        ]
-    ends = [arm[e] for row in chosen for arm in row["arms"] for e in ("mean", "low", "high")]
-    return {
-        "cards": chosen,
-        "axis": shared_axis(ends),
-        "units": None if findings.units is None else findings.units.sizes[nm.UNIT],
-        "word": unit_word(findings, 2),
-        "supported": any(r["verdict"] == nm.SUPPORTED for r in chosen),
-    }
+    ends = [end for card in cards for arm in card.arms for end in (arm.mean, arm.low, arm.high)]
+    return CardsView(
+        cards=cards,
+        axis=shared_axis(ends),
+        any_supported=any(card.persona.verdict == nm.SUPPORTED for card in cards),
+    )
+
+
+def _card(persona: PersonaView, labels: FeatureLabels) -> PersonaCard:
+    return PersonaCard(
+        persona,
+        tuple((literal, _range_bar(literal, labels)) for literal in persona.literals),
+        (
+            ArmMean(nm.ACTIVE, persona.active_mean, persona.active_low, persona.active_high),
+            ArmMean(nm.CONTROL, persona.control_mean, persona.control_low, persona.control_high),
+        ),
+    )
+
+
+def _range_bar(literal: LiteralView, labels: FeatureLabels) -> RangeBar | None:
+    low = -np.inf if literal.low is None else literal.low
+    high = np.inf if literal.high is None else literal.high
+    return None if literal.low is None else range_bar(labels.values(literal.feature), low, high)

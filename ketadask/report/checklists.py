@@ -1,70 +1,58 @@
-"""The checklists of reviewers: what the study answers, and what only its authors can."""
+"""Reporting checklists: answers from the study, and items for its authors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import groupby
-from typing import Any
+from dataclasses import dataclass
 
-from ketadask.report.labels import Mask
-from ketadask.report.report_data import ReportData
+import numpy as np
 
-
-def checklists(findings: ReportData, mask: Mask) -> list[dict[str, Any]] | None:
-    """Return a list of items and answers per instrument; None before there is a summary."""
-    if not findings.summary:
-        return None
-    told = checklist(findings.summary, findings.settings)
-    return [
-        {
-            "instrument": instrument,
-            "items": [(item, None if answer is None else mask(answer)) for _, item, answer in rows],
-            "open": sum(answer is None for _, _, answer in rows),
-        }
-        for instrument, rows in ((name, list(each)) for name, each in groupby(told, lambda t: t[0]))
-    ]
-
+from ketadask.report.context import ReportContext
+from ketadask.report.facts import SettingsFacts, SummaryFacts
 
 ICEMAN, PATH, REMARK, TRIPOD = "ICEMAN", "PATH", "REMARK", "TRIPOD+AI"
 
-# Instrument, item in few words, and the name of its answer; None where only authors can know.
+# Checklist, item in short, and the name of its answer; None where only the authors can answer.
 ITEMS: tuple[tuple[str, str, str | None], ...] = (
     (ICEMAN, "1 Was the direction of the effect modification hypothesised beforehand?", None),
     (ICEMAN, "2 Is it supported by earlier evidence?", None),
-    (ICEMAN, "3 Does a test of interaction make chance unlikely?", "chance"),
-    (ICEMAN, "4 Were few modifiers tested, or is their number accounted for?", "multiplicity"),
+    (
+        ICEMAN,
+        "3 Does a test of interaction suggest that chance is unlikely?",
+        "chance",
+    ),
+    (ICEMAN, "4 Were few modifiers tested, or was their number considered?", "multiplicity"),
     (ICEMAN, "5 Were arbitrary cut points of continuous modifiers avoided?", "cuts"),
     (PATH, "Is the overall effect of treatment reported?", "overall"),
-    (PATH, "Is the benefit inside and outside given on the scale of the outcome?", "benefit"),
-    (PATH, "Are variables combined rather than taken one at a time?", "combined"),
-    (PATH, "Is effect modelling guarded against overfitting?", "multiplicity"),
-    (PATH, "Is it validated on participants it was not made from?", "holdout"),
+    (PATH, "Is the benefit of each subgroup reported on the scale of the outcome?", "benefit"),
+    (PATH, "Are variables combined rather than analysed one at a time?", "combined"),
+    (PATH, "Is effect modelling protected against overfitting?", "multiplicity"),
+    (PATH, "Is it validated in participants not used to develop it?", "holdout"),
     (PATH, "Was a model of baseline risk considered first?", None),
-    (PATH, "Were candidate modifiers few, and named beforehand with a reason?", None),
-    (REMARK, "1 Markers, objectives, hypotheses named beforehand", None),
-    (REMARK, "2 Characteristics of participants, where they come from, eligibility", None),
+    (PATH, "Were candidate modifiers few, prespecified and justified?", None),
+    (REMARK, "1 Markers, objectives, prespecified hypotheses", None),
+    (REMARK, "2 Characteristics, source and eligibility of participants", None),
     (REMARK, "3 Treatments and how they were assigned", "design"),
-    (REMARK, "4 Material measured, and how it was kept", None),
-    (REMARK, "5 Methods of measurement, blind to outcome", None),
+    (REMARK, "4 Material used, and its storage", None),
+    (REMARK, "5 Methods of measurement, blinding to outcome", None),
     (REMARK, "6 Period of recruitment and follow-up", None),
     (REMARK, "7 Endpoints", "outcome"),
     (REMARK, "8 All candidate variables", "candidates"),
-    (REMARK, "9 Rationale of the sample size", None),
+    (REMARK, "9 Rationale for the sample size", None),
     (REMARK, "10 Statistical methods, missing values included", "methods"),
-    (REMARK, "11 How values were handled, how cut points were chosen", "cuts"),
+    (REMARK, "11 Handling of marker values, choice of cut points", "cuts"),
     (REMARK, "12 Flow of participants through the analysis", "flow"),
     (REMARK, "13 Demographics and standard prognostic variables", None),
     (REMARK, "14 Relation of markers to standard prognostic variables", None),
     (REMARK, "15-17 Estimated effects with intervals", "estimates"),
-    (REMARK, "18 Further checks: internal validation, sensitivity", "holdout"),
+    (REMARK, "18 Further analyses: internal validation, sensitivity", "holdout"),
     (REMARK, "19 Interpretation and limitations", "limits"),
     (REMARK, "20 Implications for research and practice", None),
     (TRIPOD, "1-4 Title, abstract, background, objectives", None),
     (TRIPOD, "5 Sources of data and their dates", None),
     (TRIPOD, "6 Setting, eligibility, treatments received", None),
     (TRIPOD, "7 Preparation of the data", "preparation"),
-    (TRIPOD, "8 Outcome, and how it was assessed", "outcome"),
-    (TRIPOD, "9 Predictors, and how they were chosen and measured", "candidates"),
+    (TRIPOD, "8 Outcome and its assessment", "outcome"),
+    (TRIPOD, "9 Predictors, their choice and measurement", "candidates"),
     (TRIPOD, "10 Sample size", "flow"),
     (TRIPOD, "11 Missing data", "missing"),
     (TRIPOD, "12 Analytical methods, model choice, evaluation", "methods"),
@@ -74,161 +62,180 @@ ITEMS: tuple[tuple[str, str, str | None], ...] = (
     (TRIPOD, "16 Differences between development and evaluation data", "holdout"),
     (TRIPOD, "17 Ethical approval", None),
     (TRIPOD, "18 Funding, conflicts, protocol, registration, data sharing", None),
-    (TRIPOD, "18f Code sharing, and how to do it again", "again"),
+    (TRIPOD, "18f Code sharing, reproduction", "reproduction"),
     (TRIPOD, "19 Involvement of patients and the public", None),
     (TRIPOD, "20 Flow and characteristics of participants", "flow"),
     (TRIPOD, "21-23 Development, specification, performance with intervals", "estimates"),
     (TRIPOD, "24 Updating of the model", None),
     (TRIPOD, "25 Interpretation, fairness included", None),
     (TRIPOD, "26 Limitations", "limits"),
-    (TRIPOD, "27 Use in practice, and what it needs", None),
+    (TRIPOD, "27 Use in practice and its requirements", None),
 )
-# ICEMAN asks these of several trials taken together.
-OF_TRIALS: tuple[tuple[str, str, str | None], ...] = (
-    (ICEMAN, "Is the comparison one within trials rather than between them?", "within"),
-    (ICEMAN, "Is the effect modification similar from trial to trial?", "similar"),
-    (ICEMAN, "Was a random effects model used?", "random"),
+# Items of ICEMAN for several trials.
+TRIAL_ITEMS: tuple[tuple[str, str, str | None], ...] = (
+    (ICEMAN, "Is the comparison within rather than between trials?", "within_trials"),
+    (ICEMAN, "Is the effect modification consistent across trials?", "consistency"),
+    (ICEMAN, "Was a random effects model used?", "random_effects"),
 )
 
 
-def checklist(
-    summary: Mapping[str, Any], settings: Mapping[str, Any]
-) -> list[tuple[str, str, str | None]]:
-    """Return every item of the four instruments with its answer.
+@dataclass(frozen=True)
+class ChecklistItem:
+    """One item; ``answer`` is None where only the authors, or a later stage, can answer it."""
 
-    Parameters
-    ----------
-    summary
-        Headline numbers of a study, as its ``summary.json`` holds them; may be empty.
-    settings
-        What was asked, as its provenance holds it; may be empty.
+    checklist: str
+    item: str
+    answer: str | None
 
-    Returns
-    -------
-    (instrument, item, answer): the answer is None where only the authors can give it, or where
-    the study has not come so far.
+
+@dataclass(frozen=True)
+class ChecklistView:
+    """All items of one checklist."""
+
+    name: str
+    rows: tuple[ChecklistItem, ...]
+
+    @property
+    def n_answered(self) -> int:
+        """Items with an answer."""
+        return sum(row.answer is not None for row in self.rows)
+
+
+def checklist_views(context: ReportContext) -> tuple[ChecklistView, ...] | None:
+    """Return the checklists; None before there is a summary."""
+    if not context.data.summary:
+        return None
+    rows = checklist_items(context.summary, context.settings if context.data.settings else None)
+    masked = [
+        ChecklistItem(r.checklist, r.item, None if r.answer is None else context.mask(r.answer))
+        for r in rows
+    ]
+    return tuple(
+        ChecklistView(name, tuple(row for row in masked if row.checklist == name))
+        for name in (ICEMAN, PATH, REMARK, TRIPOD)
+    )
+
+
+def checklist_items(
+    summary: SummaryFacts, settings: SettingsFacts | None
+) -> tuple[ChecklistItem, ...]:
+    """Return every item of the four checklists with its answer.
+
+    Items are abbreviated; see the published checklists.
 
     References
     ----------
     Schandelmaier et al. 2020, 10.1503/cmaj.200077 (ICEMAN); Kent et al. 2020, 10.7326/M18-3668
     (PATH); Altman et al. 2012, 10.1371/journal.pmed.1001216 (REMARK); Collins et al. 2024,
-    10.1136/bmj-2023-078378 (TRIPOD+AI). Items are worded in short; the papers hold.
+    10.1136/bmj-2023-078378 (TRIPOD+AI).
 
     Examples
     --------
-    >>> told = checklist({"features": 360, "literals": 3620}, {})
-    >>> [answer for name, item, answer in told if item.startswith("8 All")]
-    ['360 features, cut into 3,620 value ranges']
+    >>> rows = checklist_items(SummaryFacts(features=360, literals=3620), None)
+    >>> [row.answer for row in rows if row.item.startswith("8 All")]
+    ['360 features, divided into 3,620 value ranges']
     """
-    answers = {**_of_settings(settings), **_of_summary(summary, settings)}
-    trials = summary.get("trials")
-    answers |= _of_trials(trials, answers.get("holdout")) if trials else {}
-    asked = (*OF_TRIALS, *ITEMS) if trials else ITEMS
-    return [(name, item, answers.get(key) if key else None) for name, item, key in asked]
+    answers = _size_answers(summary) | _result_answers(summary)
+    answers |= _settings_answers(settings) if settings is not None else {}
+    answers |= _trial_answers(summary, answers.get("holdout"))
+    items = ITEMS if summary.n_trials is None else (*TRIAL_ITEMS, *ITEMS)
+    return tuple(
+        ChecklistItem(name, item, answers.get(key) if key else None) for name, item, key in items
+    )
 
 
-def _of_trials(told: Mapping[str, Any], holdout: str | None) -> dict[str, str]:
-    made = {
-        "within": "within: trials are brought to the same mean score, features are exchanged and "
-        "splits drawn within trial",
-        "random": "yes: Paule and Mandel's variance, Hartung and Knapp's interval",
-    }
-    best = told.get("best")
-    if best:
-        made["similar"] = (
-            f"best persona: {best['where']}; {best['agreeing']} of {best['measured']} effects "
-            "point its way"
+def _settings_answers(settings: SettingsFacts) -> dict[str, str]:
+    ranges = f"up to {settings.max_literals} value ranges"
+    search = f"{settings.strategy} search of all combinations of {ranges}"
+    authors = ", ".join(settings.cut_points or {})
+    if settings.splits and settings.relabellings:
+        search += (
+            f", {settings.splits:,} random splits, p adjusted over {settings.relabellings:,} "
+            f"relabelled trials (max-T; exchanged: {settings.null_method})"
         )
-        if best.get("i2") is not None and best["i2"] == best["i2"]:
-            made["similar"] += f"; I2 {100 * best['i2']:.0f} %, Q p = {best['q_p']:.3f}"
-    left = "; ".join(
-        f"{part['confirmed']} of {told['count']} ({polarity})"
-        for polarity, part in told["left_out"].items()
-    )
-    if holdout and left:
-        own = holdout.removesuffix("; not on another trial")
-        made["holdout"] = f"{own}; found without a trial and confirmed in it: {left}"
-    return made
-
-
-def _of_settings(asked: Mapping[str, Any]) -> dict[str, str]:
-    if not asked:
-        return {}
-    features, literals, search = (
-        asked.get(name, {}) for name in ("features", "literals", "search")
-    )
-    null, splits = asked.get("null", {}), asked.get("splits", {})
-    most = search.get("max_literals")
-    explicit = literals.get("explicit") or {}
-    cuts = f"cuts are {literals.get('cuts')} quantiles, or lie between all levels of an item"
     return {
-        "cuts": f"{cuts}; they never look at outcomes and are the same in every split"
-        + (f"; given by the authors for {', '.join(explicit)}" if explicit else ""),
-        "combined": f"yes, up to {most} value ranges at once",
-        "methods": (
-            f"{search.get('strategy')} search of all combinations of up to {most} ranges, "
-            f"{splits.get('count'):,} random splits, p adjusted over {null.get('relabellings'):,} "
-            f"relabelled trials (max-T; exchanged: {null.get('how')})"
-            if splits.get("count") and null.get("relabellings")
-            else f"{search.get('strategy')} search of all combinations of up to {most} ranges"
-        ),
-        "missing": "features with more than "
-        f"{100 * features.get('max_missing', 0):g} % missing are left out; "
-        "a missing value is outside every range; nothing is imputed",
-        "preparation": f"volumes {features.get('volumes')}; baseline features only",
+        "cuts": f"cut points are {settings.cuts} quantiles, or lie between the levels of an item; "
+        "they do not depend on outcomes and are the same in every split"
+        + (f"; set by the authors for {authors}" if authors else ""),
+        "combined": f"yes, {ranges}",
+        "methods": search,
+        "missing": f"features with more than {100 * settings.max_missing:g} % missing values are "
+        "excluded; a missing value is outside every range; no imputation",
+        "preparation": f"volumes {settings.volume_scaling}; baseline features only",
         "output": "membership of a persona, yes or no, and the benefit inside and outside",
-        "again": "versions, seeds, input hashes and the command are in the provenance",
+        "reproduction": "versions, seeds, input hashes and the command are in the provenance",
     }
 
 
-def _of_summary(told: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, str]:
-    made: dict[str, str] = {}
-    best = told.get("best") or {}
-    if "features" in told:
-        made["candidates"] = (
-            f"{told['features']:,} features, cut into {told['literals']:,} value ranges"
+def _size_answers(summary: SummaryFacts) -> dict[str, str]:
+    answers = {}
+    if summary.features is not None:
+        answers["candidates"] = (
+            f"{summary.features:,} features, divided into {summary.literals:,} value ranges"
         )
-    if "units" in told:
-        made["flow"] = (
-            f"{told['participants']:,} participants, {told['cases']:,} cases, "
-            f"{told['units']:,} units analysed; exclusions are listed with their reasons"
+    if summary.units is not None:
+        answers["flow"] = (
+            f"{summary.participants:,} participants, {summary.cases:,} cases, "
+            f"{summary.units:,} units analysed; exclusions are listed with their reasons"
         )
-    if "design" in told:
-        made["design"] = f"analysed as {told['design']}; how arms were assigned is for the authors"
-        made["outcome"] = f"{told['outcome']} at day {told['day']}, {told['endpoint']}"
-    if best:
-        made["chance"] = (
-            f"best persona: p = {best['p_adjusted']:.4f} adjusted for the whole search, "
-            f"{best['verdict']}"
+    if summary.design is not None:
+        answers["design"] = f"analysed as {summary.design}; the authors describe the assignment"
+        answers["outcome"] = f"{summary.outcome} at day {summary.day}, {summary.endpoint}"
+    if summary.relabellings is not None:
+        answers["multiplicity"] = (
+            f"p is adjusted for the whole search, with {summary.relabellings:,} relabelled trials"
         )
-        made["benefit"] = (
-            f"best persona: {best['benefit_inside']:.2f} inside, "
-            f"{best['benefit_outside']:.2f} outside"
+    if summary.mean_benefit is not None:
+        answers["overall"] = f"{summary.mean_benefit:.2f} on the scale of the outcome"
+    saturation = [s.saturation for s in summary.searches.values() if s.saturation is not None]
+    if saturation and summary.units is not None:
+        answers["limits"] = (
+            f"{summary.units:,} units; the search is {100 * max(saturation):.1f} % saturated "
+            "(near 100 %, so many candidates separate any data); the authors add other limitations"
         )
-        made["estimates"] = (
-            f"per persona: means of both arms with intervals, d, recurrence with interval; "
-            f"{told['supported']} of {told['findings']} findings supported"
+    return answers
+
+
+def _result_answers(summary: SummaryFacts) -> dict[str, str]:
+    best = summary.best
+    if best is None:
+        return {}
+    return {
+        "chance": f"best persona: p = {best.p_adjusted:.4f} adjusted for the whole search, "
+        f"{best.verdict}",
+        "benefit": f"best persona: {best.benefit_inside:.2f} inside, "
+        f"{best.benefit_outside:.2f} outside",
+        "estimates": "per persona: means of both arms with intervals, d, recurrence with interval; "
+        f"{summary.n_supported} of {summary.n_findings} findings supported",
+        "holdout": "not yet"
+        if np.isnan(best.recurrence)
+        else f"on the holdouts of {summary.splits:,} splits of the same participants: the best "
+        f"persona recurs in {100 * best.recurrence:.1f} % and is confirmed in "
+        f"{100 * best.confirmed_rate:.1f} %; no other trial",
+    }
+
+
+def _trial_answers(summary: SummaryFacts, holdout: str | None) -> dict[str, str]:
+    if summary.n_trials is None:
+        return {}
+    answers = {
+        "within_trials": "within: scores are centred within trial; features are exchanged and "
+        "splits drawn within trial",
+        "random_effects": "yes: Paule-Mandel variance, Hartung-Knapp interval",
+    }
+    facts = summary.consistency_of_best
+    if facts is not None:
+        answers["consistency"] = (
+            f"best persona: {facts.consistency}; {facts.n_agreeing} of {facts.n_estimated} effects "
+            "point in its direction"
         )
-        made["holdout"] = (
-            f"on the other halves of {told['splits']:,} splits of the same participants: the best "
-            f"persona is a hit in {100 * best['recurrence']:.1f} %, "
-            f"confirmed in {100 * best['confirmed']:.1f} %; "
-            "not on another trial"
-            if best.get("recurrence") == best.get("recurrence")
-            and best.get("recurrence") is not None
-            else "not yet"
-        )
-    if "relabellings" in told:
-        made["multiplicity"] = (
-            f"p is adjusted for everything searched, by {told['relabellings']:,} relabelled trials"
-        )
-    if "enrichment" in told:
-        made["overall"] = f"{told['enrichment']['benefit']:.2f} on the scale of the outcome"
-    saturation = [p["saturation"] for p in told.get("polarities", {}).values()]
-    saturation = [each for each in saturation if each is not None]
-    if saturation and "units" in told:
-        made["limits"] = (
-            f"{told['units']:,} units; the search is {100 * max(saturation):.1f} % saturated "
-            "(near 100 %, so many candidates separate any data); the rest is for the authors"
-        )
-    return made
+        if not np.isnan(facts.i2):
+            answers["consistency"] += f"; I2 {100 * facts.i2:.0f} %, Q p = {facts.cochran_p:.3f}"
+    confirmed = "; ".join(
+        f"{facts.n_confirmed} of {summary.n_trials} ({polarity})"
+        for polarity, facts in summary.left_out.items()
+    )
+    if holdout and confirmed:
+        own = holdout.removesuffix("; no other trial")
+        answers["holdout"] = f"{own}; found without a trial and confirmed in it: {confirmed}"
+    return answers

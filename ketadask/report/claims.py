@@ -1,110 +1,17 @@
-"""The first page: what was asked, what may be claimed, what may not."""
+"""The first page: the question, what may be claimed and what may not."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from ketadask import names as nm
-from ketadask.report.format import lookup
-from ketadask.report.labels import DESIGNS, design, endpoint, simulated, unit_word
-from ketadask.report.personas import ranked
-from ketadask.report.report_data import ReportData
+from ketadask.report.context import ReportContext
+from ketadask.report.facts import LeftOutFacts
+from ketadask.report.personas import PersonaView
 
-_MOST = 3
-_SATURATED = 0.9
-
-
-def claims(findings: ReportData) -> dict[str, Any]:
-    """Return what the first page says; its tone is pending, none, suggestive or supported."""
-    rows = ranked(findings)
-    by_word = {w: [r for r in rows if r["verdict"] == w] for w in (nm.SUPPORTED, nm.SUGGESTIVE)}
-    tone = "pending" if findings.verdicts is None else "none"
-    if by_word[nm.SUGGESTIVE]:
-        tone = "suggestive"
-    if by_word[nm.SUPPORTED]:
-        tone = "supported"
-    return {
-        "tone": tone,
-        "supported": by_word[nm.SUPPORTED][:_MOST],
-        "suggestive": by_word[nm.SUGGESTIVE][: _MOST - 1],
-        "n_supported": len(by_word[nm.SUPPORTED]),
-        "n_suggestive": len(by_word[nm.SUGGESTIVE]),
-        "adds": all(r["adds"] is not None for r in by_word[nm.SUPPORTED][1:]),
-        "n_rows": len(rows),
-        "best": rows[0] if rows else None,
-        "asked": asked(findings),
-        "simulated": simulated(findings),
-        "alpha": lookup(findings.settings, "verdict.alpha", 0.05),
-        "gate_p": lookup(findings.settings, "gates.p", 0.05),
-        "gate_d": lookup(findings.settings, "gates.d", 0.5),
-        "gate_passed": lookup(findings.summary, "gates.published_both_share"),
-        "too_few": too_few_relabellings(findings),
-        "saturated": saturated(findings),
-        "unproven": unproven(findings),
-        "unseen": unseen(findings, by_word[nm.SUPPORTED]),
-        "missing": [_PARTS_IN_WORDS[p] for p in findings.missing if p in _PARTS_IN_WORDS],
-    }
-
-
-def asked(findings: ReportData) -> dict[str, Any]:
-    """Return the question of the study: endpoint, design, units, features, literals."""
-    units = None if findings.units is None else findings.units.sizes[nm.UNIT]
-    searched = findings.features
-    return {
-        "endpoint": endpoint(findings),
-        "design": design(findings),
-        "design_words": DESIGNS.get(design(findings), ""),
-        "units": units,
-        "unit_word": unit_word(findings, units or 0),
-        "features": None if searched is None else searched.sizes[nm.FEATURE],
-        "against_rest": lookup(findings.settings, "search.objective") != "effect",
-        "max_literals": lookup(findings.settings, "search.max_literals"),
-        "relabellings": lookup(findings.summary, "relabellings"),
-        "splits": lookup(findings.summary, "splits"),
-    }
-
-
-def too_few_relabellings(findings: ReportData) -> int | None:
-    """Return the number of relabellings where it is too small for any verdict to be supported."""
-    if findings.nulls is None or len(findings.nulls) == 0:
-        return None
-    done = int(findings.nulls["relabelling"].nunique())
-    alpha = float(lookup(findings.settings, "verdict.alpha", 0.05))
-    return done if 1 / (done + 1) > alpha else None
-
-
-def saturated(findings: ReportData) -> float | None:
-    """Return the largest saturation of a search where it is near its ceiling."""
-    known = lookup(findings.summary, "polarities", {})
-    values = [lookup(v, "saturation") for v in known.values()]
-    most = max((float(v) for v in values if v is not None), default=0.0)
-    return most if most >= _SATURATED else None
-
-
-def unproven(findings: ReportData) -> str:
-    """Return why a better persona may exist than the search found; nothing where that is proven."""
-    known = lookup(findings.summary, "polarities", {})
-    if all(lookup(v, "proven") in (None, True) for v in known.values()):
-        return ""
-    beam = lookup(findings.settings, "search.strategy") == "beam"
-    return "ran as a beam, which leaves combinations out" if beam else "was stopped by its budget"
-
-
-def unseen(findings: ReportData, supported: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return what the search finds without a trial is worth in it, of the first claim's polarity.
-
-    ``shown`` says whether its interval lies on the side of the claim. None where nothing is
-    claimed, or fewer than two trials could be left out.
-    """
-    polarity = str(supported[0]["polarity"]) if supported else ""
-    told = lookup(findings.summary, "trials.left_out", {}).get(polarity)
-    if not told or told["measured"] < 2:
-        return None
-    shown = told["high"] < 0 if polarity == nm.UNFAVOURABLE else told["low"] > 0
-    return told | {"shown": shown}
-
-
-_PARTS_IN_WORDS = {
+_MAX_LISTED = 3
+_HIGH_SATURATION = 0.9
+_RESULT_WORDS = {
     "cohort": "the cohort",
     "units": "the search matrix",
     "literals": "the literals",
@@ -112,3 +19,98 @@ _PARTS_IN_WORDS = {
     "nulls": "the relabelled trials",
     "stability": "the stability over splits",
 }
+
+
+@dataclass(frozen=True)
+class ClaimsView:
+    """The first page; ``tone`` is pending, none, suggestive or supported.
+
+    ``too_few`` is the number of relabellings where no persona can reach the significance level,
+    ``saturation`` the largest one where it is high, ``unproven`` the reason why a better persona
+    may exist, ``new_trials`` the effect in trials not used in the search.
+    """
+
+    tone: str
+    supported: tuple[PersonaView, ...]
+    suggestive: tuple[PersonaView, ...]
+    n_supported: int
+    n_suggestive: int
+    all_add: bool
+    n_rows: int
+    best: PersonaView | None
+    too_few: int | None
+    saturation: float | None
+    unproven: str
+    new_trials: LeftOutFacts | None
+    new_trials_agree: bool
+    missing: tuple[str, ...]
+
+
+def claims_view(context: ReportContext) -> ClaimsView:
+    """Return the content of the first page."""
+    rows = context.personas
+    supported = tuple(r for r in rows if r.verdict == nm.SUPPORTED)
+    suggestive = tuple(r for r in rows if r.verdict == nm.SUGGESTIVE)
+    new_trials = _new_trials(context, supported)
+    return ClaimsView(
+        tone=_tone(context, supported, suggestive),
+        supported=supported[:_MAX_LISTED],
+        suggestive=suggestive[: _MAX_LISTED - 1],
+        n_supported=len(supported),
+        n_suggestive=len(suggestive),
+        all_add=all(r.adds_p is not None for r in supported[1:]),
+        n_rows=len(rows),
+        best=rows[0] if rows else None,
+        too_few=_too_few_relabellings(context),
+        saturation=_high_saturation(context),
+        unproven=_unproven(context),
+        new_trials=new_trials,
+        new_trials_agree=new_trials is not None and _agrees(new_trials, supported[0].polarity),
+        missing=tuple(_RESULT_WORDS[name] for name in context.data.missing),
+    )
+
+
+def _tone(
+    context: ReportContext,
+    supported: tuple[PersonaView, ...],
+    suggestive: tuple[PersonaView, ...],
+) -> str:
+    if supported:
+        return nm.SUPPORTED
+    if suggestive:
+        return nm.SUGGESTIVE
+    return "pending" if context.data.verdicts is None else "none"
+
+
+def _too_few_relabellings(context: ReportContext) -> int | None:
+    nulls = context.data.nulls
+    if nulls is None or len(nulls) == 0:
+        return None
+    count = int(nulls["relabelling"].nunique())
+    return count if 1 / (count + 1) > context.settings.alpha else None
+
+
+def _high_saturation(context: ReportContext) -> float | None:
+    searches = context.summary.searches.values()
+    largest = max((float(s.saturation) for s in searches if s.saturation is not None), default=0.0)
+    return largest if largest >= _HIGH_SATURATION else None
+
+
+def _unproven(context: ReportContext) -> str:
+    if all(s.proven in (None, True) for s in context.summary.searches.values()):
+        return ""
+    if context.settings.strategy == "beam":
+        return "was a beam search, which does not examine all combinations"
+    return "reached its limit before it could prove this"
+
+
+def _new_trials(context: ReportContext, supported: tuple[PersonaView, ...]) -> LeftOutFacts | None:
+    """Return the effect in trials left out, for the polarity of the first supported persona."""
+    facts = context.summary.left_out.get(supported[0].polarity) if supported else None
+    return facts if facts is not None and facts.n_estimated >= 2 else None
+
+
+def _agrees(facts: LeftOutFacts, polarity: str) -> bool:
+    if facts.low is None or facts.high is None:
+        return False
+    return facts.high < 0 if polarity == nm.UNFAVOURABLE else facts.low > 0

@@ -1,4 +1,4 @@
-"""Tables that travel inside the page as CSV, behind data: links."""
+"""Tables inside the page as CSV, in data: links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Download:
-    """A file name, the link that holds the whole file, and how many rows it has."""
+    """A file name, the link that contains the file, and its number of rows."""
 
     name: str
     href: str
@@ -31,27 +31,23 @@ def as_download(table: pd.DataFrame, name: str) -> Download:
     'data:text/csv;charset=utf-8;base64,YQoxCg=='
     """
     text = table.to_csv(index=False, lineterminator="\n")
-    inside = base64.b64encode(text.encode()).decode("ascii")
-    return Download(name, f"data:text/csv;charset=utf-8;base64,{inside}", len(table))
+    content = base64.b64encode(text.encode()).decode("ascii")
+    return Download(name, f"data:text/csv;charset=utf-8;base64,{content}", len(table))
 
 
-def downloads(findings: ReportData) -> dict[str, Download | None]:
-    """Return every table that may leave the page, or None; none of them names a participant."""
+def result_downloads(data: ReportData) -> dict[str, Download | None]:
+    """Return the main result tables, or None; none of them contains participant identifiers."""
+    literals = data.literals
+    if literals is not None and data.verdicts is not None:  # all literals would dominate the page
+        ids = data.verdicts.filter(regex=r"^literal_\d$").to_numpy().ravel()
+        literals = literals[literals["literal"].isin(ids)]
     tables = {
-        "verdicts": findings.verdicts,
-        "literals": _named(findings),
-        "nulls": findings.nulls,
-        "stability": findings.stability,
+        "verdicts": data.verdicts,
+        "literals": None if data.verdicts is None else literals,
+        "nulls": data.nulls,
+        "stability": data.stability,
     }
     return {
         name: None if table is None else as_download(table, f"{name}.csv")
         for name, table in tables.items()
     }
-
-
-def _named(findings: ReportData) -> pd.DataFrame | None:
-    """Return the literals the verdicts name: all of them would be most of the page's bytes."""
-    if findings.literals is None or findings.verdicts is None:
-        return None
-    ids = findings.verdicts.filter(regex=r"^literal_\d$").to_numpy().ravel()
-    return findings.literals[findings.literals["literal"].isin(ids)]

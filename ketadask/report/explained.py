@@ -1,127 +1,167 @@
-"""Results beside the verdicts: cases the hits explain, and what enrolment by them would buy."""
+"""Cases explained by the hits of the splits, and the gain of enrolling by them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report.canvas import ACTIVE, LINE, SOFT, Drawing, Surface, draw
-from ketadask.report.downloads import as_download
-from ketadask.report.format import flattened, percent
+from ketadask.report.canvas import (
+    ACTIVE,
+    DASHED,
+    LINE,
+    SOFT,
+    Drawing,
+    Surface,
+    draw,
+    set_percent_ticks,
+)
+from ketadask.report.context import ReportContext
+from ketadask.report.downloads import Download, as_download
+from ketadask.report.format import flatten, format_percent
 from ketadask.report.labels import Mask
 
-_MOST_ROWS = 100
-_RISK = {"coverage", "accuracy"}
-_BESIDE_NULL = {f"{name}{what}" for name in ("accuracy", "auc") for what in ("", "_null", "_p")} | {
-    "coverage",
-    "explained",
-    "relabelled",
-    "splits",
-    "tau",
-}
+_MAX_ROWS = 100
+# Results beside relabelled trials, and the gain of enrichment: printed where all are available.
+_ACCURACY = ["splits", "relabelled", "tau", "explained", "coverage"]
+_ACCURACY += ["accuracy", "accuracy_null", "accuracy_p", "auc", "auc_null", "auc_p"]
+_GAIN = ["gain", "gain_low", "gain_high", "benefit", "benefit_enrolled", "share_enrolled"]
+_GAIN += ["n_all", "n_enriched", "n_screened", "splits", "splits_empty"]
 
 
-def explained_view(part: Any, mask: Mask, identifiers: bool) -> dict[str, Any] | None:
-    """Return counts of explained cases and the risk-coverage curve.
+@dataclass(frozen=True)
+class ExtraTable:
+    """A table of any columns, its first rows on the page and all of them in the download."""
 
-    A table with a row per participant is counted, and shown only where participants may be named:
-    scores of single persons are not for everybody, with or without their identifiers.
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: list[list[Any]]
+    n_rows: int
+    download: Download
+
+
+@dataclass(frozen=True)
+class ExplainedView:
+    """Counts of explained cases and the risk-coverage curve.
+
+    ``accuracy`` is None without relabelled trials; ``numbers`` then lists what is available.
     """
-    view = _parted(part)
-    if view is None:
+
+    accuracy: Mapping[str, float] | None
+    numbers: list[tuple[str, Any]]
+    counts: dict[str, int]
+    figure: Drawing | None
+    tables: tuple[ExtraTable, ...]
+
+
+@dataclass(frozen=True)
+class EnrichmentView:
+    """The gain of enrichment, or any other numbers and tables that were passed for it."""
+
+    gain: Mapping[str, float] | None
+    numbers: list[tuple[str, Any]]
+    tables: tuple[ExtraTable, ...]
+
+
+def explained_view(context: ReportContext) -> ExplainedView | None:
+    """Return the section on explained cases.
+
+    A table with a row per participant is counted, and printed only with identifiers.
+    """
+    numbers, tables = _numbers_and_tables(context.data.explained)
+    if not numbers and not tables:
         return None
-    numbers, tables = view
     counts: dict[str, int] = {}
     figure = None
-    for name, table in list(tables.items()):
-        if "explained" in table and nm.PARTICIPANT in table:
+    for table in tables.values():
+        if {"explained", nm.PARTICIPANT} <= set(table.columns):
             counts = {str(k): int(n) for k, n in table["explained"].value_counts().items()}
-        elif set(table.columns) >= _RISK:
+        elif {"coverage", "accuracy"} <= set(table.columns):
             figure = risk_figure(table)
-        if nm.PARTICIPANT in table and not identifiers:
-            del tables[name]
     order = [*nm.POLARITIES, *sorted(set(counts) - set(nm.POLARITIES))]
-    known = dict(numbers)
-    return {
-        "told": known if set(known) >= _BESIDE_NULL else None,
-        "numbers": numbers,
-        "counts": [(k, counts.get(k, 0)) for k in order] if counts else [],
-        "total": sum(counts.values()),
-        "figure": figure,
-        "tables": [_shown(n, t, mask) for n, t in tables.items()],
-    }
+    return ExplainedView(
+        accuracy=_complete_numbers(numbers, _ACCURACY),
+        numbers=numbers,
+        counts={word: counts.get(word, 0) for word in order} if counts else {},
+        figure=figure,
+        tables=tuple(
+            _extra_table(name, table, context.mask)
+            for name, table in tables.items()
+            if context.identifiers or nm.PARTICIPANT not in table
+        ),
+    )
 
 
-def enrichment_view(part: Any, mask: Mask) -> dict[str, Any] | None:
-    """Return the gain of enrolling by the best train persona, in words where they are known."""
-    view = _parted(part)
-    if view is None:
+def enrichment_view(context: ReportContext) -> EnrichmentView | None:
+    """Return the gain of enrolling by the best training persona."""
+    numbers, tables = _numbers_and_tables(context.data.enrichment)
+    if not numbers and not tables:
         return None
-    numbers, tables = view
-    known = dict(numbers)
-    told = {"gain", "gain_low", "gain_high", "share_enrolled", "benefit", "benefit_enrolled"}
-    return {
-        "told": known if told <= set(known) else None,
-        "numbers": numbers,
-        "tables": [_shown(n, t.drop(columns=nm.PARTICIPANT, errors="ignore"), mask)
-                   for n, t in tables.items()],
-    }  # fmt: skip
+    anonymous = {n: t.drop(columns=nm.PARTICIPANT, errors="ignore") for n, t in tables.items()}
+    return EnrichmentView(
+        gain=_complete_numbers(numbers, _GAIN),
+        numbers=numbers,
+        tables=tuple(_extra_table(n, t, context.mask) for n, t in anonymous.items()),
+    )
 
 
-def _parted(part: Any) -> tuple[list[tuple[str, Any]], dict[str, pd.DataFrame]] | None:
-    """Return the numbers and the tables of a part, or None where it has neither."""
-    if part is None or len(part) == 0:
-        return None
-    given: Mapping[str, Any] = {"table": part} if isinstance(part, pd.DataFrame) else part
-    tables = {str(k): v for k, v in given.items() if isinstance(v, pd.DataFrame)}
-    numbers = flattened({k: v for k, v in given.items() if k not in tables})
-    tables = {k: t for k, t in tables.items() if len(t)}
-    return (numbers, tables) if numbers or tables else None
+def _numbers_and_tables(part: Any) -> tuple[list[tuple[str, Any]], dict[str, pd.DataFrame]]:
+    """Return the numbers and the tables of a table or a dict of both."""
+    if part is None:
+        return [], {}
+    entries: Mapping[str, Any] = {"table": part} if isinstance(part, pd.DataFrame) else part
+    tables = {str(k): v for k, v in entries.items() if isinstance(v, pd.DataFrame)}
+    numbers = flatten({k: v for k, v in entries.items() if k not in tables})
+    return numbers, {name: table for name, table in tables.items() if len(table)}
 
 
-def _shown(name: str, table: pd.DataFrame, mask: Mask) -> dict[str, Any]:
+def _complete_numbers(numbers: list[tuple[str, Any]], names: list[str]) -> dict[str, float] | None:
+    """Return the numbers by name, or None where one of ``names`` is absent."""
+    values = dict(numbers)
+    return values if set(names) <= set(values) else None
+
+
+def _extra_table(name: str, table: pd.DataFrame, mask: Mask) -> ExtraTable:
     texts = table.select_dtypes(exclude="number").columns
-    told = table.assign(**{c: table[c].map(mask) for c in texts if c != nm.PARTICIPANT})
-    return {
-        "name": name.replace("_", " "),
-        "columns": [(str(c), "text" if c in texts else "number") for c in told.columns],
-        "rows": told.head(_MOST_ROWS).to_dict("split")["data"],
-        "total": len(told),
-        "download": as_download(told, f"{name.replace(' ', '_')}.csv"),
-    }
+    table = table.assign(**{c: table[c].map(mask) for c in texts if c != nm.PARTICIPANT})
+    return ExtraTable(
+        name.replace("_", " "),
+        tuple((str(c), "text" if c in texts else "number") for c in table.columns),
+        table.head(_MAX_ROWS).to_dict("split")["data"],
+        len(table),
+        as_download(table, f"{name.replace(' ', '_')}.csv"),
+    )
 
 
 def risk_figure(curve: pd.DataFrame) -> Drawing | None:
-    """Draw accuracy against coverage: what is gained by speaking about fewer cases."""
+    """Draw accuracy against coverage: fewer cases are explained, more of them correctly."""
     curve = curve.dropna(subset=["coverage", "accuracy"]).sort_values("coverage", kind="stable")
     if curve.empty:
         return None
-    first, last = curve.iloc[0], curve.iloc[-1]
-    alt = (
-        f"Accuracy {percent(first['accuracy'])} at coverage {percent(first['coverage'])}, "
-        f"{percent(last['accuracy'])} at coverage {percent(last['coverage'])}"
-    )
+    ends = [
+        f"{format_percent(row['accuracy'])} at coverage {format_percent(row['coverage'])}"
+        for row in (curve.iloc[0], curve.iloc[-1])
+    ]
+    alt = "Accuracy " + ", ".join(ends)
     if "null_mean" in curve:
-        alt += f"; on relabelled trials {percent(curve['null_mean'].iloc[-1])} at the latter"
-    return draw("risk", alt, (300, 280), lambda s: _risk(s, curve))
+        alt += f"; on relabelled trials {format_percent(curve['null_mean'].iloc[-1])} at the latter"
+    return draw("risk", alt, (300, 280), lambda s: _paint_risk(s, curve))
 
 
-def _risk(surface: Surface, curve: pd.DataFrame) -> None:
+def _paint_risk(surface: Surface, curve: pd.DataFrame) -> None:
     axes = surface.axes(64, 48, 24, 12)
-    axes.axhline(0.5, color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.axhline(0.5, color=LINE, linewidth=1.2, linestyle=DASHED)
     if "null_low" in curve:
         x, low, high = (curve[name] for name in ("coverage", "null_low", "null_high"))
         band = axes.fill_between(x, low, high, color=SOFT, alpha=0.45, linewidth=0)
-        surface.tell(band, "the middle 90 % of the same studies on relabelled trials")
-        axes.plot(x, curve["null_mean"], color=SOFT, linewidth=1.6)
+        surface.add_title(band, "central 90 % of the relabelled trials, same splits")
+        axes.plot(curve["coverage"], curve["null_mean"], color=SOFT, linewidth=1.6)
     axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
     for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):
         (dot,) = axes.plot([x], [y], "o", color=ACTIVE, markersize=5, clip_on=False)
-        surface.tell(dot, f"coverage {percent(x)}, accuracy {percent(y)}")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of cases explained", ylabel="accuracy")
-    ticks = [0, 0.25, 0.5, 0.75, 1]
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(ticks, ["0", "25", "50", "75", "100 %"])
+        surface.add_title(dot, f"coverage {format_percent(x)}, accuracy {format_percent(y)}")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="cases explained", ylabel="accuracy")
+    set_percent_ticks(axes.xaxis, axes.yaxis)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ketadask import names as nm
 from ketadask.report.canvas import (
     ACTIVE,
     CONTROL,
+    DASHED,
     INK,
     LINE,
     MUTED,
@@ -18,210 +20,222 @@ from ketadask.report.canvas import (
     Drawing,
     Surface,
     draw,
+    set_percent_ticks,
 )
-from ketadask.report.format import fixed, lookup, percent
-from ketadask.report.labels import shortened
-from ketadask.report.personas import records
-from ketadask.report.report_data import ReportData
+from ketadask.report.context import ReportContext
+from ketadask.report.facts import SelectionFacts
+from ketadask.report.format import format_fixed, format_percent
+from ketadask.report.labels import shorten
+from ketadask.report.personas import FeatureLabels, PersonaView
 
-MOST_FEATURES = 20
-MOST_PERSONAS = 10
-_MARKS = {nm.FAVOURABLE: ("o", ACTIVE), nm.UNFAVOURABLE: ("s", CONTROL), "selected": ("o", ACTIVE)}
+MAX_FEATURES = 20
+MAX_PERSONAS = 10
+_ANY = "selected"
+_MARKERS = {nm.FAVOURABLE: ("o", ACTIVE), nm.UNFAVOURABLE: ("s", CONTROL), _ANY: ("o", ACTIVE)}
 
 
-def null_figure(findings: ReportData) -> tuple[Drawing, dict[str, Any]] | None:
-    """Draw the largest Q of each relabelled trial, with the observed and the critical value.
+@dataclass(frozen=True)
+class NullView:
+    """The largest Q of each relabelled trial, with the observed and the critical value."""
 
-    The largest is taken over both polarities, as the adjusted p does.
-    """
-    nulls = findings.nulls
+    figure: Drawing
+    n_relabellings: int
+    observed: dict[str, float]
+    critical: float | None
+
+
+@dataclass(frozen=True)
+class FeatureStability:
+    """Selection frequency of one feature by polarity, each with an interval (NaN if unknown)."""
+
+    feature: str
+    label: str
+    frequency: dict[str, float]
+    interval: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class StabilityView:
+    """The features selected most often, and the stability index of each polarity."""
+
+    figure: Drawing
+    features: tuple[FeatureStability, ...]
+    polarities: tuple[str, ...]
+    selection: dict[str, SelectionFacts]
+
+
+@dataclass(frozen=True)
+class BenefitView:
+    """Mean benefit inside and outside the first personas."""
+
+    figure: Drawing
+    rows: tuple[PersonaView, ...]
+
+
+def null_view(context: ReportContext) -> NullView | None:
+    """Draw the largest Q of each relabelled trial, over both polarities as in the adjusted p."""
+    nulls = context.data.nulls
     if nulls is None or len(nulls) == 0:
         return None
-    largest = nulls.groupby("relabelling")["q"].max().to_numpy(float)
-    values = largest[np.isfinite(largest)]
+    maxima = nulls.groupby("relabelling")["q"].max().to_numpy(float)
+    values = maxima[np.isfinite(maxima)]
     if not values.size:
         return None
-    view: dict[str, Any] = {
-        "count": largest.size,
-        "polarities": sorted(set(nulls["polarity"])),
-        "observed": _observed(findings),
-        "critical": lookup(findings.summary, "critical_value"),
+    observed = {
+        polarity: max(row.q for row in context.personas if row.polarity == polarity)
+        for polarity in nm.POLARITIES
+        if any(row.polarity == polarity for row in context.personas)
     }
+    critical = context.summary.critical_value
     alt = (
-        f"{largest.size} relabelled trials, largest Q from {fixed(values.min())} to "
-        f"{fixed(values.max())}"
-        + "".join(f"; best {p} persona {fixed(q)}" for p, q in view["observed"])
-        + (f"; critical value {fixed(view['critical'])}" if view["critical"] is not None else "")
+        f"{maxima.size} relabelled trials, largest Q from {format_fixed(values.min())} to "
+        f"{format_fixed(values.max())}"
+        + "".join(f"; best {p} persona {format_fixed(q)}" for p, q in observed.items())
+        + (f"; critical value {format_fixed(critical)}" if critical is not None else "")
     )
-    return draw("null", alt, (270, 250), lambda s: _null(s, values, view)), view
+    figure = draw("null", alt, (270, 250), lambda s: _paint_null(s, values, observed, critical))
+    return NullView(figure, maxima.size, observed, critical)
 
 
-def _observed(findings: ReportData) -> list[tuple[str, float]]:
-    """Return the largest Q among the verdicts, per polarity."""
-    table = findings.verdicts
-    if table is None or not {"q", "polarity"} <= set(table.columns):
-        return []
-    best = table.groupby("polarity")["q"].max().dropna()
-    return [(p, float(best[p])) for p in nm.POLARITIES if p in best.index]
-
-
-def _null(surface: Surface, values: np.ndarray, view: dict[str, Any]) -> None:
+def _paint_null(
+    surface: Surface, values: np.ndarray, observed: dict[str, float], critical: float | None
+) -> None:
     axes = surface.axes(48, 46, 12, 10)
-    marks: list[tuple[str, float, str, Any]] = [
-        (p, q, _MARKS[p][1], "-") for p, q in view["observed"]
-    ]
-    if view["critical"] is not None:
-        marks.append(("critical", view["critical"], INK, (0, (4, 3))))
-    every = np.append(values, [m[1] for m in marks])
-    low, high = every.min(), every.max()
-    room = 0.04 * (high - low or 1.0)
+    lines = [(p, q, _MARKERS[p][1], "-") for p, q in observed.items()]
+    if critical is not None:
+        lines.append(("critical", critical, INK, DASHED))
+    ends = np.append(values, [q for _, q, _, _ in lines])
+    low, high = ends.min(), ends.max()
+    margin = 0.04 * (high - low or 1.0)
     bins = int(np.clip(2 * np.sqrt(values.size), 8, 24 if surface.narrow else 40))
     edges = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), bins + 1)
     counts, _ = np.histogram(values, edges)
     bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=SOFT)
     for bar, count, left, right in zip(bars, counts, edges, edges[1:], strict=False):
         bar.set_edgecolor(PAPER)
-        surface.tell(bar, f"{count} relabelled trials with Q {fixed(left)} to {fixed(right)}")
-    top = (1.1 + 0.2 * len(marks)) * max(counts.max(), 1)
-    axes.set(xlim=(low - room, high + room), ylim=(0, top))
+        span = f"{format_fixed(left)} to {format_fixed(right)}"
+        surface.add_title(bar, f"{count} relabelled trials with Q {span}")
+    top = (1.1 + 0.2 * len(lines)) * max(counts.max(), 1)
+    axes.set(xlim=(low - margin, high + margin), ylim=(0, top))
     axes.set(xlabel="largest Q in the trial", ylabel="trials")
-    axes.yaxis.set_major_locator(_whole_numbers())
+    axes.locator_params(axis="y", nbins=3, integer=True)
     height = 0.98 * top
-    for name, value, colour, style in marks:
-        axes.plot([value, value], [0, height], color=colour, linestyle=style, linewidth=2)
-        right = value > (low + high) / 2
-        surface.note(
-            axes,
-            f"{name} {fixed(value)}",
-            (value, height - 0.04 * top),
-            (-6 if right else 6, 0),
-            ha="right" if right else "left",
-            color=colour,
-        )
+    for name, q, colour, style in lines:
+        axes.plot([q, q], [0, height], color=colour, linestyle=style, linewidth=2)
+        side = "right" if q > (low + high) / 2 else "left"
+        offset = (-6 if side == "right" else 6, 0)
+        text, xy = f"{name} {format_fixed(q)}", (q, height - 0.04 * top)
+        surface.annotate(axes, text, xy, offset, ha=side, color=colour)
         height -= 0.12 * top
 
 
-def _whole_numbers() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=3, integer=True)
-
-
-def stability_figure(
-    findings: ReportData,
-) -> tuple[Drawing, list[dict[str, Any]], list[tuple[str, dict[str, Any]]]] | None:
+def stability_view(context: ReportContext) -> StabilityView | None:
     """Draw how often each feature was selected over the splits, the most frequent first."""
-    table = findings.stability
+    table = context.data.stability
     if table is None or len(table) == 0:
         return None
     if "polarity" not in table:
-        table = table.assign(polarity="selected")
-    polarities = [p for p in (*nm.POLARITIES, "selected") if (table["polarity"] == p).any()]
-    most = table.groupby("feature", sort=True)["frequency"].max()
-    chosen = most.sort_values(ascending=False, kind="stable").head(MOST_FEATURES).index
-    labels = _labels(findings)
-    rows = []
-    for feature in chosen:
-        mine = table[table["feature"] == feature].set_index("polarity")
-        found = {p: mine.loc[p].to_dict() for p in polarities if p in mine.index}
-        rows.append({"feature": feature, "label": labels.get(feature, feature), "found": found})
-    first = "; ".join(
-        f"{shortened(r['label'], 60)} "
-        + ", ".join(f"{p} {percent(f['frequency'])}" for p, f in r["found"].items())
-        for r in rows[:3]
+        table = table.assign(polarity=_ANY)
+    polarities = tuple(p for p in (*nm.POLARITIES, _ANY) if (table["polarity"] == p).any())
+    highest = table.groupby("feature", sort=True)["frequency"].max()
+    features = highest.sort_values(ascending=False, kind="stable").head(MAX_FEATURES).index
+    labels = FeatureLabels(context.data.features)
+    rows = tuple(
+        _feature_stability(feature, labels.label(feature), table[table["feature"] == feature])
+        for feature in features
     )
-    alt = f"Share of splits in which each feature was selected; most often: {first}"
+    first = "; ".join(
+        f"{shorten(row.label, 60)} "
+        + ", ".join(f"{p} {format_percent(f)}" for p, f in row.frequency.items())
+        for row in rows[:3]
+    )
+    alt = f"Fraction of splits in which each feature was selected; highest: {first}"
     height = 92 + 26 * len(rows)
-    drawing = draw("stability", alt, (height, height), lambda s: _stability(s, rows, polarities))
-    return drawing, rows, _indices(findings)
+    return StabilityView(
+        figure=draw("stability", alt, (height, height), lambda s: _paint_stability(s, rows)),
+        features=rows,
+        polarities=polarities,
+        selection={p: s for p, s in context.summary.selection.items() if s.stability is not None},
+    )
 
 
-def _indices(findings: ReportData) -> list[tuple[str, dict[str, Any]]]:
-    """Return, per polarity, the stability index of the selection that the study wrote."""
-    told = lookup(findings.summary, "selection", {})
-    keys = {"stability", "stability_low", "stability_high", "features_per_split"}
-    return [(p, told[p]) for p in nm.POLARITIES if p in told and keys <= set(told[p])]
-
-
-def splits_without_room(findings: ReportData) -> dict[str, Any] | None:
-    """Return in how many splits no persona fits on the train side, where there are such splits."""
-    without = lookup(findings.summary, "splits_without_room")
-    if not without:
-        return None
-    given = lookup(findings.settings, "search.min_support")
-    least = "the larger of 8 and 20 % of its units" if given is None else f"{given:,}"
-    return {"without": without, "splits": lookup(findings.summary, "splits"), "least": least}
-
-
-def _labels(findings: ReportData) -> dict[str, str]:
-    if findings.features is None:
-        return {}
-    names = map(str, findings.features[nm.FEATURE].values)
-    return dict(zip(names, map(str, findings.features["label"].values), strict=True))
-
-
-def _stability(surface: Surface, rows: list[dict[str, Any]], polarities: list[str]) -> None:
-    axes = surface.axes(132 if surface.narrow else 250, 48, 46, 34)
-    for at, row in enumerate(rows):
-        end = 0.0
-        spread = 0.3 * (len(polarities) - 1)
-        for k, (polarity, found) in enumerate(row["found"].items()):
-            shape, colour = _MARKS[polarity]
-            value = float(found["frequency"])
-            y = at - spread / 2 + spread * k
-            axes.plot([0, value], [y, y], color=LINE, linewidth=1.5, zorder=1)
-            if np.isfinite(found.get("low", np.nan)):
-                ends = [found["low"], found["high"]]
-                axes.plot(ends, [y, y], color=colour, linewidth=1.5, zorder=2)
-                end = max(end, float(found["high"]))
-            (dot,) = axes.plot(
-                [value], [y], shape, color=colour, markersize=6, zorder=3, clip_on=False
+def _feature_stability(feature: str, label: str, rows: pd.DataFrame) -> FeatureStability:
+    by_polarity = rows.set_index("polarity").reindex(columns=["frequency", "low", "high"])
+    return FeatureStability(
+        feature,
+        label,
+        frequency={str(p): float(f) for p, f in by_polarity["frequency"].items()},
+        interval={
+            str(p): (float(low), float(high))
+            for p, low, high in zip(
+                by_polarity.index, by_polarity["low"], by_polarity["high"], strict=True
             )
-            surface.tell(dot, f"{row['label']}, {polarity}: {percent(value)} of splits")
-            end = max(end, value)
-        most = max(float(f["frequency"]) for f in row["found"].values())
-        surface.note(axes, percent(most), (end, at), (8, 0), color=MUTED, fontsize=11.5)
-    most = 18 if surface.narrow else 36
-    axes.set_yticks(range(len(rows)), [shortened(r["label"], most) for r in rows])
+        },
+    )
+
+
+def _paint_stability(surface: Surface, rows: tuple[FeatureStability, ...]) -> None:
+    polarities = [p for p in _MARKERS if any(p in row.frequency for row in rows)]
+    axes = surface.axes(132 if surface.narrow else 250, 48, 46, 34)
+    spread = 0.3 * (len(polarities) - 1)
+    for index, row in enumerate(rows):
+        end = 0.0
+        for k, (polarity, frequency) in enumerate(row.frequency.items()):
+            marker, colour = _MARKERS[polarity]
+            y = index - spread / 2 + spread * k
+            axes.plot([0, frequency], [y, y], color=LINE, linewidth=1.5, zorder=1)
+            low, high = row.interval[polarity]
+            if np.isfinite(low):
+                axes.plot([low, high], [y, y], color=colour, linewidth=1.5, zorder=2)
+                end = max(end, high)
+            (dot,) = axes.plot(
+                [frequency], [y], marker, color=colour, markersize=6, zorder=3, clip_on=False
+            )
+            title = f"{row.label}, {polarity}: {format_percent(frequency)} of splits"
+            surface.add_title(dot, title)
+            end = max(end, frequency)
+        text = format_percent(max(row.frequency.values()))
+        surface.annotate(axes, text, (end, index), (8, 0), color=MUTED, fontsize=11.5)
+    limit = 18 if surface.narrow else 36
+    axes.set_yticks(range(len(rows)), [shorten(row.label, limit) for row in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11.5 if surface.narrow else 12.5)
     axes.spines["left"].set_visible(False)
-    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.7))
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
-    axes.set_xlabel("share of splits")
+    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.7), xlabel="fraction of splits")
+    set_percent_ticks(axes.xaxis)
     if len(polarities) > 1:
-        surface.legend([(p, *_MARKS[p], _MARKS[p][1]) for p in polarities])
+        surface.legend([(p, *_MARKERS[p], _MARKERS[p][1]) for p in polarities])
 
 
-def benefit_figure(findings: ReportData) -> tuple[Drawing, list[dict[str, Any]]] | None:
+def benefit_view(context: ReportContext) -> BenefitView | None:
     """Draw the mean benefit inside and outside the first personas."""
-    table = findings.verdicts
-    needed = {"benefit_inside", "benefit_outside", "polarity"}
-    if table is None or len(table) == 0 or not needed <= set(table.columns):
+    rows = context.personas[:MAX_PERSONAS]
+    if not rows:
         return None
-    rows = records(table.sort_values("rank", kind="stable").head(MOST_PERSONAS))
     alt = "Mean benefit inside and outside: " + "; ".join(
-        f"persona {r['rank']} {fixed(r['benefit_inside'])} inside, "
-        f"{fixed(r['benefit_outside'])} outside"
-        for r in rows
+        f"persona {row.rank} {format_fixed(row.benefit_inside)} inside, "
+        f"{format_fixed(row.benefit_outside)} outside"
+        for row in rows
     )
     height = 84 + 26 * len(rows)
-    return draw("benefit", alt, (height, height), lambda s: _benefits(s, rows)), rows
+    return BenefitView(
+        draw("benefit", alt, (height, height), lambda s: _paint_benefits(s, rows)), rows
+    )
 
 
-def _benefits(surface: Surface, rows: list[dict[str, Any]]) -> None:
+def _paint_benefits(surface: Surface, rows: tuple[PersonaView, ...]) -> None:
     axes = surface.axes(40, 48, 16, 34)
     axes.axvline(0, color=LINE, linewidth=1)
-    for at, row in enumerate(rows):
-        inside, outside = float(row["benefit_inside"]), float(row["benefit_outside"])
-        axes.plot([outside, inside], [at, at], color=LINE, linewidth=3, zorder=1)
-        for value, where, face in ((outside, "outside", PAPER), (inside, "inside", ACTIVE)):
+    for y, row in enumerate(rows):
+        inside, outside = row.benefit_inside, row.benefit_outside
+        axes.plot([outside, inside], [y, y], color=LINE, linewidth=3, zorder=1)
+        for value, side, face in ((outside, "outside", PAPER), (inside, "inside", ACTIVE)):
             (dot,) = axes.plot(
-                [value], [at], "o", markersize=8, markeredgewidth=1.8, zorder=3,
+                [value], [y], "o", markersize=8, markeredgewidth=1.8, zorder=3,
                 markerfacecolor=face, markeredgecolor=ACTIVE,
             )  # fmt: skip
-            surface.tell(dot, f"persona {row['rank']}, {where}: {fixed(value)}")
+            surface.add_title(dot, f"persona {row.rank}, {side}: {format_fixed(value)}")
     surface.legend([("inside", "o", ACTIVE, ACTIVE), ("outside", "o", ACTIVE, PAPER)])
-    axes.set_yticks(range(len(rows)), [f"#{r['rank']}" for r in rows])
+    axes.set_yticks(range(len(rows)), [f"#{row.rank}" for row in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(rows) - 0.4, -0.6)

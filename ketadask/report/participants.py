@@ -1,97 +1,146 @@
-"""Who is in the study: flow and exclusions with reasons, and what was not measured."""
+"""Flow of participants, exclusions with reasons, and missing values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.report.labels import DESIGNS, Mask, design, unit_word
-from ketadask.report.report_data import ReportData
+from ketadask.report.context import ReportContext
+from ketadask.report.labels import Mask
+from ketadask.report.personas import rows_as
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def flow_view(findings: ReportData, mask: Mask, identifiers: bool) -> dict[str, Any] | None:
-    """Return the counts from assessed to searched, with the reasons of exclusion between.
+@dataclass(frozen=True)
+class ReasonCount:
+    """A reason of exclusion and the number of participants it concerns."""
 
-    An exclusion stands before the cohort when the cohort has no such case, and between the
-    cohort and the search when it has.
-    """
-    cohort, units = findings.cohort, findings.units
-    if cohort is None and units is None:
+    reason: str
+    participants: int
+
+
+@dataclass(frozen=True)
+class ExclusionRow:
+    """One exclusion; period 0 means the whole participant."""
+
+    participant: str
+    period: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class FlowView:
+    """Counts from assessed to searched; None where a count or a list is not available."""
+
+    assessed: int | None
+    before: tuple[ReasonCount, ...] | None
+    after: tuple[ReasonCount, ...] | None
+    exclusions: tuple[ExclusionRow, ...]
+    participants: int | None
+    cases: int | None
+    arms: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ModalityMissingness:
+    """Missing values of one modality, and its feature with most of them ('' if complete)."""
+
+    modality: str
+    features: int
+    complete: int
+    fraction: float
+    worst_feature: str
+    worst_fraction: float
+
+
+@dataclass(frozen=True)
+class MissingnessView:
+    """Missing values by modality."""
+
+    modalities: tuple[ModalityMissingness, ...]
+    n_rows: int
+    row_word: str
+
+
+def flow_view(context: ReportContext) -> FlowView | None:
+    """Return counts and exclusions, separately before the cohort and before the search."""
+    cohort, excluded = context.data.cohort, context.data.exclusions
+    if cohort is None and context.data.units is None:
         return None
-    excluded = findings.excluded()
-    inside: set[str] = set()
-    cases: set[tuple[str, int]] = set()
+    identifiers: list[str] = []
+    periods: list[int] = []
     if cohort is not None:
-        who = [str(p) for p in cohort[nm.PARTICIPANT].values]
-        inside, cases = set(who), set(zip(who, cohort["period"].values.tolist(), strict=True))
+        identifiers = [str(p) for p in cohort[nm.PARTICIPANT].values]
+        periods = cohort["period"].values.tolist()
     before = after = None
     if excluded is not None:
-        rows = zip(excluded["participant"].map(str), excluded["period"], strict=True)
-        late = np.array([(w, p) in cases or (p == 0 and w in inside) for w, p in rows], bool)
-        before, after = _reasons(excluded[~late], mask), _reasons(excluded[late], mask)
+        late = _in_cohort(excluded, identifiers, periods)
+        before = _reasons(excluded[~late], context.mask)
+        after = _reasons(excluded[late], context.mask)
     outside = set() if excluded is None else set(map(str, excluded["participant"]))
-    return {
-        "assessed": len(inside | outside) if cohort is not None else None,
-        "before": before,
-        "after": after,
-        "listed": excluded.to_dict("records") if identifiers and excluded is not None else [],
-        "participants": len(inside) if cohort is not None else None,
-        "cases": None if cohort is None else cohort.sizes[nm.CASE],
-        "arms": None if cohort is None else _arms(cohort[nm.ARM].values),
-        "units": None if units is None else units.sizes[nm.UNIT],
-        "unit_word": unit_word(findings, 2),
-        "design": design(findings),
-        "design_words": DESIGNS.get(design(findings), ""),
-    }
+    has_list = context.identifiers and excluded is not None
+    return FlowView(
+        assessed=None if cohort is None else len({*identifiers, *outside}),
+        before=before,
+        after=after,
+        exclusions=tuple(rows_as(excluded, ExclusionRow)) if has_list else (),
+        participants=None if cohort is None else len(set(identifiers)),
+        cases=None if cohort is None else len(identifiers),
+        arms={} if cohort is None else _arm_counts(cohort[nm.ARM].values),
+    )
 
 
-def _reasons(excluded: pd.DataFrame, mask: Mask) -> list[dict[str, Any]]:
-    """Return each reason with the number of participants it took something from."""
-    told = excluded.assign(reason=[mask(r) for r in excluded["reason"]])
-    reasons = [
-        {"reason": reason, "participants": int(rows["participant"].nunique())}
-        for reason, rows in told.groupby("reason", sort=True)
-    ]
-    return sorted(reasons, key=lambda r: (-r["participants"], r["reason"]))
+def _in_cohort(excluded: pd.DataFrame, identifiers: list[str], periods: list[int]) -> np.ndarray:
+    """Return whether each exclusion concerns a case or a participant of the cohort."""
+    cases = set(zip(identifiers, periods, strict=True)) | {(name, 0) for name in identifiers}
+    rows = zip(excluded["participant"].map(str), excluded["period"], strict=True)
+    return np.array([row in cases for row in rows], bool)
 
 
-def _arms(arm: np.ndarray) -> list[tuple[str, int]]:
-    return [(name, int((arm == name).sum())) for name in nm.ARMS]
+def _reasons(excluded: pd.DataFrame, mask: Mask) -> tuple[ReasonCount, ...]:
+    """Return each reason with its number of participants, the most frequent first."""
+    groups = excluded.assign(reason=[mask(r) for r in excluded["reason"]]).groupby("reason")
+    counts = [ReasonCount(str(r), int(rows["participant"].nunique())) for r, rows in groups]
+    return tuple(sorted(counts, key=lambda count: (-count.participants, count.reason)))
 
 
-def missingness(findings: ReportData) -> dict[str, Any] | None:
-    """Return per family of features how much is missing, and where most; None of nobody."""
-    dataset = findings.features
+def _arm_counts(arm: np.ndarray) -> dict[str, int]:
+    return {name: int((arm == name).sum()) for name in nm.ARMS}
+
+
+def missingness_view(context: ReportContext) -> MissingnessView | None:
+    """Return the missing values of each modality; None where there are no rows."""
+    dataset = context.data.features
     if dataset is None:
         return None
-    absent = np.isnan(np.asarray(dataset["value"].values, float))
-    if not len(absent):
+    missing = np.isnan(np.asarray(dataset["value"].values, float))
+    if not len(missing):
         return None
-    family = np.asarray(dataset["family"].values).astype(str)
+    modality = np.asarray(dataset["modality"].values).astype(str)
     label = np.asarray(dataset["label"].values).astype(str)
-    families = []
-    for name in sorted(set(family)):
-        part = absent[:, family == name]
-        share = part.mean(axis=0)
-        worst = int(share.argmax())
-        families.append(
-            {
-                "family": name,
-                "features": part.shape[1],
-                "complete": int((share == 0).sum()),
-                "share": float(part.mean()),
-                "worst": label[family == name][worst] if share[worst] > 0 else "",
-                "worst_share": float(share[worst]),
-            }
-        )
-    one_per_unit = findings.units is not None
-    return {
-        "families": families,
-        "rows": unit_word(findings, 2) if one_per_unit else "cases",
-        "count": absent.shape[0],
-    }
+    return MissingnessView(
+        modalities=tuple(
+            _modality_missingness(name, missing[:, modality == name], label[modality == name])
+            for name in sorted(set(modality))
+        ),
+        n_rows=len(missing),
+        row_word=context.unit_word() if context.n_units is not None else "cases",
+    )
+
+
+def _modality_missingness(name: str, missing: np.ndarray, label: np.ndarray) -> ModalityMissingness:
+    by_feature = missing.mean(axis=0)
+    worst = int(by_feature.argmax())
+    return ModalityMissingness(
+        modality=name,
+        features=missing.shape[1],
+        complete=int((by_feature == 0).sum()),
+        fraction=float(missing.mean()),
+        worst_feature=str(label[worst]) if by_feature[worst] > 0 else "",
+        worst_fraction=float(by_feature[worst]),
+    )

@@ -1,145 +1,236 @@
-"""Verdicts in words: the literals of each persona with labels, cuts and units of measurement."""
+"""Verdicts as a reader sees them: literals with labels, ranges and units of measurement."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report.labels import format_unit
+from ketadask.report.labels import format_measurement_unit
 from ketadask.report.report_data import ReportData
 
-_WHOLE = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,])")
-_LITERALS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
+if TYPE_CHECKING:
+    import xarray as xr
+
+_LONG_INTEGER = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,])")
+_Row = TypeVar("_Row")
+_LITERAL_COLUMNS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
 
 
 class FeatureLabels:
-    """Label, unit of measurement, family and values of each feature, by its name."""
+    """Label, unit of measurement, modality and values of each feature, by its name."""
 
-    def __init__(self, findings: ReportData) -> None:
-        self._dataset = findings.features
-        self._at: dict[str, int] = {}
-        self._told: dict[str, np.ndarray] = {}
-        if self._dataset is not None:
-            self._at = {str(n): k for k, n in enumerate(self._dataset[nm.FEATURE].values)}
-            about = self._dataset.coords.items()
-            self._told = {str(n): c.values for n, c in about if c.dims == (nm.FEATURE,)}
+    def __init__(self, dataset: xr.Dataset | None) -> None:
+        self._dataset = dataset
+        self._index: dict[str, int] = {}
+        if dataset is not None:
+            self._index = {str(n): k for k, n in enumerate(dataset[nm.FEATURE].values)}
 
-    def told(self, kind: str, name: str) -> str:
-        """Return what the dataset says of a feature, or ''."""
-        if name not in self._at or kind not in self._told:
+    def text(self, coordinate: str, feature: str) -> str:
+        """Return a coordinate of a feature, or ''."""
+        if self._dataset is None or feature not in self._index:
             return ""
-        value = self._told[kind][self._at[name]]
+        if coordinate not in self._dataset.coords:
+            return ""
+        value = self._dataset[coordinate].values[self._index[feature]]
         return "" if pd.isna(value) else str(value)
 
-    def label(self, name: str) -> str:
-        """Return the text a reader sees for a feature."""
-        return self.told("label", name) or name
+    def label(self, feature: str) -> str:
+        """Return the label of a feature, or its name."""
+        return self.text("label", feature) or feature
 
-    def values(self, name: str) -> np.ndarray:
-        """Return (unit,) the values of a feature, empty where they are not known."""
-        if self._dataset is None or name not in self._at:
+    def values(self, feature: str) -> np.ndarray:
+        """Return (unit,) the values of a feature; empty where it is unknown."""
+        if self._dataset is None or feature not in self._index:
             return np.empty(0)
-        return np.asarray(self._dataset["value"].values[:, self._at[name]], float)
+        return np.asarray(self._dataset["value"].values[:, self._index[feature]], float)
 
 
-def ranked(findings: ReportData) -> list[dict[str, Any]]:
-    """Return the verdicts in the order of their rank, each with what a reader sees of it.
+@dataclass(frozen=True)
+class LiteralView:
+    """One literal of a persona: feature and range (None where only the feature is known)."""
 
-    Added are ``names`` of the features, ``variables`` (one dict per literal), ``lines`` (the
-    literals as the study words them), ``spoken`` (the same with labels and units) and ``labels``
-    that say more than the names. ``adds`` is the p of what the persona adds to the findings above
-    it, None where nobody asked that, as of the first; ``where`` says in which of several trials it
-    holds, ``only`` in which single one, '' where there is one trial or nothing to claim: search
-    noise may point the same way in all trials, because the search chose it for that.
+    feature: str
+    label: str
+    modality: str
+    unit: str
+    low: float | None
+    high: float | None
+    text: str
+    range_text: str
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """One row of the verdicts table; columns as in `schema.VERDICTS`."""
+
+    rank: int
+    persona: str
+    polarity: str
+    text: str
+    features: str
+    family_size: int
+    q: float
+    support: int
+    prevalence: float
+    p_adjusted: float
+    p_single_step: float
+    p_incremental: float
+    verdict: str
+    recurrence: float
+    recurrence_low: float
+    recurrence_high: float
+    confirmed_rate: float
+    confirmed_rate_low: float
+    confirmed_rate_high: float
+    p_mean: float
+    p_mean_hits: float
+    p_twice_mean: float
+    p_twice_median: float
+    p_quantile: float
+    d_mean: float
+    d_mean_hits: float
+    d_mean_low: float
+    d_mean_high: float
+    p_full: float
+    d_full: float
+    g_full: float
+    interaction_p_full: float
+    active_mean: float
+    active_low: float
+    active_high: float
+    control_mean: float
+    control_low: float
+    control_high: float
+    benefit_inside: float
+    benefit_outside: float
+    prevalence_train: float
+    prevalence_holdout: float
+    support_train_mean: float
+    support_holdout_mean: float
+
+
+@dataclass(frozen=True)
+class PersonaView(VerdictRow):
+    """A verdict with its literals and, for several trials, the trials that agree with it.
+
+    ``lines`` are the literals with feature names, ``labelled_lines`` with labels and units.
+    ``consistency`` and ``only_trial`` are '' with one trial, and for search noise: the search
+    selects personas that point the same way in all trials.
     """
-    if findings.verdicts is None:
-        return []
-    rows = records(findings.verdicts.sort_values("rank", kind="stable"))
-    known, literals = FeatureLabels(findings), _literals(findings)
-    held = _held(findings)
-    for row in rows:
-        row["names"] = [name for name in str(row["features"]).split(" | ") if name]
-        row["variables"] = [_variable(v, known) for v in _listed(row, literals)]
-        lines = [pretty(v["text"]) for v in row["variables"] if v["text"]]
-        row["lines"] = lines or [pretty(row["text"])]
-        row["spoken"] = [f"{v['label']} {v['cut']}" for v in row["variables"] if v["cut"]] or lines
-        row["spoken"] = row["spoken"] or row["lines"]
-        row["adds"] = _known(row.get("p_beyond"))
-        row["claimed"] = row["verdict"] in (nm.SUPPORTED, nm.SUGGESTIVE)
-        row["where"], row["only"] = held.get(row["rank"], ("", "")) if row["claimed"] else ("", "")
-        row["labels"] = [known.label(n) for n in row["names"] if known.label(n) != n]
-    return rows
+
+    literals: tuple[LiteralView, ...]
+    lines: tuple[str, ...]
+    labelled_lines: tuple[str, ...]
+    labels: tuple[str, ...]
+    consistency: str
+    only_trial: str
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether the verdict is supported or suggestive."""
+        return self.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
+
+    @property
+    def adds_p(self) -> float | None:
+        """The p of what the persona adds to the findings above it; None where not tested."""
+        return None if np.isnan(self.p_incremental) else float(self.p_incremental)
 
 
-def _held(findings: ReportData) -> dict[Any, tuple[str, str]]:
-    """Return in which trials each rank holds; nothing where there is one trial."""
-    if findings.trials is None:
-        return {}
-    rows = records(findings.trials["summaries"])
-    return {row["rank"]: (str(row["where"]), str(row["only"])) for row in rows}
+def rows_as(table: pd.DataFrame, cls: type[_Row]) -> list[_Row]:
+    """Return the rows of a table as values of a dataclass whose fields are columns."""
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    return [cls(**row) for row in table[names].to_dict("records")]  # type: ignore[misc]
 
 
-def _known(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
+def persona_views(data: ReportData) -> tuple[PersonaView, ...]:
+    """Return the verdicts in the order of their rank."""
+    if data.verdicts is None:
+        return ()
+    labels, literals = FeatureLabels(data.features), _literals_by_id(data)
+    consistency: dict[int, tuple[str, str]] = {}
+    if data.trials is not None:
+        columns = data.trials["summaries"][["rank", "consistency", "only_trial"]]
+        consistency = {rank: (words, only) for rank, words, only in columns.to_numpy()}
+    table = data.verdicts.sort_values("rank", kind="stable")
+    ids = table[_LITERAL_COLUMNS].to_numpy()
+    return tuple(
+        _persona_view(row, _literal_rows(row, row_ids, literals), labels, consistency)
+        for row, row_ids in zip(rows_as(table, VerdictRow), ids.tolist(), strict=True)
+    )
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table, each as column: value."""
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+def _persona_view(
+    row: VerdictRow,
+    literal_rows: list[Mapping[str, Any]],
+    labels: FeatureLabels,
+    consistency: Mapping[int, tuple[str, str]],
+) -> PersonaView:
+    literals = tuple(_literal_view(literal, labels) for literal in literal_rows)
+    lines = tuple(_with_signs(v.text) for v in literals if v.text) or (_with_signs(row.text),)
+    labelled = tuple(f"{v.label} {v.range_text}" for v in literals if v.range_text) or lines
+    is_claim = row.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
+    words, only_trial = consistency.get(row.rank, ("", "")) if is_claim else ("", "")
+    features = [name for name in row.features.split(" | ") if name]
+    own_labels = tuple(labels.label(name) for name in features if labels.label(name) != name)
+    return PersonaView(
+        **vars(row),
+        literals=literals,
+        lines=lines,
+        labelled_lines=labelled,
+        labels=own_labels,
+        consistency=words,
+        only_trial=only_trial,
+    )
 
 
-def pretty(text: str) -> str:
-    """Return the text of a literal with the signs of print.
-
-    Examples
-    --------
-    >>> pretty("age <= 30")
-    'age ≤ 30'
-    """
+def _with_signs(text: str) -> str:
     return text.replace("<=", "≤").replace(">=", "≥")
 
 
-def _literals(findings: ReportData) -> dict[int, dict[str, Any]]:
-    """Return the literals by number; none where the verdicts do not point to them."""
-    if findings.literals is None or findings.verdicts is None:
+def _literals_by_id(data: ReportData) -> dict[int, Mapping[str, Any]]:
+    if data.literals is None:
         return {}
-    if _LITERALS[0] not in findings.verdicts:
-        return {}
-    rows = records(findings.literals[["literal", "feature", "low", "high", "text"]])
-    return {row["literal"]: row for row in rows}
+    rows = data.literals[["literal", "feature", "low", "high", "text"]].to_dict("records")
+    return {row["literal"]: {str(k): v for k, v in row.items()} for row in rows}
 
 
-def _listed(row: dict[str, Any], literals: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the literals of a persona, or only its features where the literals are not known."""
-    ids = [row.get(k, -1) for k in _LITERALS]
-    found = [literals[i] for i in ids if i in literals]
-    if found and len(found) == sum(i >= 0 for i in ids):
-        return found
-    return [{"feature": n, "low": None, "high": None, "text": ""} for n in row["names"]]
+def _literal_rows(
+    row: VerdictRow, ids: list[int], literals: Mapping[int, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the literals of a persona, or only its features where the literals are unknown."""
+    ids = [i for i in ids if i >= 0]
+    if ids and all(i in literals for i in ids):
+        return [literals[i] for i in ids]
+    features = [name for name in row.features.split(" | ") if name]
+    return [{"feature": name, "low": None, "high": None, "text": ""} for name in features]
 
 
-def _variable(literal: dict[str, Any], known: FeatureLabels) -> dict[str, Any]:
-    name = str(literal["feature"])
-    unit = format_unit(known.told("measure", name))
-    return {
-        **literal,
-        "feature": name,
-        "label": known.label(name),
-        "family": known.told("family", name),
-        "unit": unit,
-        "cut": "" if literal["low"] is None else _cut(literal, unit),
-    }
+def _literal_view(literal: Mapping[str, Any], labels: FeatureLabels) -> LiteralView:
+    feature = str(literal["feature"])
+    unit = format_measurement_unit(labels.text("measurement_unit", feature))
+    return LiteralView(
+        feature=feature,
+        label=labels.label(feature),
+        modality=labels.text("modality", feature),
+        unit=unit,
+        low=literal["low"],
+        high=literal["high"],
+        text=str(literal["text"]),
+        range_text="" if literal["low"] is None else _range_text(literal, unit),
+    )
 
 
-def _cut(literal: dict[str, Any], unit: str) -> str:
+def _range_text(literal: Mapping[str, Any], unit: str) -> str:
     """Return a literal without the name of its feature, with its unit of measurement."""
     text, name = str(literal["text"]), str(literal["feature"])
     if not text.startswith(f"{name} "):
         signs = ((">", literal["low"]), ("<=", literal["high"]))
         text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
-    text = _WHOLE.sub(lambda found: f"{int(found.group()):,}", text.removeprefix(name))
-    return f"{pretty(text.strip())} {unit}".strip()
+    text = _LONG_INTEGER.sub(lambda match: f"{int(match.group()):,}", text.removeprefix(name))
+    return f"{_with_signs(text.strip())} {unit}".strip()

@@ -1,85 +1,152 @@
-"""Response foretold from brain structure: every cohort side by side, curves, and the regions."""
+"""Response predicted from brain structure: performance by cohort, curves, and the regions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketadask.predict.performance import calibration, decision_curve
-from ketadask.report.canvas import ACCENT, ACTIVE, CONTROL, INK, LINE, MUTED, Drawing, Surface, draw
-from ketadask.report.downloads import as_download
-from ketadask.report.format import fixed, percent, percent_given
-from ketadask.report.labels import Mask, shortened
+from ketadask.predict.performance import auc, calibration_curve, decision_curve
+from ketadask.report.canvas import (
+    ACCENT,
+    ACTIVE,
+    CONTROL,
+    DASHED,
+    INK,
+    LINE,
+    MUTED,
+    Drawing,
+    Surface,
+    draw,
+    set_percent_ticks,
+)
+from ketadask.report.context import ReportContext
+from ketadask.report.downloads import Download, as_download
+from ketadask.report.format import format_fixed, format_percent, format_setting_percent
+from ketadask.report.labels import Mask, shorten
+from ketadask.report.personas import rows_as
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_REGIONS = 20
+MAX_REGIONS = 20
 _COLOURS = (ACTIVE, CONTROL, ACCENT, INK, MUTED)
 _STYLES = ("-", (0, (5, 3)), (0, (2, 2)), (0, (7, 2, 2, 2)), "-")
+Performance = Mapping[str, float]  # as `ketadask.predict.performance.performance` returns it
 
 
-def prediction_view(part: Mapping[str, Any] | None, mask: Mask) -> dict[str, Any] | None:
-    """Return what the section shows; ``part`` holds summary, cases and weights."""
+@dataclass(frozen=True)
+class RegionWeight:
+    """Weight of one region: mean, mean over its spread, fraction of models with the same sign."""
+
+    label: str
+    weight: float
+    ratio: float
+    consistency: float
+
+
+@dataclass(frozen=True)
+class PredictionView:
+    """Response predicted from brain structure.
+
+    ``locked_classifier`` differs from ``classifier`` where the latter cannot be locked; ``p`` are
+    permutation p-values by measure, empty without permutations.
+    """
+
+    classifier: str
+    locked_classifier: str
+    cv: str
+    folds: str
+    n_regions: int
+    covariates: tuple[str, ...]
+    permutations: int
+    p: Mapping[str, float]
+    cohorts: Mapping[str, Performance]
+    discovery: Performance
+    other_classifiers: Mapping[str, Performance]
+    notes: tuple[str, ...]
+    figures: Mapping[str, Drawing]
+    regions: tuple[RegionWeight, ...]
+    download: Download | None
+
+
+def prediction_view(context: ReportContext) -> PredictionView | None:
+    """Return the section, or None where the study predicts nothing."""
+    part, mask = context.data.prediction, context.mask
     if part is None or not part["summary"].get("cohorts"):
         return None
     summary, cases, weights = part["summary"], part["cases"], part["weights"]
-    cohorts = {mask(name): summary["cohorts"][name] for name in summary["order"]}
-    learnt = cases[cases["cohort"] == summary["order"][0]]
-    probability, label = learnt["probability"].to_numpy(), learnt["label"].to_numpy()
-    return {
-        "summary": summary,
-        "cohorts": list(cohorts.items()),
-        "discovery": summary["cohorts"][summary["order"][0]],
-        "baselines": list(summary.get("baselines", {}).items()),
-        "notes": [mask(note) for note in summary.get("notes", ())],
-        "accuracy": _accuracy_figure(cohorts),
-        "roc": _roc_figure(cases, mask),
-        "calibration": _calibration_figure(calibration(probability, label)),
-        "benefit": _benefit_figure(decision_curve(probability, label)),
-        "weights": _weights_figure(weights) if len(weights) else None,
-        "regions": weights.head(MOST_REGIONS).to_dict("records"),
-        "download": as_download(weights, "weights.csv") if len(weights) else None,
-    }
-
-
-def _accuracy_figure(cohorts: Mapping[str, Mapping[str, float]]) -> Drawing:
-    told = [
-        f"{name}: {percent(m['bac'])} ({percent(m['bac_low'])} to {percent(m['bac_high'])})"
-        for name, m in cohorts.items()
-    ]
-    height = 70 + 34 * len(cohorts)
-    return draw(
-        "accuracy",
-        "Balanced accuracy. " + "; ".join(told),
-        (height, height),
-        lambda s: _accuracy(s, cohorts, told),
+    names = summary["order"]
+    cohorts = {mask(name): summary["cohorts"][name] for name in names}
+    return PredictionView(
+        classifier=summary["classifier"],
+        locked_classifier=summary.get("locked", summary)["classifier"],
+        cv=summary["cv"],
+        folds=summary["folds"],
+        n_regions=summary["regions"],
+        covariates=tuple(summary["covariates"]),
+        permutations=summary["permutations"],
+        p=summary["p"] or {},
+        cohorts=cohorts,
+        discovery=summary["cohorts"][names[0]],
+        other_classifiers=summary.get("other_classifiers", {}),
+        notes=tuple(mask(note) for note in summary.get("notes", ())),
+        figures=_figures(cohorts, cases, weights, names[0], mask),
+        regions=tuple(rows_as(weights.head(MAX_REGIONS), RegionWeight)) if len(weights) else (),
+        download=as_download(weights, "weights.csv") if len(weights) else None,
     )
 
 
-def _accuracy(
-    surface: Surface, cohorts: Mapping[str, Mapping[str, float]], told: list[str]
-) -> None:
-    axes = surface.axes(110 if surface.narrow else 150, 46, 18, 10)
-    axes.axvline(0.5, color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
-    for k, m in enumerate(cohorts.values()):
-        axes.plot([m["bac_low"], m["bac_high"]], [k, k], color=ACTIVE, linewidth=2)
-        (dot,) = axes.plot([m["bac"]], [k], "o", color=ACTIVE, markersize=7)
-        surface.tell(dot, told[k])
-    names = [shortened(name, 16 if surface.narrow else 22) for name in cohorts]
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xlabel="balanced accuracy, 95 % interval")
-    _percent_ticks(axes.xaxis)
+def _figures(
+    cohorts: Mapping[str, Performance],
+    cases: pd.DataFrame,
+    weights: pd.DataFrame,
+    discovery: str,
+    mask: Mask,
+) -> dict[str, Drawing]:
+    own = cases[cases["cohort"] == discovery]
+    probability, label = own["probability"].to_numpy(), own["label"].to_numpy()
+    figures = {
+        "accuracy": _accuracy_figure(cohorts),
+        "roc": _roc_figure(cases, mask),
+        "calibration": _calibration_figure(calibration_curve(probability, label)),
+        "net_benefit": _net_benefit_figure(decision_curve(probability, label)),
+    }
+    return figures | ({"weights": _weights_figure(weights)} if len(weights) else {})
 
 
-def roc(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return false and true positive rate as the threshold falls; ties move both at once.
+def _accuracy_figure(cohorts: Mapping[str, Performance]) -> Drawing:
+    texts = [
+        f"{name}: {format_percent(m['bac'])} "
+        f"({format_percent(m['bac_low'])} to {format_percent(m['bac_high'])})"
+        for name, m in cohorts.items()
+    ]
+
+    def paint(surface: Surface) -> None:
+        axes = surface.axes(110 if surface.narrow else 150, 46, 18, 10)
+        axes.axvline(0.5, color=LINE, linewidth=1.2, linestyle=DASHED)
+        for y, (m, text) in enumerate(zip(cohorts.values(), texts, strict=True)):
+            axes.plot([m["bac_low"], m["bac_high"]], [y, y], color=ACTIVE, linewidth=2)
+            (dot,) = axes.plot([m["bac"]], [y], "o", color=ACTIVE, markersize=7)
+            surface.add_title(dot, text)
+        names = [shorten(name, 16 if surface.narrow else 22) for name in cohorts]
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6))
+        axes.set(xlabel="balanced accuracy, 95 % interval")
+        set_percent_ticks(axes.xaxis)
+
+    height = 70 + 34 * len(cohorts)
+    return draw("accuracy", "Balanced accuracy. " + "; ".join(texts), (height, height), paint)
+
+
+def roc_curve(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return false and true positive rates for falling thresholds; ties change both at once.
 
     Examples
     --------
-    >>> false, true = roc(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1]))
+    >>> false, true = roc_curve(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1]))
     >>> false.tolist(), true.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
@@ -93,101 +160,94 @@ def roc(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _roc_figure(cases: pd.DataFrame, mask: Mask) -> Drawing:
-    from ketadask.predict.performance import auc
-
-    curves, told = [], []
+    curves, texts = [], []
     for name, table in cases.groupby("cohort", sort=False):
         score, label = table["decision"].to_numpy(), table["label"].to_numpy()
-        curves.append(roc(score, label))
-        told.append(f"{mask(name)}: AUC {fixed(auc(score, label))}")
-    return draw("roc", "ROC. " + "; ".join(told), (360, 330), lambda s: _roc(s, curves, told))
+        curves.append(roc_curve(score, label))
+        texts.append(f"{mask(name)}: AUC {format_fixed(auc(score, label))}")
 
+    def paint(surface: Surface) -> None:
+        narrow = surface.narrow
+        axes = surface.axes(64, 48, 18 if narrow else 320, 12)
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, linestyle=DASHED)
+        for k, (false, true) in enumerate(curves):
+            colour, style = _COLOURS[k % len(_COLOURS)], _STYLES[k % len(_STYLES)]
+            (line,) = axes.plot(false, true, color=colour, linewidth=1.8, linestyle=style)
+            surface.add_title(line, texts[k])
+            xy = (0.98, 0.04 + 0.075 * (len(texts) - 1 - k)) if narrow else (1.04, 0.9 - 0.1 * k)
+            side = "right" if narrow else "left"
+            surface.annotate(axes, texts[k], xy, (0, 0), ha=side, color=colour)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="1 − specificity", ylabel="sensitivity")
+        set_percent_ticks(axes.xaxis, axes.yaxis)
 
-def _roc(surface: Surface, curves: list[tuple[np.ndarray, np.ndarray]], told: list[str]) -> None:
-    right = 18 if surface.narrow else 320
-    axes = surface.axes(64, 48, right, 12)
-    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
-    for k, (false, true) in enumerate(curves):
-        colour, style = _COLOURS[k % len(_COLOURS)], _STYLES[k % len(_STYLES)]
-        (line,) = axes.plot(false, true, color=colour, linewidth=1.8, linestyle=style)
-        surface.tell(line, told[k])
-        place = (
-            (0.98, 0.04 + 0.075 * (len(told) - 1 - k)) if surface.narrow else (1.04, 0.9 - 0.1 * k)
-        )
-        surface.note(
-            axes, told[k], place, (0, 0), ha="right" if surface.narrow else "left", color=colour
-        )
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="1 − specificity", ylabel="sensitivity")
-    _percent_ticks(axes.xaxis, axes.yaxis)
+    return draw("roc", "ROC. " + "; ".join(texts), (360, 330), paint)
 
 
 def _calibration_figure(table: pd.DataFrame) -> Drawing:
-    told = [
-        f"foretold {percent(r.foretold)}, seen {percent(r.seen)} of {r.n}"
-        for r in table.itertuples()
+    rows = table.to_dict("records")
+    texts = [
+        f"predicted {format_percent(row['predicted'])}, "
+        f"observed {format_percent(row['observed'])} of {row['n']}"
+        for row in rows
     ]
-    return draw("calibration", "Calibration. " + "; ".join(told), (300, 300),
-                lambda s: _calibration(s, table, told))  # fmt: skip
+
+    def paint(surface: Surface) -> None:
+        axes = surface.axes(64, 48, 24, 12)
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, linestyle=DASHED)
+        for row, text in zip(rows, texts, strict=True):
+            x, ends = row["predicted"], [row["observed_low"], row["observed_high"]]
+            axes.plot([x, x], ends, color=ACTIVE, linewidth=1.6)
+            (dot,) = axes.plot([x], [row["observed"]], "o", color=ACTIVE, markersize=6)
+            surface.add_title(dot, text)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01))
+        axes.set(xlabel="predicted response rate", ylabel="observed response rate")
+        set_percent_ticks(axes.xaxis, axes.yaxis)
+
+    return draw("calibration", "Calibration. " + "; ".join(texts), (300, 300), paint)
 
 
-def _calibration(surface: Surface, table: pd.DataFrame, told: list[str]) -> None:
-    axes = surface.axes(64, 48, 24, 12)
-    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, linestyle=(0, (4, 3)))
-    for row, text in zip(table.itertuples(), told, strict=True):
-        axes.plot([row.foretold] * 2, [row.seen_low, row.seen_high], color=ACTIVE, linewidth=1.6)
-        (dot,) = axes.plot([row.foretold], [row.seen], "o", color=ACTIVE, markersize=6)
-        surface.tell(dot, text)
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="response foretold", ylabel="response seen")
-    _percent_ticks(axes.xaxis, axes.yaxis)
-
-
-def _benefit_figure(table: pd.DataFrame) -> Drawing:
+def _net_benefit_figure(table: pd.DataFrame) -> Drawing:
     best = table.loc[table["model"].idxmax()]
     alt = (
-        f"Net benefit at thresholds from {percent_given(table['threshold'].min())} to "
-        f"{percent_given(table['threshold'].max())}; largest {fixed(best['model'], 3)}"
+        f"Net benefit at thresholds from {format_setting_percent(table['threshold'].min())} to "
+        f"{format_setting_percent(table['threshold'].max())}; "
+        f"largest {format_fixed(best['model'], 3)}"
     )
-    return draw("net-benefit", alt, (280, 280), lambda s: _benefit(s, table))
 
+    def paint(surface: Surface) -> None:
+        axes = surface.axes(64, 48, 24, 30)
+        top = max(0.05, float(table[["model", "treat_all"]].to_numpy().max()))
+        x = table["threshold"]
+        axes.axhline(0, color=LINE, linewidth=1.2)
+        axes.plot(x, table["treat_all"], color=CONTROL, linewidth=1.6, linestyle=(0, (5, 3)))
+        axes.plot(x, table["model"], color=ACTIVE, linewidth=2)
+        axes.set(xlim=(0, 1), ylim=(-0.5 * top, 1.15 * top))
+        axes.set(xlabel="threshold probability", ylabel="net benefit")
+        set_percent_ticks(axes.xaxis)
+        surface.legend([("model", "o", ACTIVE, ACTIVE), ("treat all", "o", CONTROL, CONTROL)])
 
-def _benefit(surface: Surface, table: pd.DataFrame) -> None:
-    axes = surface.axes(64, 48, 24, 30)
-    top = max(0.05, float(table[["model", "everybody"]].to_numpy().max()))
-    x = table["threshold"]
-    axes.axhline(0, color=LINE, linewidth=1.2)
-    axes.plot(x, table["everybody"], color=CONTROL, linewidth=1.6, linestyle=(0, (5, 3)))
-    axes.plot(x, table["model"], color=ACTIVE, linewidth=2)
-    axes.set(xlim=(0, 1), ylim=(-0.5 * top, 1.15 * top))
-    axes.set(xlabel="threshold probability", ylabel="net benefit")
-    _percent_ticks(axes.xaxis)
-    surface.legend([("model", "o", ACTIVE, ACTIVE), ("everybody", "o", CONTROL, CONTROL)])
+    return draw("net-benefit", alt, (280, 280), paint)
 
 
 def _weights_figure(weights: pd.DataFrame) -> Drawing:
-    table = weights.head(MOST_REGIONS)
-    told = [f"{r.label}: {fixed(r.ratio)}" for r in table.itertuples()]
-    height = 60 + 22 * len(table)
-    return draw("weights", "Cross-validation ratio of the regions. " + "; ".join(told[:5]),
-                (height, height), lambda s: _weights(s, table, told))  # fmt: skip
+    rows = rows_as(weights.head(MAX_REGIONS), RegionWeight)
+    texts = [f"{row.label}: {format_fixed(row.ratio)}" for row in rows]
 
+    def paint(surface: Surface) -> None:
+        axes = surface.axes(160 if surface.narrow else 260, 46, 18, 8)
+        ratio = np.array([row.ratio for row in rows])
+        axes.axvline(0, color=LINE, linewidth=1.2)
+        colours = [ACTIVE if r >= 0 else CONTROL for r in ratio]
+        bars = axes.barh(np.arange(len(ratio)), ratio, color=colours, height=0.62)
+        for bar, text in zip(bars, texts, strict=True):
+            surface.add_title(bar, text)
+        names = [shorten(row.label, 24 if surface.narrow else 38) for row in rows]
+        axes.set_yticks(range(len(names)), names)
+        limit = 1.1 * max(np.abs(ratio).max(), 0.1)
+        axes.set(xlim=(-limit, limit), ylim=(len(names) - 0.4, -0.6))
+        direction = "" if surface.narrow else " (right: larger volumes predict response)"
+        axes.set(xlabel=f"cross-validation ratio{direction}")
 
-def _weights(surface: Surface, table: pd.DataFrame, told: list[str]) -> None:
-    axes = surface.axes(160 if surface.narrow else 260, 46, 18, 8)
-    ratio = table["ratio"].to_numpy()
-    axes.axvline(0, color=LINE, linewidth=1.2)
-    colours = [ACTIVE if r >= 0 else CONTROL for r in ratio]
-    for bar, text in zip(
-        axes.barh(np.arange(len(ratio)), ratio, color=colours, height=0.62), told, strict=True
-    ):
-        surface.tell(bar, text)
-    names = [shortened(str(name), 24 if surface.narrow else 38) for name in table["label"]]
-    axes.set_yticks(range(len(names)), names)
-    reach = 1.1 * max(np.abs(ratio).max(), 0.1)
-    axes.set(xlim=(-reach, reach), ylim=(len(names) - 0.4, -0.6))
-    axes.set(xlabel="cross-validation ratio" if surface.narrow else
-             "cross-validation ratio (right: larger volumes speak for response)")  # fmt: skip
-
-
-def _percent_ticks(*several: Any) -> None:
-    for axis in several:
-        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    height = 60 + 22 * len(rows)
+    alt = "Cross-validation ratio of the regions. " + "; ".join(texts[:5])
+    return draw("weights", alt, (height, height), paint)

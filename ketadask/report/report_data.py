@@ -1,8 +1,7 @@
-"""What a report is made of: the results of a study, whichever of them exist already."""
+"""Results of a study that a report may contain."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
+from ketadask.schema.tables import EXCLUSIONS, VERDICTS
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 
-# Files of a person in BIDS and in FreeSurfer's folder, who may have no part in the study.
-_FILE_OF = re.compile(r"(?:^|[/ ])(sub-[A-Za-z0-9]+)(?=[/_])|freesurfer/([^/]+)/stats/")
+# Files of participants in BIDS and FreeSurfer folders, who may not be part of the study.
+_PARTICIPANT_FILE = re.compile(r"(?:^|[/ ])(sub-[A-Za-z0-9]+)(?=[/_])|freesurfer/([^/]+)/stats/")
+_COLUMNS: dict[str, Sequence[str]] = {
+    "literals": ["literal", "feature", "low", "high", "text"],
+    "verdicts": list(VERDICTS.columns),
+    "nulls": ["relabelling", "polarity", "q"],
+    "stability": ["feature", "frequency"],
+    "exclusions": list(EXCLUSIONS.columns),
+    "courses": ["participant", "period", "arm", "day", "score"],
+}
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """Everything a report may show; what a study has not reached yet is None or empty.
+    """Everything a report may contain; results that do not exist yet are None or empty.
 
     Parameters
     ----------
@@ -35,21 +43,20 @@ class ReportData:
     nulls
         One row per relabelled trial and polarity: relabelling, polarity, q (the largest Q).
     stability
-        One row per feature and polarity: feature, frequency (share of splits that selected
+        One row per feature and polarity: feature, frequency (fraction of splits that selected
         it), and optionally polarity, low and high (interval of the frequency).
     summary, provenance, settings
-        The headline numbers, where the results come from, what was asked; nested dicts of
-        plain values. Keys the report has no words for are listed as they are.
+        Headline numbers, origin of the results, study settings; nested dicts of plain values.
     exclusions
-        Table that keeps `schema.EXCLUSIONS`; None reads the list of the units or the cohort.
+        Table that keeps `schema.EXCLUSIONS`.
     courses
         One row per case and day: participant, period, arm, day, score (the outcome scale).
     explained, enrichment
         A table, or a dict of numbers and tables.
     stages
-        How far an unfinished study is: stage, unit, present and total of each.
+        Progress of an unfinished study: stage, unit, present and total.
     trials
-        Where there are several: tables ``trials``, ``summaries`` and ``left_out`` that keep the
+        For several trials: tables ``trials``, ``summaries`` and ``left_out`` that keep the
         contracts of these names.
     prediction
         summary, cases and weights of a predictor of response from brain structure.
@@ -58,7 +65,7 @@ class ReportData:
 
     Examples
     --------
-    >>> Findings("A study that has only begun").missing[:2]
+    >>> ReportData("An unfinished study").missing[:2]
     ('cohort', 'units')
     """
 
@@ -82,73 +89,40 @@ class ReportData:
     trials: Mapping[str, pd.DataFrame] | None = None
 
     def __post_init__(self) -> None:
-        for name, needed in _NEEDED.items():
+        for name, columns in _COLUMNS.items():
             table = getattr(self, name)
-            lacking = [] if table is None else [c for c in needed if c not in table.columns]
-            if lacking:
+            absent = [] if table is None else [c for c in columns if c not in table.columns]
+            if absent:
                 raise InputError(
                     f"the {name} table of a report lacks columns",
-                    value=lacking,
-                    remedy="give the table as the study wrote it",
+                    value=absent,
+                    remedy="pass the table of a study unchanged",
                 )
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Names of the parts that are not there."""
-        return tuple(n for n in _PARTS if getattr(self, n) is None or len(getattr(self, n)) == 0)
+        """Names of the main results that are not available."""
+        return tuple(n for n in _RESULTS if getattr(self, n) is None or len(getattr(self, n)) == 0)
 
     @property
     def features(self) -> xr.Dataset | None:
-        """The dataset whose features were searched: the units, or else the cohort."""
+        """The dataset with the features: the units, or else the cohort."""
         return self.units if self.units is not None else self.cohort
 
-    def excluded(self) -> pd.DataFrame | None:
-        """The exclusions: their own table, or the list of the units, or that of the cohort."""
-        if self.exclusions is not None:
-            return self.exclusions
-        for dataset in (self.units, self.cohort):
-            listed = None if dataset is None else dataset.attrs.get("exclusions")
-            if listed is not None:
-                import pandas as pd
-
-                rows = json.loads(listed) if isinstance(listed, str) else listed
-                return pd.DataFrame(rows, columns=_NEEDED["exclusions"])
-        return None
-
     def participants(self) -> frozenset[str]:
-        """Every participant identifier known to the findings."""
-        known: set[str] = set()
+        """Return every participant identifier in the results."""
+        identifiers: set[str] = set()
         for dataset in (self.cohort, self.units):
             if dataset is not None and nm.PARTICIPANT in dataset.coords:
-                known.update(map(str, dataset[nm.PARTICIPANT].values))
-        excluded = self.excluded()
-        if excluded is not None:
-            known.update(map(str, excluded["participant"]))
+                identifiers.update(map(str, dataset[nm.PARTICIPANT].values))
+        if self.exclusions is not None:
+            identifiers.update(map(str, self.exclusions[nm.PARTICIPANT]))
         for table in (self.recordings or {}).values():
-            known.update(map(str, table.get(nm.PARTICIPANT, ())))
+            identifiers.update(map(str, table.get(nm.PARTICIPANT, ())))
         for file in self.provenance.get("inputs") or ():
-            known.update(who for pair in _FILE_OF.findall(str(file)) for who in pair if who)
-        return frozenset(known)
+            for pair in _PARTICIPANT_FILE.findall(str(file)):
+                identifiers.update(name for name in pair if name)
+        return frozenset(identifiers)
 
 
-_PARTS = (
-    "cohort",
-    "units",
-    "literals",
-    "verdicts",
-    "nulls",
-    "stability",
-    "summary",
-    "provenance",
-    "settings",
-    "explained",
-    "enrichment",
-)
-_NEEDED = {
-    "literals": ["literal", "feature", "low", "high", "text"],
-    "verdicts": ["rank", "persona", "text", "features", "verdict", "p_adjusted"],
-    "nulls": ["relabelling", "polarity", "q"],
-    "stability": ["feature", "frequency"],
-    "exclusions": ["participant", "period", "reason"],
-    "courses": ["participant", "period", "arm", "day", "score"],
-}
+_RESULTS = ("cohort", "units", "literals", "verdicts", "nulls", "stability")

@@ -1,177 +1,275 @@
-"""The section on several trials: forest plots, and what is found without a trial inside it."""
+"""The section on several trials: forest plots, and personas tested in trials left out."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ketadask import names as nm
 from ketadask.inference.trial_effects import AMONG
 from ketadask.report.canvas import ACTIVE, INK, LINE, MUTED, PAPER, Drawing, Surface, draw
-from ketadask.report.cards import LEAST_ROWS, foremost
-from ketadask.report.downloads import as_download
-from ketadask.report.format import fixed, lookup, percent
-from ketadask.report.labels import POLARITY_WORDS, Endpoint, endpoint, shortened, unit_word
-from ketadask.report.personas import ranked, records
-from ketadask.report.report_data import ReportData
-from ketadask.sources.names_order import natural
+from ketadask.report.cards import MIN_ROWS, leading
+from ketadask.report.context import ReportContext
+from ketadask.report.downloads import Download, as_download
+from ketadask.report.facts import LeftOutFacts
+from ketadask.report.format import format_fixed, format_percent
+from ketadask.report.labels import Endpoint, shorten
+from ketadask.report.personas import PersonaView, rows_as
+from ketadask.sources.names_order import natural_key
 
-_ROW, _TOP, _BOTTOM = 25, 34, 50
-_LARGEST, _SMALLEST = 11.0, 3.5
-_Row = dict[str, Any]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_HEIGHT, _TOP, _BOTTOM = 25, 34, 50
+_MAX_MARKER, _MIN_MARKER = 11.0, 3.5
 
 
-def across_view(findings: ReportData) -> dict[str, Any] | None:
-    """Return what the section shows, or None where the study has one trial."""
-    tables = findings.trials
+@dataclass(frozen=True)
+class ForestRow:
+    """Effect of a persona in one trial; columns as in `schema.TRIALS`."""
+
+    rank: int
+    trial: str
+    n: int
+    inside: int
+    effect: float
+    se: float
+    low: float
+    high: float
+    weight: float
+    rank_without: int
+
+    @property
+    def is_rediscovered(self) -> bool:
+        """Whether the search without this trial lists the persona among its first ones."""
+        return 1 <= self.rank_without <= AMONG
+
+
+@dataclass(frozen=True)
+class ForestSummary:
+    """Effect of a persona over all trials; columns as in `schema.SUMMARIES`."""
+
+    rank: int
+    n_estimated: int
+    effect: float
+    low: float
+    high: float
+    prediction_low: float
+    prediction_high: float
+    i2: float
+    n_agreeing: int
+    n_excluding_zero: int
+    n_rediscovered: int
+    consistency: str
+    only_trial: str
+
+
+@dataclass(frozen=True)
+class LeftOutRow:
+    """The best persona found without a trial, tested in it; columns as in `schema.LEFT_OUT`."""
+
+    trial: str
+    polarity: str
+    text: str
+    n: int
+    inside: int
+    effect: float
+    low: float
+    high: float
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class ForestView:
+    """The forest plot of one persona."""
+
+    persona: PersonaView
+    summary: ForestSummary
+    trials: tuple[ForestRow, ...]
+    figure: Drawing
+
+
+@dataclass(frozen=True)
+class AcrossView:
+    """All personas over all trials."""
+
+    n_trials: int
+    rows: tuple[tuple[PersonaView, ForestSummary], ...]
+    n_open: int
+    forests: tuple[ForestView, ...]
+    max_rank: int
+    left_out: dict[str, tuple[LeftOutFacts | None, tuple[LeftOutRow, ...]]]
+    downloads: tuple[Download, ...]
+
+
+def across_view(context: ReportContext) -> AcrossView | None:
+    """Return the section, or None where the study has one trial."""
+    tables = context.data.trials
     if tables is None or len(tables["trials"]) == 0:
         return None
-    each = _by_rank(tables["trials"])
-    told = {row["rank"]: row for row in records(tables["summaries"])}
-    rows = [row | {"told": told[row["rank"]]} for row in ranked(findings) if row["rank"] in told]
-    unit = endpoint(findings)
-    shown = [
-        row | {"figure": _forest(row, each[row["rank"]], unit), "trials": each[row["rank"]]}
-        for row in foremost(rows)
-    ]
-    numbers = lookup(findings.summary, "trials.left_out", {})
-    first = sorted(records(tables["left_out"]), key=lambda r: natural(str(r["trial"])))
-    return {
-        "count": len(each[rows[0]["rank"]]) if rows else 0,
-        "rows": rows,
-        "folded": max(len(shown), LEAST_ROWS),
-        "shown": shown,
-        "word": unit_word(findings, 2),
-        "per": unit.per,
-        "places": unit.places,
-        "among": AMONG,
-        "left_out": [
-            {
-                "words": words,
-                "told": numbers.get(p),
-                "rows": [r for r in first if r["polarity"] == p],
-            }
-            for p, words in POLARITY_WORDS.items()
-            if any(r["polarity"] == p for r in first)
-        ],
-        "downloads": [
+    trials = _by_rank(tables["trials"])
+    summaries = {row.rank: row for row in rows_as(tables["summaries"], ForestSummary)}
+    personas = tuple(row for row in context.personas if row.rank in summaries)
+    forests = tuple(
+        ForestView(
+            row,
+            summaries[row.rank],
+            trials[row.rank],
+            _forest_figure(row, summaries[row.rank], trials[row.rank], context.endpoint),
+        )
+        for row in leading(personas)
+    )
+    left_out = sorted(rows_as(tables["left_out"], LeftOutRow), key=lambda r: natural_key(r.trial))
+    return AcrossView(
+        n_trials=len(trials[personas[0].rank]) if personas else 0,
+        rows=tuple((row, summaries[row.rank]) for row in personas),
+        n_open=max(len(forests), MIN_ROWS),
+        forests=forests,
+        max_rank=AMONG,
+        left_out={
+            polarity: (context.summary.left_out.get(polarity), rows)
+            for polarity in nm.POLARITIES
+            if (rows := tuple(r for r in left_out if r.polarity == polarity))
+        },
+        downloads=tuple(
             as_download(tables[name], f"{name}.csv") for name in ("trials", "summaries", "left_out")
-        ],
-    }
+        ),
+    )
 
 
-def _by_rank(trials: pd.DataFrame) -> dict[int, list[_Row]]:
-    """Return the rows of each persona, trials in the order a reader expects."""
-    return {
-        int(str(rank)): sorted(records(mine), key=lambda row: natural(str(row["trial"])))
-        for rank, mine in trials.groupby("rank", sort=True)
-    }
+def _by_rank(table: pd.DataFrame) -> dict[int, tuple[ForestRow, ...]]:
+    """Return the trials of each persona, in natural order of their names."""
+    groups: dict[int, list[ForestRow]] = {}
+    for row in sorted(rows_as(table, ForestRow), key=lambda r: natural_key(r.trial)):
+        groups.setdefault(row.rank, []).append(row)
+    return {rank: tuple(rows) for rank, rows in groups.items()}
 
 
-def _forest(row: _Row, trials: list[_Row], unit: Endpoint) -> Drawing:
-    """Draw the effect of one persona in each trial, the mean, and a further trial's."""
-    told = row["told"]
+def _forest_figure(
+    persona: PersonaView, summary: ForestSummary, trials: tuple[ForestRow, ...], endpoint: Endpoint
+) -> Drawing:
+    """Draw the effect of one persona in each trial, the mean and the prediction interval."""
     lines = [
-        f"{t['trial']} {_spoken(t, unit)}" if np.isfinite(t["se"]) else f"{t['trial']} not known"
-        for t in trials
+        f"{row.trial} {_effect_text(row, endpoint)}"
+        if np.isfinite(row.se)
+        else f"{row.trial} not estimated"
+        for row in trials
     ]
-    alt = f"Persona {row['rank']}, benefit inside minus outside: " + "; ".join(lines)
-    alt += f"; mean {_spoken(told, unit)}" if np.isfinite(told["low"]) else ""
-    if np.isfinite(told["predicted_low"]):
-        alt += f"; a further trial {_range(told, unit, 'predicted_')}"
-    height = _TOP + _BOTTOM + _ROW * (len(trials) + 2)
-    name = f"forest-{row['rank']}"
-    return draw(name, alt, (height, height), lambda s: _paint(s, trials, told, unit))
+    if np.isfinite(summary.low):
+        lines.append(f"mean {_effect_text(summary, endpoint)}")
+    if np.isfinite(summary.prediction_low):
+        lines.append(f"prediction for a new trial {_prediction_text(summary, endpoint)}")
+    alt = f"Persona {persona.rank}, benefit inside minus outside: " + "; ".join(lines)
+    height = _TOP + _BOTTOM + _ROW_HEIGHT * (len(trials) + 2)
+    return draw(
+        f"forest-{persona.rank}",
+        alt,
+        (height, height),
+        lambda s: _paint_forest(s, trials, summary, endpoint),
+    )
 
 
-def _spoken(row: _Row, unit: Endpoint) -> str:
-    return f"{fixed(row['effect'], unit.places)} ({_range(row, unit)})"
+def _effect_text(row: ForestRow | ForestSummary, endpoint: Endpoint) -> str:
+    effect, low, high = (format_fixed(x, endpoint.places) for x in (row.effect, row.low, row.high))
+    return f"{effect} ({low} to {high})"
 
 
-def _range(row: _Row, unit: Endpoint, which: str = "") -> str:
-    return f"{fixed(row[which + 'low'], unit.places)} to {fixed(row[which + 'high'], unit.places)}"
+def _prediction_text(summary: ForestSummary, endpoint: Endpoint) -> str:
+    ends = (summary.prediction_low, summary.prediction_high)
+    return " to ".join(format_fixed(end, endpoint.places) for end in ends)
 
 
-def _paint(surface: Surface, trials: list[_Row], told: _Row, unit: Endpoint) -> None:
+def _paint_forest(
+    surface: Surface, trials: tuple[ForestRow, ...], summary: ForestSummary, endpoint: Endpoint
+) -> None:
     narrow, count = surface.narrow, len(trials)
     axes = surface.axes(92 if narrow else 130, _BOTTOM, 14 if narrow else 170, _TOP)
-    low, high = _limits(trials, told)
+    low, high = _limits(trials, summary)
     axes.set(xlim=(low, high), ylim=(count + 1.5, -0.7))
     axes.axvline(0, color=LINE, linewidth=1.2)
-    if np.isfinite(told["low"]):
-        axes.plot([told["effect"]] * 2, [-0.5, count], color=LINE, linestyle=(0, (2, 3)))
-    heaviest = max((t["weight"] for t in trials), default=0.0) or 1.0
-    for at, row in enumerate(trials):
-        if not np.isfinite(row["se"]):
-            surface.note(axes, "too few to tell", (max(low, 0.0), at), (6, 0), color=MUTED)
-            continue
-        _whisker(surface, axes, row, at, (low, high))
-        size = _SMALLEST + (_LARGEST - _SMALLEST) * np.sqrt(row["weight"] / heaviest)
-        found = 1 <= row["found_rank"] <= AMONG
-        (square,) = axes.plot(
-            [row["effect"]], [at], "s", markersize=size, markeredgewidth=1.8, zorder=3,
-            markeredgecolor=ACTIVE, markerfacecolor=ACTIVE if found else PAPER,
-        )  # fmt: skip
-        surface.tell(
-            square,
-            f"{row['trial']}: {_spoken(row, unit)}, {row['inside']} of {row['n']} inside, "
-            f"weight {percent(row['weight'])}"
-            + (", found without this trial" if found else ", not found without this trial"),
-        )
-        _beside(surface, axes, _spoken(row, unit), high, at)
-    labels = [shortened(str(t["trial"]), 13 if narrow else 18) for t in trials]
-    _sums(surface, axes, told, unit, count, high)
-    axes.set_yticks(range(count + 2), [*labels, "all trials", "a further trial"])
+    if np.isfinite(summary.low):
+        axes.plot([summary.effect] * 2, [-0.5, count], color=LINE, linestyle=(0, (2, 3)))
+    max_weight = max((row.weight for row in trials), default=0.0) or 1.0
+    for y, row in enumerate(trials):
+        if np.isfinite(row.se):
+            _paint_trial(surface, axes, row, y, endpoint, max_weight)
+        else:
+            surface.annotate(axes, "not estimated", (max(low, 0.0), y), (6, 0), color=MUTED)
+    _paint_summary(surface, axes, summary, endpoint, count)
+    labels = [shorten(row.trial, 13 if narrow else 18) for row in trials]
+    axes.set_yticks(range(count + 2), [*labels, "all trials", "new trial"])
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11.5 if narrow else 12.5)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("benefit inside minus outside" + ("" if narrow else f", {unit.per}"))
+    axes.set_xlabel("benefit inside minus outside" + ("" if narrow else f", {endpoint.unit}"))
     surface.legend(
         [("found without it", "s", ACTIVE, ACTIVE), ("only with it", "s", ACTIVE, PAPER)]
     )
 
 
-def _sums(surface: Surface, axes: Any, told: _Row, unit: Endpoint, count: int, high: float) -> None:
-    """The diamond of the mean, and the bar of a further trial."""
-    if np.isfinite(told["low"]):
-        x = [told["low"], told["effect"], told["high"], told["effect"]]
-        (diamond,) = axes.fill(x, [count, count - 0.32, count, count + 0.32], color=INK, zorder=3)
-        surface.tell(diamond, f"mean of {told['measured']} trials: {_spoken(told, unit)}")
-        _beside(surface, axes, _spoken(told, unit), high, count)
-    if not np.isfinite(told["predicted_low"]):
-        surface.note(axes, "needs three trials", (0, count + 1), (6, 0), color=MUTED)
+def _paint_trial(
+    surface: Surface, axes: Axes, row: ForestRow, y: int, endpoint: Endpoint, max_weight: float
+) -> None:
+    """Draw effect and interval, with an arrow where the interval extends beyond the axes."""
+    ends = np.clip([row.low, row.high], *axes.get_xlim())
+    axes.plot(ends, [y, y], color=INK, linewidth=1.5, zorder=2, solid_capstyle="butt")
+    for end, bound, marker in ((ends[0], row.low, "<"), (ends[1], row.high, ">")):
+        if end != bound:
+            axes.plot([end], [y], marker, color=INK, markersize=5, zorder=2, clip_on=False)
+    (square,) = axes.plot(
+        [row.effect], [y], "s", markeredgewidth=1.8, zorder=3, markeredgecolor=ACTIVE,
+        markersize=_MIN_MARKER + (_MAX_MARKER - _MIN_MARKER) * np.sqrt(row.weight / max_weight),
+        markerfacecolor=ACTIVE if row.is_rediscovered else PAPER,
+    )  # fmt: skip
+    text = _effect_text(row, endpoint)
+    surface.add_title(
+        square,
+        f"{row.trial}: {text}, {row.inside} of {row.n} inside, "
+        f"weight {format_percent(row.weight)}, "
+        f"{'found' if row.is_rediscovered else 'not found'} without this trial",
+    )
+    _annotate_right(surface, axes, text, y)
+
+
+def _paint_summary(
+    surface: Surface, axes: Axes, summary: ForestSummary, endpoint: Endpoint, y: int
+) -> None:
+    """Draw the diamond of the mean and the bar of the prediction interval."""
+    if np.isfinite(summary.low):
+        x = [summary.low, summary.effect, summary.high, summary.effect]
+        (diamond,) = axes.fill(x, [y, y - 0.32, y, y + 0.32], color=INK, zorder=3)
+        text = _effect_text(summary, endpoint)
+        surface.add_title(diamond, f"mean of {summary.n_estimated} trials: {text}")
+        _annotate_right(surface, axes, text, y)
+    if not np.isfinite(summary.prediction_low):
+        surface.annotate(axes, "needs three trials", (0, y + 1), (6, 0), color=MUTED)
         return
-    ends = [told["predicted_low"], told["predicted_high"]]
-    (bar,) = axes.plot(ends, [count + 1] * 2, color=MUTED, linewidth=4, solid_capstyle="butt")
-    axes.plot(ends, [count + 1] * 2, "|", color=MUTED, markersize=11, markeredgewidth=1.8)
-    text = _range(told, unit, "predicted_")
-    surface.tell(bar, f"expected in a further trial: {text}")
-    _beside(surface, axes, text, high, count + 1)
+    ends = [summary.prediction_low, summary.prediction_high]
+    (bar,) = axes.plot(ends, [y + 1] * 2, color=MUTED, linewidth=4, solid_capstyle="butt")
+    axes.plot(ends, [y + 1] * 2, "|", color=MUTED, markersize=11, markeredgewidth=1.8)
+    text = _prediction_text(summary, endpoint)
+    surface.add_title(bar, f"prediction interval for a new trial: {text}")
+    _annotate_right(surface, axes, text, y + 1)
 
 
-def _beside(surface: Surface, axes: Any, text: str, at: float, row: int) -> None:
-    """Write numbers to the right of the axes, where there is room for them."""
+def _annotate_right(surface: Surface, axes: Axes, text: str, y: int) -> None:
+    """Write numbers to the right of wide axes."""
     if not surface.narrow:
-        surface.note(axes, text, (at, row), (12, 0), color=INK, fontsize=12)
+        x = axes.get_xlim()[1]
+        surface.annotate(axes, text, (x, y), (12, 0), color=INK, fontsize=12)
 
 
-def _whisker(surface: Surface, axes: Any, row: _Row, at: int, limits: tuple[float, float]) -> None:
-    """Draw an interval, with an arrow where it goes on beyond the axes."""
-    ends = np.clip([row["low"], row["high"]], *limits)
-    axes.plot(ends, [at, at], color=INK, linewidth=1.5, zorder=2, solid_capstyle="butt")
-    for end, true, shape in ((ends[0], row["low"], "<"), (ends[1], row["high"], ">")):
-        if end != true:
-            axes.plot([end], [at], shape, color=INK, markersize=5, zorder=2, clip_on=False)
-
-
-def _limits(trials: list[_Row], told: _Row) -> tuple[float, float]:
-    """Return an axis that holds effects, mean and prediction, and intervals up to twice that."""
-    keys = ("effect", "low", "high", "predicted_low", "predicted_high")
-    middle = np.array([t["effect"] for t in trials] + [told[k] for k in keys] + [0.0])
-    middle = middle[np.isfinite(middle)]
-    ends = np.array([t[k] for t in trials for k in ("low", "high")])
-    ends = np.append(ends[np.isfinite(ends)], middle)
-    span = float(np.ptp(middle)) or 1.0
-    low, high = max(ends.min(), middle.min() - span), min(ends.max(), middle.max() + span)
-    room = 0.04 * (high - low)
-    return float(low - room), float(high + room)
+def _limits(trials: tuple[ForestRow, ...], summary: ForestSummary) -> tuple[float, float]:
+    """Return limits that contain effects, mean and prediction, and long intervals in part."""
+    means = [summary.effect, summary.low, summary.high]
+    means += [summary.prediction_low, summary.prediction_high]
+    centre = np.array([0.0, *means, *(row.effect for row in trials)])
+    centre = centre[np.isfinite(centre)]
+    ends = np.array([end for row in trials for end in (row.low, row.high)])
+    ends = np.append(ends[np.isfinite(ends)], centre)
+    span = float(np.ptp(centre)) or 1.0
+    low, high = max(ends.min(), centre.min() - span), min(ends.max(), centre.max() + span)
+    margin = 0.04 * (high - low)
+    return float(low - margin), float(high + margin)

@@ -1,4 +1,4 @@
-"""What a contract is, and how a dataset or table is held to it."""
+"""Contracts of datasets and tables, and their checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One column or variable: its dtype kinds (numpy letters), meaning and dimensions."""
+    """A column or variable: its dtype kinds (letters of numpy), meaning and dimensions."""
 
     kinds: str
     meaning: str
@@ -31,7 +31,7 @@ class TableContract:
     columns: Mapping[str, Column]
 
     def check(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return ``table`` with its columns in contract order, or say which column is wrong."""
+        """Return ``table`` with its columns in contract order; an error names a wrong column."""
         missing = [name for name in self.columns if name not in table.columns]
         if missing:
             raise InputError(f"{self.name} table lacks columns", value=missing)
@@ -43,13 +43,13 @@ class TableContract:
         return table[list(self.columns)]
 
     def empty(self) -> pd.DataFrame:
-        """Return a table without rows that keeps the contract."""
+        """Return a table without rows that satisfies the contract."""
         import numpy as np
         import pandas as pd
 
-        first = {"f": "float64", "i": "int64", "b": "bool", "O": "object", "T": "object"}
+        dtypes = {"f": "float64", "i": "int64", "b": "bool", "O": "object", "T": "object"}
         return pd.DataFrame(
-            {n: np.empty(0, dtype=first[c.kinds[0]]) for n, c in self.columns.items()}
+            {name: np.empty(0, dtypes[column.kinds[0]]) for name, column in self.columns.items()}
         )
 
 
@@ -63,20 +63,20 @@ class DatasetContract:
     attributes: tuple[str, ...] = field(default=())
 
     def check(self, dataset: xr.Dataset) -> xr.Dataset:
-        """Return ``dataset`` unchanged, or say which variable is wrong."""
-        for kind, contract, found in (
+        """Return ``dataset`` unchanged; an error names a wrong variable."""
+        for kind, contract, present in (
             ("variable", self.variables, dataset.data_vars),
             ("coordinate", self.coordinates, dataset.coords),
         ):
             for name, column in contract.items():
-                if name not in found:
+                if name not in present:
                     raise InputError(f"{self.name} dataset lacks the {kind} {name!r}")
-                if found[name].dims != column.dims:
+                if present[name].dims != column.dims:
                     raise InputError(
                         f"{self.name} dataset: {name!r} must have dimensions {column.dims}",
-                        value=found[name].dims,
+                        value=present[name].dims,
                     )
-                _check_values(self.name, name, column, found[name])
+                _check_values(self.name, name, column, present[name])
         for name in self.attributes:
             if name not in dataset.attrs:
                 raise InputError(f"{self.name} dataset lacks the attribute {name!r}")

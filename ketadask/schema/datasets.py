@@ -1,4 +1,4 @@
-"""Contracts of the two datasets of a study: the cohort and the search matrix made from it."""
+"""Contracts of the two datasets of a study: the cohort and its units, the search matrix."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _CASE, _UNIT, _FEATURE = (nm.CASE,), (nm.UNIT,), (nm.FEATURE,)
 
 _FEATURE_COORDINATES = {
     nm.FEATURE: Column(_TEXT, "name of the feature, unique", _FEATURE, nullable=False),
-    "family": Column(_TEXT, "demographic, scale, volume or meg", _FEATURE, nullable=False),
+    "modality": Column(_TEXT, "demographic, scale, volume or meg", _FEATURE, nullable=False),
     "kind": Column(_TEXT, "ordinal or continuous", _FEATURE, nullable=False),
-    "measure": Column(_TEXT, "unit of measurement, '' where there is none", _FEATURE),
-    "label": Column(_TEXT, "text a reader sees", _FEATURE),
+    "measurement_unit": Column(_TEXT, "unit of measurement, '' where there is none", _FEATURE),
+    "label": Column(_TEXT, "text for readers", _FEATURE),
 }
 
 COHORT = DatasetContract(
@@ -21,7 +21,7 @@ COHORT = DatasetContract(
     variables={
         "value": Column("f", "baseline features, NaN where missing", (nm.CASE, nm.FEATURE)),
         "baseline": Column("f", "outcome scale before the infusion", _CASE),
-        "followup": Column("f", "outcome scale at the chosen day", _CASE),
+        "followup": Column("f", "outcome scale at the day of the endpoint", _CASE),
         "improvement": Column("f", "baseline minus follow-up, positive is better", _CASE),
         "response": Column("f", "1 where improvement reaches the threshold, else 0", _CASE),
     },
@@ -31,7 +31,7 @@ COHORT = DatasetContract(
         nm.ARM: Column(_TEXT, "active or control", _CASE, nullable=False),
         "sequence": Column(_TEXT, "arms in order of infusion, e.g. active-control", _CASE),
         "trial": Column(_TEXT, "trial the participant belongs to", _CASE),
-        "site": Column(_TEXT, "site the participant was seen at", _CASE),
+        "site": Column(_TEXT, "site of the participant", _CASE),
         **_FEATURE_COORDINATES,
     },
     attributes=("outcome", "day", "response_threshold"),
@@ -41,8 +41,8 @@ UNITS = DatasetContract(
     name="units",
     variables={
         "value": Column("f", "features, NaN where missing", (nm.UNIT, nm.FEATURE)),
-        "score": Column("f", "mean over a set estimates its treatment benefit", _UNIT),
-        "outcome": Column("f", "endpoint per arm, NaN where not seen", (nm.UNIT, nm.ARM)),
+        "score": Column("f", "score; its mean over a set of units estimates their benefit", _UNIT),
+        "outcome": Column("f", "endpoint per arm, NaN where not observed", (nm.UNIT, nm.ARM)),
     },
     coordinates={
         nm.ARM: Column(_TEXT, "active, control", (nm.ARM,)),

@@ -1,4 +1,4 @@
-"""The one error a person who gave us something wrong will read."""
+"""The error for invalid input."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something given to ketadask is wrong: says where, what was found, and what to do.
+    """Invalid input: the problem, its location, the value and the remedy.
 
     Parameters
     ----------
     problem
-        What is wrong, as a short clause.
+        The problem, as a short clause.
     file
-        File the value came from.
+        File of the value.
     where
         Cell, key, column or argument, for example ``row 3, column MADRS_Total``.
     value
-        The offending value, shown as found.
+        The invalid value.
     remedy
-        What the reader should do about it.
+        How to correct it.
 
     Examples
     --------
@@ -43,13 +43,13 @@ class InputError(ValueError):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        place = "".join(f"{part}: " for part in (self.file, self.where) if part)
-        found = "" if self.value is None else f", found {self.value!r}"
+        location = "".join(f"{part}: " for part in (self.file, self.where) if part)
+        value = "" if self.value is None else f", found {self.value!r}"
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}{self.problem}{found}{remedy}"
+        return f"{location}{self.problem}{value}{remedy}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel whole between processes: keyword arguments do not survive the default pickling."""
+        """Pickle keyword arguments too; the default pickling loses them."""
         return (_rebuild, (self.problem, self.file, self.where, self.value, self.remedy))
 
 

@@ -33,14 +33,14 @@ def search_block(
     last: int,
     *,
     gates: GateThresholds,
-    found: Mapping[tuple[int, str], SearchResult] | None = None,
+    result: Mapping[tuple[int, str], SearchResult] | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     """Search the splits ``first`` .. ``last``, both included.
 
     Parameters
     ----------
-    found
-        By split and polarity: what has been searched already, in parts.
+    result
+        Results of searches that were split over tasks, by split and polarity.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def search_block(
         train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
         sides = {nm.TRAIN: np.isfinite(trial.scores(train)), nm.HOLDOUT: ~train}
         for polarity in search.polarities:
-            if found is None:
+            if result is None:
                 started = time.perf_counter()
                 best = _solve(problem, search, split, polarity, train)
                 spent["search_seconds"] += time.perf_counter() - started
             else:
-                best = found[split, polarity]
+                best = result[split, polarity]
             spent["nodes"] += best.nodes
             spent["screened"] += best.screened
             searches.append(_summary(split, polarity, sides, best, search.keep))
@@ -83,11 +83,11 @@ def _solve(
 
 
 def train_side(
-    problem: SearchProblem, number: int, *, splitter: Any
+    problem: SearchProblem, index: int, *, splitter: Any
 ) -> tuple[SearchProblem, _Columns]:
     """Return what is searched in a split: the problem, and arguments of `PersonaSearch.solve`."""
     trial = problem.trial
-    train = splitter.mask(number, trial.participant, trial.split_stratum, trial.trial)
+    train = splitter.mask(index, trial.participant, trial.split_stratum, trial.trial)
     return problem, {"train": train}
 
 
@@ -99,16 +99,16 @@ def _frame(blocks: list[_Columns]) -> pd.DataFrame:
     )
 
 
-def _summary(split: int, polarity: str, sides: _Sides, found: SearchResult, keep: int) -> _Columns:
+def _summary(split: int, polarity: str, sides: _Sides, result: SearchResult, keep: int) -> _Columns:
     return {
         "split": split,
         "polarity": polarity,
         **{f"n_{side}": int(units.sum()) for side, units in sides.items()},
-        "q_best": found.q[0] if found.q.size else -np.inf,
-        "q_last": found.q[-1] if found.q.size == keep else -np.inf,
-        "saturation": found.saturation,
-        "proven": found.proven,
-        "gap": found.gap,
+        "q_best": result.q[0] if result.q.size else -np.inf,
+        "q_last": result.q[-1] if result.q.size == keep else -np.inf,
+        "saturation": result.saturation,
+        "proven": result.proven,
+        "gap": result.gap,
     }
 
 
@@ -117,19 +117,19 @@ def _hits(
     split: int,
     polarity: str,
     sides: _Sides,
-    found: SearchResult,
+    result: SearchResult,
     gates: GateThresholds,
 ) -> _Columns:
-    count = len(found.q)
-    inside = problem.literals.conjunction(found.ids)
+    count = len(result.q)
+    inside = problem.literals.conjunction(result.ids)
     columns: _Columns = {
         "split": np.full(count, split),
         "polarity": np.full(count, polarity),
         "rank": np.arange(1, count + 1),
-        "n_literals": found.n_literals,
-        **{f"literal_{k + 1}": found.ids[:, k] for k in range(nm.MAX_LITERALS)},
-        "q": found.q,
-        "support_train": found.support,
+        "n_literals": result.n_literals,
+        **{f"literal_{k + 1}": result.ids[:, k] for k in range(nm.MAX_LITERALS)},
+        "q": result.q,
+        "support_train": result.support,
         "support_holdout": inside[:, sides[nm.HOLDOUT]].sum(axis=1),
     }
     sign = -1.0 if polarity == nm.UNFAVOURABLE else 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.popcount import pack_rows
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError, nearest
 from ketadask.search.literals import Literals, literal_text
 from ketadask.search.stored_literals import Packing
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
 
 LEVELS = 8
 _Row = tuple[int, float, float]
+_DEFAULT = LiteralSettings()
 
 
-def encode(units: xr.Dataset, **options: object) -> Literals:
+def encode(units: xr.Dataset, settings: LiteralSettings, **options: object) -> Literals:
     """Encode the features of a search matrix; options as `encode_values`."""
     return encode_values(
         units["value"].transpose(nm.UNIT, nm.FEATURE).values,
+        settings,
         names=units[nm.FEATURE].values.tolist(),
-        families=units["family"].values.tolist(),
+        modalities=units["modality"].values.tolist(),
         **options,  # type: ignore[arg-type]
     )
 
 
 def encode_values(
     values: np.ndarray,
+    settings: LiteralSettings = _DEFAULT,
     *,
     names: Sequence[str] | None = None,
-    families: Sequence[str] | None = None,
-    cuts: int = 6,
-    intervals: bool = False,
-    explicit: Mapping[str, Sequence[float]] | None = None,
+    modalities: Sequence[str] | None = None,
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     priority: Sequence[str] | None = None,
@@ -56,19 +57,15 @@ def encode_values(
     ----------
     values
         float (unit, feature), NaN where missing: then no literal of the feature holds.
-    names, families
+    settings
+        Quantiles, intervals and cut points.
+    names, modalities
         One per feature.
-    cuts
-        Number of inner quantiles for features with more than 8 values.
-    intervals
-        Add two-sided ranges, one for every pair of cuts.
-    explicit
-        Cut points of single features, by name; they replace the computed ones.
     include, exclude
-        Names of features or families: search only these, leave these out.
+        Names of features or modalities: search only these, leave these out.
     priority
         Families in order of preference: of equal covers, and of equal Q, personas made of earlier
-        families come first. Families not named come last.
+        modalities come first. Modalities not named come last.
     memory, folder
         Bytes the packed literals may take, and where the file is written in which they are kept
         above that.
@@ -78,13 +75,13 @@ def encode_values(
     >>> encode_values(np.array([[0.0], [1.0], [2.0], [np.nan]]), names=["hamd_1"]).text
     ('hamd_1 <= 0', 'hamd_1 <= 1', 'hamd_1 >= 1', 'hamd_1 >= 2')
     """
-    names, families, used = _wanted(values, names, families, include, exclude, priority)
-    explicit = dict(explicit or {})
-    unknown = [name for name in explicit if name not in names]
+    names, modalities, used = _wanted(values, names, modalities, include, exclude, priority)
+    cut_points = dict(settings.cut_points or {})
+    unknown = [name for name in cut_points if name not in names]
     if unknown:
         raise InputError(
             "cuts given for an unknown feature",
-            where="explicit",
+            where="literals.cut_points",
             value=unknown[0],
             remedy=nearest(unknown[0], names),
         )
@@ -97,9 +94,9 @@ def encode_values(
         column = values[:, feature]
         name, seen = names[feature], column[np.isfinite(column)]
         whole = bool((seen == np.floor(seen)).all())
-        points = _cut_points(seen, cuts, explicit.get(name))
+        points = _cut_points(seen, settings.cuts, cut_points.get(name))
         merged: dict[bytes, int] = {}
-        for low, high in _ranges(points, intervals=intervals):
+        for low, high in _ranges(points, intervals=settings.intervals):
             inside = (column > low) & (column <= high)
             if not inside.any() or inside.all():
                 continue
@@ -116,15 +113,17 @@ def encode_values(
             packing.add(bits)
             also.append([])
             texts.append(text)
-    family_names = tuple(dict.fromkeys(families))
+    modality_names = tuple(dict.fromkeys(modalities))
     return Literals(
         rows=packing.rows(),
         feature=np.array([row[0] for row in rows], dtype=np.int32),
-        family=np.array([family_names.index(families[row[0]]) for row in rows], dtype=np.int32),
+        modality=np.array(
+            [modality_names.index(modalities[row[0]]) for row in rows], dtype=np.int32
+        ),
         low=np.array([row[1] for row in rows], dtype=np.float64),
         high=np.array([row[2] for row in rows], dtype=np.float64),
         feature_names=tuple(names),
-        family_names=family_names,
+        modality_names=modality_names,
         text=tuple(texts),
         aliases=_aliases(same.values(), texts, also),
     )
@@ -133,28 +132,28 @@ def encode_values(
 def _wanted(
     values: np.ndarray,
     names: Sequence[str] | None,
-    families: Sequence[str] | None,
+    modalities: Sequence[str] | None,
     include: Sequence[str] | None,
     exclude: Sequence[str] | None,
     priority: Sequence[str] | None,
 ) -> tuple[list[str], list[str], list[int]]:
-    """Return names and families, and the features to use, in canonical order."""
+    """Return names and modalities, and the features to use, in canonical order."""
     count = values.shape[1]
     names = [f"x{i}" for i in range(count)] if names is None else [str(name) for name in names]
-    families = [""] * count if families is None else [str(family) for family in families]
-    if len(names) != count or len(families) != count:
+    modalities = [""] * count if modalities is None else [str(family) for family in modalities]
+    if len(names) != count or len(modalities) != count:
         raise InputError(
-            f"{count} features but {len(names)} names and {len(families)} families",
-            remedy="give one name and one family per column",
+            f"{count} features but {len(names)} names and {len(modalities)} modalities",
+            remedy="give one name and one modality per column",
         )
     twice = [name for name in names if names.count(name) > 1] if len(set(names)) < count else []
     if twice:
         raise InputError("feature named twice", value=twice[0], remedy="give every column a name")
-    named = "feature or family", {*names, *families}
+    named = "feature or modality", {*names, *modalities}
     for key, listed, (what, known) in (
         ("include", include, named),
         ("exclude", exclude, named),
-        ("priority", priority, ("family", set(families))),
+        ("priority", priority, ("modality", set(modalities))),
     ):
         if isinstance(listed, str):
             raise InputError(
@@ -169,20 +168,20 @@ def _wanted(
     used = [
         i
         for i in range(count)
-        if (include is None or names[i] in include or families[i] in include)
-        and not (exclude and (names[i] in exclude or families[i] in exclude))
+        if (include is None or names[i] in include or modalities[i] in include)
+        and not (exclude and (names[i] in exclude or modalities[i] in exclude))
     ]
     order = {family: rank for rank, family in enumerate(priority or ())}
-    used.sort(key=lambda i: (order.get(families[i], len(order)), i))
-    return names, families, used
+    used.sort(key=lambda i: (order.get(modalities[i], len(order)), i))
+    return names, modalities, used
 
 
 def _cut_points(
-    seen: np.ndarray, cuts: int, explicit: Sequence[float] | None
+    seen: np.ndarray, cuts: int, own_points: Sequence[float] | None
 ) -> list[tuple[float, float]]:
     """Return cuts as pairs (value below, value above); the cut may lie anywhere between."""
-    if explicit is not None:
-        return [(float(point), float(point)) for point in sorted(explicit)]
+    if own_points is not None:
+        return [(float(point), float(point)) for point in sorted(own_points)]
     levels = np.unique(seen)
     if levels.size < 2:
         return []

@@ -27,12 +27,12 @@ class Literals:
     ----------
     rows
         Who is inside each literal, packed; nobody whose feature is missing.
-    feature, family
-        int32 (literal,): position in ``feature_names`` and ``family_names``.
+    feature, modality
+        int32 (literal,): position in ``feature_names`` and ``modality_names``.
     low, high
         float64 (literal,): the literal is ``low < feature <= high``.
-    feature_names, family_names
-        Names of all features searched, and of their families.
+    feature_names, modality_names
+        Names of all features searched, and of their modalities.
     text
         Each literal as a reader sees it.
     aliases
@@ -41,11 +41,11 @@ class Literals:
 
     rows: LiteralRows
     feature: np.ndarray
-    family: np.ndarray
+    modality: np.ndarray
     low: np.ndarray
     high: np.ndarray
     feature_names: tuple[str, ...]
-    family_names: tuple[str, ...]
+    modality_names: tuple[str, ...]
     text: tuple[str, ...]
     aliases: tuple[str, ...]
 
@@ -96,8 +96,8 @@ class Literals:
 
         Examples
         --------
-        >>> from ketadask.search.encoding import encode_values
-        >>> encode_values(np.arange(20.0).reshape(10, 2), cuts=1).candidates(2)
+        >>> from ketadask.search.encoding import LiteralSettings, encode_values
+        >>> encode_values(np.arange(20.0).reshape(10, 2), LiteralSettings(cuts=1)).candidates(2)
         8
         """
         sizes = np.bincount(self.feature, minlength=len(self.feature_names))
@@ -116,7 +116,7 @@ class Literals:
                 {
                     "literal": np.arange(len(self)),
                     "feature": [self.feature_names[i] for i in self.feature],
-                    "family": [self.family_names[i] for i in self.family],
+                    "modality": [self.modality_names[i] for i in self.modality],
                     "low": self.low,
                     "high": self.high,
                     "text": list(self.text),
@@ -137,10 +137,10 @@ class Literals:
         digest = hashlib.blake2b(f"{len(self)} {self.rows.units}".encode(), digest_size=16)
         for bits in in_steps(self.rows):
             digest.update(bits.tobytes())
-        for array in (self.feature, self.family, self.low, self.high):
+        for array in (self.feature, self.modality, self.low, self.high):
             digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update("\x00".join(self.feature_names + self.family_names + self.text).encode())
+        digest.update("\x00".join(self.feature_names + self.modality_names + self.text).encode())
         return digest.hexdigest()
 
     def __dask_tokenize__(self) -> tuple[str, str]:

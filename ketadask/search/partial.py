@@ -1,10 +1,7 @@
-"""One search as several tasks: each searches below its share of the first literals."""
+"""A search as several tasks: each covers a fraction of the first literals."""
 
 from __future__ import annotations
 
-import contextlib
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,53 +13,43 @@ if TYPE_CHECKING:
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
 
-Pose = Callable[..., tuple[Any, Mapping[str, Any]]]
-"""From the problem to the problem searched and what `PersonaSearch.solve` is told of it."""
+BuildSearch = Callable[..., tuple[Any, Mapping[str, Any]]]
+"""From a problem to the problem searched and the further arguments of `PersonaSearch.solve`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PartialResult:
-    """What a part of a search found, and how many seconds it took."""
+    """Result of a part of a search, and its seconds."""
 
-    found: SearchResult
+    result: SearchResult
     seconds: float
 
 
 def solve_piece(
     problem: SearchProblem,
     search: PersonaSearch,
-    pose: Pose,
-    before: Sequence[PartialResult],
-    **asked: Any,
+    build: BuildSearch,
+    earlier: Sequence[PartialResult],
+    **options: Any,
 ) -> PartialResult:
-    """Search a part, starting from what was found ``before``."""
-    started = time.perf_counter()
-    problem, how = pose(problem)
-    start = before[0].found.ids if before else None
-    found = search.solve(problem, **how, **asked, start=start)
-    return PartialResult(found, time.perf_counter() - started)
+    """Search a part, starting from an ``earlier`` result if there is one."""
+    start = time.perf_counter()
+    problem, arguments = build(problem)
+    ids = earlier[0].result.ids if earlier else None
+    result = search.solve(problem, **arguments, **options, start=ids)
+    return PartialResult(result, time.perf_counter() - start)
 
 
 def merge_pieces(
     problem: SearchProblem,
     search: PersonaSearch,
-    pose: Pose,
+    build: BuildSearch,
     pieces: Sequence[PartialResult],
     *,
     keep: int | None = None,
 ) -> PartialResult:
-    """Keep the K best of all parts."""
-    problem, how = pose(problem)
-    merged = search.merge(problem, [piece.found for piece in pieces], **how, keep=keep)
+    """Return the K best of all parts."""
+    problem, arguments = build(problem)
+    results = [piece.result for piece in pieces]
+    merged = search.merge(problem, results, **arguments, keep=keep)
     return PartialResult(merged, sum(piece.seconds for piece in pieces))
-
-
-def peak_memory() -> float:
-    """Return the largest memory this process has held, in bytes."""
-    with contextlib.suppress(OSError, StopIteration):
-        # What getrusage says begins with the memory of the process that started this one.
-        with open("/proc/self/status") as file:
-            line = next(line for line in file if line.startswith("VmHWM:"))
-        return float(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak * (1 if sys.platform == "darwin" else 1024))

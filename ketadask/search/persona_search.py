@@ -2,74 +2,70 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.kernels.exact import DISTINCT, STRATEGIES, WHOLE, search_packed
-from ketadask.kernels.q_statistic import OBJECTIVES, EqualScoresError
+from ketadask.kernels.exact import WHOLE, search_packed
+from ketadask.kernels.q_statistic import EqualScoresError
 from ketadask.kernels.result import SearchResult, merge, nothing
-from ketadask.schema.datasets import COHORT
+from ketadask.kernels.settings import (
+    LiteralSettings,
+    SearchSettings,
+    SettingError,
+    Strategy,
+    describe_settings,
+    option,
+)
 from ketadask.schema.errors import InputError, nearest
-from ketadask.search.thresholds import GateThresholds, support_floor
+from ketadask.search.thresholds import GateThresholds
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from ketadask.cohort.designs import TrialArrays
+    from ketadask.schema.cohort import Cohort
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
 
 # Of the memory of a process; the rest is for Python itself, tables and what is no array.
 LITERALS_SHARE, COVERS_SHARE = 0.25, 0.4
-LEAST_WIDTH = 64
-
-_CHOICES = {
-    "objective": OBJECTIVES,
-    "polarity": ("both", *nm.POLARITIES),
-    "distinct": DISTINCT,
-    "strategy": STRATEGIES,
-}
 
 
-class PersonaSearch:
+@dataclass(frozen=True, kw_only=True)
+class PersonaSettings(SearchSettings, LiteralSettings):
+    """All options of `PersonaSearch`: those of a study, and those of a notebook only."""
+
+    include: Sequence[str] | None = option(
+        None, "features or modalities to search, by name; all if not given"
+    )
+    exclude: Sequence[str] | None = option(None, "features or modalities to leave out, by name")
+    max_seconds: float | None = option(
+        None, "most seconds of an exact search; the results then depend on the machine", ge=0
+    )
+
+    def check(self) -> None:
+        """Raise `InputError` if an option is out of bounds, or two contradict each other."""
+        try:
+            super().check()
+        except SettingError as error:
+            raise InputError(
+                error.problem, where=f"search.{error.name}", value=error.value, remedy=error.remedy
+            ) from None
+
+
+class PersonaSearch(PersonaSettings):
     """Exact search for the personas that benefit most, and least.
 
     Parameters
     ----------
-    max_literals
-        Most value ranges a persona combines, 1 to 4.
-    min_support
-        Fewest units inside; the larger of 8 and 20 % of the units searched by default.
-    min_arm
-        Fewest units of each arm inside, in designs where a unit has one arm.
-    keep
-        Personas kept per search.
-    cuts, intervals, explicit, include, exclude, priority
-        How features become literals: see `ketadask.search.encoding.encode_values`.
-    objective
-        ``heterogeneity``: benefit above the rest's; ``effect``: benefit above zero.
-    polarity
-        ``favourable``, ``unfavourable`` or ``both``.
-    distinct
-        The personas kept differ in their ``covers``, or in their ``features``.
-    strategy
-        ``exact``: branch and bound, with proof; ``beam``: for cohorts too large for that.
-    width
-        Personas the beam keeps per size; ``keep`` of them, but at least 64, if not given. Where
-        `solve` is asked for fewer personas the beam is as wide as ever, so that relabelled trials
-        are searched as the study itself was.
-    min_families
-        Fewest feature families a persona spans.
-    nodes, seconds
-        Budget of an exact search; where it ends the search, the result says what gap is left.
-        A budget of seconds gives results that depend on the machine.
+    OPTIONS
 
     Examples
     --------
@@ -77,71 +73,26 @@ class PersonaSearch:
     2
     """
 
-    def __init__(
-        self,
-        max_literals: int = 3,
-        *,
-        min_support: int | None = None,
-        min_arm: int = 2,
-        keep: int = 100,
-        cuts: int = 6,
-        intervals: bool = False,
-        explicit: Mapping[str, Sequence[float]] | None = None,
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] | None = None,
-        priority: Sequence[str] | None = None,
-        objective: str = "heterogeneity",
-        polarity: str = "both",
-        distinct: str = "covers",
-        strategy: str = "exact",
-        width: int | None = None,
-        min_families: int = 1,
-        nodes: int | None = None,
-        seconds: float | None = None,
-    ) -> None:
-        self.max_literals = max_literals
-        self.min_support = min_support
-        self.min_arm = min_arm
-        self.keep = keep
-        self.cuts = cuts
-        self.intervals = intervals
-        self.explicit = explicit
-        self.include = include
-        self.exclude = exclude
-        self.priority = priority
-        self.objective = objective
-        self.polarity = polarity
-        self.distinct = distinct
-        self.strategy = strategy
-        self.width = width
-        self.min_families = min_families
-        self.nodes = nodes
-        self.seconds = seconds
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+    # As in scikit-learn, an estimator may change and equals only itself.
+    __setattr__, __eq__, __hash__ = object.__setattr__, object.__eq__, object.__hash__
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name (``deep`` is there for scikit-learn)."""
-        return {name: getattr(self, name) for name in self._names()}
+        return {option.name: getattr(self, option.name) for option in fields(self)}
 
     def set_params(self, **settings: Any) -> PersonaSearch:
         """Change settings by name; return self."""
+        valid = list(self.get_params())
         for name, value in settings.items():
-            if name not in self._names():
-                raise InputError("unknown setting", value=name, remedy=nearest(name, self._names()))
+            if name not in valid:
+                raise InputError("unknown setting", value=name, remedy=nearest(name, valid))
             setattr(self, name, value)
         return self
 
     def __repr__(self) -> str:
         """Show what differs from the defaults."""
-        signature = inspect.signature(type(self).__init__).parameters
-        changed = {
-            name: value
-            for name, value in self.get_params().items()
-            if value != signature[name].default
-        }
+        default = PersonaSearch().get_params()
+        changed = {k: v for k, v in self.get_params().items() if v != default[k]}
         return f"PersonaSearch({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
@@ -155,10 +106,6 @@ class PersonaSearch:
     def polarities(self) -> tuple[str, ...]:
         """Polarities this search looks for."""
         return nm.POLARITIES if self.polarity == "both" else (self.polarity,)
-
-    def support_floor(self, units: int) -> int:
-        """Return the fewest units a persona must hold when ``units`` are searched."""
-        return support_floor(units, self.min_support)
 
     def problem(
         self, units: xr.Dataset, *, memory: float | None = None, folder: Path | None = None
@@ -177,13 +124,11 @@ class PersonaSearch:
         from ketadask.search.encoding import encode
         from ketadask.search.problem import SearchProblem
 
-        self._check()
+        self.check()
         memory = math.inf if memory is None else memory
         literals = encode(
             units,
-            cuts=self.cuts,
-            intervals=self.intervals,
-            explicit=self.explicit,
+            self,
             include=self.include,
             exclude=self.exclude,
             priority=self.priority,
@@ -200,7 +145,7 @@ class PersonaSearch:
         train: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         keep: int | None = None,
-        strategy: str | None = None,
+        strategy: Strategy | None = None,
         part: tuple[int, int] = WHOLE,
         start: np.ndarray | None = None,
     ) -> SearchResult:
@@ -223,25 +168,23 @@ class PersonaSearch:
         units, score = _searched(trial, train)
         if train is not None and units.size < 2 and train.any():
             return nothing()  # the side lacks an arm, or is a single unit
+        # A smaller ``keep`` does not narrow the beam: relabelled trials are searched as the study.
+        settings = replace(
+            self,
+            keep=self.keep if keep is None else keep,
+            strategy=strategy or self.strategy,
+            beam_width=max(self.width(), 0 if self.beam_width else keep or 0),
+        )
         try:
             return search_packed(
                 literals.rows,
                 -score if polarity == nm.UNFAVOURABLE else score,
                 literals.feature,
+                settings,
                 units=units if rows is None else rows[units],
-                family=literals.family,
+                modality=literals.modality,
                 arm=None if trial.paired else trial.arm[units],
-                max_literals=self.max_literals,
-                min_support=self.support_floor(units.size),
-                min_arm=0 if trial.paired else self.min_arm,
-                min_families=self.min_families,
-                keep=self.keep if keep is None else keep,
-                objective=self.objective,
-                distinct=self.distinct,
-                strategy=self.strategy if strategy is None else strategy,
-                width=self.width or max(self.keep, keep or 0, LEAST_WIDTH),
-                nodes=self.nodes,
-                seconds=self.seconds,
+                max_seconds=self.max_seconds,
                 memory=COVERS_SHARE * problem.memory,
                 part=part,
                 start=start,
@@ -280,7 +223,7 @@ class PersonaSearch:
 
     def fit(
         self,
-        X: xr.Dataset,
+        X: Cohort | xr.Dataset,
         y: object = None,
         *,
         design: str = "crossover",
@@ -291,10 +234,9 @@ class PersonaSearch:
         ``memory`` is how many bytes a process may take; no limit by default. Sets
         ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
         """
-        from ketadask.cohort.designs import score_units as make_units
+        from ketadask.cohort.designs import search_matrix
 
-        matrix = make_units(X, design=design) if set(COHORT.variables) <= set(X.data_vars) else X
-        self.problem_ = self.problem(matrix, memory=memory)
+        self.problem_ = self.problem(search_matrix(X, design), memory=memory)
         self.found_ = {each: self.solve(self.problem_, polarity=each) for each in self.polarities}
         self.personas_ = self._table()
         return self
@@ -313,7 +255,7 @@ class PersonaSearch:
 
     def run(
         self,
-        cohort: xr.Dataset,
+        cohort: Cohort | xr.Dataset,
         splits: Any,
         *,
         design: str = "crossover",
@@ -328,24 +270,15 @@ class PersonaSearch:
         written into the folder ``store`` and used again by a later call that asks the same.
         ``memory`` is how many bytes each process may take; no limit by default.
         """
-        from ketadask.search.graph import run_splits
+        from ketadask.search.resampling import run_splits
 
         fitted = self.fit(cohort, design=design, memory=memory)
         return run_splits(fitted, splits, store, gates or GateThresholds(), block)
 
-    def _check(self) -> None:
-        for name, valid in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in valid:
-                raise InputError(
-                    f"unknown {name}", where=f"search.{name}", value=value,
-                    remedy=nearest(str(value), valid),
-                )  # fmt: skip
-        if not 1 <= self.max_literals <= nm.MAX_LITERALS:
-            raise InputError(
-                "number of literals out of range", where="search.max_literals",
-                value=self.max_literals, remedy=f"give 1 to {nm.MAX_LITERALS}",
-            )  # fmt: skip
+
+PersonaSearch.__doc__ = (PersonaSearch.__doc__ or "").replace(
+    "    OPTIONS", describe_settings(PersonaSearch)
+)
 
 
 def _searched(trial: TrialArrays, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,61 +1,85 @@
-"""What a resampling study found: one search of all units, and one of every train side."""
+"""Resampling: one search of all units, and one of the training set of every split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketadask.kernels.result import SearchResult
-from ketadask.search.persona_search import PersonaSearch
-from ketadask.search.problem import SearchProblem
-from ketadask.search.thresholds import GateThresholds
+from dask.base import tokenize
+
+from ketadask.cohort.splits import HoldoutSplit
+from ketadask.pipeline.executor import CurrentScheduler
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.stage import require
+from ketadask.search.graph import search_stage
+from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ketadask.kernels.result import SearchResult
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+    from ketadask.search.thresholds import GateThresholds
+
 
 @dataclass(frozen=True, eq=False)
 class ResamplingResult:
-    """A finished resampling study: what `ketadask.judge` needs besides the relabelled trials.
+    """A finished resampling study: what `ketadask.judge` needs besides the null distribution.
 
     Attributes
     ----------
     search, problem, splitter, gates
-        What was asked.
-    found
-        Polarity -> the best personas of all units.
+        The search, its data, the splits and the thresholds of the gates.
+    result_by_polarity
+        The best personas of all units.
     parts
-        Where the tables of the splits lie.
+        Where the tables of the splits are.
     """
 
     search: PersonaSearch
     problem: SearchProblem
     splitter: Any
     gates: GateThresholds
-    found: Mapping[str, SearchResult]
+    result_by_polarity: Mapping[str, SearchResult]
     parts: Parts
 
     @property
     def hits(self) -> pd.DataFrame:
-        """Return all hits: a row per split, polarity and rank."""
-        return self._read("hits")
+        """All hits: a row per split, polarity and rank."""
+        n_splits = self.splitter.n_splits
+        return self.parts.read_below("hits", n_splits, "split", "polarity", "rank")
 
     @property
     def searches(self) -> pd.DataFrame:
-        """Return one row per split and polarity."""
-        return self._read("searches")
-
-    def _read(self, table: str) -> pd.DataFrame:
-        count = self.splitter.n_splits
-        rows = self.parts.read_all(table, count)
-        return rows[rows["split"] < count].reset_index(drop=True)
+        """One row per split and polarity."""
+        return self.parts.read_below("searches", self.splitter.n_splits, "split", "polarity")
 
     def __repr__(self) -> str:
-        """Say how much there is."""
+        """Show the size of the study."""
         trial = self.problem.trial
         return (
-            f"<Resampled: {self.splitter.n_splits} splits of {len(trial.score)} units "
+            f"<ResamplingResult: {self.splitter.n_splits} splits of {len(trial.score)} units "
             f"({trial.design}), {len(self.problem.literals)} literals, in {self.parts.folder}>"
         )
+
+
+def run_splits(
+    search: PersonaSearch, splitter: Any, store: str, gates: GateThresholds, block: int
+) -> ResamplingResult:
+    """Search the missing splits of a fitted search, on dask's current scheduler."""
+    trial = search.problem_.trial
+    if isinstance(splitter, HoldoutSplit):
+        splitter.need_two_sides(trial.participant)
+    splitter = replace(splitter, n_splits=splitter.get_n_splits(groups=trial.trial))
+    # More splits add parts and invalidate none; other code invalidates all.
+    question = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)
+    key = fingerprint(question, code_version())
+    parts = Parts(Path(store) / "hits" / key[:12], key)
+    stage = search_stage(search.problem_, search, splitter, parts, gates)
+    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=block))
+    return ResamplingResult(search, search.problem_, splitter, gates, search.found_, parts)

@@ -38,7 +38,7 @@ class SplitCapacity:
     units, needed
         Units in all, and the fewest a train side must have for there to be room.
     by_share
-        Whether the size of the sides follows `splits.share`.
+        Whether the size of the sides follows `splits.train_size`.
     """
 
     looked: int
@@ -56,7 +56,7 @@ class SplitCapacity:
         helps = []
         share = math.ceil(100 * self.needed / self.units) / 100
         if self.by_share and round(self.units * (1 - share)) >= 2:
-            helps.append(f"a smaller holdout (splits.share of {share:g} or more)")
+            helps.append(f"a smaller holdout (splits.train_size of {share:g} or more)")
         if self.train > 1:
             helps.append(f"search.min_support below {self.train:,}")
         helps.append("more participants")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ketadask.kernels.result import SearchResult
 from ketadask.schema.errors import InputError, nearest
 from ketadask.search.encoding import encode_values
 from ketadask.search.literals import Literals
-from ketadask.search.thresholds import support_floor
+from ketadask.search.persona_search import PersonaSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,24 +25,10 @@ def top_personas(
     X: np.ndarray | pd.DataFrame,
     score: np.ndarray | pd.Series,
     *,
-    max_literals: int = 3,
-    min_support: int | None = None,
-    keep: int = 100,
-    cuts: int = 6,
-    intervals: bool = False,
-    objective: str = "heterogeneity",
+    modalities: Sequence[str] | None = None,
     polarity: str = nm.FAVOURABLE,
-    distinct: str = "covers",
-    strategy: str = "exact",
-    families: Sequence[str] | None = None,
-    min_families: int = 1,
-    explicit: Mapping[str, Sequence[float]] | None = None,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    priority: Sequence[str] | None = None,
-    nodes: int | None = None,
-    seconds: float | None = None,
     equivalents: bool | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Find the K best personas of a table of features and one score per row, exactly.
 
@@ -52,13 +38,13 @@ def top_personas(
         (unit, feature) numbers, NaN where missing; column names are used where there are any.
     score
         (unit,) whose mean over a set of units estimates the benefit in that set.
-    families
-        Family of each feature, for ``min_families``, ``include``, ``exclude`` and ``priority``.
+    modalities
+        Modality of each feature, for ``min_modalities``, ``include``, ``exclude`` and ``priority``.
     equivalents
         Whether the other conjunctions with the same cover are counted; by default they are
         where personas have up to 3 literals.
-
-    Other settings as in `PersonaSearch`.
+    options
+        Other options of `PersonaSearch`.
 
     Returns
     -------
@@ -81,27 +67,23 @@ def top_personas(
         raise InputError(
             "unknown polarity", value=polarity, remedy=nearest(polarity, nm.POLARITIES)
         )
+    settings = PersonaSettings(**options)
+    settings.check()
     started = time.perf_counter()
     literals = encode_values(
-        values, names=names, families=families, cuts=cuts, intervals=intervals, explicit=explicit,
-        include=include, exclude=exclude, priority=priority,
+        values, settings, names=names, modalities=modalities,
+        include=settings.include, exclude=settings.exclude, priority=settings.priority,
     )  # fmt: skip
     found = search_packed(
         literals.rows,
         -score if polarity == nm.UNFAVOURABLE else score,
         literals.feature,
-        family=literals.family,
-        max_literals=max_literals,
-        min_support=support_floor(len(score), min_support),
-        min_families=min_families,
-        keep=keep,
-        objective=objective,
-        distinct=distinct,
-        strategy=strategy,
-        nodes=nodes,
-        seconds=seconds,
+        settings,
+        modality=literals.modality,
+        max_seconds=settings.max_seconds,
     )
     spent = time.perf_counter() - started
+    max_literals = settings.max_literals
     counted = max_literals if (max_literals <= 3 if equivalents is None else equivalents) else 0
     table = personas_table(found, literals, score, counted)
     table.attrs = {
@@ -112,7 +94,7 @@ def top_personas(
         "proven": found.proven,
         "gap": found.gap,
         "upper": found.upper,
-        "strategy": strategy,
+        "strategy": settings.strategy,
         "seconds": spent,
     }
     return table

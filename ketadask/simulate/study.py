@@ -52,7 +52,7 @@ def simulate_study(
     prognostic: float = 0.4,
     missing_visits: bool = True,
     layout: str = "bids",
-    recordings: float = 0.0,
+    meg_seconds: float = 0.0,
     overwrite: bool = False,
 ) -> Path:
     """Write a study folder with planted truth, in the formats real studies come in.
@@ -84,7 +84,7 @@ def simulate_study(
         the other follow-ups are missing. Without it everybody is seen at every visit.
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
-    recordings
+    meg_seconds
         Seconds of resting MEG before each infusion, with 30 sensors, one in three with a flaw; 0
         makes none.
     overwrite
@@ -122,7 +122,7 @@ def simulate_study(
         raise InputError(
             "unknown layout", where="layout", value=layout, remedy=nearest(layout, LAYOUTS)
         )
-    _check_seconds(recordings)
+    _check_seconds(meg_seconds)
     out, members, singles = Path(out), [], 0
     everybody: list[str] = []
     drawn = _Drawn(seed, trials, sites, effect, held, prognostic, missing_visits)
@@ -136,10 +136,10 @@ def simulate_study(
                 members += part.ids[part.people.member].tolist()
                 singles += int((~part.paired).sum())
         tables.describe(_NAME, __version__)
-        if recordings:
+        if meg_seconds:
             from ketadask.simulate.meg.bids import write_recordings
 
-            write_recordings(folder, everybody, seconds=recordings, seed=seed, flaws=True)
+            write_recordings(folder, everybody, seconds=meg_seconds, seed=seed, flaws=True)
         counts = {
             "participants": participants,
             "members": len(members),
@@ -230,12 +230,12 @@ def _check_counts(**counts: int) -> None:
             )
 
 
-def _check_seconds(recordings: float) -> None:
-    if recordings and not _SHORTEST <= recordings <= _LONGEST:
+def _check_seconds(meg_seconds: float) -> None:
+    if meg_seconds and not _SHORTEST <= meg_seconds <= _LONGEST:
         raise InputError(
             "cannot be recorded",
-            where="recordings",
-            value=recordings,
+            where="meg_seconds",
+            value=meg_seconds,
             remedy=f"choose 0, or {_SHORTEST:g} to {_LONGEST:g} seconds",
         )
 

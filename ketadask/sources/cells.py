@@ -1,7 +1,7 @@
-"""Delimited text read as text first, and turned into numbers cell by cell.
+"""Delimited text as a table of text, turned into numbers cell by cell.
 
-Every complaint names the file, the row (line number, the header is row 1), the column and the
-value, because that is what a person needs to open the file and mend it.
+Every error names the file, the row (line number, the header is row 1), the column and the value,
+so that the reader finds the cell to correct.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from typing import Any
 import numpy as np
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.codes import MISSING_CODES, as_number, is_blank, is_missing
+from ketadask.sources.codes import MISSING_CODES, is_blank, is_missing, parse_number
 from ketadask.sources.data_issues import DataIssues
-from ketadask.sources.delimited import read_text, text_rows
-
-_NO_NUMBER = "not a number"
+from ketadask.sources.delimited import read_text, row_error, text_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A table of text: columns by name, and the line of the file each row stands on.
+    """A table of text: columns by name, and the line of the file of each row.
 
-    ``headers`` says how a column that has been renamed is called in the file, ``missing`` which
-    numbers stand for a missing value.
+    ``headers`` holds the name in the file of each renamed column, ``missing`` the numbers that
+    stand for a missing value.
     """
 
     file: Path
@@ -46,8 +44,21 @@ class Cells:
         """Return ``row 3, column age`` for the row with this position."""
         return f"row {self.lines[row]}, column {self.headers.get(column, column)}"
 
+    def error(
+        self, row: int, column: str, problem: str, remedy: str, value: object = ...
+    ) -> InputError:
+        """Return the error of a cell; ``value`` is its text by default."""
+        if value is ...:
+            value = self.columns[column][row]
+        where = self.where(row, column)
+        return InputError(problem, file=self.file, where=where, value=value, remedy=remedy)
+
+    def header_error(self, problem: str, remedy: str, value: object = None) -> InputError:
+        """Return the error of a column name."""
+        return InputError(problem, file=self.file, where="header", value=value, remedy=remedy)
+
     def renamed(self, names: Mapping[str, str]) -> Cells:
-        """Return the table with some columns under other names; complaints use the old ones.
+        """Return the table with other column names; errors use those of the file.
 
         Parameters
         ----------
@@ -56,24 +67,14 @@ class Cells:
         """
         for header in names:
             if header not in self.columns:
-                raise InputError(
-                    "no such column",
-                    file=self.file,
-                    where="header",
-                    value=header,
-                    remedy=nearest(header, self.columns),
-                )
+                remedy = nearest(header, self.columns)
+                raise self.header_error("no such column", remedy, header)
         columns: dict[str, list[str]] = {}
         for header, cells in self.columns.items():
             name = names.get(header, header)
             if name in columns:
-                raise InputError(
-                    f"two columns are called {name}",
-                    file=self.file,
-                    where="header",
-                    value=header,
-                    remedy="name another column, or rename it in the file",
-                )
+                remedy = "name another column, or rename it in the file"
+                raise self.header_error(f"two columns are called {name}", remedy, header)
             columns[name] = cells
         headers = {name: self.headers.get(old, old) for old, name in names.items()}
         return replace(self, columns=columns, headers=dict(self.headers) | headers)
@@ -84,20 +85,15 @@ class Cells:
 
     def need(self, *names: str) -> str:
         """Return the first of ``names`` that is a column (case does not matter)."""
-        found = self.find(*names)
-        if found is None:
-            raise InputError(
-                f"no column {names[0]!r}",
-                file=self.file,
-                where="header",
-                remedy=nearest(names[0], self.columns),
-            )
-        return found
+        column = self.find(*names)
+        if column is None:
+            raise self.header_error(f"no column {names[0]!r}", nearest(names[0], self.columns))
+        return column
 
     def find(self, *names: str) -> str | None:
         """Return the first of ``names`` that is a column, or None."""
-        lowered = {column.lower(): column for column in reversed(list(self.columns))}
-        return next((lowered[name.lower()] for name in names if name.lower() in lowered), None)
+        by_lower = {column.lower(): column for column in reversed(list(self.columns))}
+        return next((by_lower[name.lower()] for name in names if name.lower() in by_lower), None)
 
     def text(self, column: str) -> list[str]:
         """Return the cells of a column, blank ones as the empty string."""
@@ -110,108 +106,94 @@ class Cells:
     def numbers(
         self,
         column: str,
-        findings: DataIssues,
+        issues: DataIssues,
         *,
         low: float = -math.inf,
         high: float = math.inf,
-        or_else: str = "",
+        text_remedy: str = "",
     ) -> np.ndarray:
-        """Return a column as float64 (row,), NaN where missing; wrong cells go to ``findings``.
+        """Return a column as float64 (row,), NaN where missing; wrong cells go to ``issues``.
 
-        ``or_else`` is what else may be done about a cell that holds no number.
+        ``text_remedy`` is a further remedy for a cell that is not a number.
         """
-        known: dict[str, float] = {}
+        value_of: dict[str, float] = {}
         values = np.empty(len(self), dtype=np.float64)
         for row, cell in enumerate(self.columns[column]):
-            value = known.get(cell)
+            value = value_of.get(cell)
             if value is None:
-                value, problem = _number(cell, low, high, self.missing)
+                value, problem, remedy = self._parse(cell, low, high, text_remedy)
                 if problem:
-                    if problem[0] == _NO_NUMBER:
-                        problem = problem[0], problem[1] + or_else
-                    self._complain(findings, row, column, cell, problem)
+                    issues.add(self.error(row, column, problem, remedy))
                 else:
-                    known[cell] = value
+                    value_of[cell] = value
             values[row] = value
         return values
 
-    def _complain(
-        self, findings: DataIssues, row: int, column: str, cell: str, problem: tuple[str, str]
-    ) -> None:
-        findings.add(
-            InputError(
-                problem[0],
-                file=self.file,
-                where=self.where(row, column),
-                value=cell,
-                remedy=problem[1],
-            )
-        )
-
-
-def _number(
-    cell: str, low: float, high: float, missing: frozenset[float]
-) -> tuple[float, tuple[str, str] | None]:
-    value = as_number(cell)
-    if value is None:
-        remedy = "write a number, or n/a where it is missing"
-        if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
-            remedy = "write decimals with a point"
-        return math.nan, (_NO_NUMBER, remedy)
-    if math.isnan(value) or value in missing:
-        return math.nan, None
-    if not low <= value <= high:
-        return math.nan, (
-            f"outside the range {low:g} to {high:g}",
-            "correct the value, or write n/a where it is missing",
-        )
-    return value, None
+    def _parse(
+        self, cell: str, low: float, high: float, text_remedy: str
+    ) -> tuple[float, str, str]:
+        """Return the value of a cell, what is wrong with it (may be empty) and the remedy."""
+        value = parse_number(cell)
+        if value is None:
+            remedy = "write a number, or n/a where it is missing"
+            if re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell):
+                remedy = "write decimals with a point"
+            return math.nan, "not a number", remedy + text_remedy
+        if math.isnan(value) or value in self.missing:
+            return math.nan, "", ""
+        if low <= value <= high:
+            return value, "", ""
+        remedy = "correct the value, or write n/a where it is missing"
+        return math.nan, f"outside the range {low:g} to {high:g}", remedy
 
 
 def read_cells(path: Path, *, delimiter: str = "\t", second_header: bool = False) -> Cells:
-    """Read a delimited text file as text; rows without any cell are left out.
+    """Read a delimited text file as text, without its empty rows.
 
     Parameters
     ----------
     path
         The file; its first line names the columns.
     delimiter
-        What separates the cells.
+        Character between the cells.
     second_header
         Whether a second line describes the columns (NDA).
     """
-    table = text_rows(path, delimiter)
-    _, header = next(table)
-    described = tuple(next(table, (0, []))[1]) if second_header else ()
+    rows = text_rows(path, delimiter)
+    _, header = next(rows)
+    descriptions = tuple(next(rows, (0, []))[1]) if second_header else ()
     memo: dict[str, str] = {}
     columns: list[list[str]] = [[] for _ in header]
     lines = []
-    for number, row in table:
-        lines.append(number)
+    for line, row in rows:
+        lines.append(line)
         for column, cell in zip(columns, row, strict=True):
             column.append(memo.setdefault(cell, cell))
     if not lines:
-        raise InputError("has a header but no rows", file=path, remedy="export it again")
-    return Cells(path, dict(zip(header, columns, strict=True)), lines, described)
+        raise no_rows(path)
+    return Cells(path, dict(zip(header, columns, strict=True)), lines, descriptions)
+
+
+def no_rows(path: Path) -> InputError:
+    """Return the error of a table without rows."""
+    return InputError("has a header but no rows", file=path, remedy="export it again")
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
     """Return the JSON description beside a table, empty where there is none."""
     if not path.exists():
         return {}
-    return {k: v for k, v in read_object(path).items() if isinstance(v, dict)}
+    return {k: v for k, v in read_json_object(path).items() if isinstance(v, dict)}
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     """Return the one JSON object of a file."""
-    text = read_text(path)
+    text, remedy = read_text(path), "correct or remove it"
     try:
-        described = json.loads(text)
+        content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        where = f"row {error.lineno}" if isinstance(error, json.JSONDecodeError) else "row 1"
-        raise InputError(
-            "not valid JSON", file=path, where=where, remedy="mend it or remove it"
-        ) from None
-    if not isinstance(described, dict):
-        raise InputError("must hold one JSON object", file=path, remedy="mend it or remove it")
-    return described
+        row = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise row_error(path, row, "not valid JSON", remedy) from None
+    if not isinstance(content, dict):
+        raise InputError("must hold one JSON object", file=path, remedy=remedy)
+    return content

@@ -1,4 +1,4 @@
-"""Cells as people write them: blanks, codes for a missing value, numbers."""
+"""The content of cells: blanks, codes for a missing value, numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 BLANK = frozenset({"", "n/a", "na", "nan", "n.a.", "none", "null", "."})
 MISSING_CODES = frozenset({-9.0, 999.0, -999.0, -777.0})
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def is_blank(cell: str) -> bool:
@@ -31,22 +31,22 @@ def is_missing(cell: str) -> bool:
     >>> is_missing("-999"), is_missing("9")
     (True, False)
     """
-    value = as_number(cell)
+    value = parse_number(cell)
     return value is not None and (math.isnan(value) or value in MISSING_CODES)
 
 
-def as_number(cell: str) -> float | None:
-    """Return the number a cell spells, NaN for a blank one, None where it is no number.
+def parse_number(cell: str) -> float | None:
+    """Return the number in a cell, NaN for a blank one, None where it is not a number.
 
     Examples
     --------
-    >>> as_number("4.5"), as_number("1_000"), as_number("4,5")
+    >>> parse_number("4.5"), parse_number("1_000"), parse_number("4,5")
     (4.5, None, None)
     """
     if is_blank(cell):
         return math.nan
     text = cell.strip()
-    if not _NUMBER.fullmatch(text):
+    if not _DECIMAL.fullmatch(text):
         return None
     value = float(text)
     return value if math.isfinite(value) else None
@@ -63,22 +63,22 @@ def levels_range(description: Mapping[str, Any]) -> tuple[float, float]:
     levels = description.get("Levels")
     if not isinstance(levels, Mapping):
         return -math.inf, math.inf
-    numbers = [as_number(str(level)) for level in levels]
-    found = [n for n in numbers if n is not None and not math.isnan(n) and n not in MISSING_CODES]
-    return (min(found), max(found)) if found else (-math.inf, math.inf)
+    cells = [str(level) for level in levels]
+    values = [parse_number(cell) for cell in cells if not is_missing(cell)]
+    numbers = [value for value in values if value is not None]
+    return (min(numbers), max(numbers)) if numbers else (-math.inf, math.inf)
 
 
-def first_twice(keys: Iterable[Any]) -> tuple[int, int] | None:
+def first_duplicate(keys: Iterable[Any]) -> tuple[int, int] | None:
     """Return the positions of the first key that appears again, or None.
 
     Examples
     --------
-    >>> first_twice(["a", "b", "a"])
+    >>> first_duplicate(["a", "b", "a"])
     (0, 2)
     """
-    seen: dict[Any, int] = {}
+    first_position: dict[Any, int] = {}
     for position, key in enumerate(keys):
-        if key in seen:
-            return seen[key], position
-        seen[key] = position
+        if first_position.setdefault(key, position) != position:
+            return first_position[key], position
     return None

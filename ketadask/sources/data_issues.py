@@ -1,4 +1,4 @@
-"""What is wrong in the files of a study: raised at once, or kept and shown."""
+"""Issues in the files of a study: raised at once, or collected and reported."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ STOP, MISSING = "stop", "missing"
 
 @dataclass
 class DataIssues:
-    """Collect wrong cells while files are read.
+    """Wrong cells of the files of a study.
 
     Parameters
     ----------
     bad_cells
-        ``stop`` raises the first wrong cell; ``missing`` keeps a finding for every wrong cell
-        and treats the cell as missing.
+        ``stop`` raises the first wrong cell; ``missing`` collects all and treats them as missing.
 
     Examples
     --------
-    >>> findings = Findings("missing")
-    >>> findings.add(InputError("not a number", file="bdi.tsv", where="row 3", value="x"))
-    >>> findings.records()[0]["problem"]
+    >>> issues = DataIssues("missing")
+    >>> issues.add(InputError("not a number", file="bdi.tsv", where="row 3", value="x"))
+    >>> issues.records()[0]["problem"]
     'not a number'
     """
 
@@ -33,20 +32,20 @@ class DataIssues:
     def __post_init__(self) -> None:
         if self.bad_cells not in (STOP, MISSING):
             raise InputError(
-                "unknown way to treat wrong cells",
+                "unknown treatment of wrong cells",
                 where="bad_cells",
                 value=self.bad_cells,
                 remedy=nearest(str(self.bad_cells), (STOP, MISSING)),
             )
 
     def add(self, error: InputError) -> None:
-        """Raise ``error``, or keep it."""
+        """Raise ``error``, or collect it."""
         if self.bad_cells == STOP:
             raise error
         self.errors.append(error)
 
     def records(self) -> list[dict[str, str]]:
-        """Return one record of plain text per finding: file, where, problem, value, remedy."""
+        """Return one record of plain text per issue: file, where, problem, value, remedy."""
         return [
             {
                 "file": "" if error.file is None else str(error.file),

@@ -1,4 +1,4 @@
-"""FreeSurfer volumes as one labelled, Dask-backed dataset, whichever files a lab has kept."""
+"""FreeSurfer volumes as one labelled, Dask-backed dataset, from tables or folders."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from ketadask import names as nm
+from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError
-from ketadask.sources.delimited import unreadable
+from ketadask.sources.delimited import read_error
 from ketadask.sources.fs_stats import is_participant_folder
 from ketadask.sources.fs_tables import (
     TABLE_ENDINGS,
-    check_people,
+    VolumeTable,
+    check_participants,
     is_volume_table,
-    open_table,
-    participant_of,
+    open_volume_table,
+    participant_name,
 )
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
 from ketadask.sources.regions import ORDER, REGIONS
 
 
 def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
-    """Open FreeSurfer volumes; nothing but names is read until somebody computes.
+    """Open FreeSurfer volumes; only names are read before ``compute``.
 
     Parameters
     ----------
@@ -39,60 +41,46 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     -------
     ``volume`` (participant, region) in mm3, NaN where missing; per region the coordinates
     hemisphere (left, right, both), tissue (cortex, white, subcortical, global), atlas (aparc,
-    wmparc, aseg) and measure (mm3). Regions have one name whatever version of FreeSurfer wrote
-    them; volumes of the whole brain, which every table repeats, are there once. ``attrs``: sources,
-    ignored (columns that are no region here) and absent (regions that no table has).
+    wmparc, aseg) and measure (mm3). Regions have the same name for all versions of FreeSurfer;
+    volumes of the whole brain, which every table repeats, appear once. ``attrs``: sources, ignored
+    (columns that are not regions) and absent (regions without a column).
     """
-    folders, tables = _inputs(path)
+    folders, paths = _inputs(path)
     if folders:
-        participants = np.array([participant_of(folder.name) for folder in folders])
-        check_people(folders[0].parent, list(enumerate(participants.tolist(), start=1)), "folder")
+        participants = np.array([participant_name(folder.name) for folder in folders])
+        rows = list(enumerate(participants.tolist(), start=1))
+        check_participants(folders[0].parent, rows, "folder")
         array, regions = volumes_of_folders(folders)
-        sources = [str(folders[0].parent)]
-        ignored: list[str] = []
+        sources, ignored = [str(folders[0].parent)], []
     else:
-        opened = sorted((open_table(table) for table in tables), key=lambda t: ORDER[t.regions[0]])
-        _check_regions_once(opened)
-        participants = np.unique(np.concatenate([table.participants for table in opened]))
-        array, regions = volumes_of_tables(opened, participants)
-        sources = [str(table) for table in tables]
-        ignored = sorted({name for table in opened for name in table.ignored})
+        tables = [open_volume_table(path) for path in paths]
+        tables.sort(key=lambda table: ORDER[table.regions[0]])
+        _check_regions_once(tables)
+        participants = np.unique(np.concatenate([table.participants for table in tables]))
+        array, regions = volumes_of_tables(tables, participants)
+        sources = [str(path) for path in paths]
+        ignored = sorted({name for table in tables for name in table.ignored})
     order = sorted(range(len(regions)), key=lambda j: ORDER[regions[j]])
     if order != list(range(len(regions))):
         array, regions = array[:, order], [regions[j] for j in order]
-    return _dataset(array, participants, regions, sources, ignored)
+    return _dataset(array, participants, regions, {"sources": sources, "ignored": ignored})
 
 
 def _dataset(
-    array: Any,
-    participants: np.ndarray,
-    regions: list[str],
-    sources: list[str],
-    ignored: list[str],
+    array: Any, participants: np.ndarray, regions: list[str], attributes: dict[str, list[str]]
 ) -> xr.Dataset:
-    known = [REGIONS[region] for region in regions]
-    return xr.Dataset(
-        {
-            nm.VOLUME: (
-                (nm.PARTICIPANT, nm.REGION),
-                array,
-                {"units": "mm3", "long_name": "volume"},
-            )
-        },
-        {
-            nm.PARTICIPANT: (nm.PARTICIPANT, participants),
-            nm.REGION: (nm.REGION, np.array(regions)),
-            "hemisphere": (nm.REGION, np.array([region.hemisphere for region in known])),
-            "tissue": (nm.REGION, np.array([region.tissue for region in known])),
-            "atlas": (nm.REGION, np.array([region.atlas for region in known])),
-            "measure": (nm.REGION, np.array(["mm3"] * len(known))),
-        },
-        {
-            "sources": sources,
-            "ignored": ignored,
-            "absent": [name for name in ORDER if name not in set(regions)],
-        },
-    )
+    rows = [REGIONS[region] for region in regions]
+    attributes["absent"] = [name for name in ORDER if name not in set(regions)]
+    volume = ((nm.PARTICIPANT, nm.REGION), array, {"units": "mm3", "long_name": "volume"})
+    coordinates = {
+        nm.PARTICIPANT: (nm.PARTICIPANT, participants),
+        nm.REGION: (nm.REGION, np.array(regions)),
+        "hemisphere": (nm.REGION, np.array([row.hemisphere for row in rows])),
+        "tissue": (nm.REGION, np.array([row.tissue for row in rows])),
+        "atlas": (nm.REGION, np.array([row.atlas for row in rows])),
+        "measurement_unit": (nm.REGION, np.array(["mm3"] * len(rows))),
+    }
+    return xr.Dataset({nm.VOLUME: volume}, coordinates, attributes)
 
 
 def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
@@ -102,11 +90,12 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     root = _existing(Path(path))
     if root.is_file():
         return [], [root]
-    inside = _inside(root)
-    files = [p for p in inside if p.suffix in TABLE_ENDINGS and p.is_file()]
-    tables = [p for p in files if is_volume_table(p)]
-    # FreeSurfer's templates (fsaverage, fsaverage5) lie in every SUBJECTS_DIR.
-    folders = [p for p in inside if not p.name.startswith("fsaverage") and is_participant_folder(p)]
+    entries = _entries(root)
+    files = [entry for entry in entries if entry.suffix in TABLE_ENDINGS and entry.is_file()]
+    tables = [file for file in files if is_volume_table(file)]
+    # Every SUBJECTS_DIR holds FreeSurfer's templates (fsaverage, fsaverage5).
+    subjects = [entry for entry in entries if not entry.name.startswith("fsaverage")]
+    folders = [entry for entry in subjects if is_participant_folder(entry)]
     if tables and folders:
         raise InputError(
             "holds group tables and participant folders",
@@ -123,53 +112,49 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     return folders, tables
 
 
-def _inside(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[Path]:
+    """Return the content of a folder; what could be an unreadable table raises an InputError."""
+    path = folder
     try:
-        inside = sorted(folder.iterdir())
+        entries = sorted(folder.iterdir())
+        for path in entries:
+            if path.suffix in (".tsv", ".csv") and path.is_dir():
+                raise InputError("is a folder, not a table", file=path, remedy="move it elsewhere")
+            if path.suffix in TABLE_ENDINGS and not path.stat().st_size:
+                raise InputError(
+                    "the file is empty", file=path, remedy="write it again or remove it"
+                )
     except OSError as error:
-        raise unreadable(folder, error) from None
-    empty = []
-    for path in inside:
-        try:
-            empty += [path] if path.suffix in TABLE_ENDINGS and not path.stat().st_size else []
-        except OSError as error:
-            raise unreadable(path, error) from None
-    folder_for_file = [p for p in inside if p.suffix in (".tsv", ".csv") and p.is_dir()]
-    if folder_for_file:
-        raise InputError(
-            "is a folder, not a table", file=folder_for_file[0], remedy="move it elsewhere"
-        )
-    if empty:  # nothing says what it held, so it must not be passed over
-        raise InputError("the file is empty", file=empty[0], remedy="make it again or remove it")
-    return inside
+        raise read_error(path, error) from None
+    return entries
 
 
 def _existing(path: Path) -> Path:
     try:
-        there = path.exists()
+        exists = path.exists()
     except OSError as error:
-        raise unreadable(path, error) from None
-    if not there:
+        raise read_error(path, error) from None
+    if not exists:
         raise InputError("no such file or folder", file=path, remedy="check the path")
     return path
 
 
-def _check_regions_once(tables: Iterable[Any]) -> None:
-    owners: dict[str, Path] = {}
+def _check_regions_once(tables: Iterable[VolumeTable]) -> None:
+    first: dict[str, Path] = {}
     for table in tables:
         for region in table.regions:
-            if REGIONS[region].tissue != "global" and region in owners:
+            if REGIONS[region].tissue != "global" and region in first:
                 raise InputError(
                     f"{region} is in two tables",
                     file=table.path,
                     where=f"column {region}",
-                    remedy=f"name one table per atlas and hemisphere; also in {owners[region]}",
+                    remedy=f"name one table per atlas and hemisphere; also in {first[region]}",
                 )
-            owners[region] = table.path
+            first[region] = table.path
 
 
 class LazyVolumes(BackendArray):
-    """Volumes of which only what is indexed is read, for xarray's own laziness and chunks."""
+    """Volumes that read only what is indexed, for xarray's own laziness and chunks."""
 
     def __init__(self, array: Any) -> None:
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
@@ -182,7 +167,7 @@ class LazyVolumes(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         # Already inside one task of xarray's graph: reading must not start another scheduler.
-        return np.asarray(self.array[key].compute(scheduler="synchronous"))
+        return np.asarray(load(self.array[key], scheduler="synchronous"))
 
 
 class FreeSurferBackend(BackendEntrypoint):
@@ -195,19 +180,17 @@ class FreeSurferBackend(BackendEntrypoint):
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
     ) -> xr.Dataset:
         """Return what ``open_volumes`` returns; ``chunks={}`` gives one chunk per file."""
-        dropped = (
-            [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or [])
-        )
-        opened = open_volumes(filename_or_obj)
-        volume = opened[nm.VOLUME].variable
+        drops = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
+        dataset = open_volumes(filename_or_obj)
+        volume = dataset[nm.VOLUME].variable
         lazy = xr.Variable(
             volume.dims, indexing.LazilyIndexedArray(LazyVolumes(volume.data)), volume.attrs
         )
-        lazy.encoding["preferred_chunks"] = dict(zip(volume.dims, volume.chunks, strict=True))
-        return opened.assign({nm.VOLUME: lazy}).drop_vars(dropped, errors="ignore")
+        lazy.encoding["preferred_chunks"] = dict(volume.chunksizes)
+        return dataset.assign({nm.VOLUME: lazy}).drop_vars(list(drops), errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether this is a table of volumes, or a folder that holds some."""
+        """Return whether this is a table of volumes, or a folder that holds volumes."""
         if not isinstance(filename_or_obj, str | Path):
             return False
         path = Path(filename_or_obj)

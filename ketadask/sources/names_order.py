@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 
-def natural(name: str) -> tuple[tuple[int, int, str, str], ...]:
-    """Return a key that sorts numbers inside names as numbers.
+def natural_key(name: str) -> tuple[tuple[int, int, str, str], ...]:
+    """Return a sort key that compares numbers inside names as numbers.
 
     Examples
     --------
-    >>> sorted(["bdi_10", "bdi_total", "bdi_2"], key=natural)
+    >>> sorted(["bdi_10", "bdi_total", "bdi_2"], key=natural_key)
     ['bdi_2', 'bdi_10', 'bdi_total']
     """
     parts = re.split(r"([0-9]+)", name)

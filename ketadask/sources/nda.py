@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells, read_cells
-from ketadask.sources.codes import as_number, is_missing
+from ketadask.sources.codes import is_missing, parse_number
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.phenotype import files_in
@@ -35,17 +35,17 @@ def read_nda(
     root: Path | str,
     scales: Sequence[str] | None = None,
     *,
-    visits: str = PERIODS,
+    session_pattern: str = PERIODS,
     participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
     ignore: Sequence[str] = (),
-) -> pd.DataFrame:
+) -> Phenotype:
     """Read ``<structure>.txt`` files, for example ``madrs01.txt``, into one row per visit.
 
     The first line names the columns, the second describes them; ``src_subject_id`` is the
     participant and ``visit`` the session. Elements of ``madrs01`` and ``hrsd01`` are known by their
     names in the archive, those of other structures as in any table. ``interview_age`` is in months:
-    ``attrs["ages"]`` holds the age in years at the first visit, per participant.
+    ``ages`` holds the age in years at the first visit, per participant.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_nda(
         Folder with the files (or with a folder ``nda``), or one file.
     scales
         Names such as ``madrs`` or ``madrs01``, or of a known scale; all files if None.
-    visits, participants, bad_cells, ignore
+    session_pattern, participants, bad_cells, ignore
         As in ``read_phenotype``.
 
     Returns
@@ -64,20 +64,22 @@ def read_nda(
     findings = DataIssues(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
     reader = VisitReader(
-        VisitPattern(visits), roster, findings, "src_subject_id", "visit", ignore=frozenset(ignore)
+        VisitPattern(session_pattern),
+        roster,
+        findings,
+        "src_subject_id",
+        "visit",
+        ignore=frozenset(ignore),
     )
-    tables: list[pd.DataFrame] = []
+    tables: list[Phenotype] = []
     ages: dict[str, float] = {}
     for path in _wanted(folder, files, scales):
         cells, columns = _open(path, reader)
         tables.append(reader.table(cells, columns))
         _note_ages(cells, findings, ages)
-    table = join_scales(tables, folder, findings, roster)
-    table.attrs["ages"] = ages
-    table.attrs["visits"] = visits
-    check_ignored(table, ignore)
-    table.attrs["findings"] = findings.records()
-    return table
+    phenotype = join_scales(tables, folder, findings, roster)
+    check_ignored(phenotype, ignore)
+    return replace(phenotype, ages=ages, session_pattern=session_pattern)
 
 
 def _files(root: Path) -> tuple[Path, dict[str, Path]]:
@@ -128,7 +130,7 @@ def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
 def _check_descriptions(cells: Cells) -> None:
     """Refuse a file without descriptions: its first row would be taken for them and be lost."""
     for name, text in zip(cells.columns, cells.second_header, strict=False):
-        if not is_missing(text) and as_number(text) is not None:
+        if not is_missing(text) and parse_number(text) is not None:
             raise InputError(
                 "the second line holds a number, not what the columns mean",
                 file=cells.file,

@@ -13,8 +13,9 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
+from ketadask.schema.phenotype import Participants
 from ketadask.sources.cells import Cells, read_sidecar
-from ketadask.sources.codes import first_twice, is_missing
+from ketadask.sources.codes import first_duplicate, is_missing
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.spreadsheets import read_table
 from ketadask.sources.visits import ARM_CODES, arm_of, date_column
@@ -30,7 +31,7 @@ def read_participants(
     sheet: str | None = None,
     delimiter: str | None = None,
     decimal: str = ".",
-) -> pd.DataFrame:
+) -> Participants:
     """Read ``participants.tsv`` of a study folder, or another table of participants.
 
     Only ``participant_id`` must be there. Without ``infusion_1`` and ``infusion_2`` (or one of
@@ -45,7 +46,7 @@ def read_participants(
     root
         Study folder, or the file itself.
     bad_cells
-        ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+        ``stop`` raises at the first wrong cell, ``missing`` adds it to ``findings``.
     columns
         Names used here (``participant_id``, ``infusion_1``, ...) by the names in the file.
     sheet, delimiter, decimal
@@ -53,9 +54,9 @@ def read_participants(
 
     Returns
     -------
-    One row per participant, sorted: participant, sequence (``active-control``, ``active`` where
-    the second infusion was not given, empty where unknown), trial, site, age (years), sex (0 male,
-    1 female), bmi (kg/m2), group, washout (days between the infusions, NaN where not dated).
+    ``table`` has one row per participant, sorted: participant, sequence (``active-control``,
+    ``active`` without a second infusion, empty where unknown), trial, site, age (years), sex (0
+    male, 1 female), bmi (kg/m2), group, washout (days between the infusions, NaN where not dated).
     """
     path = Path(root)
     if path.is_dir():
@@ -64,10 +65,10 @@ def read_participants(
     return people_of(cells.renamed(columns or {}), DataIssues(bad_cells))
 
 
-def people_of(cells: Cells, findings: DataIssues) -> pd.DataFrame:
+def people_of(cells: Cells, findings: DataIssues) -> Participants:
     """Return what ``read_participants`` returns, from a table of text."""
     people = participant_column(cells, findings)
-    twice = first_twice(person or row for row, person in enumerate(people))
+    twice = first_duplicate(person or row for row, person in enumerate(people))
     if twice:
         raise InputError(
             f"participant appears twice, first in row {cells.lines[twice[0]]}",
@@ -93,12 +94,12 @@ def people_of(cells: Cells, findings: DataIssues) -> pd.DataFrame:
     )
     table = table[table[nm.PARTICIPANT] != ""].sort_values(nm.PARTICIPANT, ignore_index=True)
     pairs = zip(people, zip(*dates, strict=True), strict=True)
-    table.attrs.update(
-        file=str(cells.file),
+    return Participants(
+        table,
+        infusions={person: pair for person, pair in pairs if any(pair)},
         findings=findings.records(),
-        infusions={person: list(pair) for person, pair in pairs if any(pair)},
+        file=str(cells.file),
     )
-    return table
 
 
 def _infusions(cells: Cells, findings: DataIssues) -> list[list[date | None]]:
@@ -152,10 +153,9 @@ def roster_of(folders: Sequence[Path], given: Roster | Sequence[str] | None) -> 
     return None
 
 
-def roster(people: pd.DataFrame) -> Roster:
-    """Return the participants of a table that ``read_participants`` made."""
-    sequences = dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True))
-    return Roster(sequences, people.attrs.get("infusions", {}))
+def roster(people: Participants) -> Roster:
+    """Return names, sequences and dates of infusion of the participants."""
+    return Roster(people.sequences, people.infusions)
 
 
 def participant_column(cells: Cells, findings: DataIssues, *names: str) -> list[str]:

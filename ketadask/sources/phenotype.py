@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells, read_cells, read_sidecar
 from ketadask.sources.data_issues import DataIssues
-from ketadask.sources.delimited import unreadable
+from ketadask.sources.delimited import read_error
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, check_ignored, join_scales
@@ -22,11 +22,11 @@ def read_phenotype(
     root: Path | str,
     scales: Sequence[str] | None = None,
     *,
-    visits: str = PERIODS,
+    session_pattern: str = PERIODS,
     participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
     ignore: Sequence[str] = (),
-) -> pd.DataFrame:
+) -> Phenotype:
     """Read the rating scales of a BIDS study folder into one row per participant and visit.
 
     A file without ``session_id`` was recorded once, before both infusions.
@@ -37,31 +37,28 @@ def read_phenotype(
         Study folder with ``phenotype/``, or that folder itself.
     scales
         Names of files, or of known scales kept in a file of another name; all files if None.
-    visits
+    session_pattern
         Regular expression of the session names with groups ``day`` and ``period`` or ``arm``.
     participants
         Participants of the study; a row of anybody else is wrong, and with a ``Roster`` a session
         that contradicts the infusions. Those of ``participants.tsv`` if None and there is one.
     bad_cells
-        ``stop`` raises at the first wrong cell, ``missing`` notes it in ``attrs["findings"]``.
+        ``stop`` raises at the first wrong cell, ``missing`` adds it to ``findings``.
     ignore
         Columns left aside.
 
     Returns
     -------
-    Columns participant, session, period (0: said by the arm, or shared by both periods), arm
-    (active, control, shared or empty), day, then ``<scale>_<n>`` and ``<scale>_total`` in natural
-    order. ``attrs``: folder, files, labels, limits (per column), ignored (text columns), findings,
-    visits.
+    ``table`` has columns participant, session, period, arm, day, then ``<scale>_<n>`` and
+    ``<scale>_total`` in natural order.
     """
     folder, findings = _phenotype_folder(Path(root)), DataIssues(bad_cells)
     roster = roster_of((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(visits), roster, findings, ignore=frozenset(ignore))
+    reader = VisitReader(VisitPattern(session_pattern), roster, findings, ignore=frozenset(ignore))
     tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
-    table = join_scales(tables, folder, findings, roster)
-    table.attrs["visits"] = visits
-    check_ignored(table, ignore)
-    return table
+    phenotype = join_scales(tables, folder, findings, roster)
+    check_ignored(phenotype, ignore)
+    return replace(phenotype, session_pattern=session_pattern)
 
 
 def _phenotype_folder(root: Path) -> Path:
@@ -80,7 +77,7 @@ def files_in(folder: Path, suffix: str) -> dict[str, Path]:
     try:
         found = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
-        raise unreadable(folder, error) from None
+        raise read_error(folder, error) from None
     return {p.stem: p for p in found if p.suffix == suffix and p.stem != "participants"}
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources.cells import Cells, read_sidecar
-from ketadask.sources.codes import MISSING_CODES, as_number, is_missing
+from ketadask.sources.codes import MISSING_CODES, is_missing, parse_number
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import Roster, roster_of
 from ketadask.sources.scale_columns import KEYS, scale_columns
 from ketadask.sources.spreadsheets import read_table
-from ketadask.sources.visit_tables import VisitReader, join_scales
+from ketadask.sources.visit_tables import VisitReader, join_scales, merge_facts
 from ketadask.sources.visits import COLUMNS, ONCE, PERIODS, Visit, VisitPattern, visit_of
 
 LONG, WIDE = "long", "wide"
@@ -43,7 +44,7 @@ class PlainTable:
     period, arm, day
         Columns that say the visit where there is no session; ``day`` and one of the others. An
         arm that is not given stands for a baseline of both periods.
-    wide
+    wide_pattern
         Regular expression of the headers of a table with one row per participant, with the group
         ``name`` (of the item) and ``session``, or ``day`` and ``period`` or ``arm``. Columns that
         do not match were measured once.
@@ -51,7 +52,7 @@ class PlainTable:
         Canonical name by the name in the file, or by ``name`` in the wide layout.
     ignore
         Columns left aside.
-    missing
+    na_values
         Numbers that stand for a missing value, besides the usual ones.
     sheet, delimiter, decimal
         As in ``read_table``.
@@ -63,10 +64,10 @@ class PlainTable:
     period: str | None = None
     arm: str | None = None
     day: str | None = None
-    wide: str | None = None
+    wide_pattern: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     ignore: Sequence[str] = ()
-    missing: Sequence[float] = ()
+    na_values: Sequence[float] = ()
     sheet: str | None = None
     delimiter: str | None = None
     decimal: str = "."
@@ -76,10 +77,10 @@ def read_tables(
     folder: Path | str,
     tables: Sequence[PlainTable],
     *,
-    visits: str = PERIODS,
+    session_pattern: str = PERIODS,
     participants: Roster | Sequence[str] | None = None,
     bad_cells: str = "stop",
-) -> pd.DataFrame:
+) -> Phenotype:
     """Read rating scales from plain tables into one row per participant and visit.
 
     Parameters
@@ -88,7 +89,7 @@ def read_tables(
         Where the files are.
     tables
         How to read each of them.
-    visits, participants, bad_cells
+    session_pattern, participants, bad_cells
         As in ``read_phenotype``.
 
     Returns
@@ -97,13 +98,12 @@ def read_tables(
     """
     folder, findings = Path(folder), DataIssues(bad_cells)
     roster = roster_of((folder,), participants)
-    reader = VisitReader(VisitPattern(visits), roster, findings)
-    table = join_scales([_read(folder, t, reader) for t in tables], folder, findings, roster)
-    table.attrs["visits"] = visits
-    return table
+    reader = VisitReader(VisitPattern(session_pattern), roster, findings)
+    phenotype = join_scales([_read(folder, t, reader) for t in tables], folder, findings, roster)
+    return replace(phenotype, session_pattern=session_pattern)
 
 
-def _read(folder: Path, table: PlainTable, reader: VisitReader) -> pd.DataFrame:
+def _read(folder: Path, table: PlainTable, reader: VisitReader) -> Phenotype:
     path = folder / table.file
     cells = read_table(path, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal)
     unknown = next((name for name in table.ignore if name not in cells.columns), None)
@@ -111,10 +111,10 @@ def _read(folder: Path, table: PlainTable, reader: VisitReader) -> pd.DataFrame:
         remedy = nearest(unknown, cells.columns)
         raise InputError("no such column", file=path, where="ignore", value=unknown, remedy=remedy)
     kept = [name for name in cells.columns if name not in table.ignore]
-    cells = replace(cells.only(kept), missing=MISSING_CODES | frozenset(table.missing))
+    cells = replace(cells.only(kept), missing=MISSING_CODES | frozenset(table.na_values))
     cells = cells.renamed({} if table.participant == _WHO else {table.participant: _WHO})
     described = read_sidecar(path.with_suffix(".json"))
-    if table.wide is not None:
+    if table.wide_pattern is not None:
         return _wide(cells, table, described, reader)
     cells, reader = _with_sessions(cells, table, reader)
     cells = cells.renamed(table.columns)
@@ -156,7 +156,7 @@ def _session(parts: dict[str, str]) -> str:
     if "arm" in parts:
         parts["arm"] = "baseline" if is_missing(parts["arm"]) else parts["arm"].replace(" ", "_")
     for part in ("period", "day"):
-        value = as_number(parts.get(part, ""))
+        value = parse_number(parts.get(part, ""))
         if value is not None and value.is_integer():
             parts[part] = str(int(value))
     shown = {"period": "period {}", "arm": "{}", "day": "day {}"}
@@ -165,7 +165,7 @@ def _session(parts: dict[str, str]) -> str:
 
 def _wide(
     cells: Cells, table: PlainTable, described: Mapping[str, dict[str, str]], reader: VisitReader
-) -> pd.DataFrame:
+) -> Phenotype:
     """Return the table of a file with one row per participant, one visit after the other."""
     visits = _headers_of_visits(cells, table, reader.pattern)
     fixed = [name for name in (cells.need(_WHO), cells.find(*COLUMNS)) if name]
@@ -177,26 +177,24 @@ def _wide(
         columns = scale_columns(part, texts, frozenset(fixed), need=need)
         if columns:
             once = replace(reader, when="", always=(session, visit))
-            read = once.table(part, columns)
-            seen = read.drop(columns=list(KEYS)).notna().any(axis=1)
-            parts.append((read[seen], read.attrs))
-    joined = pd.concat([part for part, _ in parts], ignore_index=True)
-    joined.attrs = {
-        "file": str(cells.file),
-        **{
-            fact: {k: v for _, attrs in parts for k, v in attrs[fact].items()}
-            for fact in ("labels", "limits", "units")
-        },
-        "ignored": sorted({name for _, attrs in parts for name in attrs["ignored"]}),
-    }
-    return joined
+            scores = once.table(part, columns)
+            filled = scores.table.drop(columns=list(KEYS)).notna().any(axis=1)
+            parts.append(replace(scores, table=scores.table[filled]))
+    return Phenotype(
+        pd.concat([part.table for part in parts], ignore_index=True),
+        labels=merge_facts(part.labels for part in parts),
+        limits=merge_facts(part.limits for part in parts),
+        units=merge_facts(part.units for part in parts),
+        ignored=sorted({name for part in parts for name in part.ignored}),
+        files=[str(cells.file)],
+    )
 
 
 def _headers_of_visits(
     cells: Cells, table: PlainTable, pattern: VisitPattern
 ) -> dict[Visit, tuple[str, dict[str, str]]]:
     """Return per visit its first spelling, and the canonical name of each header of it."""
-    way = _wide_pattern(str(table.wide))
+    way = _wide_pattern(str(table.wide_pattern))
     visits: dict[Visit, tuple[str, dict[str, str]]] = {}
     matched = False
     for header in cells.columns:
@@ -222,27 +220,30 @@ def _headers_of_visits(
         raise InputError(
             "no header matches the pattern of the wide layout",
             file=cells.file,
-            where="wide",
-            value=table.wide,
+            where="wide_pattern",
+            value=table.wide_pattern,
             remedy=f"mend the pattern; there is for example {next(iter(cells.columns))!r}",
         )
     return visits
 
 
-def _wide_pattern(wide: str) -> re.Pattern[str]:
+def _wide_pattern(wide_pattern: str) -> re.Pattern[str]:
     try:
-        way = re.compile(wide)
+        way = re.compile(wide_pattern)
     except re.error as error:
         raise InputError(
-            f"not a regular expression ({error})", where="wide", value=wide, remedy="mend it"
+            f"not a regular expression ({error})",
+            where="wide_pattern",
+            value=wide_pattern,
+            remedy="mend it",
         ) from None
     groups = set(way.groupindex)
     whole = "session" in groups or ("day" in groups and groups & {"period", "arm"})
     if "name" not in groups or not whole:
         raise InputError(
             "needs the named groups name and session, or name, day and period or arm",
-            where="wide",
-            value=wide,
+            where="wide_pattern",
+            value=wide_pattern,
             remedy=r"write for example (?P<name>.+)_(?P<session>ses-p[12]d\d+)",
         )
     return way

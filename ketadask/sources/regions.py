@@ -1,4 +1,4 @@
-"""The 185 regions whose volumes are features, and the names FreeSurfer gave them over the years."""
+"""The 185 regions whose volumes are features, and their names in all versions of FreeSurfer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SUBCORTICAL_BOTH = """
 ETIV = "EstimatedTotalIntraCranialVol"
 GLOBALS = ("BrainSegVolNotVent", ETIV)
 
-_RENAMED = {
+_SYNONYMS = {
     "Left-Thalamus-Proper": "Left-Thalamus",
     "Left-Thalamus-Proper*": "Left-Thalamus",
     "Right-Thalamus-Proper": "Right-Thalamus",
@@ -42,7 +42,7 @@ _RENAMED = {
 
 
 class Region(NamedTuple):
-    """One region: FreeSurfer's name, hemisphere, tissue and the atlas its table is made from."""
+    """One region: FreeSurfer's name, hemisphere, tissue and atlas."""
 
     name: str
     hemisphere: str
@@ -50,21 +50,21 @@ class Region(NamedTuple):
     atlas: str
 
 
-def _all() -> dict[str, Region]:
-    sides = (("lh", "left"), ("rh", "right"))
+def _regions() -> dict[str, Region]:
+    sides = {"lh": "left", "rh": "right"}
     regions = [
-        Region(f"{side}_{parcel}_volume", hemisphere, "cortex", "aparc")
-        for side, hemisphere in sides
+        Region(f"{side}_{parcel}_volume", sides[side], "cortex", "aparc")
+        for side in sides
         for parcel in _PARCELS
     ]
     regions += [
-        Region(f"wm-{side}-{parcel}", hemisphere, "white", "wmparc")
-        for side, hemisphere in sides
+        Region(f"wm-{side}-{parcel}", sides[side], "white", "wmparc")
+        for side in sides
         for parcel in _PARCELS
     ]
     regions += [
         Region(f"{hemisphere.title()}-UnsegmentedWhiteMatter", hemisphere, "white", "wmparc")
-        for _, hemisphere in sides
+        for hemisphere in sides.values()
     ]
     regions += [Region(name, "left", "subcortical", "aseg") for name in _SUBCORTICAL_LEFT]
     regions += [
@@ -76,28 +76,28 @@ def _all() -> dict[str, Region]:
     return {region.name: region for region in regions}
 
 
-REGIONS = _all()
+REGIONS = _regions()
 ORDER = {name: position for position, name in enumerate(REGIONS)}
 
 
-def unified(name: str, *, hemisphere: str = "") -> str | None:
-    """Return the one name a region has here, None where it is not among the 185.
+def region_name(name: str, *, hemisphere: str = "") -> str | None:
+    """Return the common name of a region, None where it is not among the 185.
 
     Parameters
     ----------
     name
         Name in a table or ``*.stats`` file of FreeSurfer 5 to 8.
     hemisphere
-        ``lh`` or ``rh`` for cortical tables, whose columns may lack it.
+        ``lh`` or ``rh`` for cortical tables, whose column names may lack it.
 
     Examples
     --------
-    >>> unified("Left-Thalamus-Proper"), unified("bankssts", hemisphere="lh")
+    >>> region_name("Left-Thalamus-Proper"), region_name("bankssts", hemisphere="lh")
     ('Left-Thalamus', 'lh_bankssts_volume')
-    >>> unified("SurfaceHoles") is None
+    >>> region_name("SurfaceHoles") is None
     True
     """
-    name = _RENAMED.get(name, name)
+    name = _SYNONYMS.get(name, name)
     if name in REGIONS:
         return name
     if hemisphere:

@@ -12,7 +12,7 @@ from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.sources import rating_scales
 from ketadask.sources.cells import Cells
-from ketadask.sources.codes import as_number, levels_range
+from ketadask.sources.codes import levels_range, parse_number
 from ketadask.sources.data_issues import DataIssues
 
 VISIT = (nm.PARTICIPANT, "period", nm.ARM, "day")
@@ -83,7 +83,7 @@ def _scale_column(header: str, name: str, described: Mapping[str, Any]) -> Scale
 
 
 def _mostly_numbers(values: list[str]) -> bool:
-    numbers = [as_number(value) for value in values]
+    numbers = [parse_number(value) for value in values]
     words = sum(number is None for number in numbers)
     spelt = sum(number is not None and not np.isnan(number) for number in numbers)
     return spelt > words

@@ -1,4 +1,4 @@
-"""Tables as people export them: CSV, TSV, Excel workbooks, Parquet; all become cells of text."""
+"""Exported tables: CSV, TSV, Excel workbooks and Parquet; all become cells of text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.cells import Cells, read_cells
-from ketadask.sources.delimited import check_header, file_kind, unreadable
+from ketadask.sources.cells import Cells, no_rows, read_cells
+from ketadask.sources.delimited import check_header, empty_file, file_kind, read_error, row_error
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
@@ -22,19 +22,19 @@ ENDINGS = (*_TEXT, ".xlsx", ".parquet")
 def read_table(
     path: Path, *, sheet: str | None = None, delimiter: str | None = None, decimal: str = "."
 ) -> Cells:
-    """Read a table of any of the known kinds; its ending says which one it is.
+    """Read a table; the ending of its name says the format.
 
     Parameters
     ----------
     path
         A file that ends in one of ``ENDINGS``; its first row names the columns. The rows of a
-        Parquet file count as if their header were row 1.
+        Parquet file count from 2, after a header in row 1.
     sheet
         Sheet of a workbook; the first if None.
     delimiter
-        What separates the cells of a text; comma for ``.csv`` and tab for the others if None.
+        Character between the cells of a text; comma for ``.csv`` and tab for the others if None.
     decimal
-        ``,`` where numbers are written with a comma; points may then part thousands, ``1.234,5``.
+        ``,`` where numbers have decimal commas; points may then separate thousands, ``1.234,5``.
     """
     ending = path.suffix.lower()
     if ending in _TEXT:
@@ -42,10 +42,10 @@ def read_table(
     elif ending == ".xlsx":
         cells = _cells(path, list(_sheet_rows(path, sheet)))
     elif ending == ".parquet":
-        cells = _parquet(path)
+        cells = _read_parquet(path)
     else:
         raise InputError(
-            "not a kind of table known here",
+            "not a supported format of tables",
             file=path,
             value=path.suffix,
             remedy="save it as one of " + ", ".join(ENDINGS),
@@ -59,64 +59,55 @@ def _with_points(cells: Cells) -> Cells:
 
 
 def _column_with_points(cells: Cells, name: str) -> list[str]:
-    made = []
+    column = []
     for cell in cells.columns[name]:
-        plain = cell.replace(".", "") if _WITH_THOUSANDS.fullmatch(cell) else cell
-        made.append(re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", plain))
-    if made == cells.columns[name]:
-        return made
+        number = cell.replace(".", "") if _WITH_THOUSANDS.fullmatch(cell) else cell
+        column.append(re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", number))
+    if column == cells.columns[name]:
+        return column
     for row, cell in enumerate(cells.columns[name]):
-        # Between decimal commas, 1.234 is a thousand and more, or a number from elsewhere.
+        # Between decimal commas, 1.234 may be one thousand or a decimal from elsewhere.
         if _THOUSANDS.fullmatch(cell):
-            raise InputError(
-                "a point among numbers written with a comma may part thousands or be a decimal",
-                file=cells.file,
-                where=cells.where(row, name),
-                value=cell,
-                remedy=f"write {cell.replace('.', '')} or {cell.replace('.', ',')}",
-            )
-    return made
+            problem = "a point among decimal commas may separate thousands or be a decimal point"
+            remedy = f"write {cell.replace('.', '')} or {cell.replace('.', ',')}"
+            raise cells.error(row, name, problem, remedy)
+    return column
 
 
 def _sheet_rows(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that hold something, with their numbers in the sheet."""
+    """Yield number and cells of the rows of a sheet that are not empty."""
     try:
         import openpyxl
     except ImportError:
         raise InputError(
             "reading Excel needs openpyxl", file=path, remedy="pip install 'ketadask[excel]'"
         ) from None
+    _check_content(path)
     books: list[Any] = []
     try:
-        _openable(path)
         # Once for the values, once for the formulas: a formula never computed has no value.
-        for values in (True, False):
-            books.append(openpyxl.load_workbook(path, read_only=True, data_only=values))
+        for data_only in (True, False):
+            books.append(openpyxl.load_workbook(path, read_only=True, data_only=data_only))
         pages = [_page(path, book, sheet) for book in books]
         for page in pages:
             page.reset_dimensions()
-        both = zip_longest(*(page.iter_rows(values_only=True) for page in pages), fillvalue=())
-        for number, (row, formulas) in enumerate(both, start=1):
-            texts = [_text(cell) for cell in row]
+        rows = zip_longest(*(page.iter_rows(values_only=True) for page in pages), fillvalue=())
+        for row, (values, formulas) in enumerate(rows, start=1):
+            texts = [_text(value) for value in values]
             for text, formula in zip(texts, formulas, strict=False):
                 if not text and isinstance(formula, str) and formula.startswith("="):
-                    raise InputError(
-                        "a formula without its value",
-                        file=path,
-                        where=f"row {number}",
-                        value=formula,
-                        remedy="open the file in the spreadsheet program and save it again",
-                    )
+                    remedy = "open the file in the spreadsheet program and save it again"
+                    raise row_error(path, row, "a formula without its value", remedy, formula)
             while texts and not texts[-1]:
                 texts.pop()
             if texts:
-                yield number, texts
+                yield row, texts
     except InputError:
         raise
-    except Exception as error:  # a damaged workbook fails in many ways, all of them this one
+    except Exception as error:  # openpyxl fails in many ways on a damaged workbook
         with path.open("rb") as file:
             start = file.read(8)
-        kind = file_kind(start) or "its first bytes are those of no workbook"
+        kind = file_kind(start) or "its first bytes are not those of a workbook"
         if start.startswith(b"PK"):
             kind = f"damaged: {type(error).__name__}"
         raise InputError(
@@ -136,15 +127,15 @@ def _page(path: Path, book: Any, sheet: str | None) -> Any:
     return book[sheet if sheet is not None else book.sheetnames[0]]
 
 
-def _openable(path: Path) -> None:
-    """Say in the words of all tables that a file is not there, or may not be read."""
+def _check_content(path: Path) -> None:
+    """Raise the same errors as for text where a file is missing, unreadable or empty."""
     try:
         with path.open("rb") as file:
-            empty = not file.read(1)
+            is_empty = not file.read(1)
     except OSError as error:
-        raise unreadable(path, error) from None
-    if empty:
-        raise InputError("the file is empty", file=path, remedy="export it again")
+        raise read_error(path, error) from None
+    if is_empty:
+        raise empty_file(path)
 
 
 def _text(value: Any) -> str:
@@ -159,42 +150,33 @@ def _text(value: Any) -> str:
 
 def _cells(path: Path, rows: list[tuple[int, list[str]]]) -> Cells:
     if not rows:
-        raise InputError("the file is empty", file=path, remedy="export it again")
-    line, header = rows[0]
-    try:
-        check_header(path, line, header)
-    except InputError as error:
-        if "" not in header:
-            raise
-        raise InputError(
-            error.problem,
-            file=path,
-            where=error.where,
-            remedy="name it; of merged cells only the first has a value, so split them",
-        ) from None
-    for number, row in rows[1:]:
+        raise empty_file(path)
+    (line, header), *body = rows
+    if "" in header:
+        problem = f"column {header.index('') + 1} has no name"
+        remedy = "name it; of merged cells only the first has a value, so split them"
+        raise row_error(path, line, problem, remedy)
+    check_header(path, line, header)
+    for line, row in body:
         if len(row) > len(header):
-            raise InputError(
-                f"has {len(row)} cells where the header has {len(header)}",
-                file=path,
-                where=f"row {number}",
-                remedy="name every column, or remove what stands beside the table",
+            problem = f"has {len(row)} cells where the header has {len(header)}"
+            raise row_error(
+                path, line, problem, "name every column, or remove the cells beside the table"
             )
-    if not rows[1:]:
-        raise InputError("has a header but no rows", file=path, remedy="export it again")
+    if not body:
+        raise no_rows(path)
     columns = {
-        name: [row[k] if k < len(row) else "" for _, row in rows[1:]]
-        for k, name in enumerate(header)
+        name: [row[k] if k < len(row) else "" for _, row in body] for k, name in enumerate(header)
     }
-    return Cells(path, columns, [number for number, _ in rows[1:]])
+    return Cells(path, columns, [line for line, _ in body])
 
 
-def _parquet(path: Path) -> Cells:
+def _read_parquet(path: Path) -> Cells:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    _openable(path)
+    _check_content(path)
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
@@ -205,12 +187,12 @@ def _parquet(path: Path) -> Cells:
         }
     except InputError:
         raise
-    except Exception as error:  # a damaged file fails in many ways, all of them this one
+    except Exception as error:  # pyarrow fails in many ways on a damaged file
         raise InputError(
             f"cannot be read as a Parquet table of plain cells ({type(error).__name__})",
             file=path,
             remedy="write it again",
         ) from None
     if not table.num_rows:
-        raise InputError("has a header but no rows", file=path, remedy="export it again")
+        raise no_rows(path)
     return Cells(path, columns, range(2, table.num_rows + 2))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources.cells import Cells
 from ketadask.sources.data_issues import DataIssues
-from ketadask.sources.names_order import natural
+from ketadask.sources.names_order import natural_key
 from ketadask.sources.participants import Roster, participant_column
-from ketadask.sources.scale_columns import KEYS, ScaleColumn, check_totals
+from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
 from ketadask.sources.visits import (
     COLUMNS,
     ONCE,
@@ -27,6 +28,7 @@ from ketadask.sources.visits import (
     period_of_visit,
 )
 
+T = TypeVar("T")
 _ASIDE = "; or leave the column aside (ignore)"
 
 
@@ -52,10 +54,12 @@ class VisitReader:
         found = (cells.find(self.who), cells.find(self.when), cells.find(*COLUMNS))
         return frozenset(column for column in found if column) | self.ignore
 
-    def table(self, cells: Cells, columns: list[ScaleColumn]) -> pd.DataFrame:
-        """Return participant, session, period, arm, day and the scores, wrong rows left out."""
+    def table(self, cells: Cells, columns: list[ScaleColumn]) -> Phenotype:
+        """Return the scores of a file per participant and visit, wrong rows left out."""
         values = {
-            c.name: cells.numbers(c.header, self.findings, low=c.low, high=c.high, or_else=_ASIDE)
+            c.name: cells.numbers(
+                c.header, self.findings, low=c.low, high=c.high, text_remedy=_ASIDE
+            )
             for c in columns
         }
         check_totals(cells, columns, values, self.findings)
@@ -65,14 +69,14 @@ class VisitReader:
         scores = pd.DataFrame({name: column[rows] for name, column in values.items()})
         table = pd.concat([table, scores], axis=1)
         used = {c.header for c in columns} | (self.keys(cells) - self.ignore)
-        table.attrs.update(
-            file=str(cells.file),
+        return Phenotype(
+            table,
             labels={c.name: c.label for c in columns},
-            limits={c.name: [c.low, c.high] for c in columns},
+            limits={c.name: (c.low, c.high) for c in columns},
             units={c.name: c.unit for c in columns if c.unit},
             ignored=sorted(set(cells.columns) - used),
+            files=[str(cells.file)],
         )
-        return table
 
     def _visits(self, cells: Cells, empty: np.ndarray) -> tuple[list[int], list[tuple[Any, ...]]]:
         people = participant_column(cells, self.findings, self.who)
@@ -146,55 +150,79 @@ class VisitReader:
             return None
 
 
-def check_ignored(table: pd.DataFrame, ignore: Iterable[str]) -> None:
-    """Say so where a column to be left aside is in none of the files."""
+def check_ignored(phenotype: Phenotype, ignore: Iterable[str]) -> None:
+    """Refuse a column to ignore that is in none of the files."""
     for name in ignore:
-        if name not in table.attrs["ignored"]:
+        if name not in phenotype.ignored:
             raise InputError(
                 "no such column in any file",
-                file=table.attrs["folder"],
+                file=phenotype.folder,
                 where="ignore",
                 value=name,
-                remedy=nearest(name, [*table.attrs["labels"], *table.attrs["ignored"]]),
+                remedy=nearest(name, [*phenotype.labels, *phenotype.ignored]),
             )
 
 
+def place_visits(phenotype: Phenotype, sequences: Mapping[str, str]) -> Phenotype:
+    """Return the visits of the participants with the period each belongs to.
+
+    A visit named by its arm gets the period in which the participant was given that arm; a
+    baseline shared by both periods gets period 0. A visit that contradicts the sequence gets
+    period -1: it is used nowhere.
+
+    Parameters
+    ----------
+    phenotype
+        What ``read_phenotype`` returns.
+    sequences
+        Arms in order of infusion per participant, for example ``active-control``.
+    """
+    visits = phenotype.table[phenotype.table[nm.PARTICIPANT].isin(list(sequences))].copy()
+    visits["period"] = [
+        period_of_visit(sequences[person], *visit)
+        for person, *visit in zip(*(visits[name] for name in VISIT), strict=True)
+    ]
+    return replace(phenotype, table=visits)
+
+
 def join_scales(
-    tables: list[pd.DataFrame], folder: Path, findings: DataIssues, roster: Roster | None
-) -> pd.DataFrame:
+    tables: list[Phenotype], folder: Path, findings: DataIssues, roster: Roster | None
+) -> Phenotype:
     """Return the outer join of tables on participant and visit, in canonical order.
 
     The list is emptied: each table is let go once its scores are copied.
     """
     owners: dict[str, str] = {}
     for table in tables:
-        for name in table.attrs["labels"]:
+        for name in table.labels:
             if name in owners:
                 raise InputError(
                     f"{name} is in two files",
-                    file=table.attrs["file"],
+                    file=table.files[0],
                     where=f"column {name}",
                     remedy=f"remove it here or in {owners[name]}",
                 )
-            owners[name] = table.attrs["file"]
-    facts = {
-        "folder": str(folder),
-        "files": [table.attrs["file"] for table in tables],
-        "ignored": [name for table in tables for name in table.attrs["ignored"]],
-        "findings": findings.records(),
-        "placed": roster is not None and any(roster.sequences.values()),
-        **{fact: _merged(tables, fact) for fact in ("labels", "limits", "units")},
-    }
-    visits, rows = _all_visits(tables)
-    names = sorted(owners, key=natural)
+            owners[name] = table.files[0]
+    visits, rows = _all_visits([table.table for table in tables])
+    joined = Phenotype(
+        visits,
+        labels=merge_facts(table.labels for table in tables),
+        findings=findings.records(),
+        limits=merge_facts(table.limits for table in tables),
+        units=merge_facts(table.units for table in tables),
+        ignored=[name for table in tables for name in table.ignored],
+        folder=str(folder),
+        files=[file for table in tables for file in table.files],
+        sequences=roster.sequences if roster else {},
+    )
+    names = sorted(owners, key=natural_key)
     scores = np.full((len(names), len(visits)), np.nan)
     while tables:
         table, mine = tables.pop(), rows.pop()
-        for name in table.attrs["labels"]:
-            scores[names.index(name), mine] = table[name].to_numpy()
-    joined = pd.concat([visits, pd.DataFrame(scores.T, columns=names, copy=False)], axis=1)
-    joined.attrs = facts
-    return joined
+        for name in table.labels:
+            scores[names.index(name), mine] = table.table[name].to_numpy()
+    columns = pd.DataFrame(scores.T, columns=names, copy=False)
+    return replace(joined, table=pd.concat([visits, columns], axis=1))
 
 
 def _all_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarray]]:
@@ -229,5 +257,6 @@ def _all_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarr
     return pd.DataFrame(visits | {nm.ARM: arms[arm], "day": day + first}), rows
 
 
-def _merged(tables: list[pd.DataFrame], fact: str) -> Mapping[str, Any]:
-    return {name: value for table in tables for name, value in table.attrs[fact].items()}
+def merge_facts(facts: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """Return the entries of several mappings in one, the last of a name."""
+    return {name: value for fact in facts for name, value in fact.items()}

@@ -60,7 +60,7 @@ def period_of_visit(sequence: str, period: int, arm: str, day: int) -> int:
 
     Examples
     --------
-    >>> placed("control-active", 0, "active", 7), placed("active", 2, "", 7)
+    >>> period_of_visit("control-active", 0, "active", 7), period_of_visit("active", 2, "", 7)
     (2, -1)
     """
     given = sequence.split("-")
@@ -98,20 +98,20 @@ class VisitPattern:
             groups = set(re.compile(self.pattern).groupindex)
         except re.error as error:
             raise InputError(
-                f"not a regular expression ({error})", where="visits", value=self.pattern
+                f"not a regular expression ({error})", where="session_pattern", value=self.pattern
             ) from None
         unknown = sorted(groups - {"period", "arm", "day"})
         if unknown:
             raise InputError(
                 "unknown group in the pattern of sessions",
-                where="visits",
+                where="session_pattern",
                 value=unknown[0],
                 remedy=nearest(unknown[0], ("period", "arm", "day")),
             )
         if "day" not in groups or not groups & {"period", "arm"}:
             raise InputError(
                 "the pattern of sessions needs the named groups day and period or arm",
-                where="visits",
+                where="session_pattern",
                 value=self.pattern,
                 remedy=f"write for example {PERIODS} or {ARMS}",
             )
@@ -123,7 +123,7 @@ class VisitPattern:
             raise InputError(
                 "session does not match the pattern " + self.pattern,
                 value=session,
-                remedy=f"set the pattern (data.visits), for example {self._other(session)}; where "
+                remedy=f"set data.session_pattern, for example {self._other(session)}; where "
                 "trials name their visits differently, rename them alike, for example ses-p1d0 for "
                 "period 1, day 0, or give data.tables columns of period and day",
             )

@@ -1,1 +1,1 @@
-"""Runs on disk: fingerprints, the run folder, parts written whole, what is left to do."""
+"""Runs on disk: fingerprints, the run folder, and parts that are complete or absent."""

@@ -1,9 +1,10 @@
-"""Files written whole: a temporary name beside the target, synced, renamed, folder synced."""
+"""Complete files only: written under a temporary name, synced, renamed, folder synced."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import secrets
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ketadask.schema.errors import InputError
 
-_ELSEWHERE = "or choose another place for the runs (--out)"
+_ELSEWHERE = "or choose another folder for the runs (--out)"
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", f"free some space {_ELSEWHERE}, then run again"),
     errno.EDQUOT: ("the quota is used up", f"free some space {_ELSEWHERE}, then run again"),
@@ -26,17 +27,17 @@ _REMEDIES = {
     errno.EACCES: ("no permission", f"change the permissions of the folder {_ELSEWHERE}"),
     errno.EPERM: ("no permission", f"change the permissions of the folder {_ELSEWHERE}"),
     errno.EROFS: ("the file system is read-only", f"remount it writable {_ELSEWHERE}"),
-    errno.ENOTDIR: ("a file stands where a folder is needed", f"move it {_ELSEWHERE}"),
-    errno.EEXIST: ("a file stands where a folder is needed", f"move it {_ELSEWHERE}"),
-    errno.EISDIR: ("a folder stands where a file is needed", f"move it {_ELSEWHERE}"),
+    errno.ENOTDIR: ("a file has the name of a folder", f"move it {_ELSEWHERE}"),
+    errno.EEXIST: ("a file has the name of a folder", f"move it {_ELSEWHERE}"),
+    errno.EISDIR: ("a folder has the name of a file", f"move it {_ELSEWHERE}"),
 }
-_FRESH = 3600.0
+_RECENT_SECONDS = 3600.0
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[^/]+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
 
 
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into an InputError that says what to do."""
+    """Turn a full disk or a missing permission into an InputError with its remedy."""
     try:
         yield
     except OSError as error:
@@ -49,10 +50,10 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def free_space(folder: Path) -> str:
-    """Say how much space is left on the disk of a folder, which need not exist yet."""
-    for place in (folder, *folder.absolute().parents):
+    """Format the free space on the disk of a folder, which need not exist yet."""
+    for parent in (folder, *folder.absolute().parents):
         with contextlib.suppress(OSError):
-            size = float(shutil.disk_usage(place).free)
+            size = float(shutil.disk_usage(parent).free)
             for unit in ("B", "kB", "MB"):
                 if size < 1000:
                     return f"{size:.0f} {unit}"
@@ -62,7 +63,7 @@ def free_space(folder: Path) -> str:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents, or say why that is impossible."""
+    """Create a folder and its parents; an error says why that is impossible."""
     with disk_errors(folder):
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
@@ -70,17 +71,17 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write one file so that it is either there with all its bytes or not there at all."""
-    write_together({path: content})
+def write_file(path: Path, content: bytes) -> Path:
+    """Write one file so that it is complete or absent."""
+    write_files({path: content})
     return path
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files of one folder, the last one last: once it is there, all the others are too.
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files of one folder so that the last one exists only if all others do.
 
-    All bytes are on disk under temporary names before the first file gets its name, so a full
-    disk leaves nothing behind.
+    All bytes are on disk under temporary names before the first file gets its name: a full disk
+    leaves nothing behind.
     """
     *_, last = contents
     folder = make_folder(last.parent)
@@ -88,7 +89,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     with disk_errors(folder):
         try:
             for path, content in contents.items():
-                _write_synced(temporary[path], content)
+                _write_and_sync(temporary[path], content)
             for path in contents:
                 if path == last and len(contents) > 1:
                     sync_folder(folder)
@@ -101,7 +102,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return an unused hidden name beside ``path`` that says which process is writing."""
+    """Return an unused hidden name beside ``path`` that contains the host and process."""
     writer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return path.with_name(f".{path.name}.{writer}.tmp")
 
@@ -111,28 +112,28 @@ def is_temporary(path: Path) -> bool:
     return _TEMPORARY.match(path.name) is not None
 
 
-def is_being_written(path: Path) -> bool:
-    """Whether the process named in a temporary name lives here, or may live on another machine.
+def has_live_writer(path: Path) -> bool:
+    """Whether the process in a temporary name is alive.
 
-    Of other machines nothing is known: what they wrote within the last hour may be theirs still.
+    A process on another machine counts as alive if it wrote within the last hour.
     """
-    found = _TEMPORARY.match(path.name)
-    if found is None:
+    match = _TEMPORARY.match(path.name)
+    if match is None:
         return False
-    if found["host"] == socket.gethostname():
-        return is_alive(found["host"], int(found["pid"]))
+    if match["host"] == socket.gethostname():
+        return is_alive(match["host"], int(match["pid"]))
     with contextlib.suppress(OSError):
-        return time.time() - path.stat().st_mtime < _FRESH
+        return time.time() - path.stat().st_mtime < _RECENT_SECONDS
     return False
 
 
 def is_named_for(path: Path, temporary: Path) -> bool:
-    """Whether a temporary name is one that will become ``path``."""
+    """Whether a temporary file will be renamed to ``path``."""
     return is_temporary(temporary) and temporary.name.startswith(f".{path.name}.")
 
 
 def is_alive(host: str, pid: int) -> bool:
-    """Whether a process lives on this machine; of other machines nothing is known."""
+    """Whether a process is alive on this machine; False for other machines."""
     if host != socket.gethostname():
         return False
     try:
@@ -145,10 +146,10 @@ def is_alive(host: str, pid: int) -> bool:
 
 
 def set_aside(path: Path, folder: Path) -> Path:
-    """Move a file or folder into ``folder`` under a free name; nothing is ever deleted."""
+    """Move a file or folder into ``folder`` under a free name; delete nothing."""
     make_folder(folder)
     with disk_errors(folder):
-        target = next(place for place in _free_names(folder / path.name) if not place.exists())
+        target = next(name for name in _names_like(folder / path.name) if not name.exists())
         path.rename(target)
         sync_folder(folder)
         sync_folder(path.parent)
@@ -156,7 +157,7 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can."""
+    """Make renames in a folder durable, where the file system supports that."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -169,26 +170,24 @@ def sync_folder(folder: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Make a folder with all files in it durable."""
-    for place, _, files in os.walk(folder):
+    for parent, _, files in os.walk(folder):
         for name in files:
-            handle = os.open(Path(place) / name, os.O_RDONLY)
+            handle = os.open(Path(parent) / name, os.O_RDONLY)
             try:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-        sync_folder(Path(place))
+        sync_folder(Path(parent))
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _write_and_sync(path: Path, content: bytes) -> None:
     with path.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _free_names(path: Path) -> Iterator[Path]:
+def _names_like(path: Path) -> Iterator[Path]:
     yield path
-    number = 0
-    while True:
-        number += 1
-        yield path.with_name(f"{path.name}.{number}")
+    for suffix in itertools.count(1):
+        yield path.with_name(f"{path.name}.{suffix}")

@@ -1,35 +1,25 @@
-"""What a study remembers of how it was made: versions, machine, inputs, events, log."""
+"""The environment of a run: library versions, git commit, machine, cores, time and log."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 _LIBRARIES = (
-    "ketadask",
-    "numpy",
-    "pandas",
-    "xarray",
-    "scipy",
-    "numba",
-    "dask",
-    "distributed",
-    "zarr",
-    "pyarrow",
-    "pydantic",
-    "scikit-learn",
-    "mne",
+    *("ketadask", "numpy", "pandas", "xarray", "scipy", "numba", "dask", "distributed"),
+    *("zarr", "pyarrow", "pydantic", "scikit-learn", "mne"),
 )
-
 
 ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMBA", "BLIS")
@@ -37,61 +27,55 @@ ONE_THREAD = {
 
 
 def now() -> str:
-    """Return this moment in UTC, to the second."""
+    """Return the current time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of every library that takes part.
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of every library the package uses.
 
     Examples
     --------
-    >>> sorted(versions())[:2]
+    >>> sorted(library_versions())[:2]
     ['dask', 'distributed']
     """
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def commit() -> str | None:
-    """Return the git commit the package runs from, with ``+changes`` where files differ."""
+    """Return the git commit of the package, with ``+changes`` where files differ from it."""
     package = Path(__file__).parents[1]
 
     def git(*words: str) -> str:
-        told = subprocess.run(
-            ["git", "-C", str(package), *words],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-        return told.stdout.strip()
+        command = ["git", "-C", str(package), *words]
+        return subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, text=True, timeout=10
+        ).strip()
 
     try:
         if not git("ls-files", "--", "__init__.py"):
             return None
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+        changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "HEAD") + ("+changes" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def cores() -> int:
-    """Return the number of cores this process may use, as system and queue leave them."""
+    """Return the number of cores the system and the queue allow this process."""
     from dask.system import CPU_COUNT
 
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    of_job = int(given) if given.isdigit() else CPU_COUNT
+    text = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    of_job = int(text) if text.isdigit() else CPU_COUNT
     return max(1, min(CPU_COUNT, of_job, len(os.sched_getaffinity(0))))
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what this machine is."""
+    """Return host, system, processor, cores, memory and Python."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "host": platform.node(),
@@ -111,9 +95,20 @@ def _processor() -> str:
         return platform.machine()
 
 
+def peak_memory() -> float:
+    """Return the largest memory this process has used, in bytes."""
+    with contextlib.suppress(OSError, StopIteration):
+        # ru_maxrss begins with the memory of the process that started this one.
+        with open("/proc/self/status") as file:
+            line = next(line for line in file if line.startswith("VmHWM:"))
+        return float(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak * (1 if sys.platform == "darwin" else 1024))
+
+
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Write what the package says to ``path`` while the context is open."""
+    """Write the log of the package to ``path`` while the context is open."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")

@@ -1,7 +1,8 @@
-"""Fingerprints: one hash of what can change a number, and of nothing else."""
+"""Fingerprints: one hash of everything that can change a number, and of nothing else."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import math
@@ -20,8 +21,8 @@ from ketadask.schema.errors import InputError
 
 _BLOCK_BYTES = 1 << 20
 
-# Floors whose source decides the numbers of parts, and the file that hands them their settings;
-# the rest of `study`, and `report`, sum up and show them.
+# The code that decides the numbers in parts; `study` and `report` only summarise them, except for
+# the file that turns settings into a cohort and a search.
 NUMERIC_FLOORS = (
     "names.py",
     "kernels",
@@ -33,17 +34,18 @@ NUMERIC_FLOORS = (
     "search",
     "inference",
     "predict",
-    "study/trial.py",
+    "study/from_settings.py",
 )
+_NO_EFFECT = ("ctx", "kind", "type_comment")
 
 
-def fingerprint(*things: Any) -> str:
-    """Hash things by their content into 64 hex digits, the same on every machine.
+def fingerprint(*values: Any) -> str:
+    """Hash values by their content into 64 hex digits, the same on every machine.
 
-    Things are JSON-like values, numpy arrays (dtype, shape, content), paths (content of the file,
-    or names and contents of the folder; never where it lies), dataclasses and nestings of these.
-    The order of dictionary keys and of sets, memory layout and byte order do not matter; lists
-    and tuples are the same; ``1``, ``1.0`` and ``True`` are not.
+    Values are JSON-like, numpy arrays (dtype, shape, content), paths (content of the file, or names
+    and contents of the folder; not its own name), dataclasses and nestings of these. The order of
+    dictionary keys and of sets, memory layout and byte order do not count; lists and tuples are
+    the same; ``1``, ``1.0`` and ``True`` are not.
 
     Examples
     --------
@@ -52,7 +54,7 @@ def fingerprint(*things: Any) -> str:
     >>> fingerprint(np.zeros(4)) == fingerprint(np.zeros((2, 2)))
     False
     """
-    return _digest(list(things)).hex()
+    return _digest(list(values)).hex()
 
 
 def file_hash(path: str | Path) -> str:
@@ -70,10 +72,13 @@ def file_hash(path: str | Path) -> str:
 
 
 @cache
-def code_version(*more: str) -> str:
-    """Return a hash of the version and of the sources of the floors that decide numbers.
+def code_version(*floors: str) -> str:
+    """Return a hash of the package's version and of the code that decides numbers.
 
-    ``more`` are further floors that decide what is asked about.
+    Parameters
+    ----------
+    floors
+        Further folders of the package whose code counts.
 
     Examples
     --------
@@ -83,44 +88,87 @@ def code_version(*more: str) -> str:
     import ketadask
 
     package = Path(ketadask.__file__).parent
-    sources = [file for floor in (*NUMERIC_FLOORS, *more) for file in _sources(package / floor)]
+    sources = [file for floor in (*NUMERIC_FLOORS, *floors) for file in _sources(package / floor)]
     return fingerprint(
         ketadask.__version__,
-        {file.relative_to(package).as_posix(): _source_hash(file) for file in sources},
+        {file.relative_to(package).as_posix(): source_hash(file) for file in sources},
     )
 
 
-def _sources(place: Path) -> list[Path]:
+def _sources(floor: Path) -> list[Path]:
     """Return the code and data files of a floor, or the one file that is the floor."""
-    if place.is_file():
-        return [place]
-    return sorted(f for f in place.rglob("*") if f.is_file() and f.parent.name != "__pycache__")
+    if floor.suffix:
+        return [floor]
+    return sorted(f for f in floor.rglob("*") if f.is_file() and f.parent.name != "__pycache__")
 
 
-def _source_hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+def source_hash(file: Path) -> str:
+    """Return a hash of what a file computes.
+
+    A Python file counts by its syntax tree: names, signatures, annotations, decorators and
+    constants, the texts of messages too. Docstrings, comments, blank lines, line breaks, quotes
+    and brackets do not count. Fields that are empty are left out, because Python versions differ
+    in them; where a new version parses an expression into other nodes, the hash differs. All
+    other files count by their bytes.
+    """
+    content = file.read_bytes().replace(b"\r\n", b"\n")
+    if file.suffix == ".py":
+        words: list[str] = []
+        _add_syntax(ast.parse(content), words)
+        content = " ".join(words).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
-def _digest(thing: Any) -> bytes:
-    """Hash one thing; every kind has its own tag, so that kinds never collide."""
-    tag, payload = _tagged(thing)
+def _add_syntax(node: Any, words: list[str]) -> None:
+    """Add the words of a syntax tree to a list: no positions, no docstrings, no empty fields."""
+    if isinstance(node, ast.AST):
+        words.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name not in _NO_EFFECT and (value not in (None, []) or name == "value"):
+                words.append(name)
+                _add_syntax(value, words)
+        words.append(")")
+    elif isinstance(node, list):
+        words.append("[")
+        for item in node:
+            if not _is_bare_text(item):
+                _add_syntax(item, words)
+        words.append("]")
+    else:
+        words.append(f"{type(node).__name__} {node!a}")
+
+
+def _is_bare_text(node: Any) -> bool:
+    """Whether a statement is only a text: a docstring, also one below an assignment."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _digest(value: Any) -> bytes:
+    """Hash one value; every kind has its own tag, so that kinds never collide."""
+    tag, chunks = _tag_and_bytes(value)
     digest = hashlib.sha256(tag + b":")
-    for piece in payload:
-        digest.update(piece)
+    for chunk in chunks:
+        digest.update(chunk)
     return digest.digest()
 
 
-def _tagged(thing: Any) -> tuple[bytes, Iterator[bytes]]:
-    if isinstance(thing, np.generic):
-        thing = thing.item() if thing.dtype.kind in "biufUS" else np.asarray(thing)
-    if isinstance(thing, Enum):
-        thing = thing.value
-    for kinds, tag, pieces in _KINDS:
-        if isinstance(thing, kinds):
-            return tag, pieces(thing)
-    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        return b"dataclass " + type(thing).__qualname__.encode(), _fields(thing)
-    raise TypeError(f"cannot fingerprint a {type(thing).__name__}: {thing!r:.80}")
+def _tag_and_bytes(value: Any) -> tuple[bytes, Iterator[bytes]]:
+    if isinstance(value, np.generic):
+        value = value.item() if value.dtype.kind in "biufUS" else np.asarray(value)
+    if isinstance(value, Enum):
+        value = value.value
+    for types, tag, to_bytes in _KINDS:
+        if isinstance(value, types):
+            return tag, to_bytes(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return b"dataclass " + type(value).__qualname__.encode(), _items(fields)
+    raise TypeError(f"cannot fingerprint a {type(value).__name__}: {value!r:.80}")
 
 
 def _float(value: float) -> Iterator[bytes]:
@@ -130,10 +178,6 @@ def _float(value: float) -> Iterator[bytes]:
 def _items(mapping: Mapping[Any, Any]) -> Iterator[bytes]:
     for key, value in sorted((_digest(k), _digest(v)) for k, v in mapping.items()):
         yield key + value
-
-
-def _fields(thing: Any) -> Iterator[bytes]:
-    return _items({f.name: getattr(thing, f.name) for f in dataclasses.fields(thing)})
 
 
 def _array(values: np.ndarray) -> Iterator[bytes]:
@@ -154,7 +198,7 @@ def _array(values: np.ndarray) -> Iterator[bytes]:
 
 
 def _one_nan(values: np.ndarray) -> np.ndarray:
-    """Give every NaN the same bits: processors disagree on its sign."""
+    """Give every NaN the same bits, because processors differ in its sign."""
     missing = np.isnan(values)
     return np.where(missing, values.dtype.type(np.nan), values) if missing.any() else values
 
@@ -168,10 +212,10 @@ def _content(path: Path) -> Iterator[bytes]:
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:
-    # os.walk follows links to folders, which data sets under version control are full of.
-    for place, folders, files in os.walk(folder, followlinks=True):
+    # os.walk follows links to folders; version-controlled data sets consist of them.
+    for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place) / name for name in files if not name.startswith("."))
+        yield from (Path(parent) / name for name in files if not name.startswith("."))
 
 
 # Order matters: bool is an int, str is a sequence.

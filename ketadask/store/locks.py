@@ -1,4 +1,4 @@
-"""The lock of a run folder: two processes cannot write one run."""
+"""The lock of a run folder: one process writes at a time."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ketadask.schema.errors import InputError
 from ketadask.store.disk import disk_errors, is_alive, make_folder
+from ketadask.store.environment import now
 from ketadask.store.json_values import render_json
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
-_held: set[int] = set()
+_handles: set[int] = set()
 _watching_forks = False
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that holds, or held, a lock."""
+    """The process in a lock file; it may be dead."""
 
     pid: int
     host: str
@@ -35,42 +35,41 @@ class Owner:
 
     @property
     def alive(self) -> bool:
-        """Whether the process lives; of a process on another machine this is not known."""
+        """Whether the process is alive; True for one on another machine, which is unknown."""
         return self.host != socket.gethostname() or is_alive(self.host, self.pid)
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[Owner | None]:
-    """Hold the lock file ``path``; yields the owner that died while holding it, if any.
+def hold_lock(path: Path) -> Iterator[Owner | None]:
+    """Lock the file ``path``; yield the last owner if it died without releasing the lock.
 
-    The kernel holds the lock and frees it when the process ends, however it ends; the file
-    itself stays and only says who the owner is.
+    The kernel releases the lock whenever the process ends; the file remains and names the owner.
     """
     make_folder(path.parent)
     with disk_errors(path.parent):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
-    me = Owner(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
+    owner = Owner(os.getpid(), socket.gethostname(), now())
     try:
         _acquire(handle, path)
         _forget_in_children(handle)
         dead = read_owner(path)
-        _write_owner(handle, path, render_json(me))
+        _write_owner(handle, path, render_json(owner))
         try:
             yield dead
         finally:
-            if os.getpid() == me.pid:
+            if os.getpid() == owner.pid:
                 _write_owner(handle, path, b"")
     finally:
-        if os.getpid() == me.pid:
-            _held.discard(handle)
+        if os.getpid() == owner.pid:
+            _handles.discard(handle)
             os.close(handle)
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Return the owner written into a lock file, or None where nobody holds it."""
+    """Return the owner in a lock file, or None."""
     try:
-        found = json.loads(path.read_text())
-        return Owner(int(found["pid"]), str(found["host"]), str(found["since"]))
+        owner = json.loads(path.read_text())
+        return Owner(int(owner["pid"]), str(owner["host"]), str(owner["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -83,13 +82,13 @@ def _acquire(handle: int, path: Path) -> None:
             raise InputError(
                 f"the run is being written by {read_owner(path) or 'another process'}",
                 file=path.parent,
-                remedy="wait until it ends, or end it; what it has finished is kept",
+                remedy="wait until it ends, or stop it; its complete parts remain",
             ) from error
         if error.errno in _NO_LOCKS:
             raise InputError(
-                f"the file system does not offer file locks ({error.strerror})",
+                f"the file system does not support file locks ({error.strerror})",
                 file=path.parent,
-                remedy="put the runs on a file system with locks (--out), or ask the "
+                remedy="choose a folder on a file system with locks (--out), or ask the "
                 "administrator to mount this one with flock",
             ) from error
         raise
@@ -102,15 +101,15 @@ def _write_owner(handle: int, path: Path, content: bytes) -> None:
 
 
 def _forget_in_children(handle: int) -> None:
-    """Close the lock in forked children, or a child that outlives its parent would keep it."""
+    """Close the lock in forked children: a child may outlive its parent."""
     global _watching_forks  # noqa: PLW0603 - the interpreter cannot unregister
-    _held.add(handle)
+    _handles.add(handle)
     if not _watching_forks:
-        os.register_at_fork(after_in_child=_close_held)
+        os.register_at_fork(after_in_child=_close_handles)
         _watching_forks = True
 
 
-def _close_held() -> None:
-    while _held:
+def _close_handles() -> None:
+    while _handles:
         with contextlib.suppress(OSError):
-            os.close(_held.pop())
+            os.close(_handles.pop())

@@ -1,10 +1,9 @@
-"""Parts: the finished pieces of a stage, each some tables and a receipt.
+"""Parts: the results of a stage on disk, each a few tables and a receipt.
 
 A part ``000000-000049`` with a table ``hits`` is the two files ``000000-000049.hits.parquet`` and
-``000000-000049.json``. The receipt is written last and carries the checksums of the tables and
-its own, so a part is finished exactly when its receipt is there and everything matches it. What
-does not match is moved into ``damaged/`` and counts as missing; missing parts are what is left
-to do.
+``000000-000049.json``. The receipt is written last and contains the checksums of the tables and
+its own: a part is complete when its receipt exists and all checksums match. Files that do not
+match are moved into ``damaged/`` and count as missing; missing parts are the work that remains.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from ketadask.schema.errors import InputError
 from ketadask.store.disk import (
-    is_being_written,
+    has_live_writer,
     is_named_for,
     is_temporary,
     set_aside,
-    write_together,
+    write_files,
 )
 from ketadask.store.fingerprints import file_hash
 from ketadask.store.json_values import render_json, to_json_value
@@ -41,7 +40,7 @@ _TABLE = re.compile(r"^[A-Za-z0-9_-]+$")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a finished part holds; ``rows``, ``bytes`` and ``checksums`` go by table name."""
+    """The content of a complete part; ``rows``, ``bytes`` and ``checksums`` by table name."""
 
     name: str
     key: str
@@ -53,10 +52,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts in one folder that were made under one key.
+    """The parts of one folder with one key; parts with another key do not count.
 
-    Parts made under another key are left alone and do not count. A finished part is never
-    modified: to write it again returns the receipt that is there.
+    A complete part is never modified: writing it again returns its receipt.
     """
 
     folder: Path
@@ -65,13 +63,13 @@ class Parts:
     def write(
         self, name: str, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any] | None = None
     ) -> Receipt:
-        """Write tables and receipt whole; ``facts`` is anything JSON can hold."""
+        """Write tables and receipt; ``facts`` are values of JSON."""
         self._check_names(name, tables)
         if self._receipt_file(name).exists():
-            found = self._inspect(name)
-            if isinstance(found, Receipt) and found.key == self.key:
-                return found
-            self._clear(name, found)
+            existing = self._inspect(name)
+            if isinstance(existing, Receipt) and existing.key == self.key:
+                return existing
+            self._set_aside(name, existing)
         contents = {table: table_bytes(frame) for table, frame in tables.items()}
         receipt = Receipt(
             name=name,
@@ -82,14 +80,14 @@ class Parts:
             facts=to_json_value(dict(facts or {})),
         )
         files = {self._table_file(name, table): content for table, content in contents.items()}
-        write_together({**files, self._receipt_file(name): _render(receipt)})
+        write_files({**files, self._receipt_file(name): _render(receipt)})
         return receipt
 
     def read(self, name: str, table: str) -> pd.DataFrame:
-        """Read one table of a finished part, after comparing its bytes with the receipt."""
-        receipt = _parse(name, self._bytes(self._receipt_file(name)))
+        """Read one table of a complete part, after a comparison of its bytes with the receipt."""
+        receipt = self._receipt(name)
         if not isinstance(receipt, Receipt) or receipt.key != self.key:
-            raise self._unusable(name, "has no usable receipt")
+            raise self._unusable(name, "has no valid receipt")
         if table not in receipt.checksums:
             raise KeyError(f"part {name} has no table {table!r}, only {[*receipt.checksums]}")
         content = self._bytes(self._table_file(name, table))
@@ -98,56 +96,65 @@ class Parts:
         return table_from_bytes(content)
 
     def read_all(self, table: str, n: int | None = None) -> pd.DataFrame:
-        """Read one table of all covered ranges, in their order; the last may pass ``n``."""
+        """Read one table of all `ranges`, in their order; the last may extend beyond ``n``."""
         import pandas as pd
 
-        names = [range_name(*each) for each in self.covered(n)]
-        frames = [self.read(name, table) for name in names]
+        frames = [self.read(range_name(*block), table) for block in self.ranges(n)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
+    def read_below(self, table: str, n: int, index: str, *order: str) -> pd.DataFrame:
+        """Read the rows of a table whose ``index`` is below ``n``, sorted by it and ``order``."""
+        rows = self.read_all(table, n)
+        if rows.empty:
+            return rows
+        return rows[rows[index] < n].sort_values([index, *order], ignore_index=True)
+
     def receipts(self) -> dict[str, Receipt]:
-        """Return the receipts of this key as they stand; verifies no table and moves nothing."""
-        found = {
-            name: _parse(name, self._bytes(self._receipt_file(name))) for name in self._names()
-        }
-        return {
-            name: receipt
-            for name, receipt in found.items()
-            if isinstance(receipt, Receipt) and receipt.key == self.key
-        }
+        """Return the receipts of this key, without checking tables or moving files."""
+        receipts = (self._receipt(name) for name in self._names())
+        return {r.name: r for r in receipts if isinstance(r, Receipt) and r.key == self.key}
 
-    def finished(self) -> dict[str, Receipt]:
-        """Verify all parts; return the finished ones and set aside what is damaged or half-written.
+    def verify(self) -> dict[str, Receipt]:
+        """Verify all parts, set aside damaged and incomplete ones, return those of this key.
 
-        What others are writing here at the same time, as tasks of an array may, is left alone.
+        Files that other processes are writing at the same time, such as the tasks of an array, stay
+        in place.
         """
-        found = {name: self._inspect(name) for name in self._names()}
-        for name, result in found.items():
-            if isinstance(result, str):
-                self._clear(name, result)
-        whole = {name: result for name, result in found.items() if isinstance(result, Receipt)}
-        self._clear_leftovers(whole)
-        return {name: receipt for name, receipt in whole.items() if receipt.key == self.key}
+        receipts = {}
+        for name in self._names():
+            result = self._inspect(name)
+            if isinstance(result, Receipt):
+                receipts[name] = result
+            else:
+                self._set_aside(name, result)
+        self._set_leftovers_aside(receipts)
+        return {name: receipt for name, receipt in receipts.items() if receipt.key == self.key}
 
-    def covered(self, n: int | None = None) -> list[Range]:
-        """Return ranges of finished parts, in order; no number is in two of them.
+    def ranges(self, n: int | None = None, *, check: bool = True) -> list[Range]:
+        """Return the ranges of complete parts, in order, without overlap.
 
-        Where parts overlap, those are chosen that cover most numbers (below ``n``).
+        Of overlapping parts, those that contain most indices (below ``n``) count. Without ``check``
+        receipts are trusted and nothing is set aside.
         """
-        ranges = (parse_range(name) for name in self.finished())
-        return disjoint_ranges([each for each in ranges if each is not None], n)
+        ranges = (parse_range(name) for name in (self.verify() if check else self.receipts()))
+        return disjoint_ranges([block for block in ranges if block is not None], n)
 
-    def missing(self, n: int) -> list[Range]:
-        """Return the ranges of 0 to ``n - 1`` that still have to be made."""
-        return gaps(self.covered(n), n)
+    def missing(self, n: int, *, check: bool = True) -> list[Range]:
+        """Return the ranges of 0 to ``n - 1`` that have no complete part."""
+        return gaps(self.ranges(n, check=check), n)
 
     @property
-    def damaged(self) -> list[str]:
-        """Names of the files that were set aside as damaged or half-written."""
+    def damaged_files(self) -> list[str]:
+        """Names of the files that were set aside as damaged or incomplete."""
         return [file.name for file in _listing(self.folder / "damaged")]
+
+    finished, covered, damaged = verify, ranges, damaged_files
 
     def _names(self) -> list[str]:
         return [file.stem for file in _listing(self.folder) if file.suffix == ".json"]
+
+    def _receipt(self, name: str) -> Receipt | str:
+        return _parse(name, self._bytes(self._receipt_file(name)))
 
     def _receipt_file(self, name: str) -> Path:
         return self.folder / f"{name}.json"
@@ -168,86 +175,88 @@ class Parts:
             ) from error
 
     def _inspect(self, name: str) -> Receipt | str:
-        """Return the receipt of a whole part (of any key), or what is wrong with it."""
-        receipt = _parse(name, self._bytes(self._receipt_file(name)))
+        """Return the receipt of a complete part (of any key), or its defect."""
+        receipt = self._receipt(name)
         if isinstance(receipt, str) or receipt.key != self.key:
             return receipt
         for table, checksum in receipt.checksums.items():
             file = self._table_file(name, table)
             if not file.exists():
-                return f"table {table!r} is gone"
+                return f"table {table!r} is missing"
             if file.stat().st_size != receipt.bytes[table]:
-                return f"table {table!r} has another size than its receipt says"
+                return f"the size of table {table!r} differs from its receipt"
             if file_hash(file) != checksum:
-                return f"table {table!r} differs from its checksum"
+                return f"the checksum of table {table!r} does not match"
         return receipt
 
-    def _clear(self, name: str, found: Receipt | str) -> None:
-        """Move all files of a part away, the receipt first: without it nothing is claimed."""
-        place = "damaged" if isinstance(found, str) else "other-key"
-        reason = found if isinstance(found, str) else f"made under the key {found.key}"
-        _log.warning("%s: part %s set aside in %s: %s", self.folder, name, place, reason)
+    def _set_aside(self, name: str, result: Receipt | str) -> None:
+        """Move all files of a part away, the receipt first: without it the part is absent."""
+        subfolder = "damaged" if isinstance(result, str) else "other-key"
+        reason = result if isinstance(result, str) else f"its key is {result.key}"
+        _log.warning("%s: part %s moved to %s: %s", self.folder, name, subfolder, reason)
         tables = [file for file in _listing(self.folder) if _part_of(file) == name]
         for file in (self._receipt_file(name), *tables):
-            set_aside(file, self.folder / place)
+            set_aside(file, self.folder / subfolder)
 
-    def _clear_leftovers(self, whole: Mapping[str, Receipt]) -> None:
-        """Move away what a killed process left.
+    def _set_leftovers_aside(self, receipts: Mapping[str, Receipt]) -> None:
+        """Move the files of killed processes away.
 
-        A part has a receipt, or one under a temporary name, from before its first table has its
-        name: whatever is finished while this goes on is seen by one of them.
+        A writer creates the receipt, under a temporary name, before any table gets its name, so a
+        part that another process completes meanwhile always has one of the two.
         """
         files = _listing(self.folder)
-        written = [file for file in files if is_temporary(file) and is_being_written(file)]
+        active = [file for file in files if is_temporary(file) and has_live_writer(file)]
         for file in files:
             name = _part_of(file)
             if name is None:
-                left = is_temporary(file) and file not in written and file.exists()
-            elif name in whole:
-                left = file not in [self._table_file(name, t) for t in whole[name].checksums]
+                leftover = is_temporary(file) and file not in active and file.exists()
+            elif name in receipts:
+                tables = [self._table_file(name, table) for table in receipts[name].checksums]
+                leftover = file not in tables
             else:
                 receipt = self._receipt_file(name)
-                started = any(is_named_for(receipt, each) for each in written)
-                left = not started and not receipt.exists() and file.exists()
-            if left:
-                _log.warning("%s set aside in damaged: half-written", file)
+                in_progress = any(is_named_for(receipt, temporary) for temporary in active)
+                leftover = not in_progress and not receipt.exists() and file.exists()
+            if leftover:
+                _log.warning("%s moved to damaged: incomplete", file)
                 set_aside(file, self.folder / "damaged")
 
     def _check_names(self, name: str, tables: Mapping[str, Any]) -> None:
         if not _NAME.match(name):
-            raise ValueError(f"a part's name holds letters, digits and _.+-, found {name!r}")
+            raise ValueError(f"a part's name may contain letters, digits and _.+-, found {name!r}")
         for table in tables:
             if not _TABLE.match(table):
-                raise ValueError(f"a table's name holds letters, digits and _-, found {table!r}")
+                raise ValueError(f"a table's name may contain letters, digits, _-, found {table!r}")
 
     def _unusable(self, name: str, problem: str) -> InputError:
         return InputError(
             f"part {name} {problem}",
             file=self.folder,
-            remedy="run again: it is set aside and made anew",
+            remedy="run again to compute it again",
         )
 
 
 def _render(receipt: Receipt) -> bytes:
-    """Return the receipt as JSON that carries its own checksum."""
+    """Return the receipt as JSON with a checksum of its own."""
     content = to_json_value(receipt)
     return render_json({**content, "checksum": _hash(render_json(content))})
 
 
 def _parse(name: str, content: bytes | None) -> Receipt | str:
-    """Read a receipt; any changed byte, and a receipt of another name, is an error text."""
+    """Read a receipt; return a text where a byte was changed or the receipt has another name."""
     try:
-        found = json.loads(content or b"")
-        del found["checksum"]
-        receipt = Receipt(**found)
-        whole = _render(receipt) == content and receipt.name == name
+        fields = json.loads(content or b"")
+        del fields["checksum"]
+        receipt = Receipt(**fields)
+        if _render(receipt) == content and receipt.name == name:
+            return receipt
     except (ValueError, TypeError, KeyError, AttributeError):
-        whole = False
-    return receipt if whole else "the receipt is damaged"
+        pass
+    return "the receipt is damaged"
 
 
 def _part_of(file: Path) -> str | None:
-    """Return the part a table file belongs to, or None where the file is no table."""
+    """Return the part of a table file, or None for other files."""
     if file.suffix != ".parquet" or file.name.startswith("."):
         return None
     return file.stem.rpartition(".")[0] or None

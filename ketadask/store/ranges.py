@@ -1,4 +1,4 @@
-"""Ranges of split numbers: their names, a choice without overlap, and the gaps."""
+"""Ranges of indices: their names, a choice without overlap, gaps and blocks."""
 
 from __future__ import annotations
 
@@ -32,63 +32,61 @@ def parse_range(name: str) -> Range | None:
     >>> parse_range("000050-000099"), parse_range("participants")
     ((50, 99), None)
     """
-    found = _NAME.match(name)
-    if found is None:
+    match = _NAME.match(name)
+    if match is None:
         return None
-    first, last = int(found[1]), int(found[2])
+    first, last = int(match[1]), int(match[2])
     return (first, last) if first <= last and range_name(first, last) == name else None
 
 
 def disjoint_ranges(ranges: Iterable[Range], n: int | None = None) -> list[Range]:
-    """Choose ranges that do not overlap and cover as many numbers (below ``n``) as possible.
+    """Choose ranges that do not overlap and cover as many indices (below ``n``) as possible.
 
-    Of equally good choices the one with fewer ranges stands, then the one whose ranges end first;
-    the order in which ranges are given does not matter.
+    Ties are broken by fewer ranges, then by earlier ends; the order of ``ranges`` is irrelevant.
 
     Examples
     --------
-    >>> choose([(0, 9), (5, 104), (0, 4)])
+    >>> disjoint_ranges([(0, 9), (5, 104), (0, 4)])
     [(0, 4), (5, 104)]
     """
-    ordered = sorted({r for r in ranges if n is None or r[0] < n}, key=lambda r: (r[1], r[0]))
-    ends = [last for _, last in ordered]
-    # best[i]: (numbers covered, -ranges used) and the choice among the first i ranges.
-    best: list[tuple[tuple[int, int], int | None]] = [((0, 0), None)]
-    for i, (first, last) in enumerate(ordered):
-        covered, used = best[bisect_left(ends, first)][0]
+    by_end = sorted({r for r in ranges if n is None or r[0] < n}, key=lambda r: (r[1], r[0]))
+    ends = [last for _, last in by_end]
+    # best[i]: (number of indices, -number of ranges) of the best choice among the first i ranges,
+    # and whether the i-th belongs to it.
+    best = [((0, 0), False)]
+    for i, (first, last) in enumerate(by_end):
+        indices, ranges_before = best[bisect_left(ends, first)][0]
         size = (last if n is None else min(last, n - 1)) - first + 1
-        with_it = (covered + size, used - 1)
-        best.append((with_it, i) if with_it > best[i][0] else (best[i][0], None))
-    chosen, i = [], len(ordered)
+        value = (indices + size, ranges_before - 1)
+        best.append((value, True) if value > best[i][0] else (best[i][0], False))
+    choice, i = [], len(by_end)
     while i > 0:
-        if best[i][1] is None:
-            i -= 1
+        if best[i][1]:
+            choice.append(by_end[i - 1])
+            i = bisect_left(ends, by_end[i - 1][0])
         else:
-            chosen.append(ordered[i - 1])
-            i = bisect_left(ends, ordered[i - 1][0])
-    return chosen[::-1]
+            i -= 1
+    return choice[::-1]
 
 
-def gaps(covered: Iterable[Range], n: int) -> list[Range]:
-    """Return the ranges of 0 to ``n - 1`` that are not covered, in order.
+def gaps(ranges: Iterable[Range], n: int) -> list[Range]:
+    """Return the ranges of 0 to ``n - 1`` between and after some ranges, in order.
 
     Examples
     --------
     >>> gaps([(0, 9), (20, 29)], 40)
     [(10, 19), (30, 39)]
     """
-    missing, following = [], 0
-    for first, last in sorted(covered):
-        if following < min(first, n):
-            missing.append((following, min(first, n) - 1))
-        following = max(following, last + 1)
-    if following < n:
-        missing.append((following, n - 1))
+    missing, start = [], 0
+    for first, last in (*sorted(ranges), (n, n)):
+        if start < min(first, n):
+            missing.append((start, min(first, n) - 1))
+        start = max(start, last + 1)
     return missing
 
 
 def blocks(ranges: Iterable[Range], size: int) -> list[Range]:
-    """Divide ranges into ranges of at most ``size`` numbers.
+    """Divide ranges into blocks of at most ``size`` indices.
 
     Examples
     --------
@@ -96,9 +94,37 @@ def blocks(ranges: Iterable[Range], size: int) -> list[Range]:
     [(0, 2), (3, 4), (10, 11)]
     """
     if size < 1:
-        raise ValueError(f"a block holds at least one number, found {size}")
+        raise ValueError(f"a block needs at least one index, found {size}")
     return [
         (start, min(start + size - 1, last))
         for first, last in ranges
         for start in range(first, last + 1, size)
+    ]
+
+
+def range_size(ranges: Iterable[Range]) -> int:
+    """Return how many items lie in disjoint ranges.
+
+    Examples
+    --------
+    >>> range_size([(0, 4), (10, 11)])
+    7
+    """
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def overlaps(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
+    """Return the parts of ``ranges`` that also lie in ``others``; both are disjoint and in order.
+
+    Examples
+    --------
+    >>> overlaps([(0, 4), (10, 14)], [(3, 11)])
+    [(3, 4), (10, 11)]
+    """
+    others = list(others)
+    return [
+        (max(first, start), min(last, end))
+        for first, last in ranges
+        for start, end in others
+        if max(first, start) <= min(last, end)
     ]

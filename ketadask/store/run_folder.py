@@ -1,4 +1,4 @@
-"""The run folder of a study: a manifest, files written whole, parts per stage, one lock."""
+"""The run folder of a study: a manifest, complete files, parts per stage, one lock."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema.errors import InputError
 from ketadask.store import datasets
-from ketadask.store.disk import make_folder, write_whole
+from ketadask.store.disk import make_folder, write_file
+from ketadask.store.environment import now
 from ketadask.store.json_values import render_json
-from ketadask.store.locks import Owner, locked, read_owner
+from ketadask.store.locks import Owner, hold_lock, read_owner
 from ketadask.store.parts import Parts
 from ketadask.store.tables import table_bytes, table_from_bytes
 
@@ -29,7 +29,7 @@ _KEY_DIGITS = 12
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder that holds everything a study computed under one key.
+    """The folder of all results of a study under one key.
 
     Examples
     --------
@@ -46,22 +46,23 @@ class RunFolder:
 
     @classmethod
     def make(cls, runs: str | Path, name: str, key: str) -> RunFolder:
-        """Make the folder ``<runs>/<name>-<key>``, or open it where it exists."""
+        """Create the folder ``<runs>/<name>-<key>``, or open it where it exists."""
         if not _NAME.match(name):
             raise InputError(
-                "a study's name holds letters, digits and _.- only", where="name", value=name
+                "the name of a study may contain letters, digits and _.- only",
+                where="name",
+                value=name,
             )
         run = cls(Path(runs).absolute() / f"{name}-{key[:_KEY_DIGITS]}")
         if not (run.path / _MANIFEST).exists():
             make_folder(run.path)
-            created = datetime.now(UTC).isoformat(timespec="seconds")
-            run.write_json(_MANIFEST, {"name": name, "key": key, "created": created})
+            run.write_json(_MANIFEST, {"name": name, "key": key, "created": now()})
         if run.key != key:
             raise InputError(
                 "the run folder belongs to another key",
                 file=run.path,
                 value=run.key,
-                remedy="move it away, or choose another place for the runs (--out)",
+                remedy="move it away, or choose another folder for the runs (--out)",
             )
         return run
 
@@ -73,39 +74,39 @@ class RunFolder:
             raise InputError(
                 "not a run folder",
                 file=path,
-                remedy=f"give a folder that holds {_MANIFEST}",
+                remedy=f"give a folder with a {_MANIFEST}",
             )
         return run
 
     @property
     def key(self) -> str:
-        """The key the folder was made for."""
+        """The key of the folder."""
         manifest = self.read_json(_MANIFEST)
         if not isinstance(manifest, dict) or "key" not in manifest:
             raise InputError("the manifest has no key", file=self.path / _MANIFEST)
         return str(manifest["key"])
 
     def lock(self) -> AbstractContextManager[Owner | None]:
-        """Hold the folder for writing; gives the owner that died holding it, or None."""
-        return locked(self.path / "lock")
+        """Lock the folder for writing; yield the owner that died without releasing it, or None."""
+        return hold_lock(self.path / "lock")
 
     @property
     def owner(self) -> Owner | None:
-        """The process that writes here now, as far as this machine can know."""
+        """The process that writes here now, if it is alive as far as this machine knows."""
         owner = read_owner(self.path / "lock")
         return owner if owner is not None and owner.alive else None
 
     def parts(self, stage: str, key: str) -> Parts:
-        """Return the parts of a stage made under a key."""
-        return Parts(self._place(stage), key)
+        """Return the parts of a stage under a key."""
+        return Parts(self._path(stage), key)
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a text file whole, in UTF-8."""
-        return write_whole(self._place(name), text.encode())
+        """Write a text file in UTF-8."""
+        return write_file(self._path(name), text.encode())
 
-    def write_json(self, name: str, thing: Any) -> Path:
-        """Write JSON whole: sorted keys, NaN as null, numpy values as numbers."""
-        return write_whole(self._place(name), render_json(thing))
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write JSON: sorted keys, NaN as null, numpy values as numbers."""
+        return write_file(self._path(name), render_json(value))
 
     def read_json(self, name: str) -> Any:
         """Read JSON."""
@@ -113,16 +114,16 @@ class RunFolder:
             return json.loads(self._read(name))
         except ValueError as error:
             raise InputError(
-                f"not valid JSON ({error})", file=self._place(name), remedy="delete it, run again"
+                f"not valid JSON ({error})", file=self._path(name), remedy="delete it, run again"
             ) from error
 
     def write_table(self, name: str, table: pd.DataFrame, *, csv: bool = False) -> Path:
-        """Write ``<name>.parquet`` whole, and ``<name>.csv`` beside it where asked."""
-        place = self._place(f"{name.removesuffix('.parquet')}.parquet")
+        """Write ``<name>.parquet`` and, if ``csv``, ``<name>.csv``."""
+        path = self._path(f"{name.removesuffix('.parquet')}.parquet")
         if csv:
             text = table.to_csv(index=False, lineterminator="\n")
-            write_whole(place.with_suffix(".csv"), text.encode())
-        return write_whole(place, table_bytes(table))
+            write_file(path.with_suffix(".csv"), text.encode())
+        return write_file(path, table_bytes(table))
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet``."""
@@ -133,37 +134,37 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise InputError(
                 f"not a parquet table ({error})",
-                file=self._place(name),
+                file=self._path(name),
                 remedy="delete it, run again",
             ) from error
 
     def write_dataset(self, name: str, dataset: xr.Dataset) -> Path:
-        """Write a dataset as the zarr folder ``<name>.zarr``, whole."""
+        """Write a dataset as the zarr folder ``<name>.zarr``."""
         return datasets.write_dataset(self._dataset(name), dataset)
 
     def read_dataset(self, name: str) -> xr.Dataset:
-        """Read a dataset into memory; a damaged one is set aside and an error says so."""
+        """Read a dataset into memory; an error says where a damaged one was moved."""
         return datasets.read_dataset(self._dataset(name))
 
     def has(self, name: str) -> bool:
-        """Whether a file is there, or a dataset (``*.zarr``) is there and whole."""
-        place = self._place(name)
-        return datasets.is_whole(place) if place.suffix == ".zarr" else place.is_file()
+        """Whether a file exists, or a dataset (``*.zarr``) exists and is intact."""
+        path = self._path(name)
+        return datasets.is_intact(path) if path.suffix == ".zarr" else path.is_file()
 
     def _dataset(self, name: str) -> Path:
-        return self._place(f"{name.removesuffix('.zarr')}.zarr")
+        return self._path(f"{name.removesuffix('.zarr')}.zarr")
 
     def _read(self, name: str) -> bytes:
         try:
-            return self._place(name).read_bytes()
+            return self._path(name).read_bytes()
         except OSError as error:
             raise InputError(
                 f"cannot read the file ({error.strerror})",
-                file=self._place(name),
-                remedy="run the stage that makes it",
+                file=self._path(name),
+                remedy="run the stage that computes it",
             ) from error
 
-    def _place(self, name: str) -> Path:
+    def _path(self, name: str) -> Path:
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"a file of a run lies inside its folder, found {name!r}")
+            raise ValueError(f"a file of a run must be inside its folder, found {name!r}")
         return self.path / name

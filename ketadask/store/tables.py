@@ -12,10 +12,10 @@ _ROWS_PER_GROUP = 1 << 20
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:
-    """Render a table as parquet; a named index becomes columns, an unnamed one is dropped.
+    """Render a table as parquet; a named index becomes columns, an unnamed one is left out.
 
-    Texts are texts whether pandas keeps them as ``str`` or ``object``, and nothing of the pandas
-    version, the index or ``attrs`` is stored, so the bytes depend on the columns alone.
+    The bytes depend on the columns alone, not on the pandas version, the index, ``attrs``, or on
+    whether texts are ``str`` or ``object``.
 
     Examples
     --------
@@ -33,14 +33,9 @@ def table_bytes(table: pd.DataFrame) -> bytes:
     arrow = _without_large_texts(arrow).replace_schema_metadata(None).combine_chunks()
     sink = pa.BufferOutputStream()
     pq.write_table(
-        arrow,
-        sink,
-        compression="zstd",
-        compression_level=3,
-        row_group_size=_ROWS_PER_GROUP,
+        arrow, sink, compression="zstd", compression_level=3, row_group_size=_ROWS_PER_GROUP
     )
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    return bytes(sink.getvalue())
 
 
 def table_from_bytes(content: bytes) -> pd.DataFrame:

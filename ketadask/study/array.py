@@ -10,21 +10,21 @@ submitted again, or by `ketadask run`, which counts everything before it judges.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ketadask.cluster.connect import connect
-from ketadask.pipeline.run import require
+from ketadask.pipeline.stage import Stage, require
 from ketadask.schema.errors import InputError
-from ketadask.store.parts import Parts
-from ketadask.store.ranges import Range, blocks, disjoint_ranges, gaps, parse_range
+from ketadask.store.ranges import Range, blocks
 from ketadask.store.run_folder import RunFolder
-from ketadask.study.judge import relabelled_studies
+from ketadask.study.judge import calibration_stages
 from ketadask.study.paths import prepare_data
 from ketadask.study.problem import build_problem
 from ketadask.study.run import SEARCH, StudyRun
-from ketadask.study.search import SETTLED, search_relabelled, search_splits
+from ketadask.study.search import SETTLED, relabelled_stage, splits_stage
 
 if TYPE_CHECKING:
     from ketadask.study.study import RunSummary, Study
@@ -46,14 +46,14 @@ def run_array_task(study: Study, number: int, of: int) -> RunSummary:
     run = study.place.open()
     _told_of_stops(study)
     with connect(study.profile.for_stage(SEARCH)) as executor:
-        work = _Share(study.place, run, study.progress, lambda stage: executor, lambda work: {})
-        work.number, work.of = number, of
-        with _turn(run, study.progress.say):
+        work = _ArrayRun(study.place, run, study.progress, lambda stage: executor, lambda work: {})
+        work.index, work.n_tasks = number, of
+        with _turn(run, study.progress.print):
             prepare_data(study.settings, study.out, study.progress)
             asked = build_problem(work)
-        searched = search_splits(work, asked), search_relabelled(work, asked)
-        require(*searched, *relabelled_studies(work, asked))
-    return RunSummary(run.path, tuple(work.ended))
+        stages = [splits_stage(work, asked), relabelled_stage(work, asked)]
+        require(*map(work.run_stage, [*stages, *calibration_stages(work, asked)]))
+    return RunSummary(run.path, tuple(work.results))
 
 
 def _told_of_stops(study: Study) -> None:
@@ -69,49 +69,23 @@ def _told_of_stops(study: Study) -> None:
         ("null.stop", null.stop, null.relabellings, "relabelled trials"),
     ):
         if stop == SETTLED:
-            study.progress.say(
+            study.progress.print(
                 f"{key}: {stop} does not end an array early: its tasks compute all {planned:,} "
                 f"{unit}, and the verdicts rest on those before the stop"
             )
 
 
-class _Share(StudyRun):
-    """The work of one task: stages end when its own blocks are there."""
+class _ArrayRun(StudyRun):
+    """The work of one task: stages end when its own blocks are computed."""
 
-    number: int
-    of: int
+    index: int
+    n_tasks: int
 
-    def portion(self, total: int, parts: Parts, searches: int) -> dict[str, Any]:
-        """Return this task's blocks; searches stay whole, for nobody could take their parts."""
-        mine = task_blocks(total, self.number, self.of, self.settings.execution.block)
-        sizes = [last - first + 1 for first, last in mine]
-        return {
-            "total": sum(sizes),
-            "parts": _Own(parts, mine),
-            "block": max(sizes, default=1),
-        }
-
-
-class _Own:
-    """The parts of a stage as one task sees them: only its own blocks can be missing.
-
-    Receipts are believed and nothing is set aside, for others are writing here.
-    """
-
-    def __init__(self, parts: Parts, mine: Sequence[Range]) -> None:
-        self._parts, self._mine = parts, mine
-
-    def missing(self, n: int) -> list[Range]:
-        """Return what is missing of this task's blocks; ``n`` counts them."""
-        total = max((last for _, last in self._mine), default=-1) + 1
-        ranges = [each for each in map(parse_range, self._parts.receipts()) if each is not None]
-        left = gaps(disjoint_ranges(ranges, total), total)
-        return [
-            (max(first, a), min(last, b))
-            for first, last in self._mine
-            for a, b in left
-            if max(first, a) <= min(last, b)
-        ]
+    def select(self, stage: Stage) -> Stage:
+        """Return the stage of this task's blocks; searches stay whole."""
+        block = self.settings.execution.block
+        subset = task_blocks(stage.n_items, self.index, self.n_tasks, block)
+        return replace(stage, subset=subset, n_searches=0)
 
 
 def task_blocks(total: int, number: int, of: int, block: int | None) -> list[Range]:
@@ -119,7 +93,7 @@ def task_blocks(total: int, number: int, of: int, block: int | None) -> list[Ran
 
     Examples
     --------
-    >>> dealt(10, number=1, of=2, block=3)
+    >>> task_blocks(10, 1, 2, block=3)
     [(3, 5), (9, 9)]
     """
     size = block or max(1, -(-total // (8 * of)))

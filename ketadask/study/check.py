@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from ketadask.config.study import StudySettings
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.search.split_capacity import SplitCapacity, split_capacity
-from ketadask.sources.names_order import natural
+from ketadask.sources.names_order import natural_key
 from ketadask.study.from_settings import (
     awaited,
     exclusions_of,
@@ -29,6 +28,8 @@ from ketadask.study.paths import input_hashes, prepare_data
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from ketadask.schema.cohort import Cohort
 
 
 _NAMED = 6
@@ -52,7 +53,7 @@ class StudyCheck:
     trials: dict[str, int]
     scanners: int
     design: str
-    families: pd.DataFrame
+    modalities: pd.DataFrame
     dropped: dict[str, str]
     exclusions: pd.DataFrame
     wrong: list[dict[str, str]]
@@ -82,27 +83,26 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
     splitter = splitter_of(settings, units)  # says what is wrong with the splits
-    wrong = json.loads(cohort.attrs.get("findings", "[]"))
-    dropped, later = json.loads(cohort.attrs.get("dropped", "{}")), awaited(settings, cohort)
+    later = awaited(settings, cohort)
     threshold = settings.outcome.response_threshold
     recordings, unusable = _recordings(settings, folder)
     return StudyCheck(
         folder=folder,
         files=len(input_hashes(settings, folder)),
-        flow=json.loads(cohort.attrs["flow"]),
-        response={arm: _responders(cohort, arm) for arm in nm.ARMS},
-        outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {cohort.attrs['day']}",
+        flow=dict(cohort.flow),
+        response={arm: _responders(cohort.dataset, arm) for arm in nm.ARMS},
+        outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {settings.outcome.day}",
         units=units.sizes[nm.UNIT],
-        alone=check_exchange(trial_arrays(units), settings.null.how, where="null.how"),
+        alone=check_exchange(trial_arrays(units), settings.null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
         trials=_trials(units),
         scanners=_scanners(settings, units),
         design=settings.design.kind,
-        families=_families(cohort, len(later)),
-        dropped={k: v for k, v in dropped.items() if k not in later},
-        exclusions=exclusions_of(units),
-        wrong=wrong,
-        stops=bool(wrong) and settings.data.bad_cells == "stop",
+        modalities=_families(cohort.dataset, len(later)),
+        dropped={k: v for k, v in cohort.dropped.items() if k not in later},
+        exclusions=exclusions_of(settings, cohort),
+        wrong=[dict(finding) for finding in cohort.findings],
+        stops=bool(cohort.findings) and settings.data.bad_cells == "stop",
         recordings=recordings,
         unusable=unusable,
     )
@@ -110,16 +110,16 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
 
 def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, str]]:
     """Return how many recordings there are, and why some cannot be opened; none without MEG."""
-    if nm.MEG not in settings.features.families:
+    if nm.MEG not in settings.features.modalities:
         return 0, {}
-    from ketadask.sources.meg.collection import find_recordings, unusable
+    from ketadask.sources.meg.collection import find_recordings, unusable_recordings
 
     wanted = settings.features
     found = find_recordings(folder, settings.data.task, anatomy=wanted.parcels)
-    return len(found), unusable(found)
+    return len(found), unusable_recordings(found)
 
 
-def _lenient_cohort(settings: StudySettings, folder: Path) -> xr.Dataset:
+def _lenient_cohort(settings: StudySettings, folder: Path) -> Cohort:
     """Return the cohort with wrong cells counted as missing, so that all of them can be shown."""
     lenient = settings.data.model_copy(update={"bad_cells": "missing"})
     try:
@@ -134,12 +134,12 @@ def _trials(units: xr.Dataset) -> dict[str, int]:
     """Return how many units each trial gives, in the order a reader expects."""
     names, counts = np.unique(units["trial"].to_numpy().astype(str), return_counts=True)
     told = zip(names.tolist(), counts.tolist(), strict=True)
-    return dict(sorted(told, key=lambda entry: natural(entry[0])))
+    return dict(sorted(told, key=lambda entry: natural_key(entry[0])))
 
 
 def _scanners(settings: StudySettings, units: xr.Dataset) -> int:
     """Return how many sites gave volumes that are compared as they were measured."""
-    if settings.features.harmonise != "none" or nm.VOLUME not in units["family"].to_numpy():
+    if settings.features.harmonise != "none" or nm.VOLUME not in units["modality"].to_numpy():
         return 1
     trial, site = (units[name].to_numpy().astype(str).tolist() for name in ("trial", "site"))
     return len(set(zip(trial, site, strict=True)))
@@ -156,9 +156,9 @@ def _families(cohort: xr.Dataset, later: int) -> pd.DataFrame:
 
     missing = np.isnan(cohort["value"].to_numpy()).mean(axis=0)
     table = pd.DataFrame(
-        {"family": cohort["family"].to_numpy(), "kind": cohort["kind"].to_numpy(), "m": missing}
+        {"modality": cohort["modality"].to_numpy(), "kind": cohort["kind"].to_numpy(), "m": missing}
     )
-    counted = table.groupby(["family", "kind"], as_index=False, sort=False).agg(
+    counted = table.groupby(["modality", "kind"], as_index=False, sort=False).agg(
         features=("m", "size"), missing=("m", "mean"), most_missing=("m", "max")
     )
     if later:

@@ -15,7 +15,7 @@ from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import QUEUES, Profile
 from ketadask.cluster.queue_checks import SystemCheck, check_queue
 from ketadask.config.reading import read_settings
-from ketadask.pipeline.executor import TaskFailure
+from ketadask.pipeline.executor import collect
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import ONE_THREAD, cores
 
@@ -99,13 +99,13 @@ def _disk(out: Path) -> SystemCheck:
 
 
 def _locks(out: Path) -> SystemCheck:
-    from ketadask.store.locks import locked
+    from ketadask.store.locks import hold_lock
 
     place = out.absolute()
     while not place.exists():
         place = place.parent
     try:
-        with tempfile.TemporaryDirectory(dir=place) as folder, locked(Path(folder) / "lock"):
+        with tempfile.TemporaryDirectory(dir=place) as folder, hold_lock(Path(folder) / "lock"):
             return SystemCheck("locks", True, f"work in {place}")
     except (InputError, OSError) as error:
         return SystemCheck("locks", False, str(error), "choose another folder with --out")
@@ -128,14 +128,13 @@ def _cluster(profile: Profile, out: Path) -> SystemCheck:
     begun, place = time.monotonic(), out / f"doctor-{os.getpid()}"
     try:
         with connect(profile, logs=place / "logs" if profile.kind in QUEUES else None) as executor:
-            results = [result for _, result in executor.compute(probes(4))]
-            failed = [str(each) for each in results if isinstance(each, TaskFailure)]
+            collect(probes(4), executor)
             text = f"{profile.kind}, {executor.workers} workers, 4 tasks in "
             text += f"{time.monotonic() - begun:.1f} s"
     except InputError as error:
         return SystemCheck("cluster", False, error.problem, error.remedy or "")
+    except Exception as error:  # of a task
+        return SystemCheck("cluster", False, str(error), "see the log of the workers")
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    if failed:
-        return SystemCheck("cluster", False, failed[0], "see the log of the workers")
     return SystemCheck("cluster", True, text)

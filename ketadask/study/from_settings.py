@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,14 @@ if TYPE_CHECKING:
 
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.features.feature_table import FeatureTable
+    from ketadask.schema.cohort import Cohort
+    from ketadask.schema.phenotype import Participants, Phenotype
     from ketadask.search.persona_search import PersonaSearch
 
 
 def read_cohort(
     settings: StudySettings, folder: Path, measured: FeatureTable | None = None
-) -> xr.Dataset:
+) -> Cohort:
     """Read the tables in ``folder`` and assemble the cohort the settings ask for.
 
     ``measured`` are features of recordings, where the study uses some.
@@ -32,9 +33,9 @@ def read_cohort(
     outcome, features = settings.outcome, settings.features
     participants = read_people(settings, folder)
     sources: list[Any] = [read_scales(settings, folder, participants)]
-    if "volume" in features.families and _has_volumes(settings, folder):
+    if "volume" in features.modalities and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
-    if "meg" in features.families:
+    if "meg" in features.modalities:
         sources.append(_unmeasured(features.meg) if measured is None else measured)
     return assemble(
         *sources,
@@ -44,10 +45,10 @@ def read_cohort(
         window=outcome.window,
         response_threshold=outcome.response_threshold,
         groups=settings.data.groups,
-        families=features.families,
+        modalities=features.modalities,
         volumes=features.volumes,
         asymmetry=features.asymmetry,
-        factors=features.factors,
+        subscales=features.subscales,
         harmonise=features.harmonise,
         washout=settings.design.washout,
         include=features.include,
@@ -65,32 +66,32 @@ def _unmeasured(which: str) -> FeatureTable:
     return unmeasured(features(which))
 
 
-def awaited(settings: StudySettings, cohort: xr.Dataset) -> list[str]:
+def awaited(settings: StudySettings, cohort: Cohort) -> list[str]:
     """Return the MEG features of a study that was only looked at: its run measures them."""
-    if "meg" not in settings.features.families:
+    if "meg" not in settings.features.modalities:
         return []
     from ketadask.features.meg.registry import features
 
     known = {each.name for each in features(settings.features.meg)}
-    return [name for name in json.loads(cohort.attrs.get("dropped", "{}")) if name in known]
+    return [name for name in cohort.dropped if name in known]
 
 
 def _has_volumes(settings: StudySettings, folder: Path) -> bool:
     place = volumes_folder(settings, folder)
     if place.is_dir():
         return True
-    if "families" not in settings.features.model_fields_set:
+    if "modalities" not in settings.features.model_fields_set:
         return False  # volumes are taken where there are some, unless asked for by name
     raise InputError(
         "no such folder",
         file=place,
-        where="features.families",
+        where="features.modalities",
         value="volume",
         remedy="set data.freesurfer to the folder of the volume tables, or take volume out",
     )
 
 
-def read_people(settings: StudySettings, folder: Path) -> pd.DataFrame:
+def read_people(settings: StudySettings, folder: Path) -> Participants:
     """Read who took part, from ``participants.tsv`` or the table the settings name."""
     from ketadask.sources.participants import read_participants
 
@@ -107,7 +108,7 @@ def read_people(settings: StudySettings, folder: Path) -> pd.DataFrame:
     )
 
 
-def read_scales(settings: StudySettings, folder: Path, people: pd.DataFrame) -> pd.DataFrame:
+def read_scales(settings: StudySettings, folder: Path, people: Participants) -> Phenotype:
     """Read the rating scales: plain tables if the settings list some, else BIDS, else NDA."""
     from ketadask.sources.nda import read_nda
     from ketadask.sources.participants import roster
@@ -117,7 +118,7 @@ def read_scales(settings: StudySettings, folder: Path, people: pd.DataFrame) -> 
 
     data = settings.data
     how: dict[str, Any] = {
-        "visits": data.visits or PERIODS,
+        "session_pattern": data.session_pattern or PERIODS,
         "participants": roster(people),
         "bad_cells": data.bad_cells,
     }
@@ -129,7 +130,7 @@ def read_scales(settings: StudySettings, folder: Path, people: pd.DataFrame) -> 
     return read(folder, data.scales, ignore=data.ignore, **how)
 
 
-def units_of(settings: StudySettings, cohort: xr.Dataset) -> xr.Dataset:
+def units_of(settings: StudySettings, cohort: Cohort) -> xr.Dataset:
     """Return the search matrix of the cohort."""
     from ketadask.cohort.designs import score_units
 
@@ -148,24 +149,7 @@ def search_of(settings: StudySettings) -> PersonaSearch:
     """Return the search the settings ask for."""
     from ketadask.search.persona_search import PersonaSearch
 
-    search, literals = settings.search, settings.literals
-    return PersonaSearch(
-        max_literals=search.max_literals,
-        min_support=search.min_support,
-        min_arm=search.min_arm,
-        keep=search.keep,
-        cuts=literals.cuts,
-        intervals=literals.intervals,
-        explicit=dict(literals.explicit) or None,
-        priority=search.priority,
-        objective=search.objective,
-        polarity=search.polarity,
-        distinct=search.distinct,
-        strategy=search.strategy,
-        width=search.width,
-        nodes=search.nodes,
-        min_families=search.min_families,
-    )
+    return PersonaSearch(**vars(settings.literals), **vars(settings.search))
 
 
 def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
@@ -176,12 +160,12 @@ def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
     splitter = HoldoutSplit(
         asked.count,
         seed=settings.seed,
-        share=asked.share,
-        keep=asked.keep,
+        train_size=asked.train_size,
+        group_by=asked.group_by,
         scheme=asked.scheme,
         stratify=asked.stratify,
     )
-    splitter.need_two_sides(units["participant"].to_numpy(), where="splits.share")
+    splitter.need_two_sides(units["participant"].to_numpy(), where="splits.train_size")
     count = splitter.get_n_splits(units)
     if count == asked.count:
         return splitter
@@ -190,11 +174,9 @@ def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
     return replace(splitter, n_splits=count)
 
 
-def exclusions_of(dataset: xr.Dataset) -> pd.DataFrame:
-    """Return who was left out, and why, as a table."""
-    import pandas as pd
+def exclusions_of(settings: StudySettings, cohort: Cohort) -> pd.DataFrame:
+    """Return the participants and cases that are not searched, and why."""
+    from ketadask.cohort.designs import design_exclusions
 
-    from ketadask.schema.tables import EXCLUSIONS
-
-    listed = json.loads(dataset.attrs.get("exclusions", "[]"))
-    return pd.DataFrame(listed, columns=list(EXCLUSIONS.columns))
+    kind, endpoint = settings.design.kind, settings.outcome.endpoint
+    return design_exclusions(cohort, design=kind, endpoint=endpoint)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.pipeline.run import require
-from ketadask.study.search import count, evaluate, gates_of, one, relabellings, searches_of
+from ketadask.pipeline.executor import collect
+from ketadask.study.run import SEARCH
+from ketadask.study.search import gates_of, relabellings
 from ketadask.study.summary import headline
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.inference.hit_summary import HitSummary
-    from ketadask.pipeline.run import StageResult
-    from ketadask.store.parts import Parts
+    from ketadask.pipeline.stage import Stage
     from ketadask.store.run_folder import RunFolder
     from ketadask.study.problem import StudyProblem
     from ketadask.study.run import StudyRun
@@ -34,22 +34,33 @@ def judge_study(work: StudyRun, asked: StudyProblem) -> None:
         and work.run.has(VERDICTS)
         and work.run.has(SUMMARY)
     ):
-        work.progress.say("judge: the verdicts are there already")
+        work.progress.print("judge: the verdicts are there already")
         return
     from ketadask.inference.evaluation import PersonaSet
+    from ketadask.inference.graph import evaluation_stage
     from ketadask.inference.stability import persona_stability
     from ketadask.inference.verdicts import build_verdicts
 
     run, count, relabelled = work.run, asked.splitter.n_splits, relabellings(work)
-    searches, nulls = _searches(work, count), _nulls(work, relabelled)
+    searches = work.place.hits().read_below("searches", count, "split", "polarity")
+    nulls = work.place.nulls().read_below("nulls", relabelled, "relabelling", "polarity", "rank")
     found = asked.found(work.progress)
     personas = PersonaSet.of(found)
-    parts = evaluate(work, asked, personas, searches)
-    work.progress.say(
+    stage = evaluation_stage(
+        asked.problem,
+        personas,
+        asked.splitter,
+        searches,
+        work.place.evaluations(personas.frame().to_dict("list")),
+        search=asked.search,
+        gates=gates_of(work),
+    )
+    work.complete_stage(stage)
+    work.progress.print(
         f"judge: {len(personas):,} personas against the best of {relabelled:,} relabelled trials"
     )
     stability = persona_stability(
-        parts, parts.covered(count), personas, use=work.settings.gates.use, n=count
+        stage.parts, stage.parts.ranges(count), personas, use=work.settings.gates.use, n=count
     )
     wanted = work.settings.verdict
     verdicts = build_verdicts(
@@ -86,32 +97,14 @@ def forget(work: StudyRun, *stages: str) -> None:
     work.run.write_json(FINISHED, kept)
 
 
-def _searches(work: StudyRun, count: int) -> pd.DataFrame:
-    table = work.place.hits().read_all("searches", count)
-    return table[table["split"] < count].sort_values(["split", "polarity"], ignore_index=True)
-
-
-def _nulls(work: StudyRun, count: int) -> pd.DataFrame:
-    table = work.place.nulls().read_all("nulls", count)
-    order = ["relabelling", "polarity", "rank"]
-    return table[table["relabelling"] < count].sort_values(order, ignore_index=True)
-
-
 def _digest(work: StudyRun, asked: StudyProblem) -> HitSummary:
-    from ketadask.inference.graph import hits_digest
+    from ketadask.inference.graph import hits_summary
 
-    hits, count = work.place.hits(), asked.splitter.n_splits
-    return one(
-        work,
-        hits_digest(
-            asked.problem,
-            asked.splitter,
-            hits,
-            hits.covered(count),
-            use=work.settings.gates.use,
-            n=count,
-        ),
-    )
+    hits, n_splits = work.place.hits(), asked.splitter.n_splits
+    ranges, use = hits.ranges(n_splits), work.settings.gates.use
+    task = hits_summary(asked.problem, asked.splitter, hits, ranges, use=use, n=n_splits)
+    (digest,) = collect([task], work.executor(SEARCH))
+    return digest
 
 
 def _tables(asked: StudyProblem, digest: HitSummary, stability: pd.DataFrame) -> dict[str, Any]:
@@ -126,7 +119,7 @@ def _tables(asked: StudyProblem, digest: HitSummary, stability: pd.DataFrame) ->
             "participant": asked.units["participant"].to_numpy().astype(str),
             "period": asked.units["period"].to_numpy(),
             "score": asked.problem.trial.score,
-            "held_out": votes.held_out,
+            "n_held_out": votes.n_held_out,
             "vote": votes.share,
             "explained": explained_units(votes),
         }
@@ -180,7 +173,9 @@ def compare_study_trials(
         "count": len(names),
         "left_out": left_out_summary(honest),
         "best": best,
-        "where": {str(word): int(n) for word, n in sorted(told["where"].value_counts().items())},
+        "consistency": {
+            str(word): int(n) for word, n in sorted(told["consistency"].value_counts().items())
+        },
     }
     return {TRIALS: effects, SUMMARIES: told, LEFT_OUT: honest}, {"trials": numbers}
 
@@ -188,25 +183,15 @@ def compare_study_trials(
 def _without_each(work: StudyRun, asked: StudyProblem, trials: int) -> pd.DataFrame:
     """Search all trials but one, for each; return the hits."""
     from ketadask.cohort.splits import HoldoutSplit
-    from ketadask.search.graph import hit_blocks
+    from ketadask.search.graph import search_stage
 
     splitter = HoldoutSplit(trials, seed=work.settings.seed, scheme="leave-trial-out")
     parts, gates = work.place.left_out(), gates_of(work)
-    ended = work.finish(
-        "leave out",
-        "trials",
-        total=trials,
-        parts=parts,
-        graph=lambda ranges, pieces=1: hit_blocks(
-            asked.problem, asked.search, splitter, ranges, parts, gates, pieces
-        ),
-        searches=searches_of(asked),
+    stage = search_stage(
+        asked.problem, asked.search, splitter, parts, gates, name="leave out", unit="trials"
     )
-    require(ended)
-    count(work, "leave out", "trials", parts, trials)
-    table = parts.read_all("hits", trials)
-    order = ["split", "polarity", "rank"]
-    return table[table["split"] < trials].sort_values(order, ignore_index=True)
+    work.complete_stage(stage)
+    return parts.read_below("hits", trials, "split", "polarity", "rank")
 
 
 RECURRENCE, CURVE, EXPLAINED_NULL = "recurrence.parquet", "risk_null.parquet", "explained.json"
@@ -216,40 +201,30 @@ _LISTED = 100
 
 def study_splits(work: StudyRun, asked: StudyProblem) -> int:
     """Return how many splits each relabelled study has: the first ones of the study itself."""
-    return min(work.settings.null.study_splits, asked.splitter.n_splits)
+    return min(work.settings.null.calibration_splits, asked.splitter.n_splits)
 
 
-def relabelled_studies(work: StudyRun, asked: StudyProblem) -> list[StageResult]:
-    """Make the relabelled studies that are missing; nothing where none is asked for."""
-    from ketadask.inference.graph import calibration_blocks
+def calibration_stages(work: StudyRun, asked: StudyProblem) -> list[Stage]:
+    """Return the stage of relabelled studies; none where the study has none."""
+    from ketadask.inference.graph import calibration_stage
 
-    null = work.settings.null
-    if not null.studies:
+    null, n_splits = work.settings.null, study_splits(work, asked)
+    if not null.calibration_studies:
         return []
-    parts, splits = _parts(work, asked), study_splits(work, asked)
-    ended = work.finish(
-        "calibrate",
-        "relabelled studies",
-        total=null.studies,
-        parts=parts,
-        graph=lambda ranges: calibration_blocks(
+    return [
+        calibration_stage(
             asked.problem,
             asked.search,
             asked.splitter,
-            ranges,
-            parts,
-            n_splits=splits,
+            null.calibration_studies,
+            work.place.calibrations(n_splits),
+            n_splits=n_splits,
             gates=gates_of(work),
             use=work.settings.gates.use,
             seed=work.settings.seed,
-            how=null.how,
-        ),
-    )
-    return [ended]
-
-
-def _parts(work: StudyRun, asked: StudyProblem) -> Parts:
-    return work.place.calibrations(study_splits(work, asked))
+            method=null.method,
+        )
+    ]
 
 
 def calibrate(work: StudyRun, asked: StudyProblem) -> dict[str, Any]:
@@ -262,19 +237,18 @@ def calibrate(work: StudyRun, asked: StudyProblem) -> dict[str, Any]:
     from ketadask.inference.explained import count_votes
     from ketadask.inference.stability import passes
 
-    studies, use = work.settings.null.studies, work.settings.gates.use
+    n_studies, use = work.settings.null.calibration_studies, work.settings.gates.use
     for name in (RECURRENCE, CURVE, EXPLAINED_NULL):
         (work.run.path / name).unlink(missing_ok=True)
-    if not studies:
+    if not n_studies:
         return {}
-    splits, parts = study_splits(work, asked), _parts(work, asked)
-    count(work, "calibrate", "relabelled studies", parts, studies)
+    splits, (stage,) = study_splits(work, asked), calibration_stages(work, asked)
+    work.verify(stage)
     null = {
-        name: _below(parts.read_all(name, studies), studies) for name in ("votes", "recurrence")
+        table: stage.parts.read_below(table, n_studies, "relabelling", second)
+        for table, second in (("votes", "unit"), ("recurrence", "polarity"))
     }
-    hits = work.place.hits().read_all("hits", splits)
-    order = ["split", "polarity", "rank"]
-    hits = hits[hits["split"] < splits].sort_values(order, ignore_index=True)
+    hits = work.place.hits().read_below("hits", splits, "split", "polarity", "rank")
     passed = passes(hits, nm.TRAIN, use)
     votes = count_votes(asked.problem, asked.splitter, hits, passed, (0, splits - 1))
     told = explained_against_null(votes, asked.problem.trial.score, null["votes"])
@@ -290,17 +264,11 @@ def calibrate(work: StudyRun, asked: StudyProblem) -> dict[str, Any]:
         "explained": numbers,
         "recurrence": {
             "splits": splits,
-            "relabelled": studies,
+            "relabelled": n_studies,
             "highest": None if best is None else float(best["recurrence"]),
             "p": None if best is None else float(best["p_calibrated"]),
         },
     }
-
-
-def _below(table: pd.DataFrame, count: int) -> pd.DataFrame:
-    return table[table["relabelling"] < count].sort_values(
-        ["relabelling", "unit" if "unit" in table else "polarity"], ignore_index=True
-    )
 
 
 def risk_tables(run: RunFolder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
-from ketadask.store.disk import write_whole
+from ketadask.store.disk import write_file
 from ketadask.store.fingerprints import code_version, file_hash, fingerprint
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
 
     Their sidecars are small, so those count by content, inherited ones too.
     """
-    if "meg" not in settings.features.families:
+    if "meg" not in settings.features.modalities:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
@@ -162,9 +162,9 @@ def prepare_data(settings: StudySettings, out: Path, progress: Progress) -> Path
     if not mark.exists():
         from ketadask.simulate.study import simulate_study
 
-        progress.say(f"data: simulating {settings.data.simulate.participants:,} participants")
+        progress.print(f"data: simulating {settings.data.simulate.participants:,} participants")
         simulate_study(folder, **settings.data.simulate.model_dump(), overwrite=True)
-        write_whole(mark, fingerprint(folder).encode())
+        write_file(mark, fingerprint(folder).encode())
     elif mark.read_text() != fingerprint(folder):
         raise InputError(
             "the simulated study was changed after it was made",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ketadask.study.study import Study
 
 EFFECTS = (0.8, 1.2, 2.1)
-COVERAGE = 0.35
+PREVALENCE = 0.35
 SHORT_LIST = 20
 """Features a study could have written down before looking."""
 
@@ -71,7 +71,7 @@ def plan(
     participants: Sequence[int],
     features: Sequence[int],
     effects: Sequence[float] = EFFECTS,
-    coverages: Sequence[float] = (COVERAGE,),
+    prevalences: Sequence[float] = (PREVALENCE,),
 ) -> list[Scenario]:
     """Return the scenarios of a study: its design and depth, over the sizes given."""
     from ketadask.inference.power import scenarios
@@ -81,7 +81,7 @@ def plan(
         participants=participants,
         features=features,
         effect=effects,
-        coverage=coverages,
+        prevalence=prevalences,
         literals=min(settings.search.max_literals, *features),
     )
 
@@ -89,7 +89,7 @@ def plan(
 def planned_search(settings: StudySettings) -> PersonaSearch:
     """Return the study's search without what names its own features and families."""
     search = search_of(settings)
-    return search.set_params(explicit=None, priority=None, min_families=1, keep=1)
+    return search.set_params(cut_points=None, priority=None, min_modalities=1, keep=1)
 
 
 def quick_look(settings: StudySettings, participants: int, features: int) -> PowerPreview:
@@ -102,7 +102,7 @@ def quick_look(settings: StudySettings, participants: int, features: int) -> Pow
     from ketadask.inference.power import power_block, summarise_power
 
     (scenario,) = plan(settings, [participants], [features], [max(EFFECTS)])
-    search = planned_search(settings).set_params(nodes=_NODES, seconds=0.3)
+    search = planned_search(settings).set_params(max_nodes=_NODES, max_seconds=0.3)
     begun, tables = time.monotonic(), []
     for first in range(0, MOST, STEP):
         tables.append(power_block(scenario, search, (first, first + STEP - 1), seed=settings.seed))
@@ -125,8 +125,8 @@ def study_power(
 
     from ketadask.cluster.connect import connect
     from ketadask.inference.power import summarise_power
-    from ketadask.inference.power_graph import power_blocks
-    from ketadask.pipeline.run import require
+    from ketadask.inference.power_graph import power_stage
+    from ketadask.pipeline.stage import require
     from ketadask.report.power_figure import power_figure, standalone
     from ketadask.store.fingerprints import code_version, fingerprint
     from ketadask.store.parts import Parts
@@ -141,23 +141,19 @@ def study_power(
     )
     folder = RunFolder.make(study.out, f"{settings.name}-power", key)
     parts = Parts(folder.path / "studies", key)
-    profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.say
+    profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.print
     with folder.lock(), connect(profile, logs=logs, say=say) as executor:
-        ended = run_stage(
-            "power",
-            "simulated studies",
-            total=len(asked) * simulations,
-            parts=parts,
-            graph=lambda ranges: power_blocks(
-                asked, search, ranges, parts, simulations=simulations, seed=settings.seed
-            ),
-            executor=lambda: executor,
-            progress=study.progress,
-            block=settings.execution.block,
-            task_seconds=settings.execution.task_seconds,
+        stage = power_stage(asked, search, parts, simulations=simulations, seed=settings.seed)
+        execution = settings.execution
+        result = run_stage(
+            stage,
+            lambda: executor,
+            study.progress,
+            block=execution.block,
+            task_seconds=execution.task_seconds,
         )
-        require(ended)
-        studies = parts.read_all("studies", ended.total)
+        require(result)
+        studies = parts.read_all("studies", result.total)
         rows: list[dict[str, Any]] = [
             summarise_power(each, [studies[studies["scenario"] == k]], settings.verdict.alpha)
             for k, each in enumerate(asked)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ketadask import names as nm
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.study import StudySettings
-from ketadask.pipeline.run import require
+from ketadask.pipeline.stage import Stage
 from ketadask.schema.errors import InputError, nearest
 from ketadask.store.disk import set_aside
 from ketadask.store.parts import Parts
@@ -17,7 +17,6 @@ from ketadask.study.judge import FINISHED, completed_keys, forget
 from ketadask.study.paths import external_settings
 from ketadask.study.problem import cohort_of
 from ketadask.study.run import PREDICT
-from ketadask.study.search import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,10 +47,10 @@ class PredictionTables:
 def predict_study(work: StudyRun) -> PredictionTables:
     """Do what is missing of the prediction and sum it up."""
     wanted = asked_for(work.settings)
-    cohort = cohort_of(work)
+    cohort = cohort_of(work).dataset
     discovery, control = _cases(work.settings, cohort)
-    nested = nested_of(work.settings, wanted.learner)
-    work.progress.say(
+    nested = nested_of(work.settings, wanted.classifier)
+    work.progress.print(
         f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} respond, "
         f"{len(discovery.region):,} regions"
     )
@@ -61,9 +60,9 @@ def predict_study(work: StudyRun) -> PredictionTables:
     others, notes = _others(work, cohort, model)
     tables = {DISCOVERY: made.cases, CONTROL: _control(control, made, model), **others}
     summary = {
-        "learner": wanted.learner,
-        "frame": wanted.frame,
-        "folds": f"{wanted.repeats} x {nested.frame.outer_folds(discovery)} outer, "
+        "classifier": wanted.classifier,
+        "cv": wanted.cv,
+        "folds": f"{wanted.repeats} x {nested.cv.outer_folds(discovery)} outer, "
         f"{wanted.inner_repeats} x {wanted.inner_folds} inner",
         "final": wanted.final,
         "regions": len(discovery.region),
@@ -77,9 +76,9 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "permutations": permutations,
         "p": p,
         "locked": model.about,
-        "baselines": {
+        "other_classifiers": {
             name: _out_of_fold(work, discovery, nested_of(work.settings, name)).measures
-            for name in wanted.baselines
+            for name in wanted.other_classifiers
         },
         "notes": notes,
     }
@@ -120,37 +119,37 @@ def asked_for(settings: StudySettings) -> PredictSettings:
         raise InputError(
             "this study asks for no prediction",
             where="predict",
-            remedy="add a section predict, for example with learner: svc-linear",
+            remedy="add a section predict, for example with classifier: svc-linear",
         )
     return settings.predict
 
 
-def nested_of(settings: StudySettings, learner: str, *, permuted: bool = False) -> NestedCV:
+def nested_of(settings: StudySettings, classifier: str, *, permuted: bool = False) -> NestedCV:
     """Return the nested cross-validation the settings ask for."""
     from ketadask.predict.classifiers import Classifier
     from ketadask.predict.folds import NestedFolds
     from ketadask.predict.nested import NestedCV
-    from ketadask.predict.preparation import Preparing
+    from ketadask.predict.preparation import PreparationSettings
 
     wanted = asked_for(settings)
     return NestedCV(
-        frame=NestedFolds(
-            kind=wanted.frame,
+        cv=NestedFolds(
+            scheme=wanted.cv,
             repeats=wanted.permuted_repeats if permuted else wanted.repeats,
             folds=wanted.folds,
             inner_repeats=wanted.permuted_inner_repeats if permuted else wanted.inner_repeats,
             inner_folds=wanted.inner_folds,
             seed=settings.seed,
         ),
-        learner=Classifier(
-            name=learner,
-            costs=_LEAVES if learner == FOREST else wanted.costs,
+        classifier=Classifier(
+            name=classifier,
+            costs=_LEAVES if classifier == FOREST else wanted.costs,
             gammas=wanted.gammas,
-            energies=wanted.energies,
-            balanced=wanted.balanced,
+            explained_variance=wanted.explained_variance,
+            balance_labels=wanted.balanced,
             seed=settings.seed,
         ),
-        preparing=Preparing(harmonise=wanted.harmonise, unseen=wanted.unseen),
+        preparation=PreparationSettings(harmonise=wanted.harmonise, unseen_site=wanted.unseen_site),
         final=wanted.final,
     )
 
@@ -193,23 +192,25 @@ def _cases(settings: StudySettings, cohort: Any) -> tuple[ClassifierData, Classi
 def _out_of_fold(work: StudyRun, cases: ClassifierData, nested: NestedCV) -> Prediction:
     """Compute the outer folds that are missing and sum up all of them."""
     from ketadask.predict.graph import fold_blocks
-    from ketadask.predict.results import summed_up
+    from ketadask.predict.results import summarise_prediction
 
-    nested.frame.check(cases)
-    name = nested.learner.name
+    nested.cv.check(cases)
+    name = nested.classifier.name
     parts = Parts(work.place.path / FOLDER / name, work.place.key("predict", name))
-    total = nested.frame.count(cases)
-    ended = work.finish(
-        f"predict {name}",
-        "outer folds",
-        total=total,
-        parts=parts,
-        graph=lambda ranges: fold_blocks(cases, nested, ranges, parts),
-        stage=PREDICT,
+    total = nested.cv.count(cases)
+    work.complete_stage(
+        Stage(
+            f"predict {name}",
+            "outer folds",
+            total,
+            lambda ranges: fold_blocks(cases, nested, ranges, parts),
+            parts,
+        ),
+        PREDICT,
     )
-    require(ended)
-    count(work, f"predict {name}", "outer folds", parts, total)
-    return summed_up(cases, nested, {table: parts.read_all(table, total) for table in _TABLES})
+    return summarise_prediction(
+        cases, nested, {table: parts.read_all(table, total) for table in _TABLES}
+    )
 
 
 def _permuted(
@@ -222,43 +223,43 @@ def _permuted(
     wanted = asked_for(work.settings)
     if not wanted.permutations:
         return None, 0
-    small = nested_of(work.settings, nested.learner.name, permuted=True)
+    small = nested_of(work.settings, nested.classifier.name, permuted=True)
     parts = Parts(
         work.place.path / FOLDER / "permutations", work.place.key("predict", "permutations")
     )
     total = wanted.permutations + 1
-    ended = work.finish(
-        "permute",
-        "permutations",
-        total=total,
-        parts=parts,
-        graph=lambda ranges: permutation_blocks(cases, small, ranges, parts),
-        stage=PREDICT,
+    work.complete_stage(
+        Stage(
+            "permute",
+            "permutations",
+            total,
+            lambda ranges: permutation_blocks(cases, small, ranges, parts),
+            parts,
+        ),
+        PREDICT,
     )
-    require(ended)
-    count(work, "permute", "permutations", parts, total)
-    table = parts.read_all("permutations", total)
-    return permutation_p(table[table["permutation"] < total]), wanted.permutations
+    table = parts.read_below("permutations", total, "permutation")
+    return permutation_p(table), wanted.permutations
 
 
 def _locked(work: StudyRun, cases: ClassifierData, nested: NestedCV) -> LockedModel:
     """Return the model fitted to the whole cohort, from the run folder where it is there."""
-    from ketadask.predict.locked import lock, read_locked
+    from ketadask.predict.locked import lock_model, read_locked_model
 
     path, key = work.run.path / MODEL, work.place.key("predict", "locked")
     if path.is_file():
         try:
-            model = read_locked(path)
+            model = read_locked_model(path)
             if model.about.get("key") == key:
                 return model
         except InputError as error:
-            work.progress.say(f"predict: the locked model is set aside and made anew: {error}")
+            work.progress.print(f"predict: the locked model is set aside and made anew: {error}")
             set_aside(path, work.run.path / "damaged")
-    if nested.learner.name == FOREST:
+    if nested.classifier.name == FOREST:
         nested = nested_of(work.settings, INSTEAD)
-        work.progress.say(f"predict: a {FOREST} cannot be locked, {INSTEAD} is locked instead")
-    work.progress.say("predict: fitting the model that is locked")
-    model = lock(nested, cases)
+        work.progress.print(f"predict: a {FOREST} cannot be locked, {INSTEAD} is locked instead")
+    work.progress.print("predict: fitting the model that is locked")
+    model = lock_model(nested, cases)
     model.about["key"] = key
     model.write(path)
     return model
@@ -292,8 +293,9 @@ def _others(
     wanted = asked_for(work.settings)
     cohorts: dict[str, Any] = {name: (cohort, [name]) for name in wanted.external_trials}
     for name, folder in wanted.external.items():
-        work.progress.say(f"predict: reading {name} from {folder}")
-        cohorts[name] = (read_cohort(external_settings(work.settings, folder), folder), None)
+        work.progress.print(f"predict: reading {name} from {folder}")
+        other = read_cohort(external_settings(work.settings, folder), folder)
+        cohorts[name] = (other.dataset, None)
     tables, notes = {}, []
     for name, (one, trials) in cohorts.items():
         cases = classifier_data(
@@ -307,7 +309,7 @@ def _others(
                 "no case of the active arm has an outcome", where="predict", value=name,
                 remedy="check the name and its tables",
             )  # fmt: skip
-        tables[name] = model.apply(cases, absent=wanted.absent)
+        tables[name] = model.apply(cases, missing_region=wanted.missing_region)
         notes += [f"{name}: {note}" for note in tables[name].attrs["notes"]]
     return tables, notes
 

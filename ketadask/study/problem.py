@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +10,8 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.cohort.relabel import check_exchange
-from ketadask.pipeline.run import StageResult
-from ketadask.schema.errors import InputError
 from ketadask.search.split_capacity import split_capacity
+from ketadask.store.datasets import from_dataset, to_dataset
 from ketadask.study.from_settings import read_cohort, search_of, splitter_of, units_of
 
 if TYPE_CHECKING:
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from ketadask.features.meg.settings import MegSettings
     from ketadask.kernels.result import SearchResult
     from ketadask.pipeline.progress import Progress
+    from ketadask.schema.cohort import Cohort
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
     from ketadask.sources.meg.collection import RecordingFile
@@ -46,7 +44,7 @@ class StudyProblem:
     what is asked of more or fewer splits shares it.
     """
 
-    cohort: xr.Dataset
+    cohort: Cohort
     units: xr.Dataset
     problem: SearchProblem
     search: PersonaSearch
@@ -72,38 +70,37 @@ def build_problem(work: StudyRun) -> StudyProblem:
     search = search_of(settings)
     problem = search.problem(units, memory=settings.execution.memory_bytes, folder=run.path)
     splitter = splitter_of(settings, units)
-    alone = check_exchange(problem.trial, settings.null.how, where="null.how")
+    alone = check_exchange(problem.trial, settings.null.method, where="null.method")
     if not run.has(LITERALS):
         run.write_table(LITERALS, problem.literals.table())
     _write_splits(work, units, splitter)
-    print_problem(work, cohort, units, problem)
+    print_problem(work, cohort.dataset, units, problem)
     narrow = split_capacity(search, splitter, units)
     if narrow is not None:
-        work.progress.say(f"splits: {narrow.line()}")
+        work.progress.print(f"splits: {narrow.line()}")
     if alone:
-        work.progress.say(
+        work.progress.print(
             f"null: {alone:,} of {units.sizes[nm.UNIT]:,} units have nobody to exchange with "
             "and are the same in every relabelled trial"
         )
     return StudyProblem(cohort, units, problem, search, splitter)
 
 
-def cohort_of(work: StudyRun) -> xr.Dataset:
+def cohort_of(work: StudyRun) -> Cohort:
     """Return the cohort, from the run folder where it is there already.
 
     Recordings that cannot be used stand among its findings.
     """
     if work.run.has(COHORT):
-        return work.run.read_dataset(COHORT)
+        return from_dataset(work.run.read_dataset(COHORT))
     measured = measure_recordings(work)
     table = None if measured is None else measured.table
-    work.progress.say("cohort: reading the tables")
+    work.progress.print("cohort: reading the tables")
     with work.progress.waiting("cohort: reading"):
         cohort = read_cohort(work.settings, work.place.data, table)
     if measured is not None:
-        findings = json.loads(cohort.attrs.get("findings", "[]")) + measured.failures
-        cohort.attrs["findings"] = json.dumps(findings)
-    work.run.write_dataset(COHORT, cohort)
+        cohort = replace(cohort, findings=[*cohort.findings, *measured.failures])
+    work.run.write_dataset(COHORT, to_dataset(cohort))
     return cohort
 
 
@@ -111,7 +108,7 @@ def print_problem(
     work: StudyRun, cohort: xr.Dataset, units: xr.Dataset, problem: SearchProblem
 ) -> None:
     """Show what is searched, in one line."""
-    work.progress.say(
+    work.progress.print(
         f"cohort: {cohort.sizes[nm.CASE]:,} cases of "
         f"{len(np.unique(cohort[nm.PARTICIPANT])):,} participants, {units.sizes[nm.UNIT]:,} units, "
         f"{cohort.sizes[nm.FEATURE]:,} features, {len(problem.literals.feature):,} literals"
@@ -124,12 +121,12 @@ def _write_splits(work: StudyRun, units: xr.Dataset, splitter: HoldoutSplit) -> 
 
     count, size = splitter.n_splits, units.sizes[nm.UNIT]
     if count * size > _MOST_CELLS:
-        work.progress.say("splits: too many to list; each can be drawn from its number")
+        work.progress.print("splits: too many to list; each can be drawn from its number")
         return
     if work.run.has(SPLITS) and work.run.read_dataset(SPLITS).sizes[nm.SPLIT] == count:
         return
     if count * size > _MANY_CELLS:
-        work.progress.say(f"splits: listing {count:,} train sides")
+        work.progress.print(f"splits: listing {count:,} train sides")
     who, stratum, trial = (
         np.asarray(units[name]) for name in (nm.PARTICIPANT, "split_stratum", "trial")
     )
@@ -137,14 +134,13 @@ def _write_splits(work: StudyRun, units: xr.Dataset, splitter: HoldoutSplit) -> 
     made = xr.Dataset(
         {nm.TRAIN: ((nm.SPLIT, nm.UNIT), train)},
         coords={nm.SPLIT: np.arange(count), nm.PARTICIPANT: (nm.UNIT, who.astype(str))},
-        attrs={"seed": splitter.seed, "share": splitter.share, "scheme": splitter.scheme},
+        attrs={"seed": splitter.seed, "train_size": splitter.train_size, "scheme": splitter.scheme},
     )
     work.run.write_dataset(SPLITS, made)
 
 
 QUALITY, SPECTRA, LEFT_OUT = "recordings.parquet", "spectra.parquet", "left_out.parquet"
 _NAME = "recordings"
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,47 +159,29 @@ def measure_recordings(work: StudyRun) -> RecordingTables | None:
     them.
     """
     settings = work.settings
-    if nm.MEG not in settings.features.families:
+    if nm.MEG not in settings.features.modalities:
         return None
     import pandas as pd
 
-    from ketadask.features.graph import feature_tasks
+    from ketadask.features.graph import recordings_stage
     from ketadask.features.meg.table import read_recordings, read_spectra
-    from ketadask.pipeline.executor import TaskFailure
-    from ketadask.pipeline.run import require
+    from ketadask.pipeline.stage import require
     from ketadask.sources.visits import PERIODS
     from ketadask.study.from_settings import read_people
     from ketadask.study.run import EXTRACT
 
     found, measured, parts = _asked(work.place)
-    tasks = list(feature_tasks(found, measured, parts).values())
-    ended = StageResult(_NAME, _NAME, len(found), reused=len(found) - len(tasks))
-    if tasks:
-        with work.progress.stage(_NAME, _NAME, total=ended.total, done=ended.reused) as stage:
-            for index, result in work.executor(EXTRACT).compute(tasks):
-                if isinstance(result, TaskFailure):
-                    if isinstance(result.error, InputError):
-                        raise result.error
-                    _log.error("%s failed\n%s", result.task, result.trace)
-                    ended.failures.append(((index, index), result))
-                else:
-                    ended.made += 1
-                    stage.advance(1)
-            ended.seconds = stage.seconds
-    else:
-        work.progress.say(f"{_NAME}: all {ended.total:,} are there already")
-    work.ended.append(ended)
-    require(ended)
+    require(work.run_stage(recordings_stage(found, measured, parts), EXTRACT))
     people = read_people(settings, work.place.data)
     table, quality, failed = read_recordings(
         found,
         parts,
         measured,
-        visits=settings.data.visits or PERIODS,
-        sequences=dict(zip(people[nm.PARTICIPANT], people["sequence"], strict=True)),
+        session_pattern=settings.data.session_pattern or PERIODS,
+        sequences=people.sequences,
     )
     for each in failed:
-        work.progress.say(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
+        work.progress.print(f"{_NAME}: {each[nm.RECORDING]} is left out: {each['reason']}")
     columns = [nm.PARTICIPANT, "session", nm.RECORDING, "reason"]
     folders = {each.name: f"{Path(each.path).parent}/" for each in found}
     told = [{**f, "reason": f["reason"].replace(folders[f[nm.RECORDING]], "")} for f in failed]
@@ -229,7 +207,9 @@ def _asked(place: RunPaths) -> tuple[list[RecordingFile], MegSettings, Parts]:
 
     wanted = place.settings.features
     found = find_recordings(place.data, place.settings.data.task, anatomy=wanted.parcels)
-    measured = MegSettings(features=wanted.meg, heart=wanted.heart, parcels=wanted.parcels)
+    measured = MegSettings(
+        features=wanted.meg, cardiac_artefact=wanted.cardiac_artefact, parcels=wanted.parcels
+    )
     return found, measured, recording_parts(place.out, measured)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema.errors import InputError
-from ketadask.study.from_settings import exclusions_of, read_people, read_scales, units_of
+from ketadask.store.datasets import from_dataset
+from ketadask.study.from_settings import exclusions_of, units_of
 from ketadask.study.judge import (
     EXPLAINED,
     FINISHED,
@@ -26,7 +27,6 @@ from ketadask.study.status import stage_statuses
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
 
     from ketadask.report.report_data import ReportData
     from ketadask.study.run import StudyRun
@@ -48,13 +48,13 @@ def report_study(work: StudyRun, *, anew: bool = False) -> tuple[pd.DataFrame | 
         forget(work, "report")
         write_page(_unfinished(work, predicted), path, identifiers=identifiers)
         if predicted is None:
-            work.progress.say("report: nothing is judged yet; it says what is missing")
+            work.progress.print("report: nothing is judged yet; it says what is missing")
         return None, path
     verdicts = run.read_table(VERDICTS)
     if not anew and path.is_file() and completed_keys(work).get("report") == key:
-        work.progress.say("report: it is there already")
+        work.progress.print("report: it is there already")
         return verdicts, path
-    work.progress.say("report: writing it")
+    work.progress.print("report: writing it")
     with work.progress.waiting("report: writing"):
         findings = replace(_findings(work, verdicts), prediction=_shown(predicted))
         write_page(findings, path, identifiers=identifiers)
@@ -73,18 +73,18 @@ def _unfinished(work: StudyRun, predicted: PredictionTables | None) -> ReportDat
             file=run.path,
             remedy="begin with `ketadask search`, or do everything with `ketadask run`",
         )
-    cohort = run.read_dataset(COHORT)
+    cohort = from_dataset(run.read_dataset(COHORT))
     searched = run.has(LITERALS)
     units = units_of(settings, cohort) if searched else None
     return ReportData(
         title=settings.report.title or settings.name,
-        cohort=cohort,
+        cohort=cohort.dataset,
         units=units,
         literals=run.read_table(LITERALS) if searched else None,
         nulls=_nulls(work),
         provenance=work.provenance(work),
         settings=settings.model_dump(mode="json"),
-        exclusions=exclusions_of(cohort if units is None else units),
+        exclusions=cohort.exclusions if units is None else exclusions_of(settings, cohort),
         prediction=_shown(predicted),
         recordings=quality_tables(run),
         stages=tuple(
@@ -103,19 +103,8 @@ def _nulls(work: StudyRun) -> pd.DataFrame | None:
     """Return the largest Q of the relabelled trials made so far, or None where there are none."""
     from ketadask.inference.null import null_maxima
 
-    count = relabellings(work)
-    nulls = work.place.nulls().read_all("nulls", count)
-    return null_maxima(nulls[nulls["relabelling"] < count]) if len(nulls) else None
-
-
-def _courses(work: StudyRun, cohort: xr.Dataset) -> pd.DataFrame | None:
-    """Return the outcome scale at every visit, or None where the study folder is gone."""
-    from ketadask.cohort.outcome_courses import outcome_courses
-
-    settings, folder = work.settings, work.place.data
-    if not folder.is_dir():
-        return None
-    return outcome_courses(read_scales(settings, folder, read_people(settings, folder)), cohort)
+    nulls = work.place.nulls().read_below("nulls", relabellings(work), "relabelling")
+    return null_maxima(nulls) if len(nulls) else None
 
 
 def _findings(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
@@ -123,11 +112,11 @@ def _findings(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
 
     run, settings = work.run, work.settings
     summary = run.read_json(SUMMARY)
-    cohort = run.read_dataset(COHORT)
+    cohort = from_dataset(run.read_dataset(COHORT))
     units = units_of(settings, cohort)
     return ReportData(
         title=settings.report.title or settings.name,
-        cohort=cohort,
+        cohort=cohort.dataset,
         units=units,
         literals=run.read_table(LITERALS),
         verdicts=verdicts,
@@ -136,8 +125,8 @@ def _findings(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
         summary=summary,
         provenance=work.provenance(work),
         settings=settings.model_dump(mode="json"),
-        exclusions=exclusions_of(units),
-        courses=_courses(work, cohort),
+        exclusions=exclusions_of(settings, cohort),
+        courses=cohort.courses,
         recordings=quality_tables(run),
         explained={"cases": run.read_table(EXPLAINED), **risk_tables(run)},
         enrichment=summary["enrichment"],

@@ -15,12 +15,13 @@ from ketadask.cluster.profile import Profile
 from ketadask.config.study import StudySettings
 from ketadask.pipeline.executor import Executor
 from ketadask.pipeline.progress import Progress
-from ketadask.pipeline.run import StageResult, run_stage
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.stage import Stage, StageResult, require
 from ketadask.schema.errors import InputError
-from ketadask.store.environment import commit, describe_machine, log_file, now, versions
+from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
-from ketadask.store.ranges import Range
+from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import RunFolder
 from ketadask.study.paths import data_folder, external_hashes, identity, input_hashes, prepare_data
 
@@ -95,17 +96,17 @@ class _Session:
         self._told.append(made.events)
         where = f", dashboard {made.dashboard}" if made.dashboard else ""
         own = f" for {stage}" if self._profile.stages != profile.stages else ""
-        self._progress.say(f"cluster: {profile.kind}, {made.workers} workers{own}{where}")
+        self._progress.print(f"cluster: {profile.kind}, {made.workers} workers{own}{where}")
         return made
 
     def _say(self, line: str) -> None:
         """Show a line and keep it in the log, which outlives this process."""
-        self._progress.say(line)
+        self._progress.print(line)
         _log.info("%s", line)
 
     def note(self, line: str) -> None:
         self._events.append(f"{now()} {line}")
-        self._progress.say(line)
+        self._progress.print(line)
         _log.warning("%s", line)
 
     def provenance(self, work: StudyRun) -> dict[str, Any]:
@@ -115,8 +116,8 @@ class _Session:
             "begun": self._begun,
             "ended": now(),
             "cluster": self._profile.model_dump(mode="json"),
-            "stages": [_stage(each) for each in work.ended],
-            "counted": dict(work.counted),
+            "stages": [_stage(each) for each in work.results],
+            "counted": dict(work.verified),
             "events": [*self._events, *(line for told in self._told for line in told)],
         }
         return {
@@ -124,7 +125,7 @@ class _Session:
             "fingerprint": work.place.key("judge"),
             "command": self._command,
             "commit": commit(),
-            "versions": versions(),
+            "versions": library_versions(),
             "machine": describe_machine(),
             "seeds": {
                 "study": settings.seed,
@@ -159,8 +160,8 @@ def _stage(ended: StageResult) -> dict[str, Any]:
         "stage": ended.name,
         "unit": ended.unit,
         "total": ended.total,
-        "reused": ended.reused,
-        "made": ended.made,
+        "present": ended.present,
+        "new": ended.new,
         "seconds": round(ended.seconds, 2),
         "block": ended.block,
         "pieces": ended.pieces,
@@ -249,60 +250,53 @@ class StudyRun:
     progress: Progress
     executor: Callable[[str], Executor]
     provenance: Callable[[StudyRun], dict[str, Any]]
-    ended: list[StageResult] = field(default_factory=list)
+    results: list[StageResult] = field(default_factory=list)
     watch: Callable[[Range], None] | None = None
-    counted: dict[str, int] = field(default_factory=dict)
+    verified: dict[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> StudySettings:
         """What was asked."""
         return self.place.settings
 
-    def finish(
-        self,
-        name: str,
-        unit: str,
-        *,
-        total: int,
-        parts: Parts,
-        graph: Any,
-        stage: str = SEARCH,
-        searches: int = 0,
-    ) -> StageResult:
-        """Compute what is missing, by the workers of a stage, and remember how that ended."""
-        before = len(parts.damaged)
-        ended = run_stage(
-            name,
-            unit,
-            graph=graph,
-            executor=lambda: self.executor(stage),
-            progress=self.progress,
-            seen=self.watch,
-            **self.portion(total, parts, searches),
+    def run_stage(self, stage: Stage, workers: str = SEARCH) -> StageResult:
+        """Compute what is missing of a stage, by the ``workers`` of the profile; log the result."""
+        damaged, execution = len(stage.parts.damaged_files), self.settings.execution
+        stage = self.select(stage)
+        result = run_stage(
+            stage,
+            lambda: self.executor(workers),
+            self.progress,
+            block=execution.block if stage.subset is None else range_size(stage.subset[:1]),
+            task_seconds=execution.task_seconds,
+            on_range=self.watch,
         )
-        set_aside = len(parts.damaged) - before
-        if set_aside:
-            self.progress.say(
-                f"{name}: {set_aside} damaged files were moved to {parts.folder / 'damaged'} "
-                "and made anew"
+        damaged = len(stage.parts.damaged_files) - damaged
+        if damaged:
+            self.progress.print(
+                f"{stage.name}: {damaged} damaged files moved to {stage.parts.folder / 'damaged'}; "
+                "their items are computed again"
             )
-        earlier = next((each for each in self.ended if each.name == name), None)
-        if earlier is not None:  # made in this very run, up to a look at what is there
-            self.ended.remove(earlier)
-            ended = ended.after(earlier)
-        self.ended.append(ended)
-        return ended
+        earlier = next((e for e in self.results if e.name == stage.name), None)
+        if earlier is not None:  # part of it was computed in this run, up to an interim analysis
+            self.results.remove(earlier)
+            result = result.merge(earlier)
+        self.results.append(result)
+        return result
 
-    def portion(self, total: int, parts: Parts, searches: int) -> dict[str, Any]:
-        """Return what of a stage is computed here, and how it is cut (see `finish`): all of it."""
-        execution = self.settings.execution
-        return {
-            "total": total,
-            "parts": parts,
-            "block": execution.block,
-            "task_seconds": execution.task_seconds,
-            "searches": searches,
-        }
+    def complete_stage(self, stage: Stage, workers: str = SEARCH) -> None:
+        """Run a stage; raise unless all of its parts are on disk."""
+        require(self.run_stage(stage, workers))
+        self.verify(stage)
+
+    def verify(self, stage: Stage) -> None:
+        """Raise unless all parts of a stage are on disk, checksums compared."""
+        stage.require_parts()
+        self.verified[stage.name] = stage.total
+
+    def select(self, stage: Stage) -> Stage:
+        """Return the part of a stage that this process computes: all of it."""
+        return stage
 
 
 def stopped_at(work: StudyRun, what: str, planned: int) -> int:

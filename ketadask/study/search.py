@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ketadask import names as nm
-from ketadask.pipeline.run import IncompleteStudyError, StageResult, require
 from ketadask.schema.errors import InputError
+from ketadask.store.ranges import range_size
 from ketadask.study.problem import StudyProblem
-from ketadask.study.run import SEARCH, STOPPED, StudyRun, stopped, stopped_at
+from ketadask.study.run import STOPPED, StudyRun, stopped, stopped_at
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.interim import Convergence
-    from ketadask.pipeline.run import StageResult
+    from ketadask.pipeline.stage import Stage, StageResult
     from ketadask.search.thresholds import GateThresholds
-    from ketadask.store.parts import Parts
     from ketadask.store.ranges import Range
     from ketadask.study.problem import StudyProblem
 
@@ -31,91 +27,27 @@ def gates_of(work: StudyRun) -> GateThresholds:
     return GateThresholds(p=work.settings.gates.p, d=work.settings.gates.d)
 
 
-def search_splits(work: StudyRun, asked: StudyProblem) -> StageResult:
-    """Search every split that has no part yet."""
-    from ketadask.search.graph import hit_blocks
+def splits_stage(work: StudyRun, asked: StudyProblem) -> Stage:
+    """Return the stage that searches all splits."""
+    from ketadask.search.graph import search_stage
 
     parts, gates = work.place.hits(), gates_of(work)
-    return work.finish(
-        "search",
-        "splits",
-        total=asked.splitter.n_splits,
-        parts=parts,
-        graph=lambda ranges, pieces=1: hit_blocks(
-            asked.problem, asked.search, asked.splitter, ranges, parts, gates, pieces
-        ),
-        searches=searches_of(asked),
+    return search_stage(asked.problem, asked.search, asked.splitter, parts, gates)
+
+
+def relabelled_stage(work: StudyRun, asked: StudyProblem, relabellings: int | None = None) -> Stage:
+    """Return the stage that searches all relabelled trials, or the first ``relabellings``."""
+    from ketadask.inference.graph import null_stage
+
+    null = work.settings.null
+    return null_stage(
+        asked.problem,
+        asked.search,
+        null.relabellings if relabellings is None else relabellings,
+        work.place.nulls(),
+        seed=work.settings.seed,
+        method=null.method,
     )
-
-
-def search_relabelled(work: StudyRun, asked: StudyProblem, count: int | None = None) -> StageResult:
-    """Search every relabelled trial, or the first ``count``, that has no part yet."""
-    from ketadask.inference.graph import null_blocks
-
-    parts, null = work.place.nulls(), work.settings.null
-    return work.finish(
-        "null",
-        "relabelled trials",
-        total=null.relabellings if count is None else count,
-        parts=parts,
-        graph=lambda ranges, pieces=1: null_blocks(
-            asked.problem, asked.search, ranges, parts, seed=work.settings.seed, how=null.how,
-            pieces=pieces,
-        ),
-        searches=searches_of(asked),
-    )  # fmt: skip
-
-
-def searches_of(asked: StudyProblem) -> int:
-    """Return how many searches a number stands for that may be split over tasks; 0 where none may.
-
-    A search with a budget depends on the order it goes in, and a beam is short.
-    """
-    search = asked.search
-    whole = search.strategy == "exact" and search.max_literals > 1 and search.nodes is None
-    return len(search.polarities) if whole else 0
-
-
-def evaluate(
-    work: StudyRun, asked: StudyProblem, personas: PersonaSet, searches: pd.DataFrame
-) -> Parts:
-    """Hold the chosen personas against every split; return the parts."""
-    from ketadask.inference.graph import evaluation_blocks
-
-    parts = work.place.evaluations(personas.frame().to_dict("list"))
-    ended = work.finish(
-        "evaluate",
-        "splits",
-        total=asked.splitter.n_splits,
-        parts=parts,
-        graph=lambda ranges: evaluation_blocks(
-            asked.problem,
-            personas,
-            asked.splitter,
-            searches,
-            ranges,
-            parts,
-            search=asked.search,
-            gates=gates_of(work),
-        ),
-    )
-    require(ended)
-    count(work, "evaluate", "splits", parts, asked.splitter.n_splits)
-    return parts
-
-
-def count(work: StudyRun, name: str, unit: str, parts: Parts, total: int) -> None:
-    """Count a finished stage on the disk, checksums compared; what was dropped is an error."""
-    missing = parts.missing(total)
-    if missing:
-        listed = ", ".join(f"{first}-{last}" for first, last in missing[:5])
-        left = sum(last - first + 1 for first, last in missing)
-        error = IncompleteStudyError(
-            f"{name}: {left:,} of {total:,} {unit} were dropped without a word ({listed})"
-        )
-        error.add_note("finished parts are kept; run again to compute what is missing")
-        raise error
-    work.counted[name] = total
 
 
 def require_parts(work: StudyRun, asked: StudyProblem, relabellings: int) -> None:
@@ -124,7 +56,7 @@ def require_parts(work: StudyRun, asked: StudyProblem, relabellings: int) -> Non
         ("splits", work.place.hits(), asked.splitter.n_splits),
         ("relabelled trials", work.place.nulls(), relabellings),
     ):
-        missing = sum(last - first + 1 for first, last in parts.missing(total))
+        missing = range_size(parts.missing(total))
         if missing:
             raise InputError(
                 f"{missing:,} of {total:,} {name} have not been searched",
@@ -133,17 +65,7 @@ def require_parts(work: StudyRun, asked: StudyProblem, relabellings: int) -> Non
             )
 
 
-def one(work: StudyRun, task: Any) -> Any:
-    """Compute one task and return its result."""
-    from ketadask.pipeline.executor import TaskFailure
-
-    ((_, result),) = work.executor(SEARCH).compute([task])
-    if isinstance(result, TaskFailure):
-        raise result.error
-    return result
-
-
-SETTLED = "settled"
+SETTLED = "early"
 _LAST_LOOK = 1_600
 
 
@@ -159,11 +81,11 @@ def run_searches(work: StudyRun, asked: StudyProblem) -> tuple[StudyProblem, lis
         asked, splits = _until_settled(work, asked)
     else:
         work.watch = _watching(work, asked)
-        splits = search_splits(work, asked)
+        splits = work.run_stage(splits_stage(work, asked))
         work.watch = None
     if work.settings.null.stop == SETTLED and splits.complete:
         return asked, [splits, _until_noise(work, asked)]
-    return asked, [splits, search_relabelled(work, asked)]
+    return asked, [splits, work.run_stage(relabelled_stage(work, asked))]
 
 
 def truncate_problem(work: StudyRun, asked: StudyProblem) -> StudyProblem:
@@ -180,7 +102,7 @@ def relabellings(work: StudyRun) -> int:
 def _record(work: StudyRun, what: str, planned: int, made: int, why: str) -> None:
     entry = {"planned": planned, "made": made, "why": why}
     work.run.write_json(STOPPED, stopped(work) | {what: entry})
-    work.progress.say(f"{what}: stopped at {made:,} of {planned:,}: {why}")
+    work.progress.print(f"{what}: stopped at {made:,} of {planned:,}: {why}")
 
 
 def _first(asked: StudyProblem, count: int) -> StudyProblem:
@@ -203,14 +125,14 @@ def _until_settled(work: StudyRun, asked: StudyProblem) -> tuple[StudyProblem, S
     planned, ended, some = asked.splitter.n_splits, None, asked
     for count in interim_counts(planned):
         some = _first(asked, count)
-        ended = search_splits(work, some)
+        ended = work.run_stage(splits_stage(work, some))
         if not ended.complete or count == planned:
             break
         made = _convergence(work, asked)
         parts = work.place.hits()
-        searches = parts.read_all("searches", count)
-        made.add(searches[searches["split"] < count], (0, count - 1))
-        work.progress.say(f"search: {made.line()}")
+        searches = parts.read_below("searches", count, "split", "polarity")
+        made.add(searches, (0, count - 1))
+        work.progress.print(f"search: {made.line()}")
         if made.settled():
             _record(work, "splits", planned, count, made.line())
             break
@@ -237,11 +159,10 @@ def _until_noise(work: StudyRun, asked: StudyProblem) -> StageResult:
     threshold = best - TIE * abs(best) if np.isfinite(best) else np.inf
     ended = None
     for count in interim_counts(planned):
-        ended = search_relabelled(work, asked, count)
+        ended = work.run_stage(relabelled_stage(work, asked, count))
         if not ended.complete or count == planned:
             break
-        nulls = work.place.nulls().read_all("nulls", count)
-        maxima = null_maxima(nulls[nulls["relabelling"] < count])
+        maxima = null_maxima(work.place.nulls().read_below("nulls", count, "relabelling"))
         reached = int((maxima.groupby("relabelling")["q"].max() >= threshold).sum())
         p = np.array([(reached + 1) / (count + 1)])
         levels = {"alpha": wanted.alpha, "suggestive": wanted.suggestive}
@@ -269,14 +190,14 @@ def _watching(work: StudyRun, asked: StudyProblem) -> Callable[[Range], None]:
         if look > _LAST_LOOK or look > asked.splitter.n_splits:
             return
         waiting.append(numbers)
-        there = sum(last - first + 1 for first, last in waiting)
+        there = range_size(waiting)
         if there + (made.splits if made else 0) < look:
             return
         made = made or _convergence(work, asked)
         while waiting:
             each = waiting.pop()
             made.add(parts.read(range_name(*each), "searches"), each)
-        work.progress.say(f"search: {made.line()}")
+        work.progress.print(f"search: {made.line()}")
         while look <= made.splits:
             look *= 2
 

@@ -45,10 +45,12 @@ def stage_statuses(place: RunPaths) -> list[StageStatus]:
         _parts("search", "splits", place.hits(), _count(run, "splits", splits)),
         _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
     ]
-    if settings.null.studies:
+    if settings.null.calibration_studies:
         counted = _count(run, "splits", splits)
-        parts = place.calibrations(min(settings.null.study_splits, counted))
-        made.append(_parts("calibrate", "relabelled studies", parts, settings.null.studies))
+        parts = place.calibrations(min(settings.null.calibration_splits, counted))
+        made.append(
+            _parts("calibrate", "relabelled studies", parts, settings.null.calibration_studies)
+        )
     for stage, folder in (("evaluate", EVALUATIONS), ("leave out", LEFT_OUT)):
         written = [p for p in (path / folder).glob("*.json") if p.is_file()]
         if written or folder == EVALUATIONS:  # one trial leaves nothing to leave out
@@ -76,7 +78,7 @@ def _splits(place: RunPaths, run: RunFolder) -> int:
 
 def _recordings(place: RunPaths, run: RunFolder) -> list[StageStatus]:
     """Return how many recordings are measured while the cohort waits for them."""
-    waited_for = nm.MEG in place.settings.features.families and not run.has("cohort.zarr")
+    waited_for = nm.MEG in place.settings.features.modalities and not run.has("cohort.zarr")
     if not waited_for or not place.data.is_dir():
         return []
     from ketadask.study.problem import measured_so_far
@@ -106,6 +108,6 @@ def _parts(stage: str, unit: str, parts: Parts, total: int) -> StageStatus:
         total,
         total - left,
         len(ranges),
-        damaged=len(parts.damaged),
+        damaged=len(parts.damaged_files),
         first=", ".join(f"{a}-{b}" for a, b in missing[:5]) + (" ..." if len(missing) > 5 else ""),
     )

@@ -13,14 +13,21 @@ from ketadask.cluster.profile import Profile
 from ketadask.config.reading import read_settings
 from ketadask.config.study import StudySettings, read_study
 from ketadask.pipeline.progress import Progress
-from ketadask.pipeline.run import StageResult, require
+from ketadask.pipeline.stage import StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.study.check import StudyCheck, check_study
-from ketadask.study.judge import relabelled_studies
+from ketadask.study.judge import calibration_stages
 from ketadask.study.predict import asked_for, predict_study, read_prediction
 from ketadask.study.problem import StudyProblem, build_problem
 from ketadask.study.run import RunPaths, StudyRun, writing
-from ketadask.study.search import count, relabellings, require_parts, run_searches, truncate_problem
+from ketadask.study.search import (
+    relabelled_stage,
+    relabellings,
+    require_parts,
+    run_searches,
+    splits_stage,
+    truncate_problem,
+)
 from ketadask.study.status import StageStatus, stage_statuses
 
 if TYPE_CHECKING:
@@ -96,20 +103,20 @@ class Study:
         """Open or simulate the inputs, measure the recordings, and assemble the cohort."""
         with self._writing() as work:
             build_problem(work)
-            return RunSummary(work.run.path, tuple(work.ended))
+            return RunSummary(work.run.path, tuple(work.results))
 
     def search(self) -> RunSummary:
         """Search all splits and all relabelled trials."""
         with self._writing() as work:
             self._search(work)
-            return RunSummary(work.run.path, tuple(work.ended))
+            return RunSummary(work.run.path, tuple(work.results))
 
     def judge(self) -> RunSummary:
         """Judge what the searches found; an error where they are not finished."""
         with self._writing() as work:
             asked = truncate_problem(work, build_problem(work))
             require_parts(work, asked, relabellings(work))
-            require(*relabelled_studies(work, asked))
+            require(*map(work.run_stage, calibration_stages(work, asked)))
             self._judge(work, asked)
             return self._report(work)
 
@@ -148,11 +155,10 @@ class Study:
             yield work
 
     def _search(self, work: StudyRun) -> StudyProblem:
-        asked, ended = run_searches(work, build_problem(work))
-        require(*ended, *relabelled_studies(work, asked))
-        place = work.place
-        count(work, "search", "splits", place.hits(), asked.splitter.n_splits)
-        count(work, "null", "relabelled trials", place.nulls(), relabellings(work))
+        asked, results = run_searches(work, build_problem(work))
+        require(*results, *map(work.run_stage, calibration_stages(work, asked)))
+        work.verify(splits_stage(work, asked))
+        work.verify(relabelled_stage(work, asked, relabellings(work)))
         return asked
 
     def _judge(self, work: StudyRun, asked: StudyProblem) -> None:
@@ -168,7 +174,7 @@ class Study:
         predicted = read_prediction(work)
         told = None if predicted is None else predicted.summary
         trials = None if verdicts is None else (trial_tables(work.run) or {}).get("summaries")
-        return RunSummary(work.run.path, tuple(work.ended), verdicts, told, path, trials)
+        return RunSummary(work.run.path, tuple(work.results), verdicts, told, path, trials)
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
         f"--mem={head.mebibytes}M",
         "--ntasks=1",
         "--cpus-per-task=1",
-        f"--signal=B:USR1@{head.lead}",
+        f"--signal=B:USR1@{head.requeue_seconds}",
         *([f"--partition={partition}"] if partition else []),
         *([f"--account={job.account}"] if job.account else []),
         *head.directives,
@@ -101,9 +101,9 @@ def run_head_job(study: Study) -> RunSummary:
 
     def before_walltime(number: int, frame: FrameType | None) -> None:
         nonlocal near_end, end
-        near_end, end = True, time.monotonic() + study.profile.head.lead
-        study.progress.say("the walltime of the head job ends soon; storing, then requeueing")
-        signal.alarm(max(5, study.profile.head.lead // 2))
+        near_end, end = True, time.monotonic() + study.profile.head.requeue_seconds
+        study.progress.print("the walltime of the head job ends soon; storing, then requeueing")
+        signal.alarm(max(5, study.profile.head.requeue_seconds // 2))
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -115,7 +115,7 @@ def run_head_job(study: Study) -> RunSummary:
     except KeyboardInterrupt:
         if near_end:
             signal.alarm(0)
-            requeue(os.environ["SLURM_JOB_ID"], end, study.progress.say)
+            requeue(os.environ["SLURM_JOB_ID"], end, study.progress.print)
         raise
 
 

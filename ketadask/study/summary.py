@@ -46,9 +46,9 @@ def headline(
         "endpoint": settings.outcome.endpoint,
         **_sizes(asked),
         "splits": asked.splitter.n_splits,
-        "splits_without_room": splits_too_small(asked.search, searches),
+        "splits_too_small": splits_too_small(asked.search, searches),
         "relabellings": len(maxima),
-        "units_alone": int(unexchangeable_mask(trial, settings.null.how).sum()),
+        "units_unexchangeable": int(unexchangeable_mask(trial, settings.null.method).sum()),
         "personas_judged": int(verdicts["family_size"].sum()),
         "findings": len(verdicts),
         "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
@@ -111,8 +111,8 @@ def critical_value(maxima: np.ndarray, alpha: float) -> float | None:
 
 def _sizes(asked: StudyProblem) -> dict[str, int]:
     return {
-        "participants": len(np.unique(asked.cohort[nm.PARTICIPANT])),
-        "cases": int(asked.cohort.sizes[nm.CASE]),
+        "participants": len(np.unique(asked.cohort.dataset[nm.PARTICIPANT])),
+        "cases": int(asked.cohort.dataset.sizes[nm.CASE]),
         "units": int(asked.units.sizes[nm.UNIT]),
         "features": int(asked.units.sizes[nm.FEATURE]),
         "literals": len(asked.problem.literals.feature),
@@ -121,7 +121,7 @@ def _sizes(asked: StudyProblem) -> dict[str, int]:
 
 def _best(verdicts: pd.DataFrame) -> dict[str, Any] | None:
     columns = ["persona", "polarity", "text", "features", "support", "q", "p_adjusted", "verdict"]
-    columns += ["recurrence", "confirmed", "d_full", "benefit_inside", "benefit_outside"]
+    columns += ["recurrence", "confirmed_rate", "d_full", "benefit_inside", "benefit_outside"]
     return verdicts.iloc[0][columns].to_dict() if len(verdicts) else None
 
 
@@ -147,9 +147,8 @@ def gate_counts(work: StudyRun, count: int) -> dict[str, Any]:
     told = {
         f"{gate}_{side}": 0 for gate in ("published", "heterogeneity") for side in ("hit", "both")
     }
-    for first, last in parts.covered(count):
-        table = parts.read(range_name(first, last), "hits")
-        table = table[table["split"] < count]
+    for first, last in parts.ranges(count):
+        table = parts.read(range_name(first, last), "hits").query("split < @count")
         for gate in ("published", "heterogeneity"):
             hit = table[f"{gate}_train"].to_numpy(dtype=bool)
             both = hit & table[f"{gate}_holdout"].to_numpy(dtype=bool)
@@ -162,7 +161,7 @@ def _selection(
     digest: HitSummary, polarities: tuple[str, ...], splitter: HoldoutSplit
 ) -> dict[str, Any]:
     complementary = splitter.scheme == "complementary"
-    halves = complementary or (splitter.scheme == "holdout" and splitter.share == 0.5)
+    halves = complementary or (splitter.scheme == "holdout" and splitter.train_size == 0.5)
     told: dict[str, Any] = {}
     for polarity in polarities:
         each = digest.selection[polarity]

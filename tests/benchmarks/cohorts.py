@@ -1,10 +1,10 @@
-"""Larger than one trial: ``ketadask bench cohorts``.
+"""Large cohorts: ``python -m tests.benchmarks.cohorts``.
 
 Searches splits of synthetic cohorts of thousands of units, all pairs exactly and three literals by
-beam, as a study does on a local cluster, and holds the rate per core against that of a single
-search measured just before. A process may take 2 GB; its peak is printed. The first split is
-searched again in blocks of several sizes, with the literals in a file, and long searches are
-split over tasks: all must find the same to the last bit.
+beam, as a study does on a local cluster, and compares the rate per core with that of a single
+search. A process may use 2 GB; its peak is printed. The first split is searched again in blocks of
+several sizes, with the literals in a file, and long searches are distributed over tasks: all must
+give the same bits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,8 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketadask.bench.synthetic import problem, values
-from ketadask.bench.timing import describe_processor, machine_line, share, show, time_call
+from ketadask.bench.synthetic import synthetic_problem, synthetic_values
+from ketadask.bench.timing import (
+    describe_processor,
+    format_percent,
+    print_table,
+    processor_line,
+    time_call,
+)
 from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,8 +59,8 @@ _SPLIT = {
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; see ``ketadask bench cohorts --help``."""
-    parser = argparse.ArgumentParser(prog="ketadask bench cohorts", description=__doc__)
+    """Measure and print; see ``python -m tests.benchmarks.cohorts --help``."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.cohorts", description=__doc__)
     parser.add_argument(
         "--sizes", nargs="*", default=SIZES, metavar="UxF",
         help="units x features, by default 5000x2000 and 50000x500",
@@ -65,30 +72,34 @@ def main(words: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(list(words))
-    sizes = [_size(text, "--sizes", "5000x2000") for text in asked.sizes]
-    long = [_size(text, "--long", "1000x360x3") for text in asked.long]
+    options = parser.parse_args(list(words))
+    sizes = [_size(text, "--sizes", "5000x2000") for text in options.sizes]
+    long = [_size(text, "--long", "1000x360x3") for text in options.long]
     found = {
         "machine": describe_processor(),
         "rows": [
             row
             for size in sizes
-            for row in cohort(*size, splits=asked.splits, workers=asked.workers)
+            for row in cohort(*size, splits=options.splits, workers=options.workers)
         ],
-        "split": [one_search(*size, workers=asked.workers) for size in long],
+        "split": [one_search(*size, workers=options.workers) for size in long],
     }
-    if asked.json:
+    if options.json:
         print(json.dumps(found))
         return 0
     rows = [
-        {**row, "ratio_share": share(row["ratio"]), "cpu_share": share(row["cpu_ratio"])}
+        {
+            **row,
+            "ratio_share": format_percent(row["ratio"]),
+            "cpu_share": format_percent(row["cpu_ratio"]),
+        }
         for row in found["rows"]
     ]
-    title = f"Splits on {asked.workers} cores, 2,000 MB each: candidates/s of one search, of all"
-    show(title, _COLUMNS, rows)
-    rows = [{**row, "more": share(row["more"])} for row in found["split"]]
-    show("One search split over tasks, with proof", _SPLIT, rows)
-    print(machine_line())
+    title = f"Splits on {options.workers} cores, 2,000 MB each: candidates/s of one search, of all"
+    print_table(title, _COLUMNS, rows)
+    rows = [{**row, "more": format_percent(row["more"])} for row in found["split"]]
+    print_table("One search split over tasks, with proof", _SPLIT, rows)
+    print(processor_line())
     return 0
 
 
@@ -106,7 +117,7 @@ def searches(keep: int = 100) -> dict[str, PersonaSearch]:
     return {
         "pairs": PersonaSearch(max_literals=2, keep=keep, polarity="favourable"),
         "beam 3": PersonaSearch(
-            max_literals=3, keep=keep, polarity="favourable", strategy="beam", width=keep
+            max_literals=3, keep=keep, polarity="favourable", strategy="beam", beam_width=keep
         ),
     }
 
@@ -128,7 +139,7 @@ def cohort(
     from ketadask.cluster.profile import Profile
     from ketadask.cohort.splits import HoldoutSplit
 
-    made = replace(problem(units, features), memory=MEMORY)
+    made = replace(synthetic_problem(units, features), memory=MEMORY)
     splitter = HoldoutSplit(splits, seed=7)
     rows = []
     with TemporaryDirectory(prefix="ketadask-bench-") as folder:
@@ -214,7 +225,10 @@ def _same_in_blocks(
 
     units, features = made.literals.rows.units, len(made.literals.feature_names)
     literals = encode_values(
-        values(units, features), names=made.literals.feature_names, memory=1e6, folder=folder
+        synthetic_values(units, features),
+        names=made.literals.feature_names,
+        memory=1e6,
+        folder=folder,
     )
     words = -(-int(train.sum()) // 64)
     wanted = fingerprint_of(best)
@@ -250,12 +264,12 @@ def one_search(
     Both go through the same cluster, in turns, after a first round that warms up; the faster of
     two turns counts.
     """
-    from ketadask.bench.graph import searched_in_pieces
+    from ketadask.bench.graph import partial_search_tree
     from ketadask.cluster.connect import connect
     from ketadask.cluster.profile import Profile
     from ketadask.search.persona_search import PersonaSearch
 
-    made = replace(problem(units, features), memory=MEMORY)
+    made = replace(synthetic_problem(units, features), memory=MEMORY)
     search = PersonaSearch(max_literals=literals, keep=100, polarity="favourable")
     least = {1: float("inf"), pieces: float("inf")}
     found: dict[int, Any] = {}
@@ -263,7 +277,7 @@ def one_search(
     with connect(profile) as executor:
         for turn in range(3):
             for count in (1, pieces):
-                task = searched_in_pieces(made, search, count, f"turn-{turn}")
+                task = partial_search_tree(made, search, count, f"turn-{turn}")
                 started = time.perf_counter()
                 ((_, result),) = executor.compute([task])
                 found[count] = _result(result).found
@@ -282,3 +296,7 @@ def one_search(
         "more": many.screened / one.screened - 1,
         "same": fingerprint_of(one) == fingerprint_of(many),
     }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

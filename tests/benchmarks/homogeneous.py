@@ -1,4 +1,4 @@
-"""Trials in which everybody benefits alike: whatever a search claims there is false."""
+"""Trials with equal benefit for all participants: every claim about them is false."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Homogeneous:
         trial = TrialArrays(
             self.design, arms, who, stratum, stratum, period + 1, first, same, score
         )
-        return SearchProblem(encode_values(matrix, cuts=search.cuts), trial)
+        return SearchProblem(encode_values(matrix, search), trial)
 
 
 def kinds(participants: int = 48, features: int = 20) -> list[Homogeneous]:

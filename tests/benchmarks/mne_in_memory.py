@@ -1,36 +1,98 @@
-"""The straightforward way to the same MEG features: a whole recording in memory, through mne.
+"""MEG features streamed and with mne in memory, side by side.
 
-Written as a user of mne would write it. Lempel-Ziv is the usual algorithm of Kaspar and Schuster,
-compiled; envelope correlation is that of mne-connectivity, seed by seed. The recording is not
-cleaned beyond its bad sensors, so that both ways see the same values.
+``python -m tests.benchmarks.mne_in_memory`` computes the same features of one recording in two
+fresh processes of one thread each: streamed, as in a study, and with the whole recording in memory,
+as a user of mne would write it. It prints the costs and the largest differences. Lempel-Ziv is the
+usual algorithm of Kaspar and Schuster, compiled; envelope correlation is that of
+mne-connectivity, seed by seed. Only bad sensors are removed, so that both see the same values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import mne
 import numpy as np
 from numba import njit
 
+from ketadask.bench.features import (
+    BAD_SENSORS,
+    Steps,
+    feature_options,
+    format_costs,
+    measure_steps,
+    recording_path,
+    run_in_process,
+)
 from ketadask.features.meg import registry
-from ketadask.features.meg.registry import Feature
+from ketadask.features.meg.registry import FAMILIES, Feature, features
 from ketadask.kernels.spectra import aperiodic, in_band, peak_frequency, spectral_entropy
-from ketadask.sources.meg.channels import place_of
+from ketadask.sources.meg.channels import sensor_region
 
+STREAMED, MNE = "streamed", "mne"
+_MODULES = {STREAMED: "ketadask.bench.features", MNE: "tests.benchmarks.mne_in_memory"}
 Measures = dict[tuple[str, str], np.ndarray]
 _LZ_SECONDS, _HJORTH_SECONDS, _EDGE = 10, 2, 0.5
 
 
-def steps(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> Iterator[tuple[str, object]]:
-    """Yield the name of every step when it is done; the last one comes with the features."""
+def main(words: Sequence[str]) -> int:
+    """Measure and print; see ``python -m tests.benchmarks.mne_in_memory --help``."""
+    options = feature_options("tests.benchmarks.mne_in_memory", __doc__).parse_args(list(words))
+    if options.part:
+        print(json.dumps(measure_steps(mne_features, str(options.recording), options.set)))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="ketadask-bench-") as folder:
+        path = recording_path(options, Path(folder))
+        costs = {
+            name: run_in_process(module, path, options.set) for name, module in _MODULES.items()
+        }
+    result = compare_costs(costs, options.set)
+    print(json.dumps(result) if options.json else _as_text(result))
+    return 0
+
+
+def compare_costs(costs: dict[str, dict[str, Any]], feature_set: str) -> dict[str, Any]:
+    """Return both costs, their ratios, and the largest difference per group of features."""
+    stream, reference = costs[STREAMED], costs[MNE]
+    differences: dict[str, list[float]] = {family: [] for family in FAMILIES}
+    for feature in features(feature_set):
+        if feature.name in reference["values"]:
+            pair = stream["values"][feature.name], reference["values"][feature.name]
+            differences[feature.family].append(abs(pair[0] - pair[1]))
+    return {
+        **{
+            name: {key: value for key, value in cost.items() if key != "values"}
+            for name, cost in costs.items()
+        },
+        "cpu_ratio": round(stream["cpu_s"] / reference["cpu_s"], 3),
+        "peak_ratio": round(stream["peak_mb"] / reference["peak_mb"], 3),
+        "largest_difference": {
+            family: float(np.nanmax(values)) for family, values in differences.items() if values
+        },
+    }
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    differences = ", ".join(f"{k} {v:.2g}" for k, v in result["largest_difference"].items())
+    lines = [format_costs(name, result[name]) for name in _MODULES]
+    lines.append(f"CPU {result['cpu_ratio']}, peak memory {result['peak_ratio']} of mne's")
+    return "\n".join([*lines, f"largest difference of any feature: {differences}"])
+
+
+def mne_features(path: str, selection: Sequence[Feature]) -> Steps:
+    """Yield the name of every step with mne; the last one with the features."""
     raw = mne.io.read_raw_fif(path, preload=True, verbose="error")
     yield "read", None
     raw.apply_gradient_compensation(3, verbose="error")
     yield "compensate", None
     raw.pick("mag", exclude=[]).resample(300.0, method="polyphase", verbose="error")
     yield "decimate", None
-    raw.info["bads"] = [name for name in bad if name in raw.ch_names]
+    raw.info["bads"] = [name for name in BAD_SENSORS if name in raw.ch_names]
     raw.apply_function(lambda x: x * 1e15, picks="mag", channel_wise=False, verbose="error")
     good = raw.copy().pick("mag", exclude="bads")
     values: Measures = {}
@@ -49,14 +111,14 @@ def steps(path: str, wanted: Sequence[Feature], bad: Sequence[str]) -> Iterator[
     ]
     values["lz", ""] = np.array(counts) * np.log2(size) / size
     yield "lempel-ziv", None
-    for band in dict.fromkeys(each.band for each in wanted if each.family == "aec"):
+    for band in dict.fromkeys(f.band for f in selection if f.family == "aec"):
         narrow = good.copy().filter(*registry.COUPLING_BANDS[band], verbose="error")
         narrow.apply_hilbert(verbose="error")
         edge = round(_EDGE * 300.0)
         for name, matrix in _coupling(narrow.get_data()[:, edge:-edge]).items():
             values[name, band] = matrix.sum(axis=1) / (len(matrix) - 1)
         yield f"coupling {band}", None
-    yield "average", _over_areas(values, good.ch_names, wanted)
+    yield "average", _over_areas(values, good.ch_names, selection)
 
 
 def _spectral(density: np.ndarray, frequency: np.ndarray, values: Measures) -> None:
@@ -67,22 +129,22 @@ def _spectral(density: np.ndarray, frequency: np.ndarray, values: Measures) -> N
         values["power", band] = np.log10(density[:, inside].mean(axis=1))
     for band, edges in registry.ENIGMA_BANDS.items():
         inside = in_band(frequency, *edges)
-        share = density[:, inside].sum(axis=1) / density[:, broad].sum(axis=1)
-        values["relative", band] = np.log10(share)
+        relative = density[:, inside].sum(axis=1) / density[:, broad].sum(axis=1)
+        values["relative", band] = np.log10(relative)
     values["entropy", ""] = spectral_entropy(density[:, broad])
-    fitted = in_band(frequency, *registry.APERIODIC)
-    found = [aperiodic(frequency[fitted], row[None, fitted]) for row in density]
-    values["exponent", ""] = np.array([each[0][0] for each in found])
-    values["offset", ""] = np.array([each[1][0] for each in found])
-    values["flat", ""] = np.array([each[2][0] for each in found])
-    values["frequency", ""] = frequency[fitted]
+    range_of_fit = in_band(frequency, *registry.APERIODIC)
+    fits = [aperiodic(frequency[range_of_fit], row[None, range_of_fit]) for row in density]
+    values["exponent", ""] = np.array([fit[0][0] for fit in fits])
+    values["offset", ""] = np.array([fit[1][0] for fit in fits])
+    values["flat", ""] = np.array([fit[2][0] for fit in fits])
+    values["frequency", ""] = frequency[range_of_fit]
 
 
 def _hjorth(broad: np.ndarray, values: Measures) -> None:
     size = round(_HJORTH_SECONDS * 300.0)
     count = broad.shape[1] // size
-    pieces = broad[:, : count * size].reshape(len(broad), count, size)
-    power = [np.diff(pieces, k, axis=2).var(axis=2).mean(axis=1) for k in range(3)]
+    windows = broad[:, : count * size].reshape(len(broad), count, size)
+    power = [np.diff(windows, k, axis=2).var(axis=2).mean(axis=1) for k in range(3)]
     values["activity", ""] = np.log10(power[0])
     values["mobility", ""] = np.sqrt(power[1] / power[0])
     values["complexity", ""] = np.sqrt(power[2] / power[1]) / values["mobility", ""]
@@ -92,39 +154,39 @@ def _coupling(x: np.ndarray) -> dict[str, np.ndarray]:
     """Return the coupling of all pairs as mne-connectivity computes it: seed by seed."""
     envelope = np.abs(x)
     unit = x.conj() / envelope
-    centred = envelope - envelope.mean(axis=1, keepdims=True)
-    spread = np.linalg.norm(centred, axis=1)
-    made = {name: np.zeros((len(x), len(x))) for name in ("aec", "wpli", "imcoh")}
+    deviation = envelope - envelope.mean(axis=1, keepdims=True)
+    spread = np.linalg.norm(deviation, axis=1)
+    matrices = {name: np.zeros((len(x), len(x))) for name in ("aec", "wpli", "imcoh")}
     size = np.linalg.norm(x, axis=1)
     for seed in range(len(x)):
         orthogonal = (x * unit[seed]).imag
         product = orthogonal * envelope[seed]
         sums, absolute = product.sum(axis=1), np.abs(product).sum(axis=1)
-        made["imcoh"][seed] = np.abs(sums) / (size * size[seed])
-        made["wpli"][seed] = np.abs(sums) / np.where(absolute > 0, absolute, 1)
+        matrices["imcoh"][seed] = np.abs(sums) / (size * size[seed])
+        matrices["wpli"][seed] = np.abs(sums) / np.where(absolute > 0, absolute, 1)
         np.abs(orthogonal, out=orthogonal)
         orthogonal -= orthogonal.mean(axis=1, keepdims=True)
         norm = np.linalg.norm(orthogonal, axis=1) * spread[seed]
-        made["aec"][seed] = np.abs(orthogonal @ centred[seed]) / np.where(norm > 0, norm, 1)
-    for matrix in made.values():
+        matrices["aec"][seed] = np.abs(orthogonal @ deviation[seed]) / np.where(norm > 0, norm, 1)
+    for matrix in matrices.values():
         np.fill_diagonal(matrix, 0.0)
-    made["aec"] = (made["aec"] + made["aec"].T) / 2
-    return made
+    matrices["aec"] = (matrices["aec"] + matrices["aec"].T) / 2
+    return matrices
 
 
 def _over_areas(
-    values: Measures, names: Sequence[str], wanted: Sequence[Feature]
+    values: Measures, names: Sequence[str], selection: Sequence[Feature]
 ) -> dict[str, float]:
-    places = [place_of(name, (0.0, 0.0, 0.0)) for name in names]
-    made = {}
-    for each in wanted:
-        rows = [k for k, (r, s) in enumerate(places) if each.area in ("all", f"{r}_{s}")]
-        if each.family == "peak":
+    areas = [sensor_region(name, (0.0, 0.0, 0.0)) for name in names]
+    means = {}
+    for feature in selection:
+        rows = [k for k, (r, s) in enumerate(areas) if feature.area in ("all", f"{r}_{s}")]
+        if feature.family == "peak":
             flat = values["flat", ""][rows].mean(axis=0)
-            made[each.name] = peak_frequency(values["frequency", ""], flat, *registry.PEAK)
-        elif (each.family, each.band) in values:
-            made[each.name] = float(values[each.family, each.band][rows].mean())
-    return made
+            means[feature.name] = peak_frequency(values["frequency", ""], flat, *registry.PEAK)
+        elif (feature.family, feature.band) in values:
+            means[feature.name] = float(values[feature.family, feature.band][rows].mean())
+    return means
 
 
 def _binary(window: np.ndarray) -> np.ndarray:
@@ -152,3 +214,7 @@ def _kaspar_schuster(s: np.ndarray) -> int:
                 i, k, longest = 0, 1, 1
             else:
                 k = 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

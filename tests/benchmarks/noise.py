@@ -1,20 +1,14 @@
-"""A real trial, features of pure noise: what a gate lets through, and what a verdict claims.
+"""Pure noise features in a real trial: pass rates of the published gate and of the verdicts.
 
-``ketadask bench noise --real FOLDER`` reads the public crossover trial (OpenNeuro ds005917: MADRS
-two days after each infusion, participants with major depression), gives its participants features
-that are random numbers, and counts how often at least one persona would have been published. Every
-persona found there is false.
-
-Per repetition, on the pooled cases: ``boxes`` are 600 random personas of three value ranges, no
-search at all, that hold at least 20 % of the cases; ``best`` are the 100 best favourable personas
-that the exact search finds on the train half. Both are tried by the published gate (Welch p < 0.05
-and Cohen's d > 0.5) on the train half and again on the holdout half of one random split by case;
-one that passes twice is ``validated``. ``supported`` is a persona of the exact search on all cases
-whose p, adjusted for the whole search over relabelled trials, is 0.05 or less.
+``python -m tests.benchmarks.noise --real FOLDER`` reads the public crossover trial (OpenNeuro
+ds005917: MADRS two days after each infusion, participants with major depression), draws random
+features for its participants, and counts how often at least one persona would have been
+published. Every repetition has its own features, its own split and its own relabellings.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,7 +26,7 @@ from ketadask.search.encoding import encode_values
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
 from ketadask.search.thresholds import GateThresholds
-from tests.benchmarks.repeated import Bench, error_of, markdown, opened, options
+from tests.benchmarks.repeated import Bench, benchmark_parser, error_of, markdown, open_benchmark
 from tests.benchmarks.validity import ALPHA, smallest_p
 
 if TYPE_CHECKING:
@@ -53,7 +47,7 @@ def real_trial(folder: Path, *, design: str = "pooled", day: int = 2) -> TrialAr
     from ketadask.sources.visits import ARMS
 
     cohort = assemble(
-        read_phenotype(folder, visits=ARMS),
+        read_phenotype(folder, session_pattern=ARMS),
         participants=read_participants(folder),
         outcome="madrs",
         day=day,
@@ -73,7 +67,7 @@ def noise_problem(
     value = np.empty((len(code), features))
     value[:, :rated] = rng.integers(0, 5, (len(code), rated))
     value[:, rated:] = rng.normal(size=(len(people), features - rated))[code]
-    return SearchProblem(encode_values(value, cuts=search.cuts), trial)
+    return SearchProblem(encode_values(value, search), trial)
 
 
 def random_boxes(problem: SearchProblem, floor: int, rng: np.random.Generator) -> np.ndarray:
@@ -110,7 +104,7 @@ def noise_block(
     relabellings: int,
 ) -> pd.DataFrame:
     """Return a row per repetition: how many were validated, and the smallest adjusted p."""
-    splitter = HoldoutSplit(1, seed=seed, keep="participant" if trial.paired else "case")
+    splitter = HoldoutSplit(1, seed=seed, group_by="participant" if trial.paired else "case")
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
         problem = noise_problem(trial, search, features=features, seed=seed, index=index)
@@ -144,34 +138,34 @@ def noise_rows(
     """Return the rows of `noise_block` for all repetitions."""
     settings = {"features": features, "seed": seed, "relabellings": relabellings}
     make = partial(noise_block, trial=trial, search=search, **settings)
-    asked = (settings, search.get_params(), trial.__dask_tokenize__())
-    return bench.rows("noise", make, repetitions, *asked)
+    options = (settings, search.get_params(), trial.__dask_tokenize__())
+    return bench.rows("noise", make, repetitions, *options)
 
 
 def main(words: Sequence[str]) -> int:
     """Repeat the trial with noise and print a Markdown table."""
-    parser = options("noise", __doc__)
+    parser = benchmark_parser("noise", __doc__)
     parser.add_argument("--real", type=Path, required=True, help="folder of ds005917")
     parser.add_argument("--design", choices=["pooled", "crossover"], default="pooled")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--features", type=int, default=360)
     parser.add_argument("--literals", type=int, default=3)
     parser.add_argument("--relabellings", type=int, default=99)
-    asked = parser.parse_args(list(words))
-    trial = real_trial(asked.real, design=asked.design)
-    search = PersonaSearch(asked.literals, keep=100)
-    with opened(asked) as bench:
+    options = parser.parse_args(list(words))
+    trial = real_trial(options.real, design=options.design)
+    search = PersonaSearch(options.literals, keep=100)
+    with open_benchmark(options) as bench:
         table = noise_rows(
             replace(bench, block=2),
             trial,
             search,
-            repetitions=asked.repetitions,
-            features=asked.features,
-            seed=asked.seed,
-            relabellings=asked.relabellings,
+            repetitions=options.repetitions,
+            features=options.features,
+            seed=options.seed,
+            relabellings=options.relabellings,
         )
     units = f"{len(trial.score)} {'participants' if trial.paired else 'cases'}"
-    print(f"{units}, {asked.features} features of noise, {len(table)} repetitions\n")
+    print(f"{units}, {options.features} features of noise, {len(table)} repetitions\n")
     print(noise_markdown(table))
     return 0
 
@@ -190,3 +184,7 @@ def noise_markdown(table: pd.DataFrame) -> str:
         rows.append([way, f"{share:.1%}", f"{error_of(share, len(table)):.1%}", each])
     header = ["claimed by", "studies with at least one false claim", "standard error"]
     return markdown([*header, "false personas per study"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,25 +1,28 @@
-"""The same literals and scores, searched by pysubgroup in an environment of its own.
+"""The same literals and scores, searched by pysubgroup in its own environment.
 
-Its quality of a set of k units is ``sqrt(k) * (mean inside - mean of all)``. Ours, asked for
-``effect`` on centred scores, ranks by the same number, so both look for the same optimum.
+``python -m tests.benchmarks.peer PYTHON`` compares both. The quality of a set of k units in
+pysubgroup is ``sqrt(k) * (mean inside - mean of all)``. Our objective ``effect`` on centred scores
+ranks by the same number, so both search for the same optimum.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from ketadask.bench.synthetic import FEATURES, UNITS, problem
-from ketadask.bench.timing import time_call
+from ketadask.bench.synthetic import FEATURES, UNITS, synthetic_problem
+from ketadask.bench.timing import one_core, print_table, time_call
 from ketadask.kernels.exact import search_literals
+from ketadask.kernels.settings import SearchSettings
 from ketadask.schema.errors import InputError
-from ketadask.search.thresholds import support_floor
 from ketadask.store.environment import ONE_THREAD
 from tests.benchmarks import peer_pysubgroup
 
@@ -47,9 +50,9 @@ def compare(
     For ``ours`` and ``theirs``: seconds, processor seconds, peak memory (theirs), quality of the
     best by the same formula; the ``ratio`` of processor seconds; whether ours is ``as_good``.
     """
-    made = problem(units, features, cuts=CUTS)
+    made = synthetic_problem(units, features, cuts=CUTS)
     literals, score = made.literals, made.trial.score
-    floor = support_floor(units)
+    floor = SearchSettings().support_floor(units)
     found: list[Any] = []
 
     def ours() -> None:
@@ -95,13 +98,41 @@ def _theirs(python: Path, given: dict[str, Any]) -> dict[str, Any]:
             )  # fmt: skip
         except OSError as error:
             raise InputError(
-                "this Python does not start", where="--pysubgroup", value=str(python),
+                "this Python does not start", where="PYTHON", value=str(python),
                 remedy=f"give the path of an environment's python, like {sys.executable}",
             ) from error  # fmt: skip
         if ended.returncode:
             said = ended.stderr.strip().splitlines() or ["no message"]
             raise InputError(
-                "pysubgroup does not run there", where="--pysubgroup", value=said[-1],
+                "pysubgroup does not run there", where="PYTHON", value=said[-1],
                 remedy="python3 -m venv peer && peer/bin/pip install pysubgroup 'numpy<2'",
             )  # fmt: skip
         return json.loads(answer.read_text())
+
+
+def main(words: Sequence[str]) -> int:
+    """Compare and print; see ``python -m tests.benchmarks.peer --help``."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peer", description=__doc__)
+    parser.add_argument("python", type=Path, help="Python of an environment with pysubgroup")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(list(words))
+    with one_core():
+        peer = compare(options.python)
+    if options.json:
+        print(json.dumps(peer))
+        return 0
+    print_table(
+        f"{peer['selectors']:,} literals, depth {peer['depth']}, one core",
+        {"who": "program", "seconds": "wall s", "cpu_seconds": "CPU s", "quality": "best quality"},
+        [
+            {"who": "ketadask", **peer["ours"]},
+            {"who": f"pysubgroup {peer['version']}", **peer["theirs"]},
+        ],
+    )
+    quality_text = "at least as good" if peer["as_good"] else "WORSE"
+    print(f"ratio {peer['ratio']:,.0f}; our best is {quality_text} by the same formula")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -49,8 +49,8 @@ def planted_cohorts(
 
     Examples
     --------
-    >>> made = planted(1)
-    >>> len(made.discovery), len(made.external), len(made.saline)
+    >>> cohorts = planted_cohorts(1)
+    >>> len(cohorts.discovery), len(cohorts.external), len(cohorts.saline)
     (99, 51, 49)
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_SIMULATION, 9)))

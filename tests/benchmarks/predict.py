@@ -1,14 +1,15 @@
-"""The predictor measured: speed beside scikit-learn, noise, a planted effect.
+"""The predictor: speed beside scikit-learn, results on noise, results with a planted effect.
 
-``ketadask bench predict speed`` runs the same folds through this package and through pipelines of
-scikit-learn, side by side; ``noise`` counts what is found where there is nothing;
-``permutations`` looks whether their p is uniform there; ``planted`` has the published sizes.
+``python -m tests.benchmarks.predict speed`` runs the same folds through this package and through
+pipelines of scikit-learn, side by side; ``noise`` reports performance where labels are random;
+``permutations`` tests whether p is uniform there; ``planted`` uses the published sample sizes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,13 +21,13 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.predict.classifier_data import ClassifierData, build_classifier_data
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.folds import FRAMES, POOLED, NestedFolds
-from ketadask.predict.locked import lock
+from ketadask.predict.folds import CV_SCHEMES, MIXED_SITES, NestedFolds
+from ketadask.predict.locked import lock_model
 from ketadask.predict.nested import REFIT, NestedCV
 from ketadask.predict.performance import performance
 from ketadask.predict.permutations import permutation_p, permutation_rows
-from ketadask.predict.preparation import Preparing
-from ketadask.predict.results import nested_cross_validate, statistics
+from ketadask.predict.preparation import PreparationSettings
+from ketadask.predict.results import cv_statistics, nested_cross_validate
 from tests.benchmarks.planted_cohorts import planted_cohorts
 
 
@@ -42,7 +43,7 @@ def noise(seed: int, n: int, regions: int, sites: int = 4) -> ClassifierData:
 def small(kind: str, seed: int, *, folds: int = 5, inner: int = 4) -> NestedCV:
     """Return a small nested cross-validation."""
     frame = NestedFolds(kind, 1, folds, 1, inner, seed=seed)
-    return NestedCV(frame, Classifier(costs=(2.0**-6, 2.0**-1, 2.0**4)), Preparing())
+    return NestedCV(frame, Classifier(costs=(2.0**-6, 2.0**-1, 2.0**4)), PreparationSettings())
 
 
 def noise_scores(
@@ -53,17 +54,17 @@ def noise_scores(
     spoil: Callable[[ClassifierData], ClassifierData] | None = None,
 ) -> dict[str, float]:
     """Return the statistics of one data set of noise; ``spoil`` may leak labels into volumes."""
-    from ketadask.predict.scikit import one_thread
+    from ketadask.predict.solvers import one_thread
 
     made = noise(seed, n, regions)
     made = made if spoil is None else spoil(made)
     with one_thread():
-        return statistics(made, small(kind, seed))
+        return cv_statistics(made, small(kind, seed))
 
 
 def noise_p(seed: int, n: int, regions: int, permutations: int) -> dict[str, float]:
     """Return the permutation p of one data set of noise."""
-    nested = small(POOLED, seed, folds=4, inner=3)
+    nested = small(MIXED_SITES, seed, folds=4, inner=3)
     return permutation_p(permutation_rows(noise(seed, n, regions), nested, 0, permutations))
 
 
@@ -71,7 +72,7 @@ def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]
     """Return the measures of discovery, external and saline cohort of the published sizes."""
     made = planted_cohorts(seed)
     told = {"discovery": nested_cross_validate(made.discovery, nested).measures}
-    model = lock(nested, made.discovery)
+    model = lock_model(nested, made.discovery)
     for name in ("external", "saline"):
         cohort = getattr(made, name)
         said = model.apply(cohort)
@@ -85,7 +86,7 @@ def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]
 
 
 def _ours(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]:
-    from ketadask.predict.scikit import one_thread
+    from ketadask.predict.solvers import one_thread
 
     with one_thread():
         return [nested.fold(made, number) for number in numbers]
@@ -96,15 +97,16 @@ def _theirs(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]
     from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV
 
-    from ketadask.predict.scikit import one_thread, pipeline
+    from ketadask.predict.scikit import scikit_pipeline
+    from ketadask.predict.solvers import one_thread
 
-    steps, grid = pipeline(nested.learner)
+    steps, grid = scikit_pipeline(nested.classifier)
     told = []
     with one_thread():
         for number in numbers:
-            train, test = nested.frame.outer(made, number)
+            train, test = nested.cv.outer(made, number)
             inside = made.take(train)
-            folds = list(nested.frame.inner(inside, number))
+            folds = list(nested.cv.inner(inside, number))
             search = GridSearchCV(
                 steps, grid, scoring="balanced_accuracy", cv=folds, refit=nested.final == REFIT
             ).fit(inside.value, inside.label)
@@ -122,7 +124,7 @@ def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict
     """
     made = planted_cohorts(seed, sites=1, scanner=0.0).discovery
     made = build_classifier_data(made.value, made.label, region=made.region)
-    nested = NestedCV(NestedFolds(POOLED, repeats, 10, repeats, 10, seed=seed), Classifier())
+    nested = NestedCV(NestedFolds(MIXED_SITES, repeats, 10, repeats, 10, seed=seed), Classifier())
     with ProcessPoolExecutor(workers) as pool:
         list(pool.map(_idle, range(workers)))
         seconds_ours, cpu_ours, fast = _timed(pool, partial(_ours, made=made, nested=nested), ours)
@@ -139,7 +141,7 @@ def speed(seed: int, workers: int, ours: int, theirs: int, repeats: int) -> dict
         "outer_folds_ours": ours,
         "outer_folds_scikit_learn": theirs,
         "outer_folds_compared": min(ours, theirs),
-        "inner_models_per_fold": repeats * 10 * len(nested.learner.candidates),
+        "inner_models_per_fold": repeats * 10 * len(nested.classifier.candidates),
         "seconds_ours": seconds_ours,
         "seconds_scikit_learn": seconds_theirs,
         "cpu_seconds_per_fold_ours": cpu_ours / ours,
@@ -185,7 +187,7 @@ def _over(workers: int, work: Any, count: int) -> Iterator[Any]:
 def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any]:
     """Return mean and Monte-Carlo error of each statistic over data sets of noise, per frame."""
     told = {}
-    for kind in FRAMES:
+    for kind in CV_SCHEMES:
         work = partial(noise_scores, kind=kind, n=n, regions=regions)
         rows = list(_over(workers, work, count))
         told[kind] = {name: _mean([row[name] for row in rows]) for name in rows[0]}
@@ -210,8 +212,8 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure what is asked for and print it as JSON."""
-    parser = argparse.ArgumentParser("ketadask bench predict", description=__doc__)
+    """Measure the options and print it as JSON."""
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.predict", description=__doc__)
     parser.add_argument("what", choices=["speed", "noise", "permutations", "planted"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
@@ -224,18 +226,22 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--scikit-folds", type=int, help="outer folds of theirs; as many if not given"
     )
-    asked = parser.parse_args(list(words))
-    n, regions, workers, count = asked.cases, asked.regions, asked.workers, asked.data_sets
-    if asked.what == "speed":
-        theirs = asked.folds if asked.scikit_folds is None else asked.scikit_folds
-        told = speed(asked.seed, workers, asked.folds, theirs, asked.repeats)
-    elif asked.what == "noise":
+    options = parser.parse_args(list(words))
+    n, regions, workers, count = options.cases, options.regions, options.workers, options.data_sets
+    if options.what == "speed":
+        theirs = options.folds if options.scikit_folds is None else options.scikit_folds
+        told = speed(options.seed, workers, options.folds, theirs, options.repeats)
+    elif options.what == "noise":
         told = noise_table(count, n, regions, workers)
-    elif asked.what == "permutations":
-        told = uniform(count, n, regions, asked.permutations, workers)
+    elif options.what == "permutations":
+        told = uniform(count, n, regions, options.permutations, workers)
     else:
-        frame = NestedFolds(POOLED, 2, 10, 2, 10, seed=asked.seed)
-        nested = NestedCV(frame, Classifier(), Preparing(harmonise=True))
-        told = planted_measures(asked.seed, nested)
+        frame = NestedFolds(MIXED_SITES, 2, 10, 2, 10, seed=options.seed)
+        nested = NestedCV(frame, Classifier(), PreparationSettings(harmonise=True))
+        told = planted_measures(options.seed, nested)
     print(json.dumps(told, indent=1))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

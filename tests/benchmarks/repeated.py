@@ -1,4 +1,4 @@
-"""Simulations repeated many times: resumable, on any cluster, summarised as shares."""
+"""Simulations repeated many times: resumable, on any cluster, summarised as rates."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ class Bench:
         asked
             What else the rows depend on: under it, and this version, they are found again.
         """
-        from ketadask.bench.graph import repeats
+        from ketadask.bench.graph import repetition_blocks
 
         key = fingerprint(name, *asked, code_version())
         parts = Parts(self.folder / f"{name}-{key[:12]}", key)
         missing = blocks(parts.missing(count), self.block)
         done = count - sum(last - first + 1 for first, last in missing)
-        for number, (_, result) in enumerate(self.executor.compute(repeats(make, missing, parts))):
+        for number, (_, result) in enumerate(
+            self.executor.compute(repetition_blocks(make, missing, parts))
+        ):
             if isinstance(result, TaskFailure):
                 raise result.error
             done += missing[number][1] - missing[number][0] + 1
@@ -64,9 +66,9 @@ class Bench:
         return table[table["index"] < count].sort_values("index", ignore_index=True)
 
 
-def options(what: str, text: str | None) -> argparse.ArgumentParser:
+def benchmark_parser(what: str, text: str | None) -> argparse.ArgumentParser:
     """Return a parser of the options that all repeated simulations have."""
-    parser = argparse.ArgumentParser(f"ketadask bench {what}", description=text)
+    parser = argparse.ArgumentParser(f"python -m tests.benchmarks.{what}", description=text)
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench", help="kept repetitions")
     parser.add_argument("--cluster", type=Path, metavar="PROFILE.yaml", help="where the work runs")
     parser.add_argument("--seed", type=int, default=7)
@@ -74,7 +76,7 @@ def options(what: str, text: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def opened(asked: argparse.Namespace) -> Iterator[Bench]:
+def open_benchmark(asked: argparse.Namespace) -> Iterator[Bench]:
     """Yield the bench that the options ask for."""
     from ketadask.config.reading import read_settings
 

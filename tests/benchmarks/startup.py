@@ -1,7 +1,7 @@
-"""How long a user waits for nothing: ``ketadask bench startup``.
+"""Start-up time: ``python -m tests.benchmarks.startup``.
 
-Times ``import ketadask`` and the whole of ``ketadask --help``, each in fresh processes, beside a
-Python that does nothing.
+Times ``import ketadask`` and ``ketadask --help``, each in fresh processes, beside an empty Python
+program.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ketadask.bench.timing import machine_line, show, time_call
+from ketadask.bench.timing import print_table, processor_line, time_call
 
 IMPORT = "import time; t = time.perf_counter(); import ketadask; print(time.perf_counter() - t)"
 AT_MOST = {"import ketadask": 0.7, "ketadask --help": 1.0}
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; see ``ketadask bench startup --help``."""
-    parser = argparse.ArgumentParser(prog="ketadask bench startup", description=__doc__)
+    """Measure and print; see ``python -m tests.benchmarks.startup --help``."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.startup", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="fresh processes of each")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(list(words))
-    found = startup(runs=asked.runs)
-    if asked.json:
+    options = parser.parse_args(list(words))
+    found = startup(runs=options.runs)
+    if options.json:
         print(json.dumps(found))
         return 0
-    show(
+    print_table(
         "Start-up, seconds",
         {"what": "what", "median": "median", "fastest": "fastest", "at_most": "at most"},
         found["rows"],
     )
-    print(machine_line())
+    print(processor_line())
     return 0
 
 
@@ -44,7 +44,7 @@ def startup(*, runs: int = 7) -> dict[str, Any]:
     module = [sys.executable, "-m", "ketadask", "--help"]
     nothing = [_process([sys.executable, "-c", "pass"]) for _ in range(runs)]
     inside = [_inside() for _ in range(runs)]
-    asked = [_process(module) for _ in range(runs)]
+    options = [_process(module) for _ in range(runs)]
     return {
         "rows": [
             {
@@ -56,7 +56,7 @@ def startup(*, runs: int = 7) -> dict[str, Any]:
             for what, each in (
                 ("python that does nothing", nothing),
                 ("import ketadask", inside),
-                ("ketadask --help", asked),
+                ("ketadask --help", options),
             )
         ]
     }
@@ -71,3 +71,7 @@ def _inside() -> float:
         [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
     )
     return float(ended.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,13 +1,14 @@
-"""How often a true persona is detected, and is what is found the true one?
+"""Power to detect a planted persona, and agreement of the detected with the planted one.
 
-``ketadask bench truth`` plants a persona of three features and counts, over simulated trials of
-several sizes, effects and coverages, how often a search is above its critical value (``detected``)
-and how often the persona it names overlaps with the true one by half or more (``recovered``,
-Jaccard index of the members). Designs are compared on the same participants.
+``python -m tests.benchmarks.truth`` plants a persona of three features and counts, over simulated
+trials of several sizes, effects and prevalences, how often a search exceeds its critical value
+(``detected``) and how often the best persona overlaps with the true one by half or more
+(``recovered``, Jaccard index of the members). Designs are compared on the same participants.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,7 +18,7 @@ import pandas as pd
 from ketadask.inference.power import Scenario, power_block, scenarios, summarise_power
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.store.ranges import Range
-from tests.benchmarks.repeated import Bench, error_of, markdown, opened, options
+from tests.benchmarks.repeated import Bench, benchmark_parser, error_of, markdown, open_benchmark
 
 _BLOCK = 10
 
@@ -30,7 +31,7 @@ def _numbered(
 
 def truth_table(
     bench: Bench,
-    asked: Sequence[Scenario],
+    options: Sequence[Scenario],
     search: PersonaSearch,
     *,
     simulations: int,
@@ -39,7 +40,7 @@ def truth_table(
 ) -> pd.DataFrame:
     """Return a row per scenario, as `ketadask.inference.power.power` has them; resumable."""
     rows = []
-    for scenario in asked:
+    for scenario in options:
         make = partial(_numbered, scenario=scenario, search=search, seed=seed)
         told = asdict(scenario), search.get_params(), seed
         studies = replace(bench, block=_BLOCK).rows("truth", make, simulations, *told)
@@ -50,15 +51,15 @@ def truth_table(
 def truth_markdown(table: pd.DataFrame) -> str:
     """Return detection and recovery, a column per effect, and what is right in what is found."""
     effects = sorted(table["effect"].unique())
-    keys = ["participants", "coverage", "design"]
+    keys = ["participants", "prevalence", "design"]
     rows = []
-    for (participants, coverage, design), mine in table.groupby(keys, sort=True):
+    for (participants, prevalence, design), mine in table.groupby(keys, sort=True):
         of = mine.set_index("effect")
         cells = [f"{of['power'][e]:.0%} / {of['recovered'][e]:.0%}" for e in effects]
         last = of.loc[effects[-1]]
         quality = [f"{last['jaccard']:.2f}", f"{last['right']:.2f}", f"{last['saturation']:.2f}"]
-        rows.append([participants, f"{coverage:.0%}", design, *cells, *quality])
-    header = ["participants", "coverage", "design", *(f"d = {e}" for e in effects)]
+        rows.append([participants, f"{prevalence:.0%}", design, *cells, *quality])
+    header = ["participants", "prevalence", "design", *(f"d = {e}" for e in effects)]
     return markdown([*header, "Jaccard", "right features", "saturation"], rows)
 
 
@@ -77,31 +78,39 @@ def gain_markdown(table: pd.DataFrame) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Simulate what is asked for and print Markdown tables."""
-    parser = options("truth", __doc__)
+    """Simulate the options and print Markdown tables."""
+    parser = benchmark_parser("truth", __doc__)
     parser.add_argument("--participants", type=int, nargs="+", default=[63, 126, 252, 500])
     parser.add_argument("--effects", type=float, nargs="+", default=[0.8, 1.2, 2.1])
-    parser.add_argument("--coverages", type=float, nargs="+", default=[0.2, 0.35, 0.5])
+    parser.add_argument("--prevalences", type=float, nargs="+", default=[0.2, 0.35, 0.5])
     parser.add_argument("--designs", nargs="+", default=["crossover", "pooled"])
     parser.add_argument("--features", type=int, default=20)
     parser.add_argument("--literals", type=int, default=3)
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--simulations", type=int, default=100)
-    asked = parser.parse_args(list(words))
+    options = parser.parse_args(list(words))
     wanted = scenarios(
-        participants=asked.participants,
-        coverage=asked.coverages,
-        effect=asked.effects,
-        design=asked.designs,
-        features=asked.features,
-        literals=asked.literals,
+        participants=options.participants,
+        prevalence=options.prevalences,
+        effect=options.effects,
+        design=options.designs,
+        features=options.features,
+        literals=options.literals,
     )
-    search = PersonaSearch(asked.literals, cuts=asked.cuts)
-    with opened(asked) as bench:
-        table = truth_table(bench, wanted, search, simulations=asked.simulations, seed=asked.seed)
+    search = PersonaSearch(options.literals, cuts=options.cuts)
+    with open_benchmark(options) as bench:
+        table = truth_table(
+            bench, wanted, search, simulations=options.simulations, seed=options.seed
+        )
     print(truth_markdown(table))
-    worst = error_of(0.5, asked.simulations)
-    print(f"\n{asked.simulations} simulations each; standard error of a share at most {worst:.1%}")
-    if {"crossover", "pooled"} <= set(asked.designs):
-        print(f"\nDetected, mean over coverages, pooled -> crossover:\n\n{gain_markdown(table)}")
+    worst = error_of(0.5, options.simulations)
+    print(
+        f"\n{options.simulations} simulations each; standard error of a share at most {worst:.1%}"
+    )
+    if {"crossover", "pooled"} <= set(options.designs):
+        print(f"\nDetected, mean over prevalences, pooled -> crossover:\n\n{gain_markdown(table)}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,13 @@
-"""Is what is called supported worth the word? Trials in which the truth is known.
+"""Error rates of the verdict ``supported`` in simulated trials with known truth.
 
-``ketadask bench validity error`` counts false claims in trials in which everybody benefits alike;
-``beyond`` counts second findings in trials with exactly one persona. What is finished is kept and
-used again; ``--trials`` may grow.
+``python -m tests.benchmarks.validity error`` counts false claims in trials with equal benefit for
+all; ``beyond`` counts second findings in trials with exactly one persona. Finished repetitions are
+stored and used again; ``--trials`` may grow.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -21,7 +22,14 @@ from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
 from tests.benchmarks.homogeneous import Homogeneous, kinds
-from tests.benchmarks.repeated import Bench, binomial_interval, error_of, markdown, opened, options
+from tests.benchmarks.repeated import (
+    Bench,
+    benchmark_parser,
+    binomial_interval,
+    error_of,
+    markdown,
+    open_benchmark,
+)
 
 if TYPE_CHECKING:
     from ketadask.store.ranges import Range
@@ -52,7 +60,7 @@ def smallest_p(
     threshold = observed - TIE * abs(observed) if np.isfinite(observed) else np.inf
     reached, allowed = 0, may_reach(alpha, relabellings)
     for index in range(relabellings):
-        rows, trial = relabel(problem.trial, seed=seed, index=index, how=how)
+        rows, trial = relabel(problem.trial, seed=seed, index=index, method=how)
         redrawn = problem if trial is problem.trial else replace(problem, trial=trial)
         reached += _highest(redrawn, search, rows) >= threshold
         if reached > allowed:
@@ -80,7 +88,7 @@ def claims_block(
 
 def error_table(
     bench: Bench,
-    asked: Sequence[Homogeneous],
+    options: Sequence[Homogeneous],
     search: PersonaSearch = SEARCH,
     *,
     trials: int,
@@ -93,7 +101,7 @@ def error_table(
     less), ``low``, ``high`` (99 % binomial interval around 0.05), ``inside``.
     """
     rows: list[dict[str, Any]] = []
-    for number, kind in enumerate(asked):
+    for number, kind in enumerate(options):
         # Kinds are independent: their differences are chance, never one shared bad draw.
         settings = {"search": search, "seed": 100 * seed + number, "relabellings": relabellings}
         make = partial(claims_block, kind=kind, **settings)
@@ -172,20 +180,24 @@ def second_table(
 
 
 def main(words: Sequence[str]) -> int:
-    """Simulate what is asked for and print a Markdown table."""
-    parser = options("validity", __doc__)
+    """Simulate the options and print a Markdown table."""
+    parser = benchmark_parser("validity", __doc__)
     parser.add_argument("what", choices=["error", "beyond"])
     parser.add_argument("--trials", type=int, default=1000, help="trials of each kind")
     parser.add_argument("--participants", type=int, default=48)
     parser.add_argument("--features", type=int, default=20)
     parser.add_argument("--literals", type=int, default=2, help="most literals of a persona")
     parser.add_argument("--relabellings", type=int, default=99)
-    asked = parser.parse_args(list(words))
-    with opened(asked) as bench:
-        shared = {"trials": asked.trials, "seed": asked.seed, "relabellings": asked.relabellings}
-        if asked.what == "error":
-            search = PersonaSearch(asked.literals, cuts=SEARCH.cuts, keep=1)
-            wanted = kinds(asked.participants, asked.features)
+    options = parser.parse_args(list(words))
+    with open_benchmark(options) as bench:
+        shared = {
+            "trials": options.trials,
+            "seed": options.seed,
+            "relabellings": options.relabellings,
+        }
+        if options.what == "error":
+            search = PersonaSearch(options.literals, cuts=SEARCH.cuts, keep=1)
+            wanted = kinds(options.participants, options.features)
             print(_error_markdown(error_table(bench, wanted, search, **shared)))
         else:
             print(_second_markdown(second_table(bench, **shared)))
@@ -212,3 +224,7 @@ def _second_markdown(row: dict[str, Any]) -> str:
     shares = [f"{row[name]:.3f}" for name in ("first", "recovered", "second")]
     size = [row[name] for name in ("design", "participants", "features", "effect", "trials")]
     return markdown(header, [[*size, *shares, f"{error_of(row['second'], row['trials']):.3f}"]])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
-"""Folders of FreeSurfer measured: how fast many participants open and reduce, and in what memory.
+"""FreeSurfer folders: speed and memory of opening and reducing the volumes.
 
-``ketadask bench volumes --participants 5000`` writes simulated ``*.stats``, opens them lazily,
-takes mean and standard deviation of every region with one thread, and compares them with the
-numbers that were written.
+``python -m tests.benchmarks.volumes --participants 5000`` writes simulated ``*.stats``, opens them
+lazily, computes mean and standard deviation of every region with one thread, and compares them
+with the simulated numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +23,13 @@ from ketadask import names as nm
 
 def main(words: Sequence[str]) -> int:
     """Measure, print one line of JSON, and return 0 where the numbers agree."""
-    parser = argparse.ArgumentParser(prog="ketadask bench volumes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.volumes", description=__doc__)
     parser.add_argument("--participants", type=int, default=1_000)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(list(words))
+    options = parser.parse_args(list(words))
     with TemporaryDirectory() as place:
-        found = measure_volumes(Path(place), asked.participants)
-    if asked.json:
+        found = measure_volumes(Path(place), options.participants)
+    if options.json:
         print(json.dumps(found))
     else:
         for name, value in found.items():
@@ -64,3 +65,7 @@ def measure_volumes(place: Path, participants: int) -> dict[str, float]:
 
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

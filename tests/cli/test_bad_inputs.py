@@ -13,7 +13,7 @@ import pytest
 from ketadask.cli.main import run
 from ketadask.simulate.study import simulate_study
 
-SCALES = "data: {folder: study, scales: [madrs, bdi]}\nfeatures: {families: [scale]}\n"
+SCALES = "data: {folder: study, scales: [madrs, bdi]}\nfeatures: {modalities: [scale]}\n"
 SMALL = "execution: {block: 1}\nsearch: {max_literals: 1, keep: 5}\n"
 
 

@@ -44,9 +44,9 @@ def test_a_feature_named_like_markup_is_shown_as_it_is():
 
 
 def test_noise_that_agrees_in_all_trials_holds_in_none(capsys, tmp_path):
-    told = {"polarity": nm.FAVOURABLE, "effect": 4.0, "low": 2.0, "high": 6.0, "only": ""}
-    told |= {"predicted_low": 1.0, "predicted_high": 7.0, "found": 6, "trials": 8}
-    summaries = pd.DataFrame([told | {"rank": rank, "where": IN_ALL} for rank in (1, 2)])
+    told = {"polarity": nm.FAVOURABLE, "effect": 4.0, "low": 2.0, "high": 6.0, "only_trial": ""}
+    told |= {"prediction_low": 1.0, "prediction_high": 7.0, "n_rediscovered": 6, "n_trials": 8}
+    summaries = pd.DataFrame([told | {"rank": rank, "consistency": IN_ALL} for rank in (1, 2)])
     noise = verdicts(FEATURES).assign(rank=2)
     good = verdicts(FEATURES).assign(rank=1, verdict=nm.SUPPORTED)
     tables.print_summary(RunSummary(tmp_path, (), pd.concat([good, noise]), trials=summaries))

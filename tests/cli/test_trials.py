@@ -64,7 +64,12 @@ def test_five_thousand_participants_of_eight_trials(tmp_path):
 
 @pytest.mark.slow
 def test_the_study_of_several_trials_runs(tmp_path, capsys):
-    changes = ["splits.count=4", "null.relabellings=19", "null.studies=0", "search.max_literals=2"]
+    changes = [
+        "splits.count=4",
+        "null.relabellings=19",
+        "null.calibration_studies=0",
+        "search.max_literals=2",
+    ]
     words = [word for change in changes for word in ("--set", change)]
     assert run(["run", str(STUDY), *words, "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out

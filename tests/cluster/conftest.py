@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 STUDY = ROOT / "config" / "demo.yaml"
 _INCLUDE = yaml.safe_load(STUDY.read_text())["features"]["include"]
 WITHOUT_MEG = (
-    "data.simulate.recordings=0",
-    "features.families=[demographic, scale, volume]",
+    "data.simulate.meg_seconds=0",
+    "features.modalities=[demographic, scale, volume]",
     f"features.include={json.dumps([name for name in _INCLUDE if not name.startswith('meg')])}",
 )
 CHANGES = (

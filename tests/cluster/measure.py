@@ -17,10 +17,10 @@ from dask import delayed
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.config.reading import read_settings
-from ketadask.pipeline.run import require
+from ketadask.pipeline.stage import require
 from ketadask.study.problem import build_problem
 from ketadask.study.run import SEARCH
-from ketadask.study.search import search_splits
+from ketadask.study.search import splits_stage
 from ketadask.study.study import Study
 from tests.cluster.conftest import STUDY, WITHOUT_MEG, Place
 from tests.cluster.slurm_machine import Slurm, wait_for
@@ -53,9 +53,9 @@ def searching(place, workers):
         there = executor._client.scheduler_info
         wait_for(lambda: len(there(n_workers=-1)["workers"]) == workers, 120, why="the workers")
         warm = replace(asked, splitter=replace(asked.splitter, n_splits=count - SPLITS))
-        require(search_splits(work, warm))
-        ended = search_splits(work, asked)
-        assert ended.made == SPLITS
+        require(work.run_stage(splits_stage(work, warm)))
+        ended = work.run_stage(splits_stage(work, asked))
+        assert ended.new == SPLITS
         return ended.seconds
 
 

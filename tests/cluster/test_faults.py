@@ -130,7 +130,7 @@ def test_one_interrupt_stores_a_second_cancels_and_after_a_kill_nothing_is_left(
     place.until(lambda: len(place.computed("begin")) > len(place.computed("done")), 30, "work")
     process.send_signal(2)
     assert process.wait(120) != 0
-    assert "finishing and storing what is being computed" in place.said
+    assert "completing and storing running tasks" in place.said
     assert sorted(place.computed("begin")) == sorted(place.computed("done"))
     assert len(place.computed("done")) < 60
     place.until(lambda: not place.slurm.jobs(), 60, "an empty queue")
@@ -141,7 +141,7 @@ def test_one_interrupt_stores_a_second_cancels_and_after_a_kill_nothing_is_left(
     process = place.start("run", cluster=profile)
     place.until(lambda: len(place.computed("begin")) > begun, 120, "work")
     process.send_signal(2)
-    place.until(lambda: place.said.count("finishing and storing") == 2, 30, "the first interrupt")
+    place.until(lambda: place.said.count("completing and storing") == 2, 30, "the first interrupt")
     process.send_signal(2)
     assert process.wait(60) != 0
     place.until(lambda: not place.slurm.jobs(), 60, "an empty queue")

@@ -169,7 +169,7 @@ def test_a_killed_worker_is_replaced_and_its_task_repeated(tmp_path, capfd):
 
 def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     profile = Profile(
-        kind="local", workers=2, memory_limit="400MiB", dashboard=False, worker_deaths=1
+        kind="local", workers=2, memory_limit="400MiB", dashboard=False, allowed_failures=1
     )
     with connect(profile) as executor:
         tasks = [delayed(kill_always)(), *(delayed(square)(x) for x in (4, 5))]
@@ -237,7 +237,7 @@ def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
         threads_per_worker=2,
         memory_limit="400MiB",
         dashboard=False,
-        worker_deaths=0,
+        allowed_failures=0,
     )
     with connect(profile) as executor:
         tasks = [
@@ -289,7 +289,7 @@ def test_a_worker_that_is_slow_to_start_again_is_waited_for(tmp_path, monkeypatc
         tasks = [delayed(kill_once)(str(tmp_path / "mark"))]
         assert dict(executor.compute(tasks)) == {0: 7}
     assert len(said) == 1
-    assert "was lost; its tasks begin again" in said[0]
+    assert "its tasks restart" in said[0]
 
 
 def test_cores_are_those_of_the_job(monkeypatch):

@@ -46,7 +46,7 @@ def test_an_array_has_eight_tasks_if_nothing_is_said(said):
 
 def test_each_task_is_told_its_number_and_how_many_there_are(said):
     (line,) = said("array.sbatch", TASKS="16", SLURM_ARRAY_TASK_ID="3")
-    assert line == "-m ketadask share my study.yaml --task 3 --tasks 16"
+    assert line == "-m ketadask array-task my study.yaml --task 3 --tasks 16"
 
 
 def test_a_node_searches_and_is_judged_at_its_end(said):

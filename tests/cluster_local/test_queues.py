@@ -162,7 +162,11 @@ def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
     from ketadask.study.study import Study
 
     one = profile().model_copy(
-        update={"head": HeadJobSettings(partition="service", lead=90, directives=("--qos=long",))}
+        update={
+            "head": HeadJobSettings(
+                partition="service", requeue_seconds=90, directives=("--qos=long",)
+            )
+        }
     )
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
     made = replace(study, profile=one)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,7 @@ from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.nda import read_nda
 from ketadask.sources.participants import read_participants
 from ketadask.sources.phenotype import read_phenotype
+from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import ARMS
 
 PEOPLE = """participant_id\tage\tsex\tbmi\tgroup\tinfusion_1\tinfusion_2
@@ -58,25 +60,24 @@ def write(folder, people=PEOPLE, **scales):
 
 
 def reasons(cohort):
-    return [tuple(row.values()) for row in json.loads(cohort.attrs["exclusions"])]
+    return list(cohort.exclusions.itertuples(index=False, name=None))
 
 
 def test_cases_have_the_features_before_their_own_infusion(tmp_path):
     cohort = assemble(read_phenotype(write(tmp_path)), max_missing=0.5)
-    assert cohort is COHORT.check(cohort)
-    assert list(zip(cohort["participant"].values, cohort["period"].values, strict=True)) == [
-        ("a", 1), ("a", 2), ("c", 1), ("e", 1),
-    ]  # fmt: skip
-    assert cohort["arm"].values.tolist() == ["active", "control", "active", "active"]
-    assert cohort["sequence"].values.tolist()[:3] == ["active-control"] * 2 + ["active"]
-    assert cohort["improvement"].values.tolist() == [12, -2, 0, 0]
-    assert cohort["response"].values.tolist() == [1, 0, 0, 0]
-    assert cohort["percent"].values.tolist() == [40, -10, 0, 0]
-    assert cohort["feature"].values.tolist() == [
+    assert cohort.dataset is COHORT.check(cohort.dataset)
+    keys = cohort.dataset[["participant", "period"]].to_dataframe()[["participant", "period"]]
+    assert keys.values.tolist() == [["a", 1], ["a", 2], ["c", 1], ["e", 1]]
+    assert cohort.dataset["arm"].values.tolist() == ["active", "control", "active", "active"]
+    assert cohort.dataset["sequence"].values.tolist()[:3] == ["active-control"] * 2 + ["active"]
+    assert cohort.dataset["improvement"].values.tolist() == [12, -2, 0, 0]
+    assert cohort.dataset["response"].values.tolist() == [1, 0, 0, 0]
+    assert cohort.dataset["percent"].values.tolist() == [40, -10, 0, 0]
+    assert cohort.dataset["feature"].values.tolist() == [
         "age", "bmi", "sex", "bdi_10", "madrs_10", "madrs_total",
     ]  # fmt: skip
     np.testing.assert_array_equal(
-        cohort["value"],
+        cohort.dataset["value"],
         [
             [30, 22, 1, 0, 1, 30],
             [30, 22, 1, 0, 2, 20],
@@ -101,10 +102,13 @@ def test_the_window_takes_the_nearest_visit(tmp_path):
     rows = "b\tses-p1d8\t38\t0\nb\tses-p1d9\t37\t0\n"
     phenotype = read_phenotype(write(tmp_path, madrs=MADRS + rows))
     cohort = assemble(phenotype, window=1)
-    found = cohort.isel(case=(cohort["participant"] == "b").values)
+    found = cohort.dataset.isel(case=(cohort.dataset["participant"] == "b").values)
     assert found["followup"].values.tolist() == [39]  # day 6 and day 8 are equally near
     late = assemble(phenotype, day=9, window=2)
-    assert late.isel(case=(late["participant"] == "b").values)["followup"].values[0] == 37
+    assert (
+        late.dataset.isel(case=(late.dataset["participant"] == "b").values)["followup"].values[0]
+        == 37
+    )
     assert ("a", 1, "no madrs within 1 days of day 9") in reasons(
         assemble(phenotype, day=9, window=1)
     )
@@ -120,9 +124,9 @@ def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_pa
     items = "\n".join([head, *(line + 8 * "\t0" for line in lines)]) + "\n"
     phenotype = read_phenotype(write(tmp_path / "all", madrs=items))
     cohort = assemble(phenotype)
-    assert cohort["improvement"].values.tolist() == [8]
+    assert cohort.dataset["improvement"].values.tolist() == [8]
     assert ("b", 1, "no madrs at day 7") in reasons(cohort)
-    assert assemble(phenotype, outcome="madrs_2")["improvement"].values.tolist() == [3, 4]
+    assert assemble(phenotype, outcome="madrs_2").dataset["improvement"].values.tolist() == [3, 4]
     with pytest.raises(InputError, match="no such outcome scale, found 'mards'; did you mean 'mad"):
         assemble(phenotype, outcome="mards")
 
@@ -130,8 +134,8 @@ def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_pa
 def test_a_baseline_of_zero_gives_no_response(tmp_path):
     rows = "participant_id\tsession_id\tmadrs_total\na\tses-p1d0\t0\na\tses-p1d7\t0\n"
     cohort = assemble(read_phenotype(write(tmp_path, madrs=rows)))
-    assert cohort["response"].values.tolist() == [0]
-    assert np.isnan(cohort["percent"].values).all()
+    assert cohort.dataset["response"].values.tolist() == [0]
+    assert np.isnan(cohort.dataset["percent"].values).all()
 
 
 def test_percent_is_one_number_wherever_it_is_asked_for(tmp_path):
@@ -149,7 +153,7 @@ def test_percent_is_one_number_wherever_it_is_asked_for(tmp_path):
     cohort = assemble(read_phenotype(folder), participants=people, outcome="mood")
     made = score_units(cohort, design="pooled", endpoint="percent")
     seen = np.nanmax(made["outcome"].to_numpy(), axis=1)
-    percent = cohort["percent"].to_numpy()
+    percent = cohort.dataset["percent"].to_numpy()
     assert np.isnan(percent).tolist() == [False, False, True, True, False, False]
     assert seen.tolist() == percent[np.isfinite(percent)].tolist() == [40.0, 20.0, 50.0, -10.0]
 
@@ -167,7 +171,7 @@ def test_cases_without_volumes_or_with_too_few_features_are_listed(tmp_path):
     volumes = volumes_at(tmp_path, "a\t1\t2\t10\nc\t3\t4\t9\ne\tn/a\tn/a\tn/a\nz\t9\t9\t9\n")
     phenotype = read_phenotype(write(tmp_path / "study"))
     cohort = assemble(phenotype, volumes, window=1, max_missing=0.5, max_missing_case=0.3)
-    assert set(cohort["participant"].values) == {"a", "c"}
+    assert set(cohort.dataset["participant"].values) == {"a", "c"}
     assert ("b", 1, "no volumes") in reasons(cohort)
     assert ("e", 1, "more than 30% of the features are missing") in reasons(cohort)
     with pytest.raises(
@@ -182,7 +186,7 @@ def test_wrong_cells_that_were_let_pass_are_kept_with_the_cohort(tmp_path):
     participants = read_participants(folder, bad_cells="missing")
     phenotype = read_phenotype(folder, bad_cells="missing")
     cohort = assemble(phenotype, participants=participants, max_missing=0.5)
-    found = json.loads(cohort.attrs["findings"])
+    found = cohort.findings
     assert [(f["where"], f["value"]) for f in found] == [
         ("row 2, column age", "old"),
         ("row 2, column madrs_total", "90"),
@@ -206,18 +210,23 @@ def test_recordings_are_placed_by_the_names_of_the_scales(tmp_path):
         },
         {"set": "power"},
     )
-    read = read_phenotype(write(tmp_path, madrs=scales), visits=ARMS)
-    cohort = assemble(read, power, families=["meg"], max_missing=0.9, max_missing_case=1.0)
-    value = cohort["value"].isel(feature=0).to_series().groupby(cohort["participant"].values)
+    read = read_phenotype(write(tmp_path, madrs=scales), session_pattern=ARMS)
+    cohort = assemble(read, power, modalities=["meg"], max_missing=0.9, max_missing_case=1.0)
+    value = (
+        cohort.dataset["value"]
+        .isel(feature=0)
+        .to_series()
+        .groupby(cohort.dataset["participant"].values)
+    )
     assert value.first().dropna().to_dict() == {"a": 0.0, "b": 1.0}
 
 
 def test_features_are_dropped_by_missingness_and_when_constant(tmp_path):
     cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.2)
-    assert json.loads(cohort.attrs["dropped"]) == {"sex": "constant"}
+    assert cohort.dropped == {"sex": "constant"}
     sparse = BDI.replace("c\t2\n", "")
     phenotype = read_phenotype(write(tmp_path / "2", madrs=MADRS, bdi=sparse))
-    dropped = json.loads(assemble(phenotype, groups=["MDD"]).attrs["dropped"])
+    dropped = assemble(phenotype, groups=["MDD"]).dropped
     assert dropped["bdi_10"] == "missing in 33% of cases"
 
 
@@ -225,9 +234,9 @@ def test_families_include_and_exclude(tmp_path):
     phenotype = read_phenotype(write(tmp_path))
 
     def names(**options):
-        return assemble(phenotype, max_missing=0.5, **options)["feature"].values.tolist()
+        return assemble(phenotype, max_missing=0.5, **options).dataset["feature"].values.tolist()
 
-    assert names(families=["demographic"]) == ["age", "bmi", "sex"]
+    assert names(modalities=["demographic"]) == ["age", "bmi", "sex"]
     assert names(include=["madrs_*", "age"], exclude=["*_total"]) == ["age", "madrs_10"]
     with pytest.raises(InputError, match="include: no such feature, found 'bdi_1O'; did you mean"):
         names(include=["bdi_1O"])
@@ -237,8 +246,10 @@ def test_families_include_and_exclude(tmp_path):
         names(include="madrs_*")
     with pytest.raises(InputError, match="exclude: a list of names is needed, not a text"):
         names(exclude="age")
-    with pytest.raises(InputError, match="families: not known, found 'scales'; did you mean 'sca"):
-        names(families=["scales"])
+    with pytest.raises(
+        InputError, match="modalities: not known, found 'scales'; did you mean 'sca"
+    ):
+        names(modalities=["scales"])
     with pytest.raises(InputError, match="groups: not known, found 'mdd'"):
         names(groups=["mdd"])
 
@@ -252,17 +263,15 @@ def test_other_features_join_by_participant_and_period(tmp_path):
     )
     table = FeatureTable(pd.DataFrame({"alpha": [9.0, 10.0, 11.0]}, index=index), about)
     cohort = assemble(read_phenotype(write(tmp_path)), table, groups=["MDD"])
-    assert cohort["value"].sel(feature="alpha").values.tolist() == [9, 10, 11]
-    assert cohort["family"].sel(feature="alpha").item() == "meg"
+    assert cohort.dataset["value"].sel(feature="alpha").values.tolist() == [9, 10, 11]
+    assert cohort.dataset["modality"].sel(feature="alpha").item() == "meg"
 
 
 def test_what_cannot_be_assembled_is_named(tmp_path):
     phenotype = read_phenotype(write(tmp_path))
     with pytest.raises(InputError, match="one phenotype table, at most one dataset of volumes"):
         assemble(phenotype, phenotype)
-    with pytest.raises(
-        InputError, match="no case is left with madrs at day 30; most often: no mad"
-    ):
+    with pytest.raises(InputError, match="no case has madrs at day 30; most often: no mad"):
         assemble(phenotype, day=30)
     clash = pd.DataFrame([["scale", "ordinal", "", "x"]], index=["age"], columns=list(ABOUT))
     index = pd.MultiIndex.from_tuples([("a", 0)], names=["participant", "period"])
@@ -275,11 +284,11 @@ def test_a_session_that_contradicts_the_sequence_is_said(tmp_path):
     rows += "c\tses-b0\t30\nc\tses-p2\t10\na\tses-b0\t30\na\tses-d2\t9\n"
     folder = write(tmp_path, madrs=rows)
     with pytest.raises(InputError, match="row 3, column session_id: session does not fit"):
-        read_phenotype(folder, visits=ARMS)
-    cohort = assemble(read_phenotype(folder, visits=ARMS, bad_cells="missing"), day=2)
+        read_phenotype(folder, session_pattern=ARMS)
+    cohort = assemble(read_phenotype(folder, session_pattern=ARMS, bad_cells="missing"), day=2)
     expected = "no madrs at day 2; a session contradicts the sequence of infusions"
     assert ("c", 1, expected) in reasons(cohort)
-    found = json.loads(cohort.attrs["findings"])
+    found = cohort.findings
     assert [(f["where"], f["value"]) for f in found] == [("row 3, column session_id", "ses-p2")]
     assert found[0]["problem"] == "session does not fit the infusions active"
 
@@ -288,11 +297,9 @@ def test_sessions_are_compared_when_the_infusions_come_later(tmp_path):
     rows = "participant_id\tsession_id\tmadrs_total\n"
     rows += "c\tses-b0\t30\nc\tses-p2\t10\na\tses-b0\t30\na\tses-d2\t9\n"
     folder = write(tmp_path, madrs=rows)
-    phenotype = read_phenotype(folder, visits=ARMS, participants=["a", "c"])
+    phenotype = read_phenotype(folder, session_pattern=ARMS, participants=["a", "c"])
     cohort = assemble(phenotype, day=2)
-    assert [(f["where"], f["value"]) for f in json.loads(cohort.attrs["findings"])] == [
-        ("participant c", "ses-p2")
-    ]
+    assert [(f["where"], f["value"]) for f in cohort.findings] == [("participant c", "ses-p2")]
 
 
 DATED = """participant_id\tage\tgroup\tinfusion_1\tinfusion_1_date\tinfusion_2\tinfusion_2_date
@@ -308,9 +315,9 @@ def test_a_second_infusion_before_the_wash_out_is_left_out(tmp_path):
     rows += "".join(f"{who}\tses-{s}\t{y}\n" for who in "ab" for s, y in sessions)
     phenotype = read_phenotype(write(tmp_path / "dated", DATED, madrs=rows))
     cohort = assemble(phenotype, washout=14)
-    assert cohort["participant"].values.tolist() == ["a", "a", "b"]
+    assert cohort.dataset["participant"].values.tolist() == ["a", "a", "b"]
     assert ("b", 2, "the second infusion came before a wash-out of 14 days") in reasons(cohort)
-    assert assemble(phenotype, washout=9).sizes["case"] == 4
+    assert assemble(phenotype, washout=9).dataset.sizes["case"] == 4
     undated = read_phenotype(write(tmp_path / "undated"))
     with pytest.raises(InputError, match="washout: no participant has dates of both infusions"):
         assemble(undated, washout=14)
@@ -318,7 +325,7 @@ def test_a_second_infusion_before_the_wash_out_is_left_out(tmp_path):
 
 def test_everybody_is_counted_in_the_flow(tmp_path):
     cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.5)
-    flow = json.loads(cohort.attrs["flow"])
+    flow = cohort.flow
     assert (flow["assessed"], flow["studied"], flow["lost"]) == (5, 4, 2)
     assert flow["analysed"] == {
         "participants": 2, "cases": 3, "both_arms": 1, "active": 2, "control": 1,
@@ -342,21 +349,21 @@ def study(tmp_path_factory):
 def test_a_simulated_study_gives_the_published_number_of_cases(study):
     volumes = open_volumes(study / "derivatives" / "freesurfer")
     cohort = assemble(read_phenotype(study), volumes)
-    assert cohort.sizes["case"] == 63
+    assert cohort.dataset.sizes["case"] == 63
     truth = json.loads((study / "truth.json").read_text())
-    assert {part["feature"] for part in truth["persona"]} <= set(cohort["feature"].values)
-    assert truth["prognostic"] in cohort["feature"].values
-    count = Counter(cohort["family"].values.tolist())
-    dropped = json.loads(cohort.attrs["dropped"])
+    assert {part["feature"] for part in truth["persona"]} <= set(cohort.dataset["feature"].values)
+    assert truth["prognostic"] in cohort.dataset["feature"].values
+    count = Counter(cohort.dataset["modality"].values.tolist())
+    dropped = cohort.dropped
     assert count["volume"] + sum(name in volumes["region"].values for name in dropped) == 185
-    assert not np.isnan(cohort["improvement"]).any()
+    assert not np.isnan(cohort.dataset["improvement"]).any()
     assert len(reasons(cohort)) == 3
 
 
 def test_both_layouts_of_a_study_give_the_same_cohort(study):
     participants = read_participants(study)
-    bids = assemble(read_phenotype(study), participants=participants)
-    archive = assemble(read_nda(study), participants=participants)
+    bids = assemble(read_phenotype(study), participants=participants).dataset
+    archive = assemble(read_nda(study), participants=participants).dataset
     # Texts of the archive do not say the range of an item, and word it in their own way.
     described = ["label", "kind"]
     xr.testing.assert_equal(bids.drop_vars(described), archive.drop_vars(described))
@@ -381,22 +388,23 @@ def test_the_order_of_rows_and_columns_does_not_matter(study, tmp_path):
         return assemble(read_phenotype(folder), volumes, volumes="residual")
 
     original, shuffled = cohort_of(study), cohort_of(tmp_path)
-    xr.testing.assert_identical(original, shuffled)
-    np.testing.assert_array_equal(original["value"].values, shuffled["value"].values)
+    xr.testing.assert_identical(original.dataset, shuffled.dataset)
+    pd.testing.assert_frame_equal(original.courses, shuffled.courses)
+    np.testing.assert_array_equal(
+        original.dataset["value"].values, shuffled.dataset["value"].values
+    )
 
 
 def test_no_follow_up_and_no_outcome_reaches_a_feature(study, tmp_path):
     phenotype = read_phenotype(study)
     cohort = assemble(phenotype)
-    changed = phenotype.copy()
-    scores = [
-        c for c in phenotype.columns if c not in ("participant", "session", "period", "arm", "day")
-    ]
+    changed = phenotype.table.copy()
+    scores = [name for name in changed.columns if name not in KEYS]
     later = changed["day"] > 0
     changed.loc[later, scores] = (changed.loc[later, scores] + 1.0) / 2
-    other = assemble(changed)
-    xr.testing.assert_identical(cohort["value"], other["value"])
-    assert not np.array_equal(cohort["followup"], other["followup"])
+    other = assemble(replace(phenotype, table=changed))
+    xr.testing.assert_identical(cohort.dataset["value"], other.dataset["value"])
+    assert not np.array_equal(cohort.dataset["followup"], other.dataset["followup"])
 
 
 @pytest.mark.parametrize(
@@ -404,15 +412,18 @@ def test_no_follow_up_and_no_outcome_reaches_a_feature(study, tmp_path):
     [(2, (8, 27), (1, 26), 53, 24), (10, (5, 26), (1, 26), 52, 22)],
 )
 def test_the_real_trial(real_data, day, active, control, cases, pairs):
-    phenotype = read_phenotype(real_data / "clinical" / "ds005917", visits=ARMS)
+    phenotype = read_phenotype(real_data / "clinical" / "ds005917", session_pattern=ARMS)
     cohort = assemble(phenotype, outcome="madrs", day=day, groups=["MDD"])
-    assert cohort.sizes["case"] == cases
-    assert sum(n == 2 for n in Counter(cohort["participant"].values.tolist()).values()) == pairs
+    assert cohort.dataset.sizes["case"] == cases
+    assert (
+        sum(n == 2 for n in Counter(cohort.dataset["participant"].values.tolist()).values())
+        == pairs
+    )
     for arm, (responders, n) in (("active", active), ("control", control)):
-        response = cohort["response"][(cohort["arm"] == arm).values]
+        response = cohort.dataset["response"][(cohort.dataset["arm"] == arm).values]
         assert (int(response.sum()), response.size) == (responders, n)
     left_out = {person for person, _, _ in reasons(cohort)}
-    assert len(left_out | set(cohort["participant"].values)) == 58
+    assert len(left_out | set(cohort.dataset["participant"].values)) == 58
     assert ("sub-MOA117", 0, "unknown arm: no infusion is recorded") in reasons(cohort)
     lost = sum(2 if period == 0 else 1 for _, period, why in reasons(cohort) if "group" not in why)
     assert cases + lost == 2 * 33

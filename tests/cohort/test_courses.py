@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import ketadask as kd
-from ketadask.cohort.outcome_courses import outcome_courses
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +11,7 @@ def made(tmp_path_factory):
     study = kd.simulate_study(tmp_path_factory.mktemp("courses") / "study", participants=12)
     phenotype = kd.read_phenotype(study, ["madrs"])
     cohort = kd.assemble(phenotype, outcome="madrs", day=7)
-    return phenotype, cohort, outcome_courses(phenotype, cohort)
+    return phenotype, cohort.dataset, cohort.courses
 
 
 def test_baseline_and_endpoint_are_those_of_the_cohort(made):
@@ -29,7 +28,7 @@ def test_every_later_visit_of_a_case_is_there_once(made):
     keys = ["participant", "period", "day"]
     assert not table.duplicated(keys).any()
     cases = set(zip(cohort.participant.values, cohort.period.values, strict=True))
-    visits = phenotype[phenotype["madrs_total"].notna() & (phenotype["day"] > 0)]
+    visits = phenotype.table[phenotype.table["madrs_total"].notna() & (phenotype.table["day"] > 0)]
     inside = [c in cases for c in zip(visits.participant, visits.period, strict=True)]
     assert (table["day"] > 0).sum() == sum(inside)
     assert np.isfinite(table["score"]).all()

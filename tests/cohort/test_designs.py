@@ -1,6 +1,5 @@
 """Scores of the three designs, and the search matrix made from a cohort."""
 
-import json
 import pickle
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from dask.base import tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort.designs import score_units, trial_arrays, trial_scores
+from ketadask.cohort.designs import design_exclusions, score_units, trial_arrays, trial_scores
 from ketadask.cohort.relabel import relabel
 from ketadask.kernels.scores import (
     cross_fitted,
@@ -20,6 +19,7 @@ from ketadask.kernels.scores import (
     period_effect,
     pooled_score,
 )
+from ketadask.schema.cohort import Cohort
 from ketadask.schema.datasets import UNITS
 from ketadask.schema.errors import InputError
 from tests.cohort.cohorts import cohort_of, crossover_cohort, parallel_cohort
@@ -165,16 +165,18 @@ def test_crossover_units_by_hand():
         "active-control",
     ]
     assert made["stratum"].values[0] == made["stratum"].values[2] != made["stratum"].values[1]
-    reasons = {(e["participant"], e["period"]): e["reason"] for e in exclusions(made)}
-    assert reasons == {
-        ("d", 2): "no improvement on control, so no pair",
-        ("e", 1): "no improvement on active, so no pair",
-        ("e", 2): "no improvement",
-    }
+    assert exclusions() == [
+        ("d", 2, "no improvement on control, so no pair"),
+        ("e", 1, "no improvement on active, so no pair"),
+        ("e", 2, "no improvement"),
+    ]
 
 
-def exclusions(made):
-    return json.loads(made.attrs["exclusions"])
+def exclusions(design="crossover", before=()):
+    columns = ["participant", "period", "reason"]
+    cohort = Cohort(cohort_of(CASES), exclusions=pd.DataFrame(before, columns=columns))
+    table = design_exclusions(cohort, design=design)
+    return list(table.itertuples(index=False, name=None))
 
 
 def test_crossover_units_with_the_first_baseline():
@@ -194,7 +196,7 @@ def test_pooled_units_by_hand():
     # Pairs with pairs of the same sequence; d and e are alone in their patterns.
     assert len(set(trial.stratum.tolist())) == 4
     assert trial.stratum[0] == trial.stratum[1] == trial.stratum[4] == trial.stratum[5]
-    assert exclusions(made) == [{"participant": "e", "period": 2, "reason": "no improvement"}]
+    assert exclusions("pooled") == [("e", 2, "no improvement")]
 
 
 def test_who_is_seen_once_keeps_the_sequence_that_was_given():
@@ -209,16 +211,15 @@ def test_who_is_seen_once_keeps_the_sequence_that_was_given():
 def test_parallel_units_take_the_first_period_only():
     made = score_units(cohort_of(CASES), design="parallel")
     assert made["participant"].values.tolist() == ["a", "b", "c", "e"]
-    assert {e["reason"] for e in exclusions(made)} == {
+    assert {reason for _, _, reason in exclusions("parallel")} == {
         "a later period is no parallel comparison",
         "no improvement",
     }
 
 
 def test_a_listed_exclusion_is_not_listed_twice():
-    listed = [{"participant": "e", "period": 0, "reason": "withdrew"}]
-    made = score_units(cohort_of(CASES, exclusions=json.dumps(listed)))
-    assert [e["participant"] for e in exclusions(made)] == ["e", "d"]
+    rows = exclusions(before=[("e", 0, "withdrew")])
+    assert [(participant, period) for participant, period, _ in rows] == [("e", 0), ("d", 2)]
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
@@ -356,7 +357,7 @@ def test_a_trial_has_a_token_of_its_content():
         replace(trial, design="pooled"),
         replace(trial, within_arm=True),
         replace(trial, stratum=trial.split_stratum, split_stratum=trial.stratum),
-        relabel(trial, seed=1, index=0, how="arms")[1],
+        relabel(trial, seed=1, index=0, method="arms")[1],
     ]
     tokens = {tokenize(each) for each in [trial, *others]}
     assert len(tokens) == 6

@@ -1,5 +1,7 @@
 """ComBat against a slow one written from the formulas of Johnson et al. 2007, and what it keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,7 +122,7 @@ def test_a_study_of_two_sites_is_harmonised_without_its_outcome(tmp_path):
     phenotype = read_phenotype(folder)
 
     def volumes(phenotype, **options):
-        cohort = assemble(phenotype, images, families=["volume"], **options)
+        cohort = assemble(phenotype, images, modalities=["volume"], **options).dataset
         return cohort["value"], cohort["site"].values, cohort["participant"].values
 
     raw, site, _ = volumes(phenotype)
@@ -132,11 +134,11 @@ def test_a_study_of_two_sites_is_harmonised_without_its_outcome(tmp_path):
         return float(np.median(np.abs(means[0] - means[1]) / value.std("case")))
 
     assert gap(made) < gap(raw) / 2
-    later = phenotype.copy()
+    later = phenotype.table.copy()
     scores = [c for c in later.columns if c.startswith("madrs")]
     later.loc[later["day"] > 0, scores] = later.loc[later["day"] > 0, scores] / 2
     pd.testing.assert_series_equal(
-        volumes(later, harmonise="site")[0].to_series(), made.to_series()
+        volumes(replace(phenotype, table=later), harmonise="site")[0].to_series(), made.to_series()
     )
     with pytest.raises(InputError, match="harmonise: not known, found 'sites'; did you mean 'sit"):
         volumes(phenotype, harmonise="sites")

@@ -57,8 +57,8 @@ def test_features_move_in_blocks_within_stratum(design, seed, index):
 def test_relabelling_is_addressed_by_seed_and_index(design, seed, index):
     trial = trial_for(design)
     for how in ("features", "arms", "no-effect"):
-        once = relabel(trial, seed=seed, index=index, how=how)
-        again = relabel(trial, seed=seed, index=index, how=how)
+        once = relabel(trial, seed=seed, index=index, method=how)
+        again = relabel(trial, seed=seed, index=index, method=how)
         assert (once[0] == again[0]).all()
         assert once[1].score.tobytes() == again[1].score.tobytes()
 
@@ -78,7 +78,7 @@ def test_indices_and_seeds_differ():
 def test_new_arms_keep_the_trial_and_rescore_it_by_its_own_formula(design, seed, index):
     trial = trial_for(design, seed % 5)
     for how in ("arms", "no-effect"):
-        rows, new = relabel(trial, seed=seed, index=index, how=how)
+        rows, new = relabel(trial, seed=seed, index=index, method=how)
         assert (rows == np.arange(rows.size)).all()
         for name in ("participant", "stratum", "split_stratum", "period", "trial"):
             assert (getattr(new, name) == getattr(trial, name)).all()
@@ -104,7 +104,7 @@ def test_constant_effect_outcomes_differ_from_the_old_by_the_effect_or_not_at_al
 ):
     trial = trial_for(design, seed % 5)
     effect = overall_effect(trial)
-    _, new = relabel(trial, seed=seed, index=index, how="arms")
+    _, new = relabel(trial, seed=seed, index=index, method="arms")
     was = np.nansum(trial.outcome, axis=1) - effect * trial.arm
     now = np.nansum(new.outcome, axis=1) - effect * new.arm
     assert now == pytest.approx(was, abs=1e-9)
@@ -126,7 +126,7 @@ def test_constant_effect_outcomes_differ_from_the_old_by_the_effect_or_not_at_al
 def test_crossover_flips_the_sign_of_what_is_left_of_the_difference(seed, index, how):
     trial = trial_for("crossover", seed % 5)
     effect = overall_effect(trial) if how == "arms" else 0.0
-    _, new = relabel(trial, seed=seed, index=index, how=how)
+    _, new = relabel(trial, seed=seed, index=index, method=how)
     difference = new.outcome[:, 0] - new.outcome[:, 1]
     own = trial_scores(
         "crossover", trial.outcome, stratum=trial.stratum, active_first=trial.active_first,
@@ -142,7 +142,7 @@ def test_crossover_flips_the_sign_of_what_is_left_of_the_difference(seed, index,
 def test_arms_preserve_the_overall_effect_on_average_and_no_effect_removes_it(design):
     trial = trial_for(design, participants=60, trials=1)
     for how, expected in (("arms", trial.score.mean()), ("no-effect", 0.0)):
-        means = [relabel(trial, seed=1, index=i, how=how)[1].score.mean() for i in range(300)]
+        means = [relabel(trial, seed=1, index=i, method=how)[1].score.mean() for i in range(300)]
         error = np.std(means) / np.sqrt(len(means))
         assert abs(np.mean(means) - expected) < 4 * error
 
@@ -158,16 +158,16 @@ def test_features_can_stay_within_arm():
 
 def test_adjusted_scores_follow_the_constant_effect():
     trial = trial_for("parallel", participants=80, trials=1, adjust="ridge")
-    _, new = relabel(trial, seed=1, index=0, how="arms")
+    _, new = relabel(trial, seed=1, index=0, method="arms")
     made = new.prediction[:, 0] - new.prediction[:, 1]
     assert made == pytest.approx(np.full(80, trial.score.mean()))
-    _, new = relabel(trial, seed=1, index=0, how="no-effect")
+    _, new = relabel(trial, seed=1, index=0, method="no-effect")
     assert new.prediction[:, 0] == pytest.approx(new.prediction[:, 1])
 
 
 def test_an_unknown_relabelling_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="found 'arm'; did you mean 'arms'"):
-        relabel(trial_for("pooled"), seed=1, index=0, how="arm")
+        relabel(trial_for("pooled"), seed=1, index=0, method="arm")
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -205,7 +205,7 @@ def test_a_search_over_features_is_calibrated_when_benefit_does_not_depend_on_th
             return np.abs((s - s.mean()) @ cover[rows] / s.std()).max()
 
         observed = best(np.arange(score.size), trial)
-        null = [best(*relabel(trial, seed=number, index=i, how=how)) for i in range(39)]
+        null = [best(*relabel(trial, seed=number, index=i, method=how)) for i in range(39)]
         rejected += (1 + np.sum(np.array(null) >= observed)) / 40 <= 0.2
     assert 20 - 16 <= rejected <= 20 + 16
 
@@ -218,7 +218,7 @@ def test_who_is_alone_is_the_same_in_every_relabelling_and_nobody_else_is(design
     trial = trial_for(design, participants=14, trials=trials, within_arm=True)
     moved = np.zeros(trial.score.size, dtype=bool)
     for index in range(200):
-        rows, new = relabel(trial, seed=1, index=index, how=how)
+        rows, new = relabel(trial, seed=1, index=index, method=how)
         moved |= trial.participant[rows] != trial.participant
         moved |= ~np.isclose(new.outcome, trial.outcome, equal_nan=True).all(axis=1)
     assert (unexchangeable_mask(trial, how) == ~moved).all()
@@ -230,9 +230,9 @@ def test_a_trial_in_which_every_relabelling_is_the_trial_is_refused():
     trial = trial_for("parallel", participants=12, trials=3)
     each_its_own = replace(trial, stratum=np.arange(trial.score.size))
     assert check_exchange(trial, "features") == 0
-    with pytest.raises(InputError, match=r"null.how: nobody has anyone.*found 'features'; 12 "
+    with pytest.raises(InputError, match=r"null.method: nobody has anyone.*found 'features'; 12 "
                        "strata for 12 participants; give small sites one name"):  # fmt: skip
-        check_exchange(each_its_own, "features", where="null.how")
+        check_exchange(each_its_own, "features", where="null.method")
     with pytest.raises(InputError, match=r"found 'arms'.*exchange features instead"):
         check_exchange(each_its_own, "arms")
     paired = trial_for("crossover")

@@ -30,7 +30,7 @@ def strata_of(participant, classes):
 )
 def test_no_participant_is_on_both_sides(participant, classes, share, seed, i, scheme):
     participant = np.array(participant)
-    splits = HoldoutSplit(3, seed=seed, share=share, scheme=scheme)
+    splits = HoldoutSplit(3, seed=seed, train_size=share, scheme=scheme)
     train = splits.mask(i, participant, strata_of(participant, classes))
     assert train.dtype == bool
     assert train.shape == participant.shape
@@ -50,7 +50,7 @@ def test_each_stratum_and_the_whole_take_floor_or_ceiling_of_the_share(
 ):
     participant = np.array(participant)
     stratum = strata_of(participant, classes)
-    train = HoldoutSplit(3, seed=1, share=share, keep=keep).mask(i, participant, stratum)
+    train = HoldoutSplit(3, seed=1, train_size=share, group_by=keep).mask(i, participant, stratum)
     if keep == "participant":
         _, first = np.unique(participant, return_index=True)
         train, stratum = train[first], stratum[first]
@@ -64,10 +64,10 @@ def test_each_stratum_and_the_whole_take_floor_or_ceiling_of_the_share(
 def test_every_participant_has_the_same_chance_even_in_tiny_strata():
     participant = np.arange(33)
     stratum = np.array([0] * 1 + [1] * 3 + [2] * 7 + [3] * 9 + [4] * 13)
-    splits = HoldoutSplit(2000, seed=5, share=0.5)
+    splits = HoldoutSplit(2000, seed=5, train_size=0.5)
     chance = np.mean([splits.mask(i, participant, stratum) for i in range(2000)], axis=0)
     assert np.abs(chance - 0.5).max() < 4.5 * np.sqrt(0.25 / 2000)
-    uneven = HoldoutSplit(2000, seed=5, share=0.7)
+    uneven = HoldoutSplit(2000, seed=5, train_size=0.7)
     chance = np.mean([uneven.mask(i, participant, stratum) for i in range(2000)], axis=0)
     assert np.abs(chance - 0.7).max() < 4.5 * np.sqrt(0.21 / 2000)
 
@@ -122,7 +122,7 @@ def test_complementary_splits_swap_sides(participant, i, stratify):
 
 def test_cases_split_singly_on_request():
     participant = np.repeat(np.arange(30), 2)
-    train = HoldoutSplit(1, keep="case").mask(0, participant)
+    train = HoldoutSplit(1, group_by="case").mask(0, participant)
     assert train.sum() == 30
     assert np.intersect1d(participant[train], participant[~train]).size
 
@@ -200,11 +200,14 @@ def test_units_of_several_trials_leave_one_out():
     [
         (
             {"keep": "participants"},
-            "unknown keep of the splits, found 'participants'; did you mean",
+            "unknown group_by of the splits, found 'participants'; did you mean",
         ),
         ({"scheme": "jackknife"}, "unknown scheme of the splits, found 'jackknife'; valid are"),
-        ({"share": 1.0}, "share of the splits must lie between 0 and 1, found 1.0"),
-        ({"share": 0.6, "scheme": "complementary"}, "need two halves, found 0.6; set share to 0.5"),
+        ({"train_size": 1.0}, "train_size must lie between 0 and 1, found 1.0"),
+        (
+            {"train_size": 0.6, "scheme": "complementary"},
+            "need two halves, found 0.6; set train_size to 0.5",
+        ),
         ({"n_splits": 0}, "n_splits of the splits must be a whole number, 1 or more, found 0"),
         ({"seed": -1}, "seed of the splits must be a whole number, 0 or more, found -1"),
         ({"seed": 1.5}, "seed of the splits must be a whole number"),
@@ -236,16 +239,18 @@ def test_impossible_splits_are_refused():
     keep=st.sampled_from(("participant", "case")),
 )
 def test_a_share_is_refused_exactly_where_a_side_may_lack_two(count, share, classes, keep):
-    splits, who = HoldoutSplit(1, share=share, keep=keep), np.arange(count)
+    splits, who = HoldoutSplit(1, train_size=share, group_by=keep), np.arange(count)
     who = np.repeat(who, 2) if keep == "participant" else who // 2
     on_train = round(share * count, 9)
     lacks = min(np.floor(on_train), count - np.ceil(on_train)) < 2
     if lacks:
-        with pytest.raises(InputError, match=f"^share: of {count} {keep}s a split would") as told:
+        with pytest.raises(
+            InputError, match=f"^train_size: of {count} {keep}s a split would"
+        ) as told:
             splits.need_two_sides(who)
         if count >= 4:
             for word in told.value.remedy.split()[-3::2]:
-                HoldoutSplit(1, share=float(word), keep=keep).need_two_sides(who)
+                HoldoutSplit(1, train_size=float(word), group_by=keep).need_two_sides(who)
         return
     splits.need_two_sides(who)
     for i in range(5):
@@ -255,6 +260,6 @@ def test_a_share_is_refused_exactly_where_a_side_may_lack_two(count, share, clas
 
 def test_shares_of_other_schemes_say_nothing_about_their_sides():
     for scheme in ("bootstrap", "leave-trial-out"):
-        HoldoutSplit(3, share=0.01, scheme=scheme).need_two_sides(np.arange(5))
+        HoldoutSplit(3, train_size=0.01, scheme=scheme).need_two_sides(np.arange(5))
     with pytest.raises(InputError, match=r"of 3 participants .*more of them are needed"):
         HoldoutSplit(3, scheme="complementary").need_two_sides(np.arange(3))

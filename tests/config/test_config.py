@@ -8,10 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
-from ketadask.config.analysis import DataSettings, SimulateSettings
-from ketadask.config.reading import ManyInputsError, keys
+from ketadask.config.analysis import DataSettings, ScoreTableSettings, SimulateSettings
+from ketadask.config.reading import ManyInputsError, keys, section_fields, section_type
 from ketadask.config.study import StudySettings, read_study
 from ketadask.schema.errors import InputError
 
@@ -25,12 +24,12 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def models(model: type[BaseModel] = StudySettings):
+def models(model: type = StudySettings):
     yield model
-    for field in model.model_fields.values():
-        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from models(kind)
+    for field in section_fields(model).values():
+        section = section_type(field.annotation)
+        if section is not None:
+            yield from models(section)
 
 
 def test_paths_are_relative_to_the_file_and_overrides_to_the_caller(tmp_path, monkeypatch):
@@ -49,14 +48,14 @@ def test_overrides_are_yaml_values(tmp_path):
             "splits.count=12",
             "features.include=[a, 'b*']",
             "search.min_support=null",
-            "literals.explicit.age=[30, 40.5]",
+            "literals.cut_points.age=[30, 40.5]",
             "literals.intervals=true",
         ],
     )
     assert made.splits.count == 12
     assert made.features.include == ("a", "b*")
     assert made.search.min_support is None
-    assert made.literals.explicit == {"age": (30.0, 40.5)}
+    assert made.literals.cut_points == {"age": [30.0, 40.5]}
     assert made.literals.intervals is True
 
 
@@ -81,20 +80,23 @@ def test_overrides_are_yaml_values(tmp_path):
         (GOOD + "splits: {count: 0}\n", ["splits.count", "at least 1", "0"]),
         (GOOD + "splits: {count: true}\n", ["splits.count", "whole number", "True"]),
         (GOOD + "splits: 100\n", ["splits", "section", "100"]),
-        (GOOD + "splits: {share: 1.0}\n", ["splits.share", "less than 1"]),
+        (GOOD + "splits: {train_size: 1.0}\n", ["splits.train_size", "less than 1"]),
         (GOOD + "gates: {p: .nan}\n", ["gates.p", "finite"]),
         (GOOD + "gates: {p: 1e-3}\n", ["gates.p", "number", "'1e-3'"]),
         (GOOD + "literals: {intervals: 1}\n", ["literals.intervals", "true or false"]),
         (GOOD + "design: {kind: crosover}\n", ["design.kind", "did you mean 'crossover'"]),
-        (GOOD + "features: {families: scale}\n", ["features.families", "list", "'scale'"]),
-        (GOOD + "features: {families: []}\n", ["features.families", "at least 1"]),
+        (GOOD + "features: {modalities: scale}\n", ["features.modalities", "list", "'scale'"]),
+        (GOOD + "features: {modalities: []}\n", ["features.modalities", "at least 1"]),
         (GOOD + "search: {max_literals: 5}\n", ["search.max_literals", "at most 4", "5"]),
-        (GOOD + "search: {max_literals: 1, min_families: 2}\n", ["min_families 2", "lower"]),
+        (
+            GOOD + "search: {max_literals: 1, min_modalities: 2}\n",
+            ["min_modalities", "found 2", "lower"],
+        ),
         (GOOD + "gates: {dd: 1}\n", ["gates.dd: unknown key; did you mean 'gates.d'?"]),
         (GOOD + "null: {relabellings: 9}\n", ["null.relabellings 9", "19"]),
         (GOOD + "verdict: {suggestive: 0.01}\n", ["verdict", "suggestive", "raise"]),
-        (GOOD + "splits: {keep: case}\n", ["splits.keep", "participant"]),
-        (GOOD + "splits: {scheme: complementary, share: 0.6}\n", ["halves", "0.5"]),
+        (GOOD + "splits: {group_by: case}\n", ["splits.group_by", "participant"]),
+        (GOOD + "splits: {scheme: complementary, train_size: 0.6}\n", ["halves", "0.5"]),
         (GOOD + "predict: {}\nfeatures: {volumes: residual}\n", ["predict.covariates"]),
         (GOOD + "predict: {}\nfeatures: {harmonise: site}\n", ["predict.harmonise"]),
         ("name: a\n", ["data", "missing"]),
@@ -132,6 +134,39 @@ def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("features: {families: [scale]}", "features.families: unknown key; it is now features.mod"),
+        ("splits: {share: 0.5}", "splits.share: unknown key; it is now splits.train_size"),
+        (
+            "splits: {stop: settled}",
+            "splits.stop: unknown word, found 'settled'; it is now 'early'",
+        ),
+        ("features: {cardiac_artefact: project}", "found 'project'; it is now 'ssp'"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_answered_with_its_new_name(tmp_path, text, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_study(write(tmp_path, f"{GOOD}{text}\n"))
+    table = "\ndata: {folder: x, tables: [{file: a.csv, wide: b}]}\n"
+    with pytest.raises(
+        InputError, match=r"tables\.0\.wide: .*it is now data\.tables\.wide_pattern"
+    ):
+        read_study(write(tmp_path, f"name: a{table}"))
+    with pytest.raises(InputError, match=r"null\.how: unknown key; it is now null\.method"):
+        read_study(write(tmp_path, GOOD), ["null.how=arms"])
+
+
+def test_every_new_name_of_a_key_exists():
+    from ketadask.cluster.profile import Profile
+    from ketadask.config.reading import _NEW_KEYS
+
+    exist = {*keys(StudySettings), *keys(Profile)}
+    tables = {f"data.tables.{name}" for name in ScoreTableSettings.model_fields}
+    assert set(_NEW_KEYS.values()) <= exist | tables
 
 
 def test_several_faults_are_told_at_once_one_line_each(tmp_path):
@@ -187,9 +222,9 @@ def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
         ("data.task=movie", {"cohort", "search", "null", "predict", "judge"}, {"data"}),
         ("outcome.day=1", {"cohort", "search", "null", "evaluate", "judge"}, {"data"}),
         ("search.keep=7", {"search", "null", "evaluate", "judge"}, {"data", "cohort"}),
-        ("splits.share=0.6", {"search", "evaluate", "judge"}, {"cohort", "null"}),
+        ("splits.train_size=0.6", {"search", "evaluate", "judge"}, {"cohort", "null"}),
         ("gates.d=0.6", {"search", "evaluate", "judge"}, {"cohort", "null"}),
-        ("null.how=arms", {"null", "judge"}, {"cohort", "search", "evaluate"}),
+        ("null.method=arms", {"null", "judge"}, {"cohort", "search", "evaluate"}),
         ("verdict.alpha=0.01", {"judge", "report"}, {"cohort", "search", "null", "evaluate"}),
         ("seed=8", {"search", "null", "evaluate", "judge"}, {"data", "cohort"}),
         ("report.title=Hello", {"report"}, {"judge", "search", "null", "evaluate"}),
@@ -225,20 +260,26 @@ def flat(values: dict, prefix: str = ""):
 @pytest.mark.parametrize("model", list(models()), ids=lambda m: m.__name__)
 def test_every_key_is_documented_and_every_section_says_what_it_is(model):
     assert model.__doc__
-    for name, field in model.model_fields.items():
+    for name, field in section_fields(model).items():
         assert field.description, f"{model.__name__}.{name}"
         assert len(field.description) > 8
 
 
 def test_every_key_is_used_by_the_study():
-    """A key nobody reads is a promise nobody keeps: each name appears as an attribute in study."""
+    """Each name appears as an attribute in study, those of shared settings as a section."""
     read = {
         node.attr
         for path in (ROOT / "ketadask" / "study").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    unused = [key for key in keys(StudySettings) if key.rpartition(".")[2] not in read]
+    shared = ("search.", "literals.")  # passed on whole to `PersonaSearch`
+    unused = [
+        key
+        for key in keys(StudySettings)
+        if not {key.rpartition(".")[2], key.rpartition(".")[2] + "_bytes"} & read
+        and not key.startswith(shared)
+    ]
     assert [key for key in unused if not key.startswith("data.simulate.")] == []
 
 
@@ -254,6 +295,6 @@ def test_what_can_be_simulated_is_what_the_simulation_takes():
 
 def test_a_change_of_the_null_section_keeps_the_rest_of_it(tmp_path):
     path = tmp_path / "study.yaml"
-    path.write_text("name: a\ndata: {folder: .}\nnull: {relabellings: 29, how: arms}\n")
+    path.write_text("name: a\ndata: {folder: .}\nnull: {relabellings: 29, method: arms}\n")
     null = read_study(path, ["null.relabellings=39"]).null
-    assert (null.relabellings, null.how) == (39, "arms")
+    assert (null.relabellings, null.method) == (39, "arms")

@@ -8,6 +8,7 @@ import pytest
 
 from ketadask.features.scales import scale_features
 from ketadask.features.subscales import FACTORS, item_sums
+from ketadask.schema.phenotype import Phenotype
 from ketadask.sources.rating_scales import INSTRUMENTS
 
 
@@ -34,19 +35,19 @@ def test_a_total_is_added_where_it_lacks_and_only_from_all_items():
     assert about.loc["madrs_total"].tolist() == [0.0, 60.0, "MADRS total"]
     assert item_sums(items.assign(madrs_total=0.0))[0].columns.tolist() == []
     assert item_sums(items.drop(columns="madrs_4"))[0].columns.tolist() == []
-    sums, about = item_sums(items, factors=True)
+    sums, about = item_sums(items, subscales=True)
     np.testing.assert_array_equal(sums["madrs_neurovegetative"], [3, 6, np.nan])
     assert about.loc["madrs_sadness", "high"] == 12
 
 
 def test_factors_become_features_on_request():
     rows = {"participant": ["a"], "session": ["x"], "period": [1], "arm": [""], "day": [0]}
-    phenotype = pd.DataFrame(rows | {f"hama_{n}": [1.0] for n in range(1, 15)} | {"crp": [2.5]})
-    phenotype.attrs["units"] = {"crp": "mg/l"}
-    plain = scale_features(phenotype, {"a": "active"})
-    assert plain.about["measure"]["crp"] == "mg/l"
+    table = pd.DataFrame(rows | {f"hama_{n}": [1.0] for n in range(1, 15)} | {"crp": [2.5]})
+    phenotype = Phenotype(table, units={"crp": "mg/l"})
+    plain = scale_features(phenotype)
+    assert plain.about["measurement_unit"]["crp"] == "mg/l"
     assert plain.values.columns.tolist()[-1] == "hama_total"
-    more = scale_features(phenotype, {"a": "active"}, factors=True)
+    more = scale_features(phenotype, subscales=True)
     assert set(more.values.columns) - set(plain.values.columns) == {"hama_psychic", "hama_somatic"}
     assert more.about["label"]["hama_somatic"] == "HAM-A somatic anxiety"
     assert more.values["hama_somatic"].tolist() == [7.0]

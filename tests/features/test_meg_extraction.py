@@ -17,7 +17,7 @@ from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
 from ketadask.simulate.meg.signals import MegTruth
-from ketadask.sources.meg.channels import place_of
+from ketadask.sources.meg.channels import sensor_region
 from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
 
@@ -93,7 +93,7 @@ def test_band_power_is_that_of_scipy_on_the_same_values(calm):
     made = decimated(Recording.at(found.path))
     frequency, density = signal.welch(made.field.astype(float), 300.0, nperseg=1200)
     values = values_of(extracted)
-    inside = np.array([place_of(name, (0, 0, 0)) for name in HEAD.names])
+    inside = np.array([sensor_region(name, (0, 0, 0)) for name in HEAD.names])
     rows = (inside[:, 0] == "occipital") & (inside[:, 1] == "left")
     for band, (low, high) in registry.BANDS.items():
         chosen = (frequency >= low) & (frequency <= high)

@@ -17,7 +17,7 @@ import pytest
 import ketadask as kd
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.features.graph import band_power, extract_recordings, feature_tasks
+from ketadask.features.graph import band_power, extract_recordings, recordings_stage
 from ketadask.features.meg.registry import Feature, features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import (
@@ -27,6 +27,8 @@ from ketadask.features.meg.table import (
     recording_parts,
     unmeasured,
 )
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings
 from ketadask.simulate.meg.fif import write_recording
@@ -54,9 +56,9 @@ def recording_of(study, who, session="ses-p1d0"):
 def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp_path):
     found = find_recordings(study)
     parts = extract_recordings(found, tmp_path / "runs", SETTINGS)
-    assert set(parts.finished()) == {part_name(each) for each in found}
+    assert set(parts.verify()) == {part_name(each) for each in found}
     before = {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()}
-    assert feature_tasks(found, SETTINGS, parts) == {}
+    assert recordings_stage(found, SETTINGS, parts).missing() == []
     assert extract_recordings(found, tmp_path / "runs", SETTINGS) == parts
     assert {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()} == before
     table, quality, failures = read_recordings(found, parts, SETTINGS)
@@ -64,8 +66,8 @@ def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp
     assert table.values.index.tolist() == [(f"sub-{k}", p) for k in (1, 2, 3) for p in (1, 2)]
     assert table.values.columns.tolist() == [each.name for each in features("core")]
     assert quality["recording"].tolist() == [each.name for each in found]
-    assert set(table.about["family"]) == {"meg"}
-    receipt = parts.finished()[part_name(found[0])]
+    assert set(table.about["modality"]) == {"meg"}
+    receipt = parts.verify()[part_name(found[0])]
     assert receipt.facts["quality"]["clean_seconds"] == 6.0
     assert receipt.facts["quality"]["pulse"] is None
     assert "NaN" not in (parts.folder / f"{receipt.name}.json").read_text()
@@ -79,8 +81,10 @@ def test_other_settings_and_other_files_are_computed_anew(study, tmp_path):
     assert recording_parts(tmp_path, other).key != parts.key
     path = recording_of(study, "sub-2")
     write_recording(path, helmet(12, references=6), seconds=8, rate=300)
-    again = feature_tasks(find_recordings(study), SETTINGS, parts)
-    assert [name.split("_task")[0] for name in again] == ["sub-2_ses-p1d0"]
+    stage = recordings_stage(find_recordings(study), SETTINGS, parts)
+    ((first, last),) = stage.missing()
+    assert first == last
+    assert stage.part_names[first].startswith("sub-2_ses-p1d0_task")
 
 
 def test_results_do_not_depend_on_the_executor(study, tmp_path):
@@ -88,9 +92,10 @@ def test_results_do_not_depend_on_the_executor(study, tmp_path):
     tables = []
     for kind in ("synchronous", "threads"):
         parts = recording_parts(tmp_path / kind, SETTINGS)
+        stage = recordings_stage(found, SETTINGS, parts)
         with connect(Profile(kind=kind, workers=3)) as executor:
-            tasks = list(feature_tasks(found, SETTINGS, parts).values())
-            assert len(list(executor.compute(tasks))) == len(found)
+            result = run_stage(stage, lambda executor=executor: executor, Progress.silent())
+        assert result.new == len(found)
         tables.append(read_recordings(found, parts, SETTINGS)[0].values)
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
@@ -130,9 +135,9 @@ def test_broken_recordings_are_listed_with_their_reason_and_the_others_go_on(
     for name, text in expected.items():
         assert text in reasons[name]
     assert len(quality) == len(table.values) == 3
-    assert feature_tasks(found, SETTINGS, parts) == {}, "a failure is asked once"
+    assert recordings_stage(found, SETTINGS, parts).missing() == [], "a failure is final"
     write_recording(recording_of(study, "sub-1"), helmet(12), seconds=6, rate=300)
-    assert len(feature_tasks(find_recordings(study), SETTINGS, parts)) == 1
+    assert recordings_stage(find_recordings(study), SETTINGS, parts).missing() == [(0, 0)]
 
 
 @pytest.mark.slow
@@ -142,17 +147,17 @@ def test_broken_recordings_stop_no_worker_of_a_local_cluster(study, tmp_path, re
     found = find_recordings(study)
     here = read_recordings(found, extract_recordings(found, tmp_path / "here", SETTINGS), SETTINGS)
     parts = recording_parts(tmp_path / "there", SETTINGS)
-    tasks = feature_tasks(found, SETTINGS, parts)
+    stage = recordings_stage(found, SETTINGS, parts)
     with connect(Profile(kind="local", workers=2, dashboard=False)) as executor:
-        results = [result for _, result in executor.compute(list(tasks.values()))]
+        result = run_stage(stage, lambda: executor, Progress.silent())
         assert executor.workers == 2
-    assert sorted(receipt.name for receipt in results) == sorted(tasks), "a task failed"
+    assert result.complete, result.failure_summary()
     table, quality, failures = read_recordings(found, parts, SETTINGS)
     assert {each["recording"] for each in failures} == set(expected)
     assert failures == here[2]
     pd.testing.assert_frame_equal(table.values, here[0].values, check_exact=True)
     pd.testing.assert_frame_equal(quality, here[1], check_exact=True)
-    assert feature_tasks(found, SETTINGS, parts) == {}, "a failure is asked once"
+    assert recordings_stage(found, SETTINGS, parts).missing() == [], "a failure is final"
 
 
 def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):
@@ -187,8 +192,10 @@ def test_meg_enters_the_cohort(tmp_path):
     people = pd.read_csv(folder / "participants.tsv", sep="\t")["participant_id"].tolist()
     write_recordings(folder, people, seconds=4, sensors=12, rate=300)
     power = kd.band_power(kd.open_recordings(folder))
-    cohort = kd.assemble(kd.read_phenotype(folder), power, families=["demographic", "meg"])
-    meg = cohort.isel(feature=cohort["family"].values == "meg")
+    cohort = kd.assemble(
+        kd.read_phenotype(folder), power, modalities=["demographic", "meg"]
+    ).dataset
+    meg = cohort.isel(feature=cohort["modality"].values == "meg")
     assert meg.sizes["feature"] == 66
     assert np.isfinite(meg["value"].values).all()
     assert (meg["kind"].values == "continuous").all()
@@ -211,11 +218,11 @@ def test_what_came_after_the_infusion_does_not_count():
 
 def test_sessions_named_by_their_arm_lie_where_it_was_given():
     named, given = rows("ses-d0", "ses-p0", "ses-d1"), {"sub-1": "control-active"}
-    table = meg_table(named, PEAK, visits=ARMS, sequences=given)
+    table = meg_table(named, PEAK, session_pattern=ARMS, sequences=given)
     assert table.values["meg_peak_all"].to_dict() == {("sub-1", 1): 2.0, ("sub-1", 2): 1.0}
-    shared = meg_table(rows("ses-b3", "ses-d2"), PEAK, visits=ARMS, sequences=given)
+    shared = meg_table(rows("ses-b3", "ses-d2"), PEAK, session_pattern=ARMS, sequences=given)
     assert shared.at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
-    nobody_knows = meg_table(named, PEAK, visits=ARMS)
+    nobody_knows = meg_table(named, PEAK, session_pattern=ARMS)
     assert nobody_knows.values.empty
 
 
@@ -231,18 +238,20 @@ import sys
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from pathlib import Path
-from ketadask.features.graph import feature_tasks
+from ketadask.features.graph import recordings_stage
 from ketadask.features.meg.settings import MegSettings
 from ketadask.sources.meg.collection import find_recordings
-from ketadask.store import Parts
+from ketadask.store.parts import Parts
 if __name__ == "__main__":
     settings = MegSettings(least_seconds=4.0)
     found = find_recordings(sys.argv[1])
     parts = Parts(Path(sys.argv[2]), sys.argv[3])
-    tasks = feature_tasks(found, settings, parts)
+    stage = recordings_stage(found, settings, parts)
+    missing = [(i, i) for first, last in stage.missing() for i in range(first, last + 1)]
+    tasks = stage.build_graph(missing)
     print("tasks", len(tasks), flush=True)
     with connect(Profile(kind="local", workers=2, dashboard=False)) as executor:
-        for _, result in executor.compute(list(tasks.values())):
+        for _, result in executor.compute(tasks):
             print("done", getattr(result, "name", result), flush=True)
 """
 
@@ -278,7 +287,7 @@ def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.stdout.close()
-        now = {name: file_time(parts, name) for name in parts.finished()}
+        now = {name: file_time(parts, name) for name in parts.verify()}
         assert {name: now[name] for name in written} == written, "a part was written again"
         written = now
         if len(written) == len(found):

@@ -24,7 +24,7 @@ from ketadask.sources.meg.recording import Recording
 HEAD = helmet(40, references=6)
 CALM = MegTruth(alpha=10.5, level=60.0)
 BEATING = replace(CALM, heart=1500.0, pulse=66.0)
-WAYS = ("project", "ica")
+WAYS = ("ssp", "ica")
 
 
 def recorded(folder, planted, name):
@@ -43,7 +43,7 @@ def found(tmp_path_factory):
 @pytest.fixture(scope="module")
 def extracted(found):
     """Return a function that extracts a recording once per way."""
-    return cache(lambda name, how: extract(found[name], MegSettings(heart=how)))
+    return cache(lambda name, how: extract(found[name], MegSettings(cardiac_artefact=how)))
 
 
 def values_of(made):
@@ -66,17 +66,17 @@ def beat(found, how):
 
 @pytest.mark.parametrize("how", [WAYS[0], pytest.param(WAYS[1], marks=pytest.mark.slow)])
 def test_the_mean_beat_goes_away(found, how):
-    assert beat(found["beating"], "keep") == pytest.approx(1.0, abs=0.1)
+    assert beat(found["beating"], "none") == pytest.approx(1.0, abs=0.1)
     assert abs(beat(found["beating"], how)) < 0.1
 
 
 # A projector takes one dimension off, of which a simulated brain of ten sources has a part; a
 # component knows the heart from what lies under it.
 @pytest.mark.parametrize(
-    ("how", "area", "whole", "peak"), [("project", 0.2, 0.1, 0.7), ("ica", 0.1, 0.05, 0.2)]
+    ("how", "area", "whole", "peak"), [("ssp", 0.2, 0.1, 0.7), ("ica", 0.1, 0.05, 0.2)]
 )
 def test_the_planted_brain_stays(extracted, how, area, whole, peak):
-    calm, dirty = (values_of(extracted(name, "keep")) for name in ("calm", "beating"))
+    calm, dirty = (values_of(extracted(name, "none")) for name in ("calm", "beating"))
     clean = values_of(extracted("beating", how))
     assert clean["meg_peak_all"] == pytest.approx(calm["meg_peak_all"], abs=peak)
     for band in ("alpha", "beta", "gamma1", "gamma2"):
@@ -93,15 +93,15 @@ def test_the_planted_brain_stays(extracted, how, area, whole, peak):
 
 @pytest.mark.parametrize("how", [WAYS[0], pytest.param(WAYS[1], marks=pytest.mark.slow)])
 def test_where_no_heart_is_seen_nothing_is_changed(extracted, how):
-    kept, made = extracted("calm", "keep"), extracted("calm", how)
+    kept, made = extracted("calm", "none"), extracted("calm", how)
     assert made.features.equals(kept.features), "alpha is no heart"
     assert made.quality["heart_removed"].item() == 0
     assert np.isnan(made.quality["pulse"].item())
 
 
 def test_by_default_the_heart_is_left_alone(extracted):
-    assert MegSettings().heart == "keep"
-    assert extracted("beating", "keep").quality["heart_removed"].item() == 0
+    assert MegSettings().cardiac_artefact == "none"
+    assert extracted("beating", "none").quality["heart_removed"].item() == 0
 
 
 def test_taking_components_off_is_what_mne_does():
@@ -153,5 +153,5 @@ def test_of_two_sensors_nothing_is_taken_off(how):
 
 
 def test_an_unknown_way_is_named(found):
-    with pytest.raises(InputError, match=r"heart: unknown way.*found 'icaa'; did you mean 'ica'\?"):
-        extract(found["calm"], MegSettings(heart="icaa"))
+    with pytest.raises(InputError, match=r"cardiac_artefact: .*found 'icaa'; did you mean 'ica'\?"):
+        extract(found["calm"], MegSettings(cardiac_artefact="icaa"))

@@ -218,7 +218,7 @@ def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path
     (home / "sub-1_task-rest_fwd.fif").touch()
     (one, two), (later, *_) = found, find_recordings(study, anatomy=True)
     assert part_name(later) != part_name(one)
-    assert part_name(two) in parts.finished()
+    assert part_name(two) in parts.verify()
     plain = MegSettings(features="power")
     other = find_recordings(study)
     again = extract_recordings(other, tmp_path / "runs", plain)

@@ -7,15 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.features.feature_table import ABOUT, FeatureTable, feature_kind
-from ketadask.features.scales import demographic_features, place_visits, scale_features
+from ketadask.features.scales import demographic_features, scale_features
 from ketadask.schema.errors import InputError
+from ketadask.schema.phenotype import Phenotype
+from ketadask.sources.visit_tables import place_visits
 
 SEQUENCES = {"a": "active-control", "b": "control-active", "c": "control"}
 
 
 def phenotype(rows):
     """Make visits of (participant, session, period, arm, day, x)."""
-    return pd.DataFrame(rows, columns=["participant", "session", "period", "arm", "day", "bdi_1"])
+    columns = ["participant", "session", "period", "arm", "day", "bdi_1"]
+    return Phenotype(pd.DataFrame(rows, columns=columns))
 
 
 def test_a_visit_named_by_its_arm_gets_the_period_of_that_arm():
@@ -33,22 +36,18 @@ def test_a_visit_named_by_its_arm_gets_the_period_of_that_arm():
         ),
         SEQUENCES,
     )
-    assert visits["period"].tolist() == [1, 2, -1, 0, 2, -1]
+    assert visits.table["period"].tolist() == [1, 2, -1, 0, 2, -1]
 
 
 def test_each_period_has_its_own_baseline_and_falls_back_on_the_shared_one():
-    table = scale_features(
-        phenotype(
-            [
-                ("a", "b0", 0, "shared", 0, 1.0),
-                ("a", "p2d0", 2, "", 0, 2.0),
-                ("a", "p1d7", 1, "", 7, 3.0),
-                ("b", "p1d-1", 1, "", -1, 0.0),
-                ("b", "p1d0", 1, "", 0, 2.0),
-            ]
-        ),
-        SEQUENCES,
-    )
+    rows = [
+        ("a", "b0", 0, "shared", 0, 1.0),
+        ("a", "p2d0", 2, "", 0, 2.0),
+        ("a", "p1d7", 1, "", 7, 3.0),
+        ("b", "p1d-1", 1, "", -1, 0.0),
+        ("b", "p1d0", 1, "", 0, 2.0),
+    ]
+    table = scale_features(place_visits(phenotype(rows), SEQUENCES))
     found = table.at(["a", "a", "b", "b"], [1, 2, 1, 2])[:, 0]
     np.testing.assert_array_equal(found, [1.0, 2.0, 2.0, np.nan])
     assert table.about.loc["bdi_1"].tolist() == ["scale", "ordinal", "", "BDI item 1: sadness"]
@@ -56,7 +55,7 @@ def test_each_period_has_its_own_baseline_and_falls_back_on_the_shared_one():
 
 def test_scales_rated_on_different_days_before_an_infusion_all_count():
     rows = [("a", "p1d-1", 1, "", -1, 2.0), ("a", "p1d0", 1, "", 0, np.nan)]
-    table = scale_features(phenotype(rows).assign(madrs_1=[5.0, 4.0]), SEQUENCES)
+    table = scale_features(Phenotype(phenotype(rows).table.assign(madrs_1=[5.0, 4.0])))
     assert table.at(["a"], [1]).tolist() == [[2.0, 4.0]]
 
 
@@ -70,8 +69,8 @@ def test_what_is_measured_after_an_infusion_never_is_a_feature(later, day):
             later, [(1, ""), (2, ""), (0, "active"), (0, "control")], strict=True
         )
     ]
-    alone = scale_features(phenotype(before), SEQUENCES)
-    both = scale_features(phenotype(after + before), SEQUENCES)
+    alone = scale_features(place_visits(phenotype(before), SEQUENCES))
+    both = scale_features(place_visits(phenotype(after + before), SEQUENCES))
     pd.testing.assert_frame_equal(alone.values, both.values)
 
 
@@ -82,7 +81,7 @@ def test_demographic_features_are_shared():
     table = demographic_features(people)
     np.testing.assert_array_equal(table.at(["b", "b"], [1, 2]), [[41, 1, np.nan]] * 2)
     assert table.about["kind"].to_dict()["sex"] == "ordinal"
-    assert table.about["measure"].to_dict() == {"age": "years", "sex": "", "bmi": "kg/m2"}
+    assert table.about["measurement_unit"].to_dict() == {"age": "years", "sex": "", "bmi": "kg/m2"}
 
 
 @pytest.mark.parametrize(

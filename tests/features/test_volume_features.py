@@ -58,7 +58,7 @@ def test_residuals_are_lazy_and_raw_is_raw(volumes):
     np.testing.assert_allclose(lazy["volume"], residual_volumes(volumes)["volume"])
     raw = volume_features(volumes)
     np.testing.assert_array_equal(raw.values, volumes["volume"])
-    assert set(raw.about["measure"]) == {"mm3"}
+    assert set(raw.about["measurement_unit"]) == {"mm3"}
     assert raw.values.index.get_level_values("period").unique().tolist() == [0]
 
 
@@ -125,7 +125,7 @@ def test_asymmetries_are_of_pairs_and_head_size_cancels():
     np.testing.assert_allclose(larger.values[added], table.values[added])
     residual = volume_features(volumes, how="residual", asymmetry=True)
     np.testing.assert_array_equal(residual.values[added], table.values[added])
-    assert set(table.about.loc[added, "measure"]) == {""}
+    assert set(table.about.loc[added, "measurement_unit"]) == {""}
 
 
 def test_all_pairs_of_the_185_regions():

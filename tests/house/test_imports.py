@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +89,16 @@ def test_every_public_name_is_there(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'persona_search'"):
         _ = ketadask.persona_search
+
+
+def test_the_stub_names_the_home_of_every_public_name():
+    stub = Path(ketadask.__file__).with_name("__init__.pyi").read_text()
+    homes = {
+        alias.asname: node.module
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert sorted([*homes, "__version__"]) == sorted(ketadask.__all__)
+    for name, module in homes.items():
+        assert getattr(ketadask, name).__module__ == module

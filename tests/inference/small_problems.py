@@ -71,7 +71,7 @@ class BruteSearch:
 
     keep: int = 20
     min_support: int = 4
-    min_arm: int = 1
+    min_per_arm: int = 1
     objective: str = "heterogeneity"
     distinct: str = "covers"
     polarities: tuple[str, ...] = ("favourable", "unfavourable")
@@ -102,8 +102,8 @@ class BruteSearch:
         good = size >= self.min_support
         if not trial.paired:
             active = trial.arm[train] == 1
-            good &= (cover & active).sum(axis=1) >= self.min_arm
-            good &= (cover & ~active).sum(axis=1) >= self.min_arm
+            good &= (cover & active).sum(axis=1) >= self.min_per_arm
+            good &= (cover & ~active).sum(axis=1) >= self.min_per_arm
         order = [k for k in np.lexsort((*ids.T[::-1], (ids >= 0).sum(axis=1), -q)) if good[k]]
         kept, known = [], set()
         for k in order:

@@ -94,16 +94,16 @@ def test_a_persona_true_in_all_trials_is_supported_in_one_is_shown_as_such(made)
     assert first["text"].startswith("x0 <= 0")
     assert first["verdict"] == nm.SUPPORTED
     if holds_in == 4:
-        assert (told["where"], told["only"]) == (IN_ALL, "")
-        assert (told["agreeing"], told["found"]) == (4, 4)
+        assert (told["consistency"], told["only_trial"]) == (IN_ALL, "")
+        assert (told["n_agreeing"], told["n_rediscovered"]) == (4, 4)
         assert told["low"] > 0
     else:
-        assert (told["where"], told["only"]) == (IN_ONE, "T0")
-        assert told["clear"] == 1
+        assert (told["consistency"], told["only_trial"]) == (IN_ONE, "T0")
+        assert told["n_excluding_zero"] == 1
         assert told["low"] < 0
         assert told["i2"] > 0.5
         mine = table[table["rank"] == 1].set_index("trial")
-        assert mine.loc["T0", "found_rank"] != 1
+        assert mine.loc["T0", "rank_without"] != 1
 
 
 def test_effects_are_differences_of_mean_scores(made):
@@ -124,7 +124,7 @@ def test_effects_are_differences_of_mean_scores(made):
         assert (row["low"], row["high"]) == pytest.approx(tuple(welch.confidence_interval()))
         strict = welch.confidence_interval(1 - 0.05 / 4)
         sign = -1 if row["polarity"] == nm.UNFAVOURABLE else 1
-        assert row["clear"] == (min(sign * strict.low, sign * strict.high) > 0)
+        assert row["excludes_zero"] == (min(sign * strict.low, sign * strict.high) > 0)
     sums = table.groupby("rank")["weight"].sum()
     assert sums.to_numpy() == pytest.approx(1.0)
 
@@ -152,7 +152,7 @@ def test_found_without_is_looked_up_in_the_search_without(made):
             if (cover & other).sum() / (cover | other).sum() >= 0.8:
                 ranks.append(hit["rank"])
         expected = min(ranks, default=0)
-        assert row.set_index("trial").loc[name, "found_rank"] == expected
+        assert row.set_index("trial").loc[name, "rank_without"] == expected
 
 
 def test_what_is_found_without_a_trial_is_measured_in_it(made):
@@ -161,7 +161,7 @@ def test_what_is_found_without_a_trial_is_measured_in_it(made):
     assert len(table) == 2 * 4
     told = left_out_summary(table)
     good = told[nm.FAVOURABLE]
-    assert good["measured"] == 4
+    assert good["n_estimated"] == 4
     if holds_in == 4:
         assert good["low"] > 0
         assert good["confirmed"] == 4
@@ -269,7 +269,7 @@ def rows(effect, se, polarity=nm.FAVOURABLE):
             "se": se,
             "low": sign * effect - 1.96 * se,
             "high": sign * effect + 1.96 * se,
-            "clear": effect - strict > 0,
+            "excludes_zero": effect - strict > 0,
         }
     )
 
@@ -350,13 +350,13 @@ def test_in_a_notebook(tmp_path):
     search = PersonaSearch(1, cuts=3, keep=10)
     with dask.config.set(scheduler="synchronous"):
         found = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)
-        verdicts = kd.judge(found, kd.null(search, matrix, relabellings=19, seed=7))
+        verdicts = kd.judge(found, kd.null(search, matrix, relabellings=19, seed=7, store=tmp_path))
         without = search.run(matrix, kd.HoldoutSplit(scheme="leave-trial-out"), store=tmp_path)
     tables = kd.compare_trials(without, verdicts, matrix)
     assert list(tables) == ["trials", "summaries", "left_out"]
     assert sorted(set(tables["trials"]["trial"])) == ["a", "b", "c"]
     first = tables["summaries"].iloc[0]
-    assert (first["where"], first["found"]) == (IN_ALL, 3)
+    assert (first["consistency"], first["n_rediscovered"]) == (IN_ALL, 3)
     with pytest.raises(InputError, match=r"scheme holdout, trials: .*found 3"):
         kd.compare_trials(found, verdicts, matrix)
     with pytest.raises(InputError, match=r"3 trials were searched.*found 2"):

@@ -37,8 +37,8 @@ def observed(problem):
 @pytest.mark.parametrize("how", ["features", "arms"])
 def test_a_relabelled_problem_is_the_relabelled_trial(how):
     problem = make_problem(n=20)
-    rows, trial = relabel(problem.trial, seed=4, index=3, how=how)
-    made = relabelled_problem(problem, seed=4, index=3, how=how)
+    rows, trial = relabel(problem.trial, seed=4, index=3, method=how)
+    made = relabelled_problem(problem, seed=4, index=3, method=how)
     assert made.trial.score.tolist() == trial.score.tolist()
     assert (made.literals.holds == problem.literals.holds[:, rows]).all()
     one = SEARCH.solve(made, polarity="favourable")
@@ -112,7 +112,7 @@ def test_accuracy_on_noise_equals_its_null_and_on_a_planted_persona_exceeds_it()
 def test_a_study_compared_with_itself_is_its_own_null():
     problem = make_problem(n=24)
     null = calibration_block(problem, SEARCH, SPLITTER, (0, 0), **GIVEN)["votes"]
-    same = relabelled_problem(problem, seed=4, index=0, how="features")
+    same = relabelled_problem(problem, seed=4, index=0, method="features")
     made = explained_against_null(observed(same)[1], same.trial.score, null)
     assert (made["accuracy_p"], made["auc_p"]) == (1.0, 1.0)
     assert made["accuracy"] == made["accuracy_null"]

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.inference import graph
 from ketadask.inference import power as power_module
+from ketadask.inference import power_graph
+from ketadask.inference.notebook import power
 from ketadask.inference.power import (
     Scenario,
-    power,
     power_block,
     scenarios,
     simulate_problem,
@@ -46,7 +46,7 @@ def test_power_grows_with_effect_and_pairing():
 
 @pytest.mark.parametrize("design", power_module.DESIGNS)
 def test_a_simulated_study_is_what_its_scenario_says(design):
-    scenario = Scenario(design, participants=4000, features=6, effect=1.5, coverage=0.3)
+    scenario = Scenario(design, participants=4000, features=6, effect=1.5, prevalence=0.3)
     problem, inside = simulate_problem(scenario, SEARCH, seed=1, index=0)
     trial, literals = problem.trial, problem.literals
     assert len(np.unique(trial.participant)) == 4000
@@ -63,7 +63,7 @@ def test_blocks_and_schedulers_change_nothing(monkeypatch):
     given = {"simulations": 12, "effect": 1.5, **SMALL}
     with dask.config.set(scheduler="synchronous"):
         whole = power(SEARCH, **given)
-        monkeypatch.setattr(graph, "BLOCK", 5)
+        monkeypatch.setattr(power_graph, "BLOCK", 5)
         some = power(SEARCH, **given)
     with dask.config.set(scheduler="threads"):
         threads = power(SEARCH, **given)
@@ -93,7 +93,7 @@ def test_all_combinations():
     [
         ({"desing": "pooled"}, "unknown setting of power, found 'desing'; did you mean 'design'"),
         ({"design": "cross"}, "unknown design, found 'cross'; did you mean 'crossover'"),
-        ({"coverage": 1.5}, "coverage lies between 0 and 1, found 1.5"),
+        ({"prevalence": 1.5}, "prevalence lies between 0 and 1, found 1.5"),
         (
             {"correlation": -0.5},
             "correlation of two outcomes is 0 or more, and below 1, found -0.5",

@@ -33,7 +33,7 @@ def searches_of(problem, search, splitter, n):
 def test_kept_means_found_by_the_search_of_that_split(design, keep, exact):
     problem = make_problem(design, n=26, features=3, seed=4, planted=2.0)
     splitter, every = HoldoutSplit(6, seed=1), BruteSearch().all_candidates(problem)
-    search = PersonaSearch(2, min_support=4, min_arm=1, keep=keep)
+    search = PersonaSearch(2, min_support=4, min_per_arm=1, keep=keep)
     search = search if exact else BruteSearch(keep=keep)
     searches, lists = searches_of(problem, search, splitter, 6)
     personas = PersonaSet(

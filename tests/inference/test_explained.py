@@ -44,7 +44,7 @@ def test_votes_counted_one_by_one():
                 down[u] += other >= 0.5 and other > one
             elif i == 1:
                 up[u] += holds[8, u]
-    assert votes.held_out.tolist() == held.tolist()
+    assert votes.n_held_out.tolist() == held.tolist()
     assert votes.favourable.tolist() == up.tolist()
     assert votes.unfavourable.tolist() == down.tolist()
     assert min(up.sum(), down.sum()) > 0
@@ -54,7 +54,7 @@ def test_hits_that_contradict_each_other_evenly_say_nothing():
     problem, splitter = make_problem(n=20), HoldoutSplit(1, seed=2)
     hits = hits_of([(0, "favourable", 0, -1), (0, "unfavourable", 0, -1)])
     votes = count_votes(problem, splitter, hits, np.ones(2, bool), (0, 0))
-    assert (problem.literals.holds[0] & (votes.held_out > 0)).any()
+    assert (problem.literals.holds[0] & (votes.n_held_out > 0)).any()
     assert not votes.favourable.any()
     assert not votes.unfavourable.any()
 
@@ -66,7 +66,7 @@ def test_votes_add_up_over_blocks():
     late = count_votes(problem, splitter, hits, passed, (1, 3))
     early = count_votes(problem, splitter, hits, passed, (0, 0))
     joined = late + early
-    for name in ("held_out", "favourable", "unfavourable"):
+    for name in ("n_held_out", "favourable", "unfavourable"):
         assert getattr(joined, name).tolist() == getattr(whole, name).tolist()
 
 

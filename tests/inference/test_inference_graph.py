@@ -7,7 +7,7 @@ import pytest
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
-from ketadask.inference.graph import evaluation_blocks, hits_digest, null_blocks
+from ketadask.inference.graph import evaluation_blocks, hits_summary, null_blocks
 from ketadask.inference.hit_summary import stability_frame, summarise_hits
 from ketadask.inference.null import null_block
 from ketadask.search.thresholds import GateThresholds
@@ -72,7 +72,7 @@ def test_digests_are_the_same_in_all_blocks(study, tmp_path, size, n):
     for each in ranges:
         parts.write(range_name(*each), {"hits": hits[hits["split"].between(*each)]})
     used = [each for each in ranges if each[0] < n]
-    task = hits_digest(problem, SPLITTER, parts, used, use="both", n=n)
+    task = hits_summary(problem, SPLITTER, parts, used, use="both", n=n)
     made = task.compute(scheduler="synchronous")
     expected = summarise_hits(problem, SPLITTER, hits, (0, n - 1), use="both")
     features = problem.literals.feature_names

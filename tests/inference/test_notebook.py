@@ -37,9 +37,9 @@ def search_matrix(n=40, features=5, effect=3.0, seed=0):
                 "trial": ("unit", ["one"] * n),
                 "site": ("unit", ["one"] * n),
                 "feature": text,
-                "family": ("feature", ["scale"] * features),
+                "modality": ("feature", ["scale"] * features),
                 "kind": ("feature", ["continuous"] * features),
-                "measure": ("feature", [""] * features),
+                "measurement_unit": ("feature", [""] * features),
                 "label": ("feature", text),
             },
             attrs={"design": "crossover", "endpoint": "improvement"},
@@ -51,8 +51,9 @@ def search_matrix(n=40, features=5, effect=3.0, seed=0):
 def study(tmp_path_factory):
     matrix, search = search_matrix(), PersonaSearch(1, cuts=3, keep=10)
     with dask.config.set(scheduler="synchronous"):
-        hits = search.run(matrix, kd.HoldoutSplit(12, seed=7), store=tmp_path_factory.mktemp("s"))
-        return matrix, search, hits, kd.null(search, matrix, relabellings=39, seed=7)
+        store = tmp_path_factory.mktemp("s")
+        hits = search.run(matrix, kd.HoldoutSplit(12, seed=7), store=store)
+        return matrix, search, hits, kd.null(search, matrix, relabellings=39, seed=7, store=store)
 
 
 def test_the_true_persona_is_supported(study):
@@ -62,7 +63,7 @@ def test_the_true_persona_is_supported(study):
     assert table["verdict"][0] == "supported"
     assert table["p_adjusted"][0] == 1 / 40
     assert table["recurrence"][0] > 0.5
-    assert table["d_low"][0] < table["d_mean"][0] < table["d_high"][0]
+    assert table["d_mean_low"][0] < table["d_mean"][0] < table["d_mean_high"][0]
     again = kd.judge(hits, null)
     pd.testing.assert_frame_equal(again, table, check_exact=True)
 
@@ -76,38 +77,51 @@ def test_published_and_heterogeneity_gates_count_differently(study):
 
 def test_null_says_what_it_is(study):
     _, _, _, null = study
-    assert repr(null) == "<Null: 39 relabelled trials, how='features', seed=7>"
+    assert repr(null) == "<NullDistribution: 39 relabelled trials, method='features', seed=7>"
     assert len(null.maxima) == 2 * 39
 
 
-def test_scheduler_changes_no_bit(study):
+def test_scheduler_changes_no_bit(study, tmp_path):
     matrix, search, _, null = study
     with dask.config.set(scheduler="threads"):
-        again = kd.null(search, matrix, relabellings=39, seed=7)
+        again = kd.null(search, matrix, relabellings=39, seed=7, store=tmp_path)
     pd.testing.assert_frame_equal(again.table, null.table, check_exact=True)
 
 
-def test_relabelled_trials_of_another_search_are_refused(study):
+def test_relabelled_trials_of_another_search_are_refused(study, tmp_path):
     matrix, _, hits, _ = study
-    other = kd.null(PersonaSearch(1, cuts=2, keep=10), matrix, relabellings=2)
+    other = kd.null(PersonaSearch(1, cuts=2, keep=10), matrix, relabellings=2, store=tmp_path)
     with pytest.raises(InputError, match="belong to another search or cohort"):
         kd.judge(hits, other)
     with pytest.raises(InputError, match="at least one relabelling"):
         kd.null(hits.search, matrix, relabellings=0)
 
 
-def test_too_few_relabelled_trials_for_the_level_are_refused(study):
+def test_too_few_relabelled_trials_for_the_level_are_refused(study, tmp_path):
     """As in the settings of a study: no p could be small enough, whatever there is to find."""
     matrix, search, hits, _ = study
-    few = kd.null(search, matrix, relabellings=9)
-    with pytest.raises(InputError, match=r"below 0\.1, above alpha 0\.05, found '9 relabelled.*19"):
+    few = kd.null(search, matrix, relabellings=9, store=tmp_path)
+    with pytest.raises(InputError, match=r"p is 0\.1, above alpha 0\.05, found '9 relabelled.*19"):
         kd.judge(hits, few)
     assert kd.judge(hits, few, alpha=0.1)["p_adjusted"][0] == 0.1
 
 
-def test_nobody_to_exchange_with_is_said(study):
+def test_units_alone_in_their_stratum_are_refused(study, tmp_path):
     matrix, search, _, _ = study
     alone = matrix.assign_coords(stratum=("unit", np.arange(40)))
-    with pytest.raises(InputError, match=r"how: nobody has anyone to exchange with.*arms anew"):
+    with pytest.raises(InputError, match=r"method: nobody has anyone to exchange with.*arms anew"):
         kd.null(search, alone, relabellings=19)
-    assert kd.null(search, alone, relabellings=19, how="arms").relabellings == 19
+    null = kd.null(search, alone, relabellings=19, method="arms", store=tmp_path)
+    assert null.relabellings == 19
+
+
+def test_more_relabellings_compute_only_the_new_ones(study, tmp_path):
+    matrix, search, _, null = study
+    few = kd.null(search, matrix, relabellings=5, seed=7, store=tmp_path)
+    (folder,) = (tmp_path / "nulls").iterdir()
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    more = kd.null(search, matrix, relabellings=39, seed=7, store=tmp_path)
+    after = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert before.items() < after.items()
+    assert (few.relabellings, more.relabellings) == (5, 39)
+    pd.testing.assert_frame_equal(more.table, null.table, check_exact=True)

@@ -35,7 +35,7 @@ def westfall_young(problem, search, seed, how):
     observed = all_q(problem, search)
     null = []
     for b in range(B):
-        rows, trial = relabel(problem.trial, seed=seed, index=b, how=how)
+        rows, trial = relabel(problem.trial, seed=seed, index=b, method=how)
         null.append(all_q(replace(problem, trial=trial), search, rows))
     null = np.array(null)
     covers = problem.literals.conjunction(search.all_candidates(problem))
@@ -66,11 +66,11 @@ def test_adjusted_p_equals_brute_force_exactly(design, how, objective, exact):
     everything = BruteSearch(keep=500, objective=objective)
     search = everything
     if exact:
-        search = PersonaSearch(2, min_support=4, min_arm=1, keep=500, objective=objective)
+        search = PersonaSearch(2, min_support=4, min_per_arm=1, keep=500, objective=objective)
     for seed in range(3):
         problem = make_problem(design, n=20, features=3, seed=seed, planted=2.0 * (seed == 2))
         personas, q = observed(problem, search)
-        nulls = null_block(problem, search, (0, B - 1), seed=5, how=how, keep=500)
+        nulls = null_block(problem, search, (0, B - 1), seed=5, method=how, keep=500)
         single, step = adjusted_p(problem, search, personas, q, nulls)
         expected_single, expected_step = westfall_young(problem, everything, 5, how)
         covers = problem.literals.conjunction(personas.ids)
@@ -178,8 +178,8 @@ def test_a_beam_is_as_wide_on_relabelled_trials_as_on_the_study():
     search = PersonaSearch(max_literals=3, keep=600, strategy="beam", min_support=8)
     for seed in range(4):
         problem = make_problem("crossover", 200, features=60, seed=seed)
-        made = null_block(problem, search, (0, 0), seed=1, how="features", keep=25)
-        order, _ = relabel(problem.trial, seed=1, index=0, how="features")
+        made = null_block(problem, search, (0, 0), seed=1, method="features", keep=25)
+        order, _ = relabel(problem.trial, seed=1, index=0, method="features")
         for polarity, few in made.groupby("polarity"):
             whole = search.solve(problem, polarity=polarity, rows=order)
             assert few["q"].tolist() == whole.q[:25].tolist()

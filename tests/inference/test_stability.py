@@ -59,8 +59,8 @@ def test_every_number_written_out(use):
         confirmed = hit & passes(mine, "holdout", use)
         assert row["hits"] == hit.sum()
         assert row["recurrence"] == hit.mean()
-        assert row["confirmed"] == confirmed.mean()
-        for name, count in (("recurrence", hit.sum()), ("confirmed", confirmed.sum())):
+        assert row["confirmed_rate"] == confirmed.mean()
+        for name, count in (("recurrence", hit.sum()), ("confirmed_rate", confirmed.sum())):
             low, high = stats.binomtest(int(count), SPLITS).proportion_ci(method="wilson")
             assert row[f"{name}_low"] == pytest.approx(low)
             assert row[f"{name}_high"] == pytest.approx(high)
@@ -70,21 +70,23 @@ def test_every_number_written_out(use):
         strict = np.where(hit & (sign * effect > 0), p, 1.0)
         d = mine["d_holdout"]
         assert row["p_mean"] == pytest.approx(p.mean())
-        assert row["p_hits"] == pytest.approx(p[hit].mean())
+        assert row["p_mean_hits"] == pytest.approx(p[hit].mean())
         assert row["p_twice_mean"] == pytest.approx(min(1, 2 * strict.mean()))
         assert row["p_twice_median"] == pytest.approx(min(1, 2 * np.median(strict)))
         assert row["p_quantile"] == pytest.approx(float(quantile_aggregate(strict)))
         assert row["d_mean"] == pytest.approx(d.mean())
-        assert row["d_hits"] == pytest.approx(d[hit].mean())
+        assert row["d_mean_hits"] == pytest.approx(d[hit].mean())
         ratio = mine["n_holdout"].mean() / mine["n_train"].mean()
         half = stats.t.ppf(0.975, SPLITS - 1) * np.sqrt((1 / SPLITS + ratio) * d.var(ddof=1))
-        assert row["d_low"] == pytest.approx(d.mean() - half)
-        assert row["d_high"] == pytest.approx(d.mean() + half)
-        assert row["train_share"] == pytest.approx((mine["support_train"] / mine["n_train"]).mean())
+        assert row["d_mean_low"] == pytest.approx(d.mean() - half)
+        assert row["d_mean_high"] == pytest.approx(d.mean() + half)
+        assert row["prevalence_train"] == pytest.approx(
+            (mine["support_train"] / mine["n_train"]).mean()
+        )
         share = mine["support_holdout"] / mine["n_holdout"]
-        assert row["holdout_share"] == pytest.approx(share.mean())
+        assert row["prevalence_holdout"] == pytest.approx(share.mean())
         for side in ("train", "holdout"):
-            assert row[f"{side}_count"] == pytest.approx(mine[f"support_{side}"].mean())
+            assert row[f"support_{side}_mean"] == pytest.approx(mine[f"support_{side}"].mean())
 
 
 def test_blocks_and_memory_limits_change_no_bit(tmp_path, monkeypatch):

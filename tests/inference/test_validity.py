@@ -38,7 +38,7 @@ def trial_without_heterogeneity(design, prognostic, overall, rng, n=30, features
         period = np.where(np.isfinite(arms[:, 0]) == first, 1, 2)
     score = trial_scores(design, arms, stratum=stratum, active_first=first, trial=same)
     trial = TrialArrays(design, arms, who, stratum, stratum, period, first, same, score)
-    return SearchProblem(encode_values(value[who], cuts=SEARCH.cuts), trial)
+    return SearchProblem(encode_values(value[who], SEARCH), trial)
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
@@ -61,7 +61,7 @@ def assert_nominal(design, prognostic, overall, how, *, trials):
         problem = trial_without_heterogeneity(design, prognostic, overall, rng)
         found = {p: SEARCH.solve(problem, polarity=p) for p in SEARCH.polarities}
         q = np.concatenate([each.q for each in found.values()])
-        nulls = null_block(problem, SEARCH, (0, B - 1), seed=number, how=how, keep=1)
+        nulls = null_block(problem, SEARCH, (0, B - 1), seed=number, method=how, keep=1)
         _, step = adjusted_p(problem, SEARCH, PersonaSet.of(found), q, nulls)
         claimed += step.min() <= ALPHA
     low, high = stats.binom.interval(0.99, trials, ALPHA)

@@ -49,7 +49,7 @@ def test_the_card_is_that_of_all_data(design):
     ids = first[[f"literal_{k}" for k in range(1, 5)]].to_numpy(dtype=int)
     inside = problem.literals.conjunction(ids[None, :])[0]
     assert first["support"] == inside.sum()
-    assert first["share"] == inside.mean()
+    assert first["prevalence"] == inside.mean()
     assert first["benefit_inside"] == pytest.approx(trial.score[inside].mean())
     assert first["benefit_outside"] == pytest.approx(trial.score[~inside].mean())
     active, control = (y[np.isfinite(y)] for y in trial.outcome[inside].T)
@@ -80,7 +80,12 @@ def test_representatives_are_the_best_of_their_family():
 
 def stability_of(ids, polarity, p_mean):
     columns = [n for n in VERDICTS.columns if n.startswith(("recurrence", "confirmed", "p_", "d_"))]
-    columns += ["train_share", "holdout_share", "train_count", "holdout_count"]
+    columns += [
+        "prevalence_train",
+        "prevalence_holdout",
+        "support_train_mean",
+        "support_holdout_mean",
+    ]
     rows = pd.DataFrame(ids, columns=[f"literal_{k}" for k in range(1, 5)])
     rows.insert(0, "polarity", polarity)
     return rows.assign(**dict.fromkeys(columns, 0.25)).assign(p_mean=p_mean)
@@ -113,7 +118,7 @@ def test_what_a_true_persona_explains_is_not_another_finding():
     table = judged(problem, BruteSearch())
     claims = table[table["verdict"] == nm.SUPPORTED]
     assert len(claims) == 1
-    assert np.isnan(claims["p_beyond"].iloc[0])
+    assert np.isnan(claims["p_incremental"].iloc[0])
     assert claims["family_size"].iloc[0] > 5
 
 
@@ -127,7 +132,7 @@ def test_two_planted_personas_are_two_findings(suggestive):
     # The best holds for both alike; the next has to add something to it.
     assert len(claims) >= 2
     assert {"x0", "x1"} <= set(" | ".join(claims["features"]).split(" | "))
-    assert (claims["p_beyond"].iloc[1:] <= 0.05).all()
+    assert (claims["p_incremental"].iloc[1:] <= 0.05).all()
 
 
 def test_two_polarities_cost_what_two_searches_cost():

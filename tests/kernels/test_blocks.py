@@ -13,6 +13,7 @@ from ketadask.kernels.popcount import pack
 from ketadask.kernels.q_statistic import centre
 from ketadask.kernels.result import SearchResult, merge
 from ketadask.kernels.screens import LANES, cached_rows
+from ketadask.kernels.settings import SearchSettings
 
 UNITS, LITERALS = 150, 300
 
@@ -42,8 +43,8 @@ LIMITS = [
     {"keep": 1},
     {"keep": 40},
     {"keep": 40, "distinct": "features"},
-    {"keep": 25, "min_families": 2, "min_arm": 25},
-    {"keep": 400, "width": 20},
+    {"keep": 25, "min_modalities": 2, "min_per_arm": 25},
+    {"keep": 400, "beam_width": 20},
 ]
 
 
@@ -52,7 +53,7 @@ def given(problem, **settings):
     rng = np.random.default_rng(1)
     family, arm = feature % 7, rng.integers(0, 2, UNITS)
     return search_literals(
-        holds, score, feature, family=family, arm=arm, min_support=15, **settings
+        holds, score, feature, modality=family, arm=arm, min_support=15, **settings
     )
 
 
@@ -65,12 +66,12 @@ def test_pairs_in_blocks_are_those_of_the_whole(problem, limits, block):
     assert_same(whole, blocked)
 
 
-@pytest.mark.parametrize("nodes", [0, 1, 40, 150])
+@pytest.mark.parametrize("nodes", [1, 40, 150])
 def test_a_budget_ends_pairs_in_blocks_where_it_ends_the_whole(problem, nodes):
     asked = {"max_literals": 2, "keep": 5}
     nodes += given(problem, strategy="beam", **asked).nodes
-    whole = given(problem, nodes=nodes, **asked)
-    blocked = given(problem, nodes=nodes, memory=memory_for(70), **asked)
+    whole = given(problem, max_nodes=nodes, **asked)
+    blocked = given(problem, max_nodes=nodes, memory=memory_for(70), **asked)
     assert whole.nodes == blocked.nodes == nodes
     assert not whole.proven
     assert whole.gap > 0
@@ -85,12 +86,12 @@ def test_a_budget_that_leaves_nothing_to_be_found_ends_with_a_proof(block):
     holds[:2] = np.arange(UNITS) < 10
     holds[0, 10:60], holds[1, 60:110] = True, True
     score, feature = rng.normal(size=UNITS) + 20.0 * (np.arange(UNITS) < 10), np.arange(LITERALS)
-    asked = {"max_literals": 2, "keep": 1, "start": np.zeros((0, 4), dtype=np.int32)}
+    asked = {"max_literals": 2, "min_support": 8, "keep": 1, "start": np.zeros((0, 4), np.int32)}
     asked["memory"] = np.inf if block is None else memory_for(block)
     whole = search_literals(holds, score, feature, **asked)
     assert whole.ids[0].tolist() == [0, 1, -1, -1]
-    assert not search_literals(holds, score, feature, nodes=1, **asked).proven
-    enough = search_literals(holds, score, feature, nodes=2, **asked)
+    assert not search_literals(holds, score, feature, max_nodes=1, **asked).proven
+    enough = search_literals(holds, score, feature, max_nodes=2, **asked)
     assert enough.nodes == 2
     assert_same(whole, enough)
 
@@ -136,6 +137,7 @@ def test_a_beam_in_blocks_is_that_of_the_whole(problem, limits, block):
 @pytest.mark.parametrize("pieces", [2, 7])
 def test_parts_merge_into_the_whole(problem, limits, depth, pieces):
     holds, _, feature = problem
+    limits = limits | {"min_modalities": min(depth, limits.get("min_modalities", 1))}
     whole = given(problem, max_literals=depth, **limits)
     start = given(problem, max_literals=depth, strategy="beam", **limits).ids
     parts = [
@@ -149,8 +151,10 @@ def test_parts_merge_into_the_whole(problem, limits, depth, pieces):
 def test_of_equal_q_fewer_literals_come_first_and_units_left_out_make_no_difference():
     holds = np.array([[1, 1, 0, 0, 1], [1, 1, 1, 0, 1], [0, 1, 0, 1, 1]], dtype=bool)
     parts = [
-        SearchResult(np.array([ids], dtype=np.int32), np.array([size], dtype=np.int8), np.array([2.0]),
-              np.array([2], dtype=np.int32), 2.0, 3.0, 1, 1, True)
+        SearchResult(
+            np.array([ids], dtype=np.int32), np.array([size], dtype=np.int8), np.array([2.0]),
+            np.array([2], dtype=np.int32), 2.0, 3.0, 1, 1, True,
+        )
         for ids, size in (([0, 2, -1, -1], 2), ([1, -1, -1, -1], 1), ([0, -1, -1, -1], 1),
                           ([2, -1, -1, -1], 1))
     ]  # fmt: skip
@@ -183,10 +187,11 @@ def test_units_may_be_chosen_and_reordered(problem):
     holds, score, feature = problem
     units = np.random.default_rng(2).permutation(UNITS)[:90]
     rows = PackedRows.of(holds)
-    chosen = search_packed(rows, score[units], feature, units=units, keep=20)
+    settings = SearchSettings(keep=20)
+    chosen = search_packed(rows, score[units], feature, settings, units=units)
     assert_same(chosen, search_literals(holds[:, units], score[units], feature, keep=20))
     parts = [
-        search_packed(rows, score[units], feature, units=units, keep=20, part=(i, 2))
+        search_packed(rows, score[units], feature, settings, units=units, part=(i, 2))
         for i in range(2)
     ]
     assert_same(chosen, merge(parts, rows, feature, units=units, keep=20))
@@ -194,17 +199,17 @@ def test_units_may_be_chosen_and_reordered(problem):
 
 def test_a_beam_as_wide_as_there_are_literals_finds_all_pairs(problem):
     exact = given(problem, max_literals=2, keep=60)
-    beam = given(problem, max_literals=2, keep=60, strategy="beam", width=LITERALS)
+    beam = given(problem, max_literals=2, keep=60, strategy="beam", beam_width=LITERALS)
     assert not beam.proven
     np.testing.assert_array_equal(exact.ids, beam.ids)
-    narrow = given(problem, max_literals=2, keep=60, strategy="beam", width=2)
+    narrow = given(problem, max_literals=2, keep=60, strategy="beam", beam_width=2)
     assert narrow.q[-1] < exact.q[-1]
 
 
 @pytest.mark.parametrize("width", [1, 5, 60])
 def test_a_deeper_beam_is_never_worse_place_by_place(problem, width):
     q = [
-        given(problem, max_literals=depth, keep=50, strategy="beam", width=width).q
+        given(problem, max_literals=depth, keep=50, strategy="beam", beam_width=width).q
         for depth in (1, 2, 3, 4)
     ]
     for shallow, deep in pairwise(q):
@@ -240,9 +245,9 @@ def test_too_little_memory_is_said(problem):
 
 def test_a_budget_in_blocks_reports_a_true_gap(problem):
     whole = given(problem, max_literals=2, keep=5)
-    cut = given(problem, max_literals=2, keep=5, nodes=1, memory=memory_for(80))
+    cut = given(problem, max_literals=2, keep=5, max_nodes=1, memory=memory_for(80))
     assert not cut.proven
     assert cut.upper >= whole.q[0] >= cut.q[0]
-    full = given(problem, max_literals=2, keep=5, nodes=10**9, memory=memory_for(80))
+    full = given(problem, max_literals=2, keep=5, max_nodes=10**9, memory=memory_for(80))
     assert full.proven
     np.testing.assert_array_equal(full.ids, whole.ids)

@@ -6,7 +6,7 @@ import pytest
 from ketadask.kernels.bit_planes import score_screen
 from ketadask.kernels.covers import FEW, cover_bound, cover_sum, single_bounds, sum_table
 from ketadask.kernels.popcount import gather, pack, pack_rows
-from ketadask.kernels.q_statistic import OBJECTIVES, centre
+from ketadask.kernels.q_statistic import centre
 
 UNITS = 1500
 SCORES = {
@@ -35,7 +35,7 @@ def literals():
     return holds
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", ["heterogeneity", "effect"])
 @pytest.mark.parametrize("least", [1, 300, FEW, 700, UNITS - 1])
 def test_bounds_by_words_are_not_below_those_by_units(score, objective, least):
     scores = centre(score, objective)
@@ -55,7 +55,7 @@ def test_bounds_by_words_are_not_below_those_by_units(score, objective, least):
             assert bounds[t] == limit, t
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", ["heterogeneity", "effect"])
 def test_rounding_errors_of_a_screen_are_bounded_for_every_cover(score, objective):
     scores = centre(score, objective)
     centred = np.sort(scores.centred)[::-1].copy()

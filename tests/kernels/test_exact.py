@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ketadask.kernels.brute_force import brute_force
 from ketadask.kernels.exact import search_literals
 from ketadask.kernels.q_statistic import centre
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.search.encoding import encode_values
 
 MOST_CONJUNCTIONS = 20_000
@@ -31,8 +32,9 @@ def problems(draw):
         columns.append(column)
     families = [f"f{i}" for i in rng.integers(0, 3, len(kinds))]
     literals = encode_values(
-        np.column_stack(columns), families=families,
-        cuts=draw(st.integers(1, 3)), intervals=draw(st.booleans()),
+        np.column_stack(columns),
+        LiteralSettings(cuts=draw(st.integers(1, 3)), intervals=draw(st.booleans())),
+        modalities=families,
     )  # fmt: skip
     score = rng.normal(size=units)
     if draw(st.booleans()):
@@ -52,8 +54,8 @@ def problems(draw):
             "min_support": draw(st.integers(1, max(1, units // 2))),
             "keep": draw(st.sampled_from([1, 3, 20])),
             "objective": draw(st.sampled_from(["heterogeneity", "effect"])),
-            "min_arm": draw(st.integers(0, 3)) if arm is not None else 0,
-            "min_families": draw(st.integers(1, 2)),
+            "min_per_arm": draw(st.integers(1, 3)),
+            "min_modalities": min(depth, draw(st.integers(1, 2))),
         },
         draw(st.sampled_from(["covers", "features"])),
     )
@@ -78,11 +80,11 @@ def test_equals_brute_force(problem):
             search_literals(literals.holds, score, literals.feature)
         return
     wanted = brute_force(
-        literals.holds, score, literals.feature, family=literals.family, arm=arm,
+        literals.holds, score, literals.feature, modality=literals.modality, arm=arm,
         by_features=distinct == "features", **limits,
     )  # fmt: skip
     found = search_literals(
-        literals.holds, score, literals.feature, family=literals.family, arm=arm,
+        literals.holds, score, literals.feature, modality=literals.modality, arm=arm,
         distinct=distinct, **limits,
     )  # fmt: skip
     assert as_list(found) == [(float(q), ids) for q, ids in wanted]
@@ -92,7 +94,7 @@ def test_equals_brute_force(problem):
 
 def random_problem(units, features, seed, cuts=3):
     rng = np.random.default_rng(seed)
-    literals = encode_values(rng.normal(size=(units, features)), cuts=cuts)
+    literals = encode_values(rng.normal(size=(units, features)), LiteralSettings(cuts=cuts))
     return literals, rng.normal(size=units)
 
 
@@ -134,20 +136,20 @@ def test_one_word_and_many_words_agree():
 def test_a_budget_of_nodes_reports_a_true_gap():
     literals, score = random_problem(80, 40, seed=5)
     best = search_literals(literals.holds, score, literals.feature, keep=1)
-    cut = search_literals(literals.holds, score, literals.feature, keep=1, nodes=3)
+    cut = search_literals(literals.holds, score, literals.feature, keep=1, max_nodes=3)
     assert not cut.proven
     assert cut.upper >= best.q[0]
     assert cut.gap == cut.upper - cut.q[0]
     assert as_list(cut) == as_list(
-        search_literals(literals.holds, score, literals.feature, keep=1, nodes=3)
+        search_literals(literals.holds, score, literals.feature, keep=1, max_nodes=3)
     )
 
 
 def test_a_budget_of_seconds_ends_and_reports_a_true_gap():
     literals, score = random_problem(300, 60, seed=6, cuts=6)
-    cut = search_literals(literals.holds, score, literals.feature, keep=5, seconds=0.0)
+    cut = search_literals(literals.holds, score, literals.feature, keep=5, max_seconds=0.0)
     assert not cut.proven
-    whole = search_literals(literals.holds, score, literals.feature, keep=5, seconds=600.0)
+    whole = search_literals(literals.holds, score, literals.feature, keep=5, max_seconds=600.0)
     assert whole.proven
     assert cut.upper >= whole.q[0] >= cut.q[0]
     assert as_list(whole) == as_list(
@@ -180,15 +182,15 @@ def test_saturation_is_best_over_what_any_set_could_reach():
         ({"score": np.r_[np.arange(11.0), np.inf]}, "score of unit 11 is inf"),
         ({"score": np.arange(11.0)}, "12 units in the literals but 11 scores"),
         ({"feature": np.arange(3)}, "4 literals but 3 feature numbers"),
-        ({"family": np.arange(1)}, "4 literals but 1 family numbers"),
-        ({"arm": np.ones(13), "min_arm": 1}, "12 units but 13 arms"),
+        ({"modality": np.arange(1)}, "4 literals but 1 modality numbers"),
+        ({"arm": np.ones(13)}, "12 units but 13 arms"),
         ({"holds": np.ones((4, 12))}, "must be bool"),
-        ({"max_literals": 5}, "max_literals must be 1 to 4"),
-        ({"min_support": 0}, "min_support must be at least 1"),
-        ({"keep": 0}, "keep must be at least 1"),
-        ({"distinct": "cover"}, "distinct must be one of"),
-        ({"strategy": "greedy"}, "strategy must be one of"),
-        ({"objective": "both"}, "objective must be one of"),
+        ({"max_literals": 5}, "max_literals out of range, found 5; give 1 to 4"),
+        ({"min_support": 0}, "min_support out of range, found 0; give at least 1"),
+        ({"keep": 0}, "keep out of range"),
+        ({"distinct": "cover"}, "unknown distinct, found 'cover'; choose covers or features"),
+        ({"strategy": "greedy"}, "unknown strategy"),
+        ({"objective": "both"}, "unknown objective"),
     ],
 )
 def test_errors_name_the_value(change, words):
@@ -232,6 +234,6 @@ def test_a_hundred_thousand_literals():
     support = holds.sum(axis=1)
     q = np.where(support >= 8, (holds @ scores.centred) / scores.denominator[support], -np.inf)
     assert found.q[0] == q.max()
-    pairs = search_literals(holds, score, feature, max_literals=2, keep=1, nodes=50)
+    pairs = search_literals(holds, score, feature, max_literals=2, keep=1, max_nodes=50)
     assert pairs.q[0] >= found.q[0]
     assert pairs.upper >= pairs.q[0]

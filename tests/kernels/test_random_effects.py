@@ -52,7 +52,9 @@ def test_published_spread_of_laboratories():
     assert made.tau2 == pytest.approx(0.705395309224248, rel=1e-10)
     assert made.effect == pytest.approx(62.4076199113286, rel=1e-12)
     assert made.se == pytest.approx(0.338030602684471, rel=1e-10)
-    assert (made.q, made.q_p) == pytest.approx((24.801897741835, 0.00167935146372742), rel=1e-8)
+    assert (made.cochran_q, made.cochran_p) == pytest.approx(
+        (24.801897741835, 0.00167935146372742), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,8 @@ def test_as_statsmodels_has_it(effect, se, level):
     assert made.effect == pytest.approx(told.mean_effect_re)
     assert made.se == pytest.approx(told.sd_eff_w_re_hksj, rel=1e-6)
     assert (made.low, made.high) == pytest.approx(told.conf_int(alpha=1 - level)[3], rel=1e-6)
-    assert made.q == pytest.approx(told.q)
-    assert made.q_p == pytest.approx(told.test_homogeneity().pvalue)
+    assert made.cochran_q == pytest.approx(told.q)
+    assert made.cochran_p == pytest.approx(told.test_homogeneity().pvalue)
     assert made.i2 == pytest.approx(max(told.i2, 0.0))
     assert made.weight == pytest.approx(told.weights_rel_re)
 
@@ -124,8 +126,8 @@ def test_moves_and_stretches_with_the_effects(trials, by, scale):
     assert one.low <= one.effect <= one.high
     assert one.weight.sum() == pytest.approx(1)
     if len(effect) > 2:
-        assert one.predicted_low <= one.low
-        assert one.high <= one.predicted_high
+        assert one.prediction_low <= one.low
+        assert one.high <= one.prediction_high
 
 
 def test_what_cannot_be_told_is_missing():
@@ -135,10 +137,10 @@ def test_what_cannot_be_told_is_missing():
     one = random_effects(np.array([np.nan, 3.0, 5.0]), np.array([1.0, 0.5, 0.0]))
     assert (one.trials, one.effect, one.se) == (1, 3.0, 0.5)
     assert one.weight.tolist() == [0.0, 1.0, 0.0]
-    assert np.isnan([one.low, one.high, one.tau2, one.predicted_low]).all()
+    assert np.isnan([one.low, one.high, one.tau2, one.prediction_low]).all()
     two = random_effects(np.array([3.0, 5.0]), np.array([1.0, 1.0]))
     assert np.isfinite([two.low, two.high]).all()
-    assert np.isnan([two.predicted_low, two.predicted_high]).all()
+    assert np.isnan([two.prediction_low, two.prediction_high]).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -185,6 +187,6 @@ def test_intervals_cover_what_they_should():
         se = rng.uniform(0.8, 1.6, 8)
         made = random_effects(rng.normal(mean, np.hypot(tau, se)), se)
         hits += made.low <= mean <= made.high
-        further += made.predicted_low <= rng.normal(mean, tau) <= made.predicted_high
+        further += made.prediction_low <= rng.normal(mean, tau) <= made.prediction_high
     assert hits / rounds == pytest.approx(0.95, abs=0.02)
     assert 0.9 <= further / rounds <= 0.99

@@ -98,6 +98,10 @@ def test_the_cluster_changes_no_number(executed):
 
 def test_objects_say_what_they_are_in_a_line(executed):
     told = [shown(cell) for name in NAMES for cell in code(executed(name))]
-    for start in ("<Resampled: 100 splits", "<Null: 99 relabelled", "{'favourable': <Found: 20"):
+    for start in (
+        "<Resampled: 100 splits",
+        "<NullDistribution: 99 relabelled",
+        "{'favourable': <Found: 20",
+    ):
         assert [text for text in told if text.startswith(start)], start
     assert max(len(text) for text in told if text.startswith("<")) < 20_000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.folds import FRAMES, NestedFolds, deal
+from ketadask.predict.folds import CV_SCHEMES, NestedFolds, assign_folds
 from ketadask.predict.nested import NestedCV
 from ketadask.predict.results import nested_cross_validate
 from ketadask.schema.errors import InputError
@@ -19,7 +19,7 @@ from tests.predict.small_cohorts import cohort, small
 def test_folds_differ_by_at_most_one_participant_of_a_label(n, folds, seed):
     label = np.random.default_rng(seed).integers(0, 2, n)
     made = build_classifier_data(np.zeros((n, 1)), label)
-    dealt = deal(made, folds, seed=seed, address=(0,))
+    dealt = assign_folds(made, folds, seed=seed, address=(0,))
     for rows in (label == 0, label == 1, np.ones(n, bool)):
         counts = np.bincount(dealt[rows], minlength=folds)
         assert counts.max() - counts.min() <= 1
@@ -31,11 +31,11 @@ def test_a_participant_is_on_one_side(seed, folds):
     rng = np.random.default_rng(seed)
     who = rng.integers(0, 20, 60).astype(str)
     made = build_classifier_data(np.zeros((60, 1)), rng.integers(0, 2, 60), participant=who)
-    dealt = deal(made, folds, seed=seed, address=(1,))
+    dealt = assign_folds(made, folds, seed=seed, address=(1,))
     assert all(len(set(dealt[who == name])) == 1 for name in set(who))
 
 
-@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("kind", CV_SCHEMES)
 def test_every_case_is_held_out_once_per_repeat(kind):
     made, frame = cohort(sites=4), small(kind)
     count = frame.outer_folds(made)
@@ -44,7 +44,7 @@ def test_every_case_is_held_out_once_per_repeat(kind):
         assert sorted(np.concatenate(held)) == list(range(len(made)))
 
 
-@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("kind", CV_SCHEMES)
 def test_inner_folds_stay_inside_the_train_part(kind):
     made, frame = cohort(sites=4), small(kind, inner_repeats=2)
     train, _ = frame.outer(made, 1)
@@ -83,7 +83,7 @@ def test_what_cannot_be_divided_is_refused():
         small("nested-leave-site-out").check(made)
     with pytest.raises(InputError, match="leave-site-out"):
         NestedFolds("leave-sites-out")
-    rare = made.labelled(np.arange(len(made)) < 3)
+    rare = made.with_labels(np.arange(len(made)) < 3)
     with pytest.raises(InputError, match="only 3 participants have label 1"):
         small(folds=4).check(rare)
     with pytest.raises(InputError, match="only 3 participants have label 1, the folds need 4"):
@@ -106,13 +106,13 @@ def test_sites_without_which_nothing_can_be_learnt_are_named(kind, responders, o
     for name, count in responders.items():
         label[np.flatnonzero(made.site == name)[:count]] = 1
     with pytest.raises(InputError, match=f"too few participants have label 1, found '{out}'; use"):
-        small(kind).check(made.labelled(label))
+        small(kind).check(made.with_labels(label))
     label[np.flatnonzero(made.site == "s3")[:2]] = 1
-    small(kind).check(made.labelled(label))
+    small(kind).check(made.with_labels(label))
     nested = NestedCV(small(kind), Classifier(costs=(1.0,)))
-    assert len(nested_cross_validate(made.labelled(label), nested).cases) == 48
+    assert len(nested_cross_validate(made.with_labels(label), nested).cases) == 48
 
 
 def test_a_label_that_is_none_is_named():
-    with pytest.raises(InputError, match=r"label: a label is 0, 1 .* found 7; code response"):
+    with pytest.raises(InputError, match=r"label: a label must be 0, 1, .* found 7; code response"):
         build_classifier_data(np.zeros((3, 1)), np.array([0, 1, 7]))

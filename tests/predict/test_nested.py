@@ -8,10 +8,11 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 
 from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.nested import NestedCV, majority
-from ketadask.predict.preparation import Preparing
+from ketadask.predict.nested import NestedCV, majority_vote
+from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import nested_cross_validate
-from ketadask.predict.scikit import Prepared, direct_svc, one_thread, pipeline, public_svc
+from ketadask.predict.scikit import PreparationTransformer, scikit_pipeline
+from ketadask.predict.solvers import direct_svc, one_thread, public_svc
 from ketadask.schema.errors import InputError
 from tests.predict.small_cohorts import cohort, small
 
@@ -50,14 +51,14 @@ class TheirFolds:
 )
 def test_predictions_are_those_of_scikit_learns_nested_loops(name, energies, gammas):
     made = cohort(n=50, p=70, effect=0.15, seed=1, missing=0.02)
-    learner = Classifier(name, COSTS, gammas=gammas, energies=energies)
+    learner = Classifier(name, COSTS, gammas=gammas, explained_variance=energies)
     nested = NestedCV(TheirFolds(), learner, final="refit")
     decision = np.empty(len(made))
     for number in range(4):
         result = nested.fold(made, number)
         decision[result.rows] = result.decision
     search = GridSearchCV(
-        *pipeline(learner), scoring="balanced_accuracy", cv=StratifiedKFold(3), refit=True
+        *scikit_pipeline(learner), scoring="balanced_accuracy", cv=StratifiedKFold(3), refit=True
     )
     theirs, said = (
         cross_val_predict(search, made.value, made.label, cv=StratifiedKFold(4), method=method)
@@ -69,29 +70,29 @@ def test_predictions_are_those_of_scikit_learns_nested_loops(name, energies, gam
 
 def test_choice_and_score_are_those_of_a_grid_search():
     made = cohort(n=50, p=70, effect=0.15, seed=3)
-    learner = Classifier("svc-linear", COSTS, energies=(0.5, 0.9))
+    learner = Classifier("svc-linear", COSTS, explained_variance=(0.5, 0.9))
     result = NestedCV(TheirFolds(), learner).fold(made, 0)
     train, _ = TheirFolds().outer(made, 0)
     search = GridSearchCV(
-        *pipeline(learner), scoring="balanced_accuracy", cv=StratifiedKFold(3), refit=False
+        *scikit_pipeline(learner), scoring="balanced_accuracy", cv=StratifiedKFold(3), refit=False
     ).fit(made.value[train], made.label[train])
     assert result.candidate.cost == search.best_params_["classify__C"]
-    assert result.candidate.energy == search.best_params_["reduce__n_components"]
+    assert result.candidate.explained_variance == search.best_params_["reduce__n_components"]
     assert result.inner_score == pytest.approx(search.best_score_, abs=1e-12)
 
 
 def test_votes_are_those_of_pipelines_fitted_inside_the_inner_folds():
     made = cohort(n=60, p=9, effect=0.4, seed=5, sites=3, covariates=2, missing=0.03)
-    preparing = Preparing(harmonise=True)
-    learner = Classifier("svc-linear", COSTS, energies=(0.9,))
+    preparing = PreparationSettings(harmonise=True)
+    learner = Classifier("svc-linear", COSTS, explained_variance=(0.9,))
     nested = NestedCV(small(inner_repeats=2), learner, preparing)
     result = nested.fold(made, 1)
-    train, test = nested.frame.outer(made, 1)
+    train, test = nested.cv.outer(made, 1)
     inside = made.take(train)
     number = np.unique(made.site, return_inverse=True)[1]
     X = np.column_stack([made.value, made.covariate, number])
-    steps, grid = pipeline(learner, Prepared(2, True, preparing))
-    folds = list(nested.frame.inner(inside, 1))
+    steps, grid = scikit_pipeline(learner, PreparationTransformer(2, True, preparing))
+    folds = list(nested.cv.inner(inside, 1))
     search = GridSearchCV(steps, grid, scoring="balanced_accuracy", cv=folds, refit=False)
     search.fit(X[train], inside.label)
     best = clone(steps).set_params(**search.best_params_)
@@ -105,19 +106,19 @@ def test_votes_are_those_of_pipelines_fitted_inside_the_inner_folds():
 
 def test_the_labels_and_volumes_of_held_out_cases_change_no_model():
     made = cohort(n=48, effect=0.3, seed=2, covariates=1)
-    nested = NestedCV(small(), Classifier(costs=COSTS), Preparing())
-    train, test = nested.frame.outer(made, 2)
+    nested = NestedCV(small(), Classifier(costs=COSTS), PreparationSettings())
+    train, test = nested.cv.outer(made, 2)
     result = nested.fold(made, 2)
 
     class Fixed:
         outer = staticmethod(lambda *_: (train, test))
-        inner = staticmethod(nested.frame.inner)
+        inner = staticmethod(nested.cv.inner)
 
     label, value = made.label.copy(), made.value.copy()
     label[test] = 1 - label[test]
     value[test[1:]] += 1000
     changed = build_classifier_data(value, label, covariate=made.covariate, region=made.region)
-    again = NestedCV(Fixed(), nested.learner).fold(changed, 2)
+    again = NestedCV(Fixed(), nested.classifier).fold(changed, 2)
     assert again.candidate == result.candidate
     assert np.array_equal(again.weights, result.weights)
     assert again.decision[0] == pytest.approx(result.decision[0], abs=1e-12)
@@ -134,11 +135,11 @@ def test_a_planted_effect_is_found_and_every_learner_finds_it():
 def test_results_do_not_depend_on_the_order_of_the_folds():
     made = cohort(effect=0.5)
     nested = NestedCV(small(), Classifier(costs=(0.1, 1.0)))
-    from ketadask.predict.results import summed_up
+    from ketadask.predict.results import summarise_prediction
 
     tables = [nested.fold(made, k).tables(made, 4) for k in range(8)]
     one, two = (
-        summed_up(made, nested, {n: pd.concat([t[n] for t in order]) for n in tables[0]})
+        summarise_prediction(made, nested, {n: pd.concat([t[n] for t in order]) for n in tables[0]})
         for order in (tables, tables[::-1])
     )
     assert one.measures == two.measures
@@ -150,8 +151,8 @@ def test_votes_that_are_even_but_for_rounding_are_even():
     shares = np.array([26, 18, 1]) / 30
     votes = np.array([shares.mean(), shares[[1, 2, 0]].mean(), 0.5])
     assert len(set(votes.tolist())) > 1
-    assert majority(votes, np.full(3, 0.1)).tolist() == [1, 1, 1]
-    assert majority(votes, np.full(3, -0.1)).tolist() == [0, 0, 0]
+    assert majority_vote(votes, np.full(3, 0.1)).tolist() == [1, 1, 1]
+    assert majority_vote(votes, np.full(3, -0.1)).tolist() == [0, 0, 0]
 
 
 def test_unknown_words_are_refused_with_the_nearest():

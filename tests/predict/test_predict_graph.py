@@ -15,7 +15,7 @@ from ketadask.predict.classifiers import Classifier
 from ketadask.predict.graph import fold_blocks, permutation_blocks
 from ketadask.predict.nested import NestedCV
 from ketadask.predict.permutations import permutation_p, permute_labels
-from ketadask.predict.results import nested_cross_validate, summed_up
+from ketadask.predict.results import nested_cross_validate, summarise_prediction
 from ketadask.store.parts import Parts
 from ketadask.store.ranges import blocks
 from tests.predict.small_cohorts import cohort, small
@@ -40,7 +40,7 @@ def test_blocks_and_executors_change_nothing(tmp_path, made, nested, size, execu
     tasks = fold_blocks(made, nested, blocks(parts.missing(8), size)[::-1], parts)
     assert len(list(executor.compute(tasks))) == len(tasks)
     assert parts.missing(8) == []
-    told = summed_up(made, nested, {name: parts.read_all(name) for name in TABLES})
+    told = summarise_prediction(made, nested, {name: parts.read_all(name) for name in TABLES})
     expected = nested_cross_validate(made, nested)
     assert told.measures == expected.measures
     pd.testing.assert_frame_equal(told.cases, expected.cases)
@@ -88,15 +88,17 @@ def test_labels_are_exchanged_within_sites_and_participants_stay_whole():
 KILLED = """
 import sys
 from pathlib import Path
-from ketadask.cluster.executor import Synchronous
-from ketadask.predict import Learner, Nested
+from ketadask.pipeline.executor import Synchronous
+from ketadask.predict.classifiers import Classifier
 from ketadask.predict.graph import permutation_blocks
-from ketadask.store import Parts, blocks
+from ketadask.predict.nested import NestedCV
+from ketadask.store.parts import Parts
+from ketadask.store.ranges import blocks
 from tests.predict.small_cohorts import cohort, small
 
 parts = Parts(Path(sys.argv[1]), "key")
 ranges = blocks(parts.missing(40), 2)
-nested = Nested(small(repeats=1), Learner(costs=(0.1, 1.0)))
+nested = NestedCV(small(repeats=1), Classifier(costs=(0.1, 1.0)))
 for _ in Synchronous().compute(permutation_blocks(cohort(), nested, ranges, parts)):
     pass
 print(len(ranges))
@@ -112,7 +114,7 @@ def test_permutations_go_on_after_a_kill(tmp_path):
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    there = len(Parts(tmp_path / "a", "key").finished())
+    there = len(Parts(tmp_path / "a", "key").verify())
     assert 3 <= there < 20
     again = subprocess.run(
         [*command, str(tmp_path / "a")], capture_output=True, text=True, check=True

@@ -7,13 +7,13 @@ from sklearn.preprocessing import StandardScaler
 
 from ketadask.cohort.harmonise import fit_sites
 from ketadask.predict.classifier_data import build_classifier_data
-from ketadask.predict.preparation import Preparing, fit_preparation
+from ketadask.predict.preparation import PreparationSettings, fit_preparation
 from tests.predict.small_cohorts import cohort
 
 
 def test_median_and_scale_are_those_of_scikit_learn():
     made = cohort(missing=0.1)
-    prepared = fit_preparation(made, Preparing()).apply(made)
+    prepared = fit_preparation(made, PreparationSettings()).apply(made)
     theirs = StandardScaler().fit_transform(
         SimpleImputer(strategy="median").fit_transform(made.value)
     )
@@ -24,14 +24,14 @@ def test_constant_and_empty_regions_become_zero():
     made = cohort()
     made.value[:, 0] = 0.1 + 0.2
     made.value[:, 1] = np.nan
-    prepared = fit_preparation(made, Preparing()).apply(made)
+    prepared = fit_preparation(made, PreparationSettings()).apply(made)
     assert np.abs(prepared[:, :2]).max() < 1e-9
 
 
 def test_covariates_leave_no_linear_trace_in_the_train_part():
     made = cohort(n=80, covariates=2)
     made.value[:] += 30 * made.covariate[:, :1]
-    prepared = fit_preparation(made, Preparing()).apply(made)
+    prepared = fit_preparation(made, PreparationSettings()).apply(made)
     assert abs(np.corrcoef(made.covariate.T, prepared.T)[:2, 2:]).max() < 1e-9
 
 
@@ -41,9 +41,9 @@ def test_slopes_of_covariates_are_taken_within_sites_where_sites_differ():
     age = np.where(site == "a", 30.0, 50.0) + rng.normal(size=200)
     value = rng.normal(size=(200, 4)) + 2 * age[:, None] + 500 * (site == "b")[:, None]
     made = build_classifier_data(value, np.arange(200) % 2, site=site, covariate=age[:, None])
-    slopes = fit_preparation(made, Preparing(harmonise=True)).slope
+    slopes = fit_preparation(made, PreparationSettings(harmonise=True)).slope
     np.testing.assert_allclose(slopes, 2, atol=0.3)
-    assert fit_preparation(made, Preparing()).slope.mean() > 10
+    assert fit_preparation(made, PreparationSettings()).slope.mean() > 10
 
 
 @pytest.mark.parametrize("fitted_sites", [["a", "b"], ["a"]])
@@ -82,6 +82,6 @@ def test_few_cases_of_a_site_are_shrunken_towards_what_its_regions_share():
 
 def test_labels_play_no_part():
     made = cohort(sites=2, covariates=1)
-    one = fit_preparation(made, Preparing(harmonise=True))
-    two = fit_preparation(made.labelled(1 - made.label), Preparing(harmonise=True))
+    one = fit_preparation(made, PreparationSettings(harmonise=True))
+    two = fit_preparation(made.with_labels(1 - made.label), PreparationSettings(harmonise=True))
     assert np.array_equal(one.apply(made), two.apply(made))

@@ -8,9 +8,9 @@ import pytest
 
 from ketadask.predict.classifier_data import classifier_data_from_volumes
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.folds import FRAMES, POOLED, NestedFolds
+from ketadask.predict.folds import CV_SCHEMES, MIXED_SITES, NestedFolds
 from ketadask.predict.nested import NestedCV
-from ketadask.predict.preparation import Preparing
+from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import nested_cross_validate
 from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.participants import read_participants
@@ -39,11 +39,11 @@ def at_chance(kind, found):
     for name in ("bac", "auc", "bac_folds"):
         assert abs(excess(found[name])) < 3, name
     assert excess(found["bac_pooled"]) < 3
-    if kind == POOLED:
+    if kind == MIXED_SITES:
         assert excess(found["bac_pooled"]) > -3
 
 
-@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("kind", CV_SCHEMES)
 def test_noise_is_at_chance(kind):
     at_chance(kind, scores(kind, 40, 60, 40))
 
@@ -64,18 +64,18 @@ def of_sites(made):
     return replace(made, value=made.value + 2 * scanner[site], label=label)
 
 
-@pytest.mark.parametrize("kind", [POOLED, "leave-site-out"])
+@pytest.mark.parametrize("kind", [MIXED_SITES, "leave-site-out"])
 def test_what_a_site_tells_is_no_accuracy(kind):
     """In the pooled frame the share of responders of a site can be learnt, and is worth nothing."""
     found = scores(kind, 24, 80, 20, of_sites)
     assert abs(excess(found["bac"])) < 3
     assert abs(excess(found["auc"])) < 3
-    if kind == POOLED:
+    if kind == MIXED_SITES:
         assert excess(found["bac_pooled"]) > 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("kind", CV_SCHEMES)
 def test_noise_of_the_published_size_is_at_chance(kind):
     at_chance(kind, scores(kind, 200, 99, 185))
 
@@ -95,7 +95,7 @@ def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not(
     nested = NestedCV(
         NestedFolds("pooled", 1, 10, 1, 5, seed=1),
         Classifier(costs=(2.0**-6, 2.0**-2, 4.0)),
-        Preparing(harmonise=True),
+        PreparationSettings(harmonise=True),
     )
     told = planted_measures(3, nested)
     assert [told[k]["n"] for k in ("discovery", "external", "saline")] == [99, 51, 49]
@@ -115,7 +115,7 @@ def test_the_fast_path_has_the_same_scores_as_scikit_learn_and_is_faster():
 @pytest.fixture(scope="module")
 def real_cases(real_data):
     folder = real_data / "freesurfer" / "aomic_piop2"
-    people = read_participants(folder)
+    people = read_participants(folder).table
     return classifier_data_from_volumes(open_volumes(folder), people, "sex", covariates=())
 
 
@@ -126,7 +126,7 @@ def test_real_regions_tell_sex_and_not_a_shuffled_label(real_cases):
     assert told.measures["bac_low"] > 0.7
     shuffled = [
         nested_cross_validate(
-            real_cases.labelled(np.random.default_rng(k).permutation(real_cases.label)), nested
+            real_cases.with_labels(np.random.default_rng(k).permutation(real_cases.label)), nested
         ).measures["bac"]
         for k in range(6)
     ]

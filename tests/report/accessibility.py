@@ -1,4 +1,4 @@
-"""axe-core, which finds what some cannot read: fetched from npm into a temporary folder."""
+"""axe-core, a checker of accessibility, fetched from npm into a temporary folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 VERSION = "4.14.1"
 LEVELS = ("serious", "critical")
-ASK = """
-return axe.run(document, {resultTypes: ['violations'], iframes: false}).then(found =>
-  found.violations.map(v => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]));
+VIOLATIONS = """
+return axe.run(document, {resultTypes: ['violations'], iframes: false}).then(result =>
+  result.violations.map(v => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]));
 """
 
 
@@ -22,8 +22,16 @@ def axe_script() -> str:
     npm = shutil.which("npm")
     assert npm, "npm is not installed; on Debian: apt-get install npm"
     with tempfile.TemporaryDirectory() as folder:
-        words = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder]
+        command = [
+            npm,
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+            folder,
+        ]
         subprocess.run(
-            [*words, f"axe-core@{VERSION}"], check=True, capture_output=True, timeout=300
+            [*command, f"axe-core@{VERSION}"], check=True, capture_output=True, timeout=300
         )
         return (Path(folder) / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")

@@ -35,9 +35,9 @@ class Browser:
         driver = shutil.which("chromedriver")
         assert driver, "chromedriver is not installed; on Debian: apt-get install chromium-driver"
         self._profile = tempfile.TemporaryDirectory()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
         self._driver = subprocess.Popen(
             [driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -49,9 +49,9 @@ class Browser:
             self._wait()
             options = {"args": [*FLAGS, f"--user-data-dir={self._profile.name}"]}
             logs = {"browser": "ALL", "performance": "ALL"}
-            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
-            made = self._post("/session", {"capabilities": {"alwaysMatch": wanted}})
-            self._session = f"/session/{made['sessionId']}"
+            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
+            session = self._post("/session", {"capabilities": {"alwaysMatch": capabilities}})
+            self._session = f"/session/{session['sessionId']}"
             self._post("/url", {"url": "about:blank"})
         except BaseException:
             self._stop()
@@ -96,49 +96,49 @@ class Browser:
     def _post(self, path: str, body: Any) -> Any:
         return self._send("POST", self._session + path, body)
 
-    def devtools(self, command: str, **given: Any) -> Any:
+    def devtools(self, command: str, **parameters: Any) -> Any:
         """Send one command of the DevTools protocol."""
-        return self._post("/goog/cdp/execute", {"cmd": command, "params": given})
+        return self._post("/goog/cdp/execute", {"cmd": command, "params": parameters})
 
-    def look(self, width: int, height: int = 900, scheme: str = "light") -> None:
-        """See pages from now on in a window of this width, in light or dark."""
+    def resize(self, width: int, height: int = 900, scheme: str = "light") -> None:
+        """Set width, height and colour scheme of the window."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", **metrics)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.devtools("Emulation.setEmulatedMedia", features=[feature])
 
     def open(self, path: Path) -> None:
-        """Open a file, with the network cut."""
+        """Open a file without a network."""
         self.devtools("Network.enable")
-        cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        self.devtools("Network.emulateNetworkConditions", **cut)
+        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        self.devtools("Network.emulateNetworkConditions", **offline)
         self._post("/url", {"url": path.resolve().as_uri()})
 
-    def ask(self, script: str) -> Any:
-        """Return what a script returns inside the page."""
+    def evaluate(self, script: str) -> Any:
+        """Return the result of a script inside the page."""
         return self._post("/execute/sync", {"script": script, "args": []})
 
     def run(self, script: str) -> None:
-        """Run a script in the page as the browser's user, whom the page's own policy spares."""
+        """Run a script outside the security policy of the page."""
         self.devtools("Runtime.evaluate", expression=script)
 
     def console(self) -> list[str]:
-        """Return what the console said since the last call."""
+        """Return the messages of the console since the last call."""
         return [line["message"] for line in self._post("/se/log", {"type": "browser"})]
 
     def requests(self) -> list[str]:
-        """Return every address asked for since the last call."""
+        """Return every requested address since the last call."""
         entries = self._post("/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
-        sent = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
-        return [event["request"]["url"] for event in sent]
+        requests = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return [event["request"]["url"] for event in requests]
 
-    def shot(self, path: Path) -> None:
+    def screenshot(self, path: Path) -> None:
         """Write a picture of the whole page."""
-        taken = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(taken["data"]))
+        picture = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(picture["data"]))
 
     def pdf(self) -> bytes:
-        """Return the page as it prints."""
-        printed = self.devtools("Page.printToPDF", preferCSSPageSize=True)
-        return base64.b64decode(printed["data"])
+        """Return the page as PDF."""
+        document = self.devtools("Page.printToPDF", preferCSSPageSize=True)
+        return base64.b64decode(document["data"])

@@ -1,4 +1,4 @@
-"""The page in a real browser, with the network cut: what a person would meet."""
+"""The page in a real browser without a network."""
 
 import re
 import subprocess
@@ -8,12 +8,11 @@ import pytest
 
 from ketadask.report.page import write_page
 from ketadask.report.report_data import ReportData
-from tests.report.accessibility import ASK, LEVELS, axe_script
+from tests.report.accessibility import LEVELS, VIOLATIONS, axe_script
 from tests.report.browser import Browser
-from tests.report.made_findings import make_findings
-from tests.report.test_across import several
-from tests.report.test_privacy import LONG, SCRIPT, renamed
-from tests.report.test_recordings import make_recordings
+from tests.report.example_data import make_data, rename_feature
+from tests.report.example_parts import make_recordings, make_trial_data
+from tests.report.test_privacy import LONG, SCRIPT
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
@@ -26,9 +25,9 @@ return [...document.querySelectorAll('main *, header *, nav *, footer *')]
 """
 FIGURES = """
 return [...document.querySelectorAll('figure, svg.range, svg.arms')].map(e => {
-  const seen = [...e.querySelectorAll('svg')].concat(e.tagName == 'svg' ? [e] : [])
+  const visible = [...e.querySelectorAll('svg')].concat(e.tagName == 'svg' ? [e] : [])
     .filter(s => s.getBoundingClientRect().width > 100 && s.getBoundingClientRect().height > 20);
-  return [e.id || e.getAttribute('class'), seen.length];
+  return [e.id || e.getAttribute('class'), visible.length];
 });
 """
 CELLS = "return [...document.querySelectorAll('#verdict-table tbody tr')].map(r => r.cells[{}].{});"
@@ -36,47 +35,47 @@ CELLS = "return [...document.querySelectorAll('#verdict-table tbody tr')].map(r 
 
 @pytest.fixture(scope="module")
 def browser():
-    with Browser() as started:
-        yield started
+    with Browser() as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    made = make_findings(rows=30)
-    hostile = replace(renamed(made, SCRIPT), title=LONG)
-    long = replace(renamed(made, LONG), title=f"A study called {SCRIPT}")
-    recorded = replace(made, recordings=make_recordings(20, failures=2))
-    told = {
-        "usual": made,
-        "recorded": recorded,
+    data = make_data(rows=30)
+    hostile = replace(rename_feature(data, SCRIPT), title=LONG)
+    long = replace(rename_feature(data, LONG), title=f"A study called {SCRIPT}")
+    with_recordings = replace(data, recordings=make_recordings(20, failures=2))
+    studies = {
+        "usual": data,
+        "recordings": with_recordings,
         "hostile": hostile,
         "long": long,
-        "begun": ReportData("Only begun"),
+        "empty": ReportData("Only begun"),
+        "several": make_trial_data(),
     }
-    told["several"] = several()
-    return {name: write_page(f, folder / f"{name}.html") for name, f in told.items()}
+    return {name: write_page(s, folder / f"{name}.html") for name, s in studies.items()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "recorded", "hostile", "long", "begun", "several"])
+@pytest.mark.parametrize("name", ["usual", "recordings", "hostile", "long", "empty", "several"])
 def test_quiet_alone_and_within_the_window(browser, pages, name, width, scheme):
-    browser.look(width, scheme=scheme)
+    browser.resize(width, scheme=scheme)
     browser.console(), browser.requests()
     browser.open(pages[name])
     assert browser.console() == []
-    asked = [url for url in browser.requests() if not url.startswith("data:")]
-    assert asked == [pages[name].as_uri()]
-    assert browser.ask("return document.documentElement.scrollWidth") <= width
-    assert browser.ask(OVERFLOW) == []
+    requests = [url for url in browser.requests() if not url.startswith("data:")]
+    assert requests == [pages[name].as_uri()]
+    assert browser.evaluate("return document.documentElement.scrollWidth") <= width
+    assert browser.evaluate(OVERFLOW) == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_figure_is_seen_once(browser, pages, width):
-    browser.look(width)
+def test_every_figure_is_visible_once(browser, pages, width):
+    browser.resize(width)
     browser.open(pages["usual"])
-    figures = browser.ask(FIGURES)
+    figures = browser.evaluate(FIGURES)
     names = [name for name, _ in figures]
     figures_of_the_page = ("null", "stability", "families", "benefit", "course-1", "risk")
     assert {f"figure-{name}" for name in figures_of_the_page} <= set(names)
@@ -86,118 +85,120 @@ def test_every_figure_is_seen_once(browser, pages, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_forest_plot_is_seen_once(browser, pages, width):
-    browser.look(width)
+def test_every_forest_plot_is_visible_once(browser, pages, width):
+    browser.resize(width)
     browser.open(pages["several"])
-    figures = dict(browser.ask(FIGURES))
+    figures = dict(browser.evaluate(FIGURES))
     assert [figures[f"figure-forest-{rank}"] for rank in (1, 2, 3)] == [1, 1, 1]
 
 
 def test_sorting_by_pointer_and_keyboard(browser, pages):
-    browser.look(1280)
+    browser.resize(1280)
     browser.open(pages["usual"])
     click = "document.querySelectorAll('#verdict-table th button')[{}].click();"
     support = CELLS.format(5, "dataset.key")
-    browser.ask(click.format(5))
-    rising = [float(v) for v in browser.ask(support)]
+    browser.evaluate(click.format(5))
+    rising = [float(v) for v in browser.evaluate(support)]
     assert rising == sorted(rising)
     heading = "return document.querySelectorAll('#verdict-table thead th')[5].ariaSort"
-    assert browser.ask(heading) == "ascending"
-    browser.ask("document.querySelectorAll('#verdict-table th button')[5].focus();")
+    assert browser.evaluate(heading) == "ascending"
+    browser.evaluate("document.querySelectorAll('#verdict-table th button')[5].focus();")
     for kind in ("keyDown", "keyUp"):
         browser.devtools(
             "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
             windowsVirtualKeyCode=13,
         )  # fmt: skip
-    falling = [float(v) for v in browser.ask(support)]
+    falling = [float(v) for v in browser.evaluate(support)]
     assert falling == sorted(falling, reverse=True)
-    assert "descending" in browser.ask("return document.getElementById('said').textContent")
-    browser.ask(click.format(1))
-    names = browser.ask(CELLS.format(1, "textContent.trim().toLowerCase()"))
+    assert "descending" in browser.evaluate("return document.getElementById('status').textContent")
+    browser.evaluate(click.format(1))
+    names = browser.evaluate(CELLS.format(1, "textContent.trim().toLowerCase()"))
     assert names == sorted(names)
 
 
-def test_long_tables_are_folded_until_asked(browser, pages):
-    browser.look(1280)
+def test_long_tables_are_folded(browser, pages):
+    browser.resize(1280)
     browser.open(pages["usual"])
     rows = "[...document.querySelectorAll('#verdict-table tbody tr')]"
-    shown = f"return {rows}.filter(r => r.offsetHeight).length"
-    assert browser.ask(shown) == 5
-    browser.ask("document.querySelector('.more').click();")
-    assert browser.ask(shown) == 30
+    visible = f"return {rows}.filter(r => r.offsetHeight).length"
+    assert browser.evaluate(visible) == 5
+    browser.evaluate("document.querySelector('.more').click();")
+    assert browser.evaluate(visible) == 30
 
 
 def test_a_script_in_a_name_does_not_run(browser, pages):
-    browser.look(1280)
+    browser.resize(1280)
     browser.open(pages["long"])
-    assert browser.ask("return document.querySelector('h1').textContent").endswith(SCRIPT)
-    assert browser.ask("return document.scripts.length") == 1
+    assert browser.evaluate("return document.querySelector('h1').textContent").endswith(SCRIPT)
+    assert browser.evaluate("return document.scripts.length") == 1
 
 
 def test_dark_and_light_differ_and_text_has_contrast(browser, pages):
     papers = {}
     for scheme in ("light", "dark"):
-        browser.look(1280, scheme=scheme)
+        browser.resize(1280, scheme=scheme)
         browser.open(pages["usual"])
-        told = browser.ask(
+        colours = browser.evaluate(
             "const s = getComputedStyle(document.documentElement);"
             "return Object.fromEntries(['paper','raised','wash','ink','muted','accent','active',"
             "'control','good','maybe','good-wash','maybe-wash']"
             ".map(n => [n, s.getPropertyValue('--' + n).trim()]));"
         )
-        papers[scheme] = told["paper"]
+        papers[scheme] = colours["paper"]
         for front in ("ink", "muted", "accent", "active", "control"):
             for back in ("paper", "raised", "wash"):
-                assert contrast(told[front], told[back]) >= 4.5, (scheme, front, back)
+                assert contrast(colours[front], colours[back]) >= 4.5, (scheme, front, back)
         for name in ("good", "maybe"):
-            assert contrast(told[name], told[f"{name}-wash"]) >= 4.5, (scheme, name)
-            assert contrast(told["ink"], told[f"{name}-wash"]) >= 7, (scheme, name)
+            assert contrast(colours[name], colours[f"{name}-wash"]) >= 4.5, (scheme, name)
+            assert contrast(colours["ink"], colours[f"{name}-wash"]) >= 7, (scheme, name)
     assert papers["light"] != papers["dark"]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "recorded", "begun", "several"])
+@pytest.mark.parametrize("name", ["usual", "recordings", "empty", "several"])
 def test_no_serious_accessibility_violation(browser, pages, name, width, scheme):
-    browser.look(width, scheme=scheme)
+    browser.resize(width, scheme=scheme)
     browser.open(pages[name])
-    browser.ask("document.querySelectorAll('details').forEach(d => { d.open = true; });")
+    browser.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; });")
     browser.run(axe_script())
-    assert [found for found in browser.ask(ASK) if found[0] in LEVELS] == []
+    assert [row for row in browser.evaluate(VIOLATIONS) if row[0] in LEVELS] == []
 
 
 def test_the_check_of_accessibility_can_fail(browser, pages):
-    browser.look(1280)
-    browser.open(pages["begun"])
-    browser.ask(
+    browser.resize(1280)
+    browser.open(pages["empty"])
+    browser.evaluate(
         "const p = document.createElement('p'); p.textContent = 'faint';"
         "p.style = 'color: #bbb; background: #fff'; document.querySelector('main').append(p);"
     )
     browser.run(axe_script())
-    assert "color-contrast" in [found[1] for found in browser.ask(ASK) if found[0] in LEVELS]
+    assert "color-contrast" in [row[1] for row in browser.evaluate(VIOLATIONS) if row[0] in LEVELS]
 
 
 def test_prints_every_section(browser, pages, tmp_path):
-    browser.look(1280)
+    browser.resize(1280)
     browser.open(pages["usual"])
-    headings = browser.ask("return [...document.querySelectorAll('h2')].map(h => h.textContent)")
+    headings = browser.evaluate(
+        "return [...document.querySelectorAll('h2')].map(h => h.textContent)"
+    )
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 4
     (tmp_path / "report.pdf").write_bytes(pdf)
-    printed = subprocess.run(
+    text = subprocess.run(
         ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    printed = re.sub(r"\s+", " ", printed)
+    text = re.sub(r"\s+", " ", text)
     assert len(headings) >= 15
-    assert [h for h in headings if h.strip() not in printed] == []
-    for inside in ("0.012", "wm-lh-posteriorcingulate", "search.max_literals", "critical 4.61"):
-        assert inside in printed
+    assert [h for h in headings if h.strip() not in text] == []
+    for phrase in ("0.012", "wm-lh-posteriorcingulate", "search.max_literals", "critical 4.61"):
+        assert phrase in text
     browser.devtools("Emulation.setEmulatedMedia", media="print")
-    hidden = browser.ask(
+    hidden = browser.evaluate(
         "window.dispatchEvent(new Event('beforeprint'));"
         "return [...document.querySelectorAll('section')].filter(s => !s.offsetHeight).length"
         " + [...document.querySelectorAll('details')].filter(d => !d.open).length"

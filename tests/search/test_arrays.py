@@ -8,6 +8,7 @@ import pytest
 
 import ketadask as kd
 from ketadask.kernels.brute_force import brute_force
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.search.encoding import encode_values
 
 
@@ -34,7 +35,7 @@ def test_finds_the_planted_persona_and_says_so_in_words():
 
 def test_columns_say_what_brute_force_says():
     X, score = planted(units=30, features=4, seed=1)
-    literals = encode_values(X, cuts=2)
+    literals = encode_values(X, LiteralSettings(cuts=2))
     wanted = brute_force(
         literals.holds, score, literals.feature,
         max_literals=2, min_support=5, keep=4, objective="heterogeneity",
@@ -84,7 +85,7 @@ def test_unfavourable_is_favourable_of_the_opposite_score():
 def test_families_are_spanned_inside_the_search():
     X, score = planted(seed=4)
     families = ["a", "a", "a", "b", "a", "b"]
-    best = kd.top_personas(X, score, families=families, min_families=2, keep=20)
+    best = kd.top_personas(X, score, modalities=families, min_modalities=2, keep=20)
     assert len(best) == 20
     for features in best.features:
         assert {families[int(name[1:])] for name in features} == {"a", "b"}
@@ -107,9 +108,9 @@ def test_nothing_but_missing_values_gives_an_empty_table():
 def test_more_than_64_ordinal_levels():
     rng = np.random.default_rng(6)
     X = rng.integers(0, 100, (300, 3)).astype(float)
-    explicit = {"x0": list(range(100))}
-    best = kd.top_personas(X, rng.normal(size=300), explicit=explicit, max_literals=1, keep=3)
-    literals = encode_values(X, explicit=explicit)
+    cut_points = {"x0": list(range(100))}
+    best = kd.top_personas(X, rng.normal(size=300), cut_points=cut_points, max_literals=1, keep=3)
+    literals = encode_values(X, LiteralSettings(cut_points=cut_points))
     assert (literals.feature == 0).sum() > 128
     assert best.attrs["candidates"] == len(literals)
 

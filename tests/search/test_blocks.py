@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.schema.errors import InputError
-from ketadask.search import graph
+from ketadask.search import resampling
 from ketadask.search.block import search_block
 from ketadask.search.graph import hit_blocks
 from ketadask.search.persona_search import PersonaSearch
@@ -154,7 +154,7 @@ def test_a_run_never_takes_parts_of_other_code_or_of_other_splits(tmp_path, monk
         search.run(units, splits, store=str(tmp_path)).parts.key
         for splits in (HoldoutSplit(2, seed=5), HoldoutSplit(3, seed=5), Turned(2, seed=5))
     ]
-    monkeypatch.setattr(graph, "code_version", lambda: "another version")
+    monkeypatch.setattr(resampling, "code_version", lambda: "another version")
     keys.append(search.run(units, HoldoutSplit(2, seed=5), store=str(tmp_path)).parts.key)
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
@@ -192,8 +192,10 @@ def test_memory_has_a_limit_only_where_one_is_given(tmp_path):
 
 
 def test_a_share_that_leaves_a_side_without_people_is_refused_before_any_search(tmp_path):
-    splits = HoldoutSplit(5, share=0.02)
-    with pytest.raises(InputError, match=r"^share: of 40 participants a split would have 0 on"):
+    splits = HoldoutSplit(5, train_size=0.02)
+    with pytest.raises(
+        InputError, match=r"^train_size: of 40 participants a split would have 0 on"
+    ):
         PersonaSearch(1).run(small_units("crossover"), splits, store=tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError
 from ketadask.search.encoding import encode_values, shortest_between
+
+INTERVALS = LiteralSettings(intervals=True)
+
+
+def points(**cut_points):
+    return LiteralSettings(cut_points=cut_points)
 
 
 def ranges_of(literals):
@@ -26,7 +33,7 @@ def test_few_levels_are_cut_between_all_of_them():
 
 def test_many_levels_are_cut_at_inner_quantiles():
     values = np.random.default_rng(0).normal(size=(700, 1))
-    literals = encode_values(values, cuts=6)
+    literals = encode_values(values, LiteralSettings(cuts=6))
     shares = literals.holds.mean(axis=1)
     assert shares[:6] == pytest.approx(np.arange(1, 7) / 7, abs=0.01)
     assert shares[6:] == pytest.approx(1 - np.arange(1, 7) / 7, abs=0.01)
@@ -34,12 +41,12 @@ def test_many_levels_are_cut_at_inner_quantiles():
 
 def test_missing_values_are_inside_no_literal():
     values = np.array([[1.0], [np.nan], [2.0], [3.0]])
-    literals = encode_values(values, intervals=True)
+    literals = encode_values(values, INTERVALS)
     assert not literals.holds[:, 1].any()
 
 
 def test_intervals_are_every_pair_of_cuts():
-    literals = encode_values(np.arange(5.0)[:, None], names=["x"], intervals=True)
+    literals = encode_values(np.arange(5.0)[:, None], INTERVALS, names=["x"])
     two_sided = [text for text in literals.text if text.count("<") == 2]
     assert two_sided == [
         "0 < x <= 1", "0 < x <= 2", "0 < x <= 3", "1 < x <= 2", "1 < x <= 3", "2 < x <= 3",
@@ -47,14 +54,14 @@ def test_intervals_are_every_pair_of_cuts():
 
 
 def test_cuts_of_a_feature_with_the_same_cover_are_merged():
-    literals = encode_values(np.array([[1.0], [2], [9]]), names=["x"], explicit={"x": [2, 5, 7]})
+    literals = encode_values(np.array([[1.0], [2], [9]]), points(x=[2, 5, 7]), names=["x"])
     assert literals.text == ("x <= 2", "x >= 3")
     assert literals.aliases == ("x <= 5 | x <= 7", "x >= 6 | x >= 8")
 
 
 def test_a_cut_between_whole_numbers_is_told_by_the_number_it_begins_with():
     """A given cut of 2.5 lets 3 in, so the reader must see 3."""
-    literals = encode_values(np.arange(1.0, 5.0)[:, None], names=["x"], explicit={"x": [2.5]})
+    literals = encode_values(np.arange(1.0, 5.0)[:, None], points(x=[2.5]), names=["x"])
     assert literals.text == ("x <= 2.5", "x >= 3")
     assert literals.holds[1].tolist() == [False, False, True, True]
 
@@ -73,11 +80,11 @@ def test_constant_and_empty_features_give_no_literals():
 def test_include_exclude_and_priority():
     values = np.random.default_rng(1).normal(size=(30, 4))
     names, families = ["a", "b", "c", "d"], ["one", "one", "two", "two"]
-    chosen = encode_values(values, names=names, families=families, include=["two", "a"])
+    chosen = encode_values(values, names=names, modalities=families, include=["two", "a"])
     assert {names[f] for f in chosen.feature} == {"a", "c", "d"}
-    chosen = encode_values(values, names=names, families=families, exclude=["two", "a"])
+    chosen = encode_values(values, names=names, modalities=families, exclude=["two", "a"])
     assert {names[f] for f in chosen.feature} == {"b"}
-    ordered = encode_values(values, names=names, families=families, priority=["two"])
+    ordered = encode_values(values, names=names, modalities=families, priority=["two"])
     assert list(dict.fromkeys(names[f] for f in ordered.feature)) == ["c", "d", "a", "b"]
 
 
@@ -85,12 +92,15 @@ def test_include_exclude_and_priority():
     ("options", "words"),
     [
         ({"include": ["agee"]}, "did you mean 'age'"),
-        ({"exclude": ["x"]}, "no such feature or family"),
+        ({"exclude": ["x"]}, "no such feature or modality"),
         ({"include": "age"}, "include: a list of names is needed.*found 'age'; write include="),
         ({"exclude": "age"}, "exclude: a list of names is needed"),
         ({"priority": ""}, "priority: a list of names is needed"),
-        ({"priority": ["age"], "families": ["a", "b"]}, "priority: no such family, found 'age'"),
-        ({"explicit": {"aeg": [1]}}, "did you mean 'age'"),
+        (
+            {"priority": ["age"], "modalities": ["a", "b"]},
+            "priority: no such modality, found 'age'",
+        ),
+        ({"settings": LiteralSettings(cut_points={"aeg": [1]})}, "did you mean 'age'"),
         ({"names": ["age", "age"]}, "named twice"),
         ({"names": ["age"]}, "2 features but 1 names"),
     ],
@@ -110,7 +120,7 @@ def test_a_cut_separates_the_values_it_lies_between(below, gap):
 
 
 def test_candidates_are_counted_right():
-    literals = encode_values(np.random.default_rng(2).normal(size=(30, 4)), cuts=2)
+    literals = encode_values(np.random.default_rng(2).normal(size=(30, 4)), LiteralSettings(cuts=2))
     sizes = np.bincount(literals.feature)
     pairs = sum(sizes[i] * sizes[j] for i in range(4) for j in range(i))
     triples = sum(

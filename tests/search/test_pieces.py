@@ -28,7 +28,7 @@ SEARCH = PersonaSearch(max_literals=3, keep=15, cuts=3)
 
 @pytest.fixture(scope="module")
 def values():
-    return synthetic.values(200, 30)
+    return synthetic.synthetic_values(200, 30)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_lost_file_is_named(stored, tmp_path):
 
 
 def test_what_cannot_be_searched_in_blocks_names_the_key():
-    made = replace(synthetic.problem(2000, 60), memory=4e5)
+    made = replace(synthetic.synthetic_problem(2000, 60), memory=4e5)
     with pytest.raises(InputError, match=r"execution\.memory.*0\.0004GB.*strategy to beam"):
         SEARCH.solve(made)
 
@@ -114,7 +114,7 @@ def test_split_searches_give_the_same_tables(tmp_path, design, pieces):
         ),
         (
             lambda parts, **how: null_blocks(
-                problem, SEARCH, [(0, 1), (2, 2)], parts, seed=5, how="arms", **how
+                problem, SEARCH, [(0, 1), (2, 2)], parts, seed=5, method="arms", **how
             ),
             ("nulls",),
         ),

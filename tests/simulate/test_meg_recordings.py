@@ -15,7 +15,7 @@ from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
 from ketadask.simulate.meg.signals import MegTruth, draw_sources, simulated_field
 from ketadask.simulate.trial import generator
-from ketadask.sources.meg.channels import place_of
+from ketadask.sources.meg.channels import sensor_region
 from ketadask.sources.meg.collection import find_recordings
 
 RATE = 600.0
@@ -31,7 +31,7 @@ def test_a_helmet_has_so_many_sensors_in_all_groups_it_can(sensors):
     head = helmet(sensors)
     assert len(set(head.names)) == sensors
     assert head.weights.shape == (sensors, 28)
-    groups = {place_of(name, (0, 0, 0)) for name in head.names}
+    groups = {sensor_region(name, (0, 0, 0)) for name in head.names}
     assert len(groups) >= min(sensors, 14)
     assert len(head.references) == len(set(head.references)) == 28
 

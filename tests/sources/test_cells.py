@@ -7,7 +7,7 @@ import pytest
 
 from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_cells, read_sidecar
-from ketadask.sources.codes import as_number, is_missing, levels_range
+from ketadask.sources.codes import is_missing, levels_range, parse_number
 from ketadask.sources.data_issues import DataIssues
 
 BROKEN = {
@@ -43,7 +43,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_cells(tmp_path / "nowhere.tsv")
     (tmp_path / "people.csv").write_text("a,b\n")
     (tmp_path / "people.json").write_text("{}")
-    with pytest.raises(InputError, match=r"people\.csv lies there: .* named people\.tsv$"):
+    with pytest.raises(InputError, match=r"there is people\.csv: .* or save it as people\.tsv$"):
         read_cells(tmp_path / "people.tsv")
     with pytest.raises(InputError, match=r"there is no folder .*gone; check the path"):
         read_cells(tmp_path / "gone" / "people.tsv")
@@ -77,7 +77,7 @@ def test_a_cell_that_is_no_number_is_named(tmp_path, cell):
     message = f"row 3, column score: not a number, found {cell!r}; write a number, or n/a"
     with pytest.raises(InputError, match=re.escape(message)):
         read_cells(path).numbers("score", DataIssues())
-    assert as_number(cell) is None
+    assert parse_number(cell) is None
 
 
 def test_decimal_commas_get_their_own_remedy(tmp_path):
@@ -98,7 +98,7 @@ def test_wrong_cells_can_be_kept_as_findings(tmp_path):
         ("row 3, column score", "x"),
         ("row 4, column score", "7"),
     ]
-    with pytest.raises(InputError, match=r"bad_cells: unknown way .* did you mean 'missing'"):
+    with pytest.raises(InputError, match=r"bad_cells: unknown treatment .* did you mean 'missing'"):
         DataIssues("missin")
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ketadask.schema.errors import InputError
 from ketadask.sources.freesurfer import open_volumes
-from ketadask.sources.regions import ETIV, REGIONS, unified
+from ketadask.sources.regions import ETIV, REGIONS, region_name
 
 LH = "lh.aparc.volume\tlh_cuneus_volume\tlh_insula_volume\tBrainSegVolNotVent\teTIV\n"
 ASEG = "Measure:volume\tLeft-Thalamus-Proper\tCSF\tBrainSegVolNotVent\tMaskVol\t"
@@ -44,7 +44,7 @@ def test_tables_become_one_dataset(tmp_path):
         [[3, 4, 7, 8, 200, 2000], [1, 2, nan, nan, 100, 1000], [nan, nan, 5, nan, 300, 3000]],
     )
     csf = volumes.sel(region="CSF")
-    assert [csf[c].item() for c in ("hemisphere", "tissue", "atlas", "measure")] == [
+    assert [csf[c].item() for c in ("hemisphere", "tissue", "atlas", "measurement_unit")] == [
         "both", "subcortical", "aseg", "mm3",
     ]  # fmt: skip
     assert volumes.attrs["ignored"] == ["MaskVol"]
@@ -126,7 +126,7 @@ def test_tables_given_by_name_must_hold_volumes_of_a_known_atlas(tmp_path):
     path = tmp_path / "x.tsv"
     for first, message in [
         ("lh.aparc.thickness", "does not hold volumes, found 'lh.aparc.thickness'"),
-        ("lh.aparc.a2009s.volume", "atlas is not known here"),
+        ("lh.aparc.a2009s.volume", "not a supported atlas"),
         ("participant_id", "not a FreeSurfer table, found 'participant_id'"),
     ]:
         path.write_text(f"{first}\tlh_cuneus_volume\na\t1\n")
@@ -141,11 +141,13 @@ def test_tables_given_by_name_must_hold_volumes_of_a_known_atlas(tmp_path):
 
 
 def test_names_of_all_versions_are_one():
-    assert unified("Left-Thalamus-Proper*") == unified("Left-Thalamus") == "Left-Thalamus"
-    assert unified("eTIV") == unified("IntraCranialVol") == ETIV
-    assert unified("lh_insula_volume", hemisphere="lh") == unified("insula", hemisphere="lh")
-    assert unified("insula") is None
-    assert unified("lh_insula_volume", hemisphere="rh") == "lh_insula_volume"
+    assert region_name("Left-Thalamus-Proper*") == region_name("Left-Thalamus") == "Left-Thalamus"
+    assert region_name("eTIV") == region_name("IntraCranialVol") == ETIV
+    assert region_name("lh_insula_volume", hemisphere="lh") == region_name(
+        "insula", hemisphere="lh"
+    )
+    assert region_name("insula") is None
+    assert region_name("lh_insula_volume", hemisphere="rh") == "lh_insula_volume"
     count = {}
     for region in REGIONS.values():
         count[region.tissue] = count.get(region.tissue, 0) + 1

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketadask.schema.errors import InputError
+from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.nda import read_nda
 from ketadask.sources.participants import read_participants
@@ -64,7 +65,8 @@ def written(path, content):
 def table_or_error(read, *arguments, **options):
     """Return the table, or None where the reader says in which file something is wrong."""
     try:
-        return read(*arguments, **options)
+        value = read(*arguments, **options)
+        return value.table if isinstance(value, Participants | Phenotype) else value
     except InputError as wrong:
         error = wrong
     assert str(error).strip()
@@ -86,7 +88,7 @@ def check_participants(folder, content):
 def check_phenotype(folder, content):
     written(folder / "phenotype" / "mood.tsv", content)
     for bad_cells in ("stop", "missing"):
-        table = table_or_error(read_phenotype, folder, visits=ARMS, bad_cells=bad_cells)
+        table = table_or_error(read_phenotype, folder, session_pattern=ARMS, bad_cells=bad_cells)
         if table is not None:
             assert not table.duplicated(["participant", "period", "arm", "day"]).any()
             assert not table.columns.duplicated().any()
@@ -96,7 +98,7 @@ def check_phenotype(folder, content):
 
 
 def check_nda(folder, content):
-    table = table_or_error(read_nda, written(folder / "madrs01.txt", content), visits=ARMS)
+    table = table_or_error(read_nda, written(folder / "madrs01.txt", content), session_pattern=ARMS)
     if table is not None and "madrs_2" in table:
         assert table["madrs_2"].dropna().between(0, 6).all()
 
@@ -124,7 +126,7 @@ def check_stats(folder, content):
 def check_sidecar(folder, content):
     written(folder / "phenotype" / "mood.tsv", PHENOTYPE)
     written(folder / "phenotype" / "mood.json", content)
-    table = table_or_error(read_phenotype, folder, visits=ARMS)
+    table = table_or_error(read_phenotype, folder, session_pattern=ARMS)
     assert table is None or len(table) == 3
 
 
@@ -172,7 +174,7 @@ def check_plain(table):
 WIDE = PlainTable(
     "wide.csv",
     "id",
-    wide=r"(?P<name>.+)_p(?P<period>[12])d(?P<day>\d+)",
+    wide_pattern=r"(?P<name>.+)_p(?P<period>[12])d(?P<day>\d+)",
     delimiter=";",
     decimal=",",
 )
@@ -218,9 +220,9 @@ def test_the_files_that_are_mutated_are_good(tmp_path):
     written(tmp_path / "participants.tsv", PARTICIPANTS)
     written(tmp_path / "phenotype" / "mood.tsv", PHENOTYPE)
     written(tmp_path / "subjects" / "a" / "stats" / "aseg.stats", STATS)
-    assert len(read_participants(tmp_path)) == 2
-    assert len(read_phenotype(tmp_path, visits=ARMS)) == 3
-    assert len(read_nda(written(tmp_path / "madrs01.txt", NDA), visits=ARMS)) == 1
+    assert len(read_participants(tmp_path).table) == 2
+    assert len(read_phenotype(tmp_path, session_pattern=ARMS).table) == 3
+    assert len(read_nda(written(tmp_path / "madrs01.txt", NDA), session_pattern=ARMS).table) == 1
     table = volumes_at(written(tmp_path / "aseg.tsv", TABLE))
     assert table.sizes == {"participant": 2, "region": 3}
     assert int(volumes_at(tmp_path / "subjects")["volume"].notnull().sum()) == 3

@@ -8,14 +8,14 @@ import pytest
 
 READ = """
 import json, resource, sys
-from ketadask.sources import read_phenotype
-import ketadask.sources.phenotype, pandas
+from ketadask.sources.phenotype import read_phenotype
+import pandas
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 before = peak()
-table = read_phenotype(sys.argv[1])
+table = read_phenotype(sys.argv[1]).table
 held = int(table.memory_usage(deep=True).sum())
 print(json.dumps({"rows": len(table), "held": held, "growth": peak() - before}))
 """

@@ -14,7 +14,7 @@ import ketadask as kd
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings, write_sidecars
 from ketadask.simulate.meg.helmet import helmet
-from ketadask.sources.cells import read_object
+from ketadask.sources.cells import read_json_object
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.sources.meg.sidecars import bad_channels, mains_frequency, read_channels
 
@@ -24,6 +24,10 @@ def study(tmp_path):
     """Return a BIDS folder with two participants of two recordings each."""
     write_recordings(tmp_path, ["sub-01", "sub-02"], seconds=3, sensors=10, rate=300)
     return tmp_path
+
+
+def failures_of(tree):
+    return dict(zip(tree["failed_recording"].values, tree["failure_reason"].values, strict=True))
 
 
 def test_recordings_become_a_tree_and_nothing_is_read(study):
@@ -41,7 +45,7 @@ def test_recordings_become_a_tree_and_nothing_is_read(study):
     assert (one.attrs["participant"], one.attrs["session"]) == ("sub-01", "ses-p2d0")
     assert (one.attrs["mains"], one.attrs["empty_room"]) == (60.0, "")
     assert one["field"].shape == (16, 900)
-    assert json.loads(tree.attrs["failures"]) == []
+    assert tree["failed_recording"].size == 0
 
 
 def test_bad_channels_of_the_sidecar_are_marked(study):
@@ -63,7 +67,7 @@ def test_broken_recordings_are_listed_and_the_others_open(study):
     (study / "sub-02" / "ses-p2d0" / "meg" / "sub-02_ses-p2d0_task-rest_meg.fif").unlink()
     tree = kd.open_recordings(study)
     assert [node.name for node in tree.leaves] == ["sub-01_ses-p2d0_task-rest"]
-    failures = {f["recording"]: f["reason"] for f in json.loads(tree.attrs["failures"])}
+    failures = failures_of(tree)
     assert "copy it again" in failures["sub-01_ses-p1d0_task-rest"]
     assert "its sidecar says 1200; correct" in failures["sub-02_ses-p1d0_task-rest"]
     assert "no recording beside it" in failures["sub-02_ses-p2d0_task-rest"]
@@ -73,9 +77,8 @@ def test_a_sidecar_that_cannot_be_read_fails_its_recording_only(study):
     sidecar = study / "sub-02" / "ses-p1d0" / "meg" / "sub-02_ses-p1d0_task-rest_meg.json"
     sidecar.write_text("{")
     tree = kd.open_recordings(study)
-    (failure,) = json.loads(tree.attrs["failures"])
-    assert failure["recording"] == "sub-02_ses-p1d0_task-rest"
-    assert "_meg.json: row 1: not valid JSON; mend it" in failure["reason"]
+    reason = failures_of(tree)["sub-02_ses-p1d0_task-rest"]
+    assert "_meg.json: row 1: not valid JSON; correct or remove it" in reason
     assert len(tree.leaves) == 3
 
 
@@ -102,7 +105,7 @@ def test_real_sidecars_are_read(real_data):
     assert table["name"].tolist()[:3] == ["SCLK01", "BG1", "BG2"]
     assert (table["type"] == "MEGGRADAXIAL").sum() == 272
     assert bad_channels(table) == []
-    sidecar = read_object(next(meg.glob("*_meg.json")))
+    sidecar = read_json_object(next(meg.glob("*_meg.json")))
     assert (mains_frequency(sidecar), sidecar["SamplingFrequency"]) == (60.0, 1200.0)
     (found,) = find_recordings(place)
     assert (found.participant, found.session) == ("sub-ON02747", "ses-01")

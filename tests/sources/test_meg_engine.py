@@ -206,8 +206,8 @@ def broken(kind, folder, real):
     ("kind", "message"),
     [
         ("cut fif", "copy it again"),
-        ("no .meg4", r"the folder has no \.meg4; copy the whole folder"),
-        ("no .res4", r"the folder has no \.res4; copy the whole folder"),
+        ("no .meg4", r"the folder has no \.meg4; copy the complete folder"),
+        ("no .res4", r"the folder has no \.res4; copy the complete folder"),
         ("cut .meg4", "copy it again"),
         ("empty .meg4", "copy it again"),
         ("cut .res4", "copy it again"),

@@ -74,7 +74,7 @@ def test_other_events_make_another_part_and_the_lazy_way_sees_them(study):
     assert part_name(found) != before
     tree = kd.open_recordings(study)
     node = tree["sub-01/ses-p1d0/sub-01_ses-p1d0_task-rest"]
-    assert json.loads(node.attrs["bad_spans"]) == [[2.0, 7.9]]
+    assert node["bad_seconds"].values.tolist() == [[2.0, 7.9]]
     settings = MegSettings(features="power", least_seconds=1.0)
     lazily = band_power(tree, settings=settings)["value"].compute()
     assert (lazily.values[0] == extract(found, settings).features["value"]).all()
@@ -87,13 +87,13 @@ def test_other_events_make_another_part_and_the_lazy_way_sees_them(study):
         (
             "1\t2\tgo\nn/a\t2\tBAD\n",
             HEADER,
-            r"row 3, column onset: the onset of a bad segment is no number, found 'n/a'; write sec",
+            r"row 3, column onset: the onset of a bad segment is not a number, found 'n/a'; write",
         ),
         ("1,5\t2\tbad\n", HEADER, r"row 2, column onset: .* found '1,5'; write seconds, with a p"),
-        ("1\tn/a\tBAD_\n", HEADER, r"row 2, column duration: .* is no number, found 'n/a'; write"),
-        ("1\tinf\tBAD_\n", HEADER, r"row 2, column duration: .* is no number, found 'inf'"),
+        ("1\tn/a\tBAD_\n", HEADER, r"row 2, column duration: .* is not a number, found 'n/a'; wr"),
+        ("1\tinf\tBAD_\n", HEADER, r"row 2, column duration: .* is not a number, found 'inf'"),
         ("1\t-2\tBAD_\n", HEADER, r"row 2, column duration: .* before it begins, found '-2'; wr"),
-        ("1\tBAD\n", "onset\ttrial_type\n", r"row 2: calls segments bad and has no column duratio"),
+        ("1\tBAD\n", "onset\ttrial_type\n", r"row 2: marks segments as bad and has no column dura"),
         ("1\tBAD\n", HEADER, r"row 2: has 2 cells where the header has 3; write every cell"),
         ("", "", r"the file is empty; export it again"),
         ("1,2,BAD\n", "onset,duration,trial_type\n", r"header: .* separated by comma; save it w"),
@@ -108,8 +108,9 @@ def test_malformed_events_name_file_row_value_and_remedy(study, rows, header, me
     named = found.path if "after its end" in message else str(path)
     assert named in str(caught.value)
     assert not other.problem, "the others go on"
-    (failure,) = json.loads(kd.open_recordings(study).attrs["failures"])
-    assert failure == {"recording": found.name, "reason": str(caught.value)}
+    tree = kd.open_recordings(study)
+    assert tree["failed_recording"].item() == found.name
+    assert tree["failure_reason"].item() == str(caught.value)
 
 
 def test_events_that_call_nothing_bad_may_lack_what_only_bad_rows_need(study):
@@ -131,8 +132,7 @@ def test_two_recordings_of_one_name_are_refused_by_both_paths(study, other):
     assert str(first) in told
     assert str(second) in told
     assert "keep one of them and move the others out of the study, or give each a run-" in told
-    (failure,) = json.loads(kd.open_recordings(study).attrs["failures"])
-    assert failure["reason"] == told
+    assert kd.open_recordings(study)["failure_reason"].item() == told
 
 
 @pytest.mark.parametrize("naming", ["bids", "neuromag"])
@@ -166,9 +166,13 @@ def test_what_was_made_of_recordings_is_no_second_recording(study):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("PowerLineFrequency", -1, r"PowerLineFrequency: no frequency, found -1; write 50 or 60"),
-        ("PowerLineFrequency", "50", r"no frequency, found '50'; write 50 or 60 without quotes"),
-        ("SamplingFrequency", "300", r"no frequency, found '300'; write time points per second"),
+        (
+            "PowerLineFrequency",
+            -1,
+            r"PowerLineFrequency: not a frequency, found -1; write 50",
+        ),
+        ("PowerLineFrequency", "50", r"not a frequency, found '50'; write 50 or 60 without quotes"),
+        ("SamplingFrequency", "300", r"not a frequency, found '300'; write time points per second"),
     ],
 )
 def test_frequencies_of_a_sidecar_are_numbers(study, key, value, message):
@@ -188,5 +192,5 @@ def test_channels_that_cannot_be_read_are_named_by_row(study):
 def test_an_empty_recording_says_so_without_the_words_of_a_library(study):
     path = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.fif"
     path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"whole recording \(its header makes no sense\); copy it"):
+    with pytest.raises(InputError, match=r"complete recording \(its header makes no sense\); copy"):
         extract(find_recordings(study)[0], SETTINGS)

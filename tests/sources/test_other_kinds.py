@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pandas as pd
 import pytest
 
@@ -13,13 +11,13 @@ from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.spreadsheets import read_table
 
 ROWS = "Measure:volume\tLeft-Amygdala\tCSF\nsub-1\t1500.5\t900\nsub-2\t1400.5\t800\n"
-GONE = r"a link to a file that is not here; fetch it \(datalad get\), or correct the link"
+GONE = r"a link to a missing file; fetch it \(datalad get\), or correct the link"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (ROWS + ROWS, r"row 4: the header comes again, found 'Measure:volume'; remove this line"),
+        (ROWS + ROWS, r"row 4: the header is repeated, found 'Measure:volume'; remove this line"),
         (ROWS.replace("sub-2", "NaN"), r"row 3, .*: no participant, found 'NaN'; name the partic"),
         (ROWS.replace("\nsub-1", "\n"), r"row 2, .*: no participant, found ''; name the partici"),
         (ROWS.encode("utf-16"), "holds neither tables"),
@@ -76,12 +74,12 @@ def test_what_is_no_text_is_told_by_its_first_bytes(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,b\n1,2\n", r"\(its first bytes are those of no workbook\); open it"),
+        (b"a,b\n1,2\n", r"\(its first bytes are not those of a workbook\); open it"),
         (
             bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
             r"\(is an old .xls workbook, or one with a",
         ),
-        (b"PK\x03\x04" + os.urandom(60), r"\(damaged: BadZipFile\); open it in the spreadsheet"),
+        (b"PK\x03\x04" + bytes(range(60)), r"\(damaged: BadZipFile\); open it in the spreadsheet"),
     ],
 )
 def test_what_is_no_workbook_is_told_by_its_first_bytes(tmp_path, content, message):

@@ -22,7 +22,7 @@ def test_a_table_is_read_and_sorted(tmp_path):
         "a\tn/a\tM\t-999\tHC\td\tn/a",
         "c\t1\tf\t30\tMDD\tn/a\tn/a",
     ]
-    table = read_participants(write(tmp_path, rows))
+    table = read_participants(write(tmp_path, rows)).table
     assert table["participant"].tolist() == ["a", "b", "c"]
     assert table["sequence"].tolist() == ["active", "control-active", ""]
     assert table["sex"].tolist() == [0.0, 1.0, 1.0]
@@ -32,7 +32,7 @@ def test_a_table_is_read_and_sorted(tmp_path):
 
 
 def test_only_the_participant_must_be_there(tmp_path):
-    table = read_participants(write(tmp_path, ["a\t3"], "participant_id\tsite\n"))
+    table = read_participants(write(tmp_path, ["a\t3"], "participant_id\tsite\n")).table
     assert table.loc[0, ["participant", "sequence", "trial", "site"]].tolist() == [
         "a",
         "",
@@ -44,7 +44,7 @@ def test_only_the_participant_must_be_there(tmp_path):
 
 def test_a_parallel_trial_has_one_arm(tmp_path):
     rows = ["a\tketamine", "b\tplacebo"]
-    table = read_participants(write(tmp_path, rows, "participant_id\tarm\n"))
+    table = read_participants(write(tmp_path, rows, "participant_id\tarm\n")).table
     assert table["sequence"].tolist() == ["active", "control"]
 
 
@@ -54,7 +54,7 @@ def test_codes_of_sex_may_be_described(tmp_path):
         read_participants(tmp_path)
     levels = {"gender": {"Levels": {"1": "Male", "2": "Female"}}}
     (tmp_path / "participants.json").write_text(json.dumps(levels))
-    np.testing.assert_array_equal(read_participants(tmp_path)["sex"], [0.0, 1.0, np.nan])
+    np.testing.assert_array_equal(read_participants(tmp_path).table["sex"], [0.0, 1.0, np.nan])
 
 
 WRONG = {
@@ -75,9 +75,10 @@ def test_a_wrong_cell_is_named_or_kept_as_a_finding(tmp_path, row):
     with pytest.raises(InputError, match=WRONG[row]) as caught:
         read_participants(tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "participants.tsv"))
-    table = read_participants(tmp_path, bad_cells="missing")
+    people = read_participants(tmp_path, bad_cells="missing")
+    table = people.table
     assert table["participant"].tolist() == (["a", "z"] if row[0] == "a" else ["z"])
-    assert len(table.attrs["findings"]) == 1
+    assert len(people.findings) == 1
     if "infusion" in WRONG[row]:
         assert table["sequence"].tolist() == ["", "control-active"]
 
@@ -89,10 +90,12 @@ def test_one_without_a_trial_among_others_is_no_trial_of_their_own(tmp_path):
         InputError, match="row 3, column trial: no trial, where others have one; na"
     ):
         read_participants(write(tmp_path, rows, header))
-    table = read_participants(tmp_path, bad_cells="missing")
+    people = read_participants(tmp_path, bad_cells="missing")
+    table = people.table
     assert table["trial"].tolist() == ["1", "unnamed", "unnamed"]
-    assert len(table.attrs["findings"]) == 1  # who was never treated needs no trial
-    table = read_participants(write(tmp_path, [row.replace("1", "n/a") for row in rows], header))
+    assert len(people.findings) == 1  # who was never treated needs no trial
+    people = read_participants(write(tmp_path, [row.replace("1", "n/a") for row in rows], header))
+    table = people.table
     assert table["trial"].tolist() == ["1", "1", "1"]
 
 
@@ -115,7 +118,7 @@ def test_a_participant_named_twice_always_stops(tmp_path, bad_cells):
 
 
 def test_the_real_trial(real_data):
-    table = read_participants(real_data / "clinical" / "ds005917")
+    table = read_participants(real_data / "clinical" / "ds005917").table
     assert len(table) == 58
     assert table["group"].value_counts().to_dict() == {"MDD": 33, "HC": 22, "BP": 3}
     empty = table[table["participant"] == "sub-MOA117"].iloc[0]
@@ -124,7 +127,7 @@ def test_the_real_trial(real_data):
 
 
 def test_a_real_table_without_infusions(real_data):
-    table = read_participants(real_data / "clinical" / "ds002748")
+    table = read_participants(real_data / "clinical" / "ds002748").table
     assert len(table) == 72
     assert set(table["sequence"]) == {""}
     assert table["sex"].isin([0, 1]).all()

@@ -31,20 +31,21 @@ MADRS = [
 
 
 def test_rows_and_columns_are_in_canonical_order(tmp_path):
-    table = read_phenotype(study(tmp_path, madrs=MADRS))
+    phenotype = read_phenotype(study(tmp_path, madrs=MADRS))
+    table = phenotype.table
     assert list(table.columns) == [*KEYS, "madrs_1", "madrs_2", "madrs_total"]
     assert table["participant"].tolist() == ["a", "a", "b"]
     assert table["day"].tolist() == [0, 7, 0]
     np.testing.assert_array_equal(table["madrs_1"], [6, np.nan, 2])
-    assert table.attrs["labels"]["madrs_1"] == "MADRS item 1: apparent sadness"
-    assert table.attrs["limits"]["madrs_total"] == [0, 60]
-    assert table.attrs["findings"] == []
+    assert phenotype.labels["madrs_1"] == "MADRS item 1: apparent sadness"
+    assert phenotype.limits["madrs_total"] == (0, 60)
+    assert phenotype.findings == []
 
 
 def test_files_are_joined_on_participant_and_visit(tmp_path):
     once = ["participant_id\tbdi_1", "a\t1", "b\t2"]
     hama = ["participant_id\tsession_id\thama_1", "a\tses-p1d0\t4", "b\tses-p2d0\t1"]
-    table = read_phenotype(study(tmp_path, madrs=MADRS, bdi=once, hama=hama))
+    table = read_phenotype(study(tmp_path, madrs=MADRS, bdi=once, hama=hama)).table
     found = table.set_index(["participant", "period", "day"])
     assert len(found) == 6
     assert found.loc[("a", 1, 0), ["madrs_1", "hama_1"]].tolist() == [6, 4]
@@ -56,9 +57,12 @@ def test_files_are_joined_on_participant_and_visit(tmp_path):
 def test_scales_are_chosen_by_file_or_by_name(tmp_path):
     mixed = ["participant_id\tsession_id\tMADRS_Total\tHAM17_Total\tpain", "a\tses-p1d0\t3\t4\t5"]
     folder = study(tmp_path, phenotype=mixed, bdi=["participant_id\tQ1", "a\t1"])
-    assert list(read_phenotype(folder, ["madrs"]).columns)[5:] == ["madrs_total"]
-    assert list(read_phenotype(folder, ["bdi", "hamd"]).columns)[5:] == ["bdi_1", "hamd_total"]
-    assert list(read_phenotype(folder, ["phenotype"]).columns)[5:] == [
+    assert list(read_phenotype(folder, ["madrs"]).table.columns)[5:] == ["madrs_total"]
+    assert list(read_phenotype(folder, ["bdi", "hamd"]).table.columns)[5:] == [
+        "bdi_1",
+        "hamd_total",
+    ]
+    assert list(read_phenotype(folder, ["phenotype"]).table.columns)[5:] == [
         "hamd_total",
         "madrs_total",
         "pain",
@@ -69,9 +73,10 @@ def test_scales_are_chosen_by_file_or_by_name(tmp_path):
 
 def test_text_columns_are_left_aside_and_named(tmp_path):
     lines = ["participant_id\tsession_id\tmadrs_1\tnote\trater", "a\tses-p1d0\t3\tcalm\t2"]
-    table = read_phenotype(study(tmp_path, madrs=lines))
+    phenotype = read_phenotype(study(tmp_path, madrs=lines))
+    table = phenotype.table
     assert list(table.columns)[5:] == ["madrs_1", "rater"]
-    assert table.attrs["ignored"] == ["note"]
+    assert phenotype.ignored == ["note"]
 
 
 def test_the_sidecar_sets_the_range_and_the_label(tmp_path):
@@ -81,10 +86,11 @@ def test_the_sidecar_sets_the_range_and_the_label(tmp_path):
     message = r"mood\.tsv: row 3, column mood_1: outside the range 1 to 4, found '5'"
     with pytest.raises(InputError, match=message):
         read_phenotype(folder)
-    table = read_phenotype(folder, bad_cells="missing")
-    assert table.attrs["labels"]["mood_1"] == "mood_1: Mood"
+    phenotype = read_phenotype(folder, bad_cells="missing")
+    table = phenotype.table
+    assert phenotype.labels["mood_1"] == "mood_1: Mood"
     assert list(table.columns) == [*KEYS, "mood_1", "mood_day"]
-    assert [f["value"] for f in table.attrs["findings"]] == ["5"]
+    assert [f["value"] for f in phenotype.findings] == ["5"]
 
 
 WRONG = {
@@ -104,10 +110,11 @@ def test_one_wrong_row_stops_or_becomes_a_finding(tmp_path, name):
     folder = study(tmp_path, madrs=[*MADRS, row])
     with pytest.raises(InputError, match=rf"madrs\.tsv: {message}"):
         read_phenotype(folder)
-    table = read_phenotype(folder, bad_cells="missing")
-    assert len(table.attrs["findings"]) == 1
+    phenotype = read_phenotype(folder, bad_cells="missing")
+    table = phenotype.table
+    assert len(phenotype.findings) == 1
     assert len(table) == {"text": 4, "range": 4, "visit twice": 2}.get(name, 3)
-    good = read_phenotype(folder, participants=["a", "b"], bad_cells="missing")
+    good = read_phenotype(folder, participants=["a", "b"], bad_cells="missing").table
     pd.testing.assert_frame_equal(good, table)
 
 
@@ -115,17 +122,17 @@ def test_a_file_of_wrong_rows_only_leaves_no_visit(tmp_path):
     folder = study(
         tmp_path, madrs=[MADRS[0], "z\tses-p1d0\t1\t2\t30"], bdi=["participant_id\tQ1", "a\t1"]
     )
-    table = read_phenotype(folder, bad_cells="missing")
+    table = read_phenotype(folder, bad_cells="missing").table
     assert table["participant"].tolist() == ["a"]
     assert np.isnan(table["madrs_1"][0])
-    alone = read_phenotype(folder, ["madrs"], bad_cells="missing")
+    alone = read_phenotype(folder, ["madrs"], bad_cells="missing").table
     assert len(alone) == 0
     assert alone.columns.tolist() == [*KEYS, "madrs_1", "madrs_2", "madrs_total"]
 
 
 def test_a_row_without_session_and_scores_is_no_error(tmp_path):
     folder = study(tmp_path, madrs=[*MADRS, "b\tn/a\tn/a\tn/a\tn/a"])
-    assert len(read_phenotype(folder)) == 3
+    assert len(read_phenotype(folder).table) == 3
 
 
 def test_totals_are_compared_with_their_items(tmp_path):
@@ -134,7 +141,7 @@ def test_totals_are_compared_with_their_items(tmp_path):
     folder = study(tmp_path, madrs=[header, *rows])
     with pytest.raises(InputError, match="row 3, column madrs_total: the items sum to 20, found"):
         read_phenotype(folder)
-    assert len(read_phenotype(folder, bad_cells="missing")) == 2
+    assert len(read_phenotype(folder, bad_cells="missing").table) == 2
 
 
 @pytest.mark.parametrize(
@@ -176,7 +183,7 @@ def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
 
 
 def test_the_real_trial(real_data):
-    table = read_phenotype(real_data / "clinical" / "ds005917", visits=ARMS)
+    table = read_phenotype(real_data / "clinical" / "ds005917", session_pattern=ARMS).table
     assert list(table.columns)[5:] == ["hamd6_total", "hamd_total", "madrs_total"]
     assert table["participant"].nunique() == 57  # one of 58 has neither a session nor a score
     first = table[(table["participant"] == "sub-MOA104")].set_index("session")["madrs_total"]
@@ -192,7 +199,7 @@ def test_the_real_trial(real_data):
 
 
 def test_the_real_bdi_with_alias_headers(real_data):
-    table = read_phenotype(real_data / "clinical" / "ds004215", ["bdi"])
+    table = read_phenotype(real_data / "clinical" / "ds004215", ["bdi"]).table
     items = table[[f"bdi_{n}" for n in range(1, 22)]]
     assert len(table) == 272
     assert items.isna().sum().sum() == 9
@@ -214,8 +221,9 @@ def test_a_column_of_words_and_numbers_stops_with_a_remedy_that_helps(tmp_path):
         "leave the column aside (ignore)",
     ):
         assert words in str(told.value)
-    table = read_phenotype(tmp_path, ignore=["dose"])
+    phenotype = read_phenotype(tmp_path, ignore=["dose"])
+    table = phenotype.table
     assert "dose" not in table
-    assert table.attrs["ignored"] == ["dose"]
+    assert phenotype.ignored == ["dose"]
     with pytest.raises(InputError, match=r"ignore: no such column in any file, found 'dos'"):
         read_phenotype(tmp_path, ignore=["dos", "dose"])

@@ -48,9 +48,10 @@ def save(table, folder, kind):
 def test_every_kind_of_file_gives_the_same_scores(tmp_path, kind):
     save(LONG, tmp_path, kind)
     read = PlainTable(f"scores.{kind}", participant="Subject", session="Visit", **MAPPED)
-    table = read_tables(tmp_path, [read])
+    phenotype = read_tables(tmp_path, [read])
+    table = phenotype.table
     check(table)
-    assert table.attrs["ignored"] == ["note"]
+    assert phenotype.ignored == ["note"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
@@ -60,8 +61,9 @@ def test_a_wrong_cell_is_named_by_row_and_column_of_the_file(tmp_path, kind):
     message = rf"scores\.{kind}: row 3, column MADRS score: outside the range 0 to 60, found '61'"
     with pytest.raises(InputError, match=message):
         read_tables(tmp_path, [read])
-    table = read_tables(tmp_path, [read], bad_cells="missing")
-    assert len(table.attrs["findings"]) == 1
+    phenotype = read_tables(tmp_path, [read], bad_cells="missing")
+    table = phenotype.table
+    assert len(phenotype.findings) == 1
     assert np.isnan(table["madrs_total"][1])
 
 
@@ -70,12 +72,12 @@ def test_the_sheet_the_delimiter_and_the_decimal_comma(tmp_path):
         pd.DataFrame({"x": [1]}).to_excel(book, sheet_name="notes", index=False)
         LONG.to_excel(book, sheet_name="visits", index=False)
     read = PlainTable("book.xlsx", "Subject", "Visit", sheet="visits", **MAPPED)
-    check(read_tables(tmp_path, [read]))
+    check(read_tables(tmp_path, [read]).table)
     with pytest.raises(InputError, match="no such sheet, found 'visit'; did you mean 'visits'"):
         read_table(tmp_path / "book.xlsx", sheet="visit")
     (tmp_path / "labs.csv").write_text("id;crp\na;1,5\nb;-77\n")
-    labs = PlainTable("labs.csv", "id", delimiter=";", decimal=",", missing=[-77])
-    np.testing.assert_array_equal(read_tables(tmp_path, [labs])["crp"], [1.5, np.nan])
+    labs = PlainTable("labs.csv", "id", delimiter=";", decimal=",", na_values=[-77])
+    np.testing.assert_array_equal(read_tables(tmp_path, [labs]).table["crp"], [1.5, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,13 @@ def test_one_row_per_participant(tmp_path, headers, pattern):
     )
     (tmp_path / "wide.csv").write_text(wide)
     read = PlainTable(
-        "wide.csv", "id", wide=pattern, columns={"MADRS_tot": "madrs_total"}, ignore=["MADRS_tot_n"]
+        "wide.csv",
+        "id",
+        wide_pattern=pattern,
+        columns={"MADRS_tot": "madrs_total"},
+        ignore=["MADRS_tot_n"],
     )
-    table = read_tables(tmp_path, [read])
+    table = read_tables(tmp_path, [read]).table
     assert table[["participant", "period", "day"]].values.tolist() == [
         ["a", 0, 0], ["a", 1, 0], ["a", 1, 7], ["b", 0, 0], ["b", 1, 0],
     ]  # fmt: skip
@@ -114,7 +120,9 @@ def test_one_visit_spelt_in_two_ways_is_one_visit(tmp_path, headers, baseline):
     (tmp_path / "wide.csv").write_text(f"id,{headers},madrs_p2\na,30,44,3,12\nb,31,45,2,20\n")
     columns = {"madrs": "madrs_total", "bdi": "bdi_10"}
     pattern = r"(?P<name>[a-z]+)_(?P<arm>[a-z]+)(?P<day>\d+)"
-    table = read_tables(tmp_path, [PlainTable("wide.csv", "id", wide=pattern, columns=columns)])
+    table = read_tables(
+        tmp_path, [PlainTable("wide.csv", "id", wide_pattern=pattern, columns=columns)]
+    ).table
     assert not table.duplicated(["participant", "period", "arm", "day"]).any()
     seen = table[(table["arm"] == baseline)]
     assert seen[["madrs_total", "bdi_10"]].values.tolist() == [[30, 3], [31, 2]]
@@ -123,7 +131,7 @@ def test_one_visit_spelt_in_two_ways_is_one_visit(tmp_path, headers, baseline):
 
 def test_a_visit_without_scores_is_named(tmp_path):
     (tmp_path / "wide.csv").write_text("id,mood_b0\na,calm\n")
-    read = PlainTable("wide.csv", "id", wide=r"(?P<name>\w+)_(?P<arm>[bdp])(?P<day>\d)")
+    read = PlainTable("wide.csv", "id", wide_pattern=r"(?P<name>\w+)_(?P<arm>[bdp])(?P<day>\d)")
     with pytest.raises(InputError, match=r"wide\.csv: no column holds numbers"):
         read_tables(tmp_path, [read])
 
@@ -143,7 +151,7 @@ def test_a_visit_without_scores_is_named(tmp_path):
 def test_visits_by_period_arm_and_day(tmp_path, header, rows, said, visits):
     lines = [f"a,{row},{k}" for k, row in enumerate(rows)]
     (tmp_path / "s.csv").write_text("\n".join([f"id,{header},madrs_1", *lines]) + "\n")
-    table = read_tables(tmp_path, [PlainTable("s.csv", "id", **said)])
+    table = read_tables(tmp_path, [PlainTable("s.csv", "id", **said)]).table
     found = table.sort_values("madrs_1")
     assert list(zip(found["period"], found["arm"], strict=True)) == visits
 
@@ -155,12 +163,15 @@ WRONG = {
     "ignore": (PlainTable("s.csv", "id", ignore=["x"]), "ignore: no such column, found 'x'"),
     "mapped": (PlainTable("s.csv", "id", columns={"x": "y"}), "no such column, found 'x'"),
     "twice": (PlainTable("s.csv", "id", columns={"d": "m"}), "two columns are called m"),
-    "kind": (PlainTable("s.ods", "id"), r"not a kind of table known here, found '\.ods'"),
+    "kind": (PlainTable("s.ods", "id"), r"not a supported format of tables, found '\.ods'"),
     "nowhere": (PlainTable("t.xlsx", "id"), r"t\.xlsx: no such file"),
-    "regular": (PlainTable("s.csv", "id", wide="("), "wide: not a regular expression"),
-    "groups": (PlainTable("s.csv", "id", wide="(?P<name>.)"), "needs the named groups name and"),
+    "regular": (PlainTable("s.csv", "id", wide_pattern="("), "wide_pattern: not a regular"),
+    "groups": (
+        PlainTable("s.csv", "id", wide_pattern="(?P<name>.)"),
+        "needs the named groups name and",
+    ),
     "no match": (
-        PlainTable("s.csv", "id", wide="(?P<name>q)(?P<session>.)"),
+        PlainTable("s.csv", "id", wide_pattern="(?P<name>q)(?P<session>.)"),
         "no header matches the pattern of the wide layout",
     ),
     "bad day": (PlainTable("s.csv", "id", day="m", period="d"), "row 2, column d, m: session does"),
@@ -204,19 +215,20 @@ def test_participants_of_a_workbook(tmp_path):
         "Second": "infusion_2",
         "Day 1": "infusion_1_date",
     }
-    table = read_participants(tmp_path / "people.xlsx", columns=columns)
+    people = read_participants(tmp_path / "people.xlsx", columns=columns)
+    table = people.table
     assert table["sequence"].tolist() == ["active-control", "control-active"]
     assert table["bmi"].tolist()[0] == 25
-    assert str(table.attrs["infusions"]["a"][0]) == "2004-11-03"
+    assert str(people.infusions["a"][0]) == "2004-11-03"
 
 
 def test_the_real_trial_is_the_same_as_a_plain_table(real_data):
     folder = real_data / "clinical" / "ds005917"
     read = PlainTable("phenotype/phenotype.tsv", session="session_id")
-    table = read_tables(folder, [read], visits=ARMS)
+    table = read_tables(folder, [read], session_pattern=ARMS).table
     from ketadask.sources.phenotype import read_phenotype
 
-    pd.testing.assert_frame_equal(table, read_phenotype(folder, visits=ARMS))
+    pd.testing.assert_frame_equal(table, read_phenotype(folder, session_pattern=ARMS).table)
 
 
 def test_points_may_part_thousands_where_decimals_have_commas(tmp_path):

@@ -33,10 +33,10 @@ def changed(row, old, new):
 
 def test_good_dates_are_no_finding_and_no_feature(tmp_path):
     folder = study(tmp_path, GOOD)
-    table = read_phenotype(folder)
+    table = read_phenotype(folder).table
     assert table.columns.tolist()[5:] == ["madrs_total"]
     assert len(table) == 5
-    assert read_participants(folder)["washout"].tolist()[0] == 14
+    assert read_participants(folder).table["washout"].tolist()[0] == 14
 
 
 def test_swapped_sessions_are_found_by_their_dates(tmp_path):
@@ -49,8 +49,9 @@ def test_swapped_sessions_are_found_by_their_dates(tmp_path):
         "madrs.tsv: row 4, column visit_date: ses-p2d0 is dated before ses-p1d7, which is "
         "2004-11-24 in row 5, found '2004-11-17'; correct the sessions, or the date"
     )
-    table = read_phenotype(folder, bad_cells="missing")
-    assert len(table.attrs["findings"]) == 3  # two pairs out of order, one before its infusion
+    phenotype = read_phenotype(folder, bad_cells="missing")
+    table = phenotype.table
+    assert len(phenotype.findings) == 3  # two pairs out of order, one before its infusion
     assert table["session"].tolist() == ["ses-p1d0", "ses-p1d0"]
 
 
@@ -73,19 +74,19 @@ def test_infusions_dated_in_the_wrong_order_are_named(tmp_path):
     with pytest.raises(InputError, match=message):
         read_participants(folder)
     people = read_participants(folder, bad_cells="missing")
-    assert len(people.attrs["findings"]) == 1
-    assert people["washout"].isna().all()
-    assert people.attrs["infusions"] == {}
+    assert len(people.findings) == 1
+    assert people.table["washout"].isna().all()
+    assert people.infusions == {}
 
 
 def test_visits_by_arm_are_ordered_by_the_sequence(tmp_path):
     rows = ["a\tses-b0\t2004-11-01\t30", "a\tses-p2\t2004-11-04\t9", "a\tses-d2\t2004-11-19\t9"]
     folder = study(tmp_path, rows)
     with pytest.raises(InputError, match="ses-p2 is dated before ses-d2"):
-        read_phenotype(folder, visits=ARMS)
+        read_phenotype(folder, session_pattern=ARMS)
     first_placebo = PEOPLE.replace("a\td", "a\tx").replace("\tp\t2004", "\td\t2004")
     (folder / "participants.tsv").write_text(first_placebo.replace("a\tx", "a\tp"))
-    assert len(read_phenotype(folder, visits=ARMS)) == 3
+    assert len(read_phenotype(folder, session_pattern=ARMS).table) == 3
 
 
 def test_what_is_no_date():

@@ -34,11 +34,11 @@ def parts(whole, tmp_path):
 
 
 def assert_set_aside_and_made_anew(parts, damaged, before):
-    assert parts.finished() == {}
+    assert parts.verify() == {}
     assert parts.missing(100) == [(0, 99)]
     assert (parts.folder / "damaged" / damaged).read_bytes() == before
     receipt = parts.write(NAME, TABLES)
-    assert parts.finished() == {NAME: receipt}
+    assert parts.verify() == {NAME: receipt}
     pd.testing.assert_frame_equal(parts.read(NAME, "hits"), TABLES["hits"])
 
 
@@ -109,9 +109,9 @@ def test_every_single_flipped_byte_of_a_table_is_noticed_on_reading(parts):
 @pytest.mark.parametrize("file", FILES[:2])
 def test_a_lost_table(parts, file):
     (parts.folder / file).unlink()
-    assert parts.finished() == {}
+    assert parts.verify() == {}
     assert parts.missing(100) == [(0, 99)]
-    assert FILES[2] in parts.damaged
+    assert FILES[2] in parts.damaged_files
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -124,8 +124,8 @@ def test_a_file_of_the_right_size_full_of_zeros(parts, file):
 
 def test_a_receipt_copied_to_another_range_does_not_count(parts):
     shutil.copy(parts.folder / FILES[2], parts.folder / "000100-000199.json")
-    assert list(parts.finished()) == [NAME]
-    assert parts.damaged == ["000100-000199.json"]
+    assert list(parts.verify()) == [NAME]
+    assert parts.damaged_files == ["000100-000199.json"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_receipt_copied_to_another_range_does_not_count(parts):
 )
 def test_a_receipt_that_is_other_json(parts, content):
     (parts.folder / FILES[2]).write_text(content)
-    assert parts.finished() == {}
-    assert FILES[2] in parts.damaged
+    assert parts.verify() == {}
+    assert FILES[2] in parts.damaged_files
 
 
 def test_a_forged_receipt_is_noticed(parts):
@@ -142,11 +142,11 @@ def test_a_forged_receipt_is_noticed(parts):
     found = json.loads(path.read_text())
     found["rows"]["hits"] = 99
     path.write_text(json.dumps(found, sort_keys=True, indent=2) + "\n")
-    assert parts.finished() == {}
+    assert parts.verify() == {}
 
 
 def test_writing_over_a_damaged_part_sets_it_aside_first(parts):
     (parts.folder / FILES[0]).write_bytes(b"damaged")
     receipt = parts.write(NAME, TABLES)
-    assert parts.finished() == {NAME: receipt}
+    assert parts.verify() == {NAME: receipt}
     assert (parts.folder / "damaged" / FILES[0]).read_bytes() == b"damaged"

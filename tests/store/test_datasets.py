@@ -33,7 +33,7 @@ def cohort():
             "feature": np.array(["madrs_1", "Left-Amygdala"], dtype=object),
             "label": ("feature", ["reported sadness", "µ"]),
         },
-        attrs={"outcome": "madrs", "day": 7, "response_threshold": 0.4, "exclusions": "[]"},
+        attrs={"outcome": "madrs", "day": 7, "response_threshold": 0.4},
     )
 
 

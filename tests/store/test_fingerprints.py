@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ketadask.schema.errors import InputError
-from ketadask.store import fingerprints
-from ketadask.store.fingerprints import code_version, file_hash, fingerprint
+from ketadask.store.fingerprints import code_version, file_hash, fingerprint, source_hash
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(
@@ -208,7 +207,7 @@ def test_file_hash_is_sha256(tmp_path):
 
 def test_the_same_in_every_process():
     thing = {"a": {"x", "y", "z"}, "b": [1, 2.5, None], "c": "ä"}
-    code = f"from ketadask.store import fingerprint; print(fingerprint({thing!r}))"
+    code = f"from ketadask.store.fingerprints import fingerprint; print(fingerprint({thing!r}))"
     for seed in ("1", "2"):
         found = subprocess.run(
             [sys.executable, "-c", code],
@@ -220,34 +219,84 @@ def test_the_same_in_every_process():
         assert found.stdout.strip() == fingerprint(thing)
 
 
-def test_code_version_sees_numeric_floors_only(tmp_path, monkeypatch):
+SOURCE = '''"""Scores."""
+
+import numpy as np
+
+LEAST = 0.5
+"""Smallest score."""
+
+
+def score(x: float, *, power: int = 2) -> float:
+    """Return a power."""
+    total = np.sum([x**power, LEAST])  # of both
+    return total
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ('"""Scores."""', '"""Scores of units,\n\nwith an example."""', False),
+        ('"""Scores."""\n', "", False),
+        ('"""Smallest score."""\n', "", False),
+        ('    """Return a power."""\n', "", False),
+        ("  # of both", "", False),
+        ("LEAST = 0.5\n", "LEAST = 0.5\n\n# a remark\n", False),
+        ("np.sum([x**power, LEAST])", "np.sum(\n        [(x**power), LEAST],\n    )", False),
+        ("\n", "\r\n", False),
+        ("0.5", "0.25", True),
+        ("0.5", "None", True),
+        ("power: int = 2", "power: int = 3", True),
+        ("-> float", "-> int", True),
+        ("    return total", "    total += 1\n    return total", True),
+        ("score(x", "scores(x", True),
+        ("x**power", "x*power", True),
+        ("*, power", "power", True),
+    ],
+)
+def test_code_counts_and_documentation_does_not(old, new, counts, tmp_path):
+    file, changed = tmp_path / "one.py", tmp_path / "two.py"
+    file.write_text(SOURCE)
+    changed.write_bytes(SOURCE.replace(old, new).encode())
+    assert changed.read_bytes() != file.read_bytes()
+    assert (source_hash(file) != source_hash(changed)) == counts
+
+
+def test_source_hash_is_the_same_in_every_version_of_python(tmp_path):
+    file = tmp_path / "one.py"
+    file.write_text(SOURCE)
+    assert source_hash(file).startswith("f2ab267f8a1e68f1")
+
+
+def test_code_version_counts_numeric_floors_only(tmp_path, monkeypatch):
     import ketadask
 
     package = tmp_path / "ketadask"
     source = ketadask.__file__.rpartition("/")[0]
     shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(ketadask, "__file__", str(package / "__init__.py"))
-    original, with_report = code_version(), code_version("report")
-    fingerprints.code_version.cache_clear()
+
+    def change(file, text):
+        (package / file).write_text(text)
+        code_version.cache_clear()
+
+    numbers, verdicts = code_version(), code_version("study", "report")
     try:
-        assert code_version() == original
-        for floor, counts in (("report", False), ("cli", False), ("kernels", True)):
-            (package / floor / "__init__.py").write_text('"""Changed."""\n')
-            fingerprints.code_version.cache_clear()
-            assert (code_version() != original) == counts
-            assert code_version("report") != with_report
-        version = code_version()
-        summing_up = code_version("study", "report")
-        # What is judged is judged anew; where settings become a cohort and a search, all is.
-        for file in ("summaries", "stopping", "calibrating", "trial"):
-            (package / "study" / f"{file}.py").write_text('"""Changed."""\n')
-            fingerprints.code_version.cache_clear()
-            assert code_version("study", "report") != summing_up
-            assert (code_version() != version) == (file == "trial")
-            summing_up = code_version("study", "report")
-        version = code_version()
-        (package / "simulate" / "extra.tsv").write_text("numbers live in tables, too\n")
-        fingerprints.code_version.cache_clear()
-        assert code_version() != version
+        # Verdicts are computed again; where settings become a cohort and a search, all is.
+        for file, counts in (
+            ("cli/__init__.py", False),
+            ("report/__init__.py", False),
+            ("study/summary.py", False),
+            ("study/judge.py", False),
+            ("study/from_settings.py", True),
+            ("names.py", True),
+            ("kernels/__init__.py", True),
+            ("simulate/extra.tsv", True),
+        ):
+            change(file, "CHANGED = 1\n")
+            assert (code_version() != numbers) == counts, file
+            assert (code_version("study", "report") != verdicts) == (file != "cli/__init__.py")
+            numbers, verdicts = code_version(), code_version("study", "report")
     finally:
-        fingerprints.code_version.cache_clear()
+        code_version.cache_clear()

@@ -25,8 +25,8 @@ SMALL = pd.DataFrame({"q": [1.0]})
 LIMITED = """
 import resource, sys
 import numpy as np, pandas as pd, xarray as xr
-from ketadask.schema import InputError
-from ketadask.store import RunFolder
+from ketadask.schema.errors import InputError
+from ketadask.store.run_folder import RunFolder
 import zarr
 run = RunFolder.open(sys.argv[1])
 parts = run.parts("search", "f" * 64)
@@ -57,8 +57,8 @@ def assert_usable(run):
     """Nothing half-written is left, nothing finished was lost, and writing goes on."""
     assert not [file for file in run.path.rglob("*") if file.name.endswith(".tmp")]
     parts = run.parts("search", KEY)
-    assert parts.covered() == [(0, 9), (20, 29)]
-    assert parts.damaged == []
+    assert parts.ranges() == [(0, 9), (20, 29)]
+    assert parts.damaged_files == []
     parts.write("000010-000019", {"large": LARGE})
     assert parts.missing(30) == []
     assert not (run.path / "verdicts.parquet").exists()
@@ -71,7 +71,7 @@ def test_a_limit_on_the_size_of_files(run):
     assert len(messages) == 4, lines
     for message, folder in zip(messages, (run.path / "search", *[run.path] * 3), strict=True):
         assert message.startswith(f"{folder}: cannot write, the file is larger than")
-        assert " free); raise the limit (ulimit -f) or choose another place" in message
+        assert " free); raise the limit (ulimit -f) or choose another folder" in message
     assert_usable(run)
 
 
@@ -118,7 +118,7 @@ def _refuse_large_writes(monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(disk, "_write_synced", refuse)
+    monkeypatch.setattr(disk, "_write_and_sync", refuse)
     monkeypatch.setattr(xr.Dataset, "to_zarr", full)
 
 
@@ -159,7 +159,7 @@ def test_a_folder_without_permission(tmp_path):
     """Root may write everywhere, so a process without that right tries."""
     code = (
         "import os, sys\n"
-        "from ketadask.store import RunFolder\n"
+        "from ketadask.store.run_folder import RunFolder\n"
         "import ketadask.store.run_folder, ketadask.store.json_values\n"
         "if os.getuid() == 0: os.setgid(65534), os.setuid(65534)\n"
         "try: RunFolder.make(sys.argv[1], 'demo', 'f' * 64)\n"

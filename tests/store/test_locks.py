@@ -18,7 +18,7 @@ from ketadask.store.run_folder import RunFolder
 
 HOLD = """
 import os, sys, time
-from ketadask.store import RunFolder
+from ketadask.store.run_folder import RunFolder
 with RunFolder.open(sys.argv[1]).lock():
     {extra}
     print("held", flush=True)
@@ -114,8 +114,8 @@ def test_of_many_processes_one_at_a_time_is_inside(run, tmp_path):
     code = """
 import sys, time
 from pathlib import Path
-from ketadask.schema import InputError
-from ketadask.store import RunFolder
+from ketadask.schema.errors import InputError
+from ketadask.store.run_folder import RunFolder
 run, inside, done = RunFolder.open(sys.argv[1]), Path(sys.argv[2]), 0
 while done < 5:
     try:
@@ -138,7 +138,7 @@ def test_a_file_system_without_locks_is_named(run, monkeypatch, code):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    expected = rf"{run.path.name}: the file system does not offer file locks .*with flock"
+    expected = rf"{run.path.name}: the file system does not support file locks .*with flock"
     with pytest.raises(InputError, match=expected), run.lock():
         pass
 

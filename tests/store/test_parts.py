@@ -48,18 +48,18 @@ def test_what_is_written_is_read_back(parts):
     receipt = write(parts, 0, 9)
     assert receipt.rows == {"hits": 10, "searches": 10}
     assert receipt.facts == {"seconds": 0.5}
-    assert parts.finished() == parts.receipts() == {"000000-000009": receipt}
+    assert parts.verify() == parts.receipts() == {"000000-000009": receipt}
     for table, frame in tables().items():
         pd.testing.assert_frame_equal(parts.read("000000-000009", table), frame)
         assert (
             receipt.bytes[table] == (parts.folder / f"000000-000009.{table}.parquet").stat().st_size
         )
-    assert parts.damaged == []
+    assert parts.damaged_files == []
 
 
 def test_an_empty_folder_has_nothing_finished(parts):
-    assert parts.finished() == {}
-    assert parts.covered() == []
+    assert parts.verify() == {}
+    assert parts.ranges() == []
     assert parts.missing(5) == [(0, 4)]
     assert parts.read_all("hits").empty
 
@@ -92,7 +92,7 @@ def test_gaps_and_covered_ranges(parts):
     write(parts, 0, 9)
     write(parts, 20, 24)
     parts.write("cohort", {"cases": pd.DataFrame({"case": [1]})})
-    assert parts.covered() == [(0, 9), (20, 24)]
+    assert parts.ranges() == [(0, 9), (20, 24)]
     assert parts.missing(30) == [(10, 19), (25, 29)]
     assert parts.missing(10) == []
 
@@ -100,7 +100,7 @@ def test_gaps_and_covered_ranges(parts):
 def test_overlapping_parts_are_never_counted_twice(parts):
     for first, last in ((0, 9), (5, 30), (0, 4), (25, 40)):
         write(parts, first, last)
-    assert parts.covered() == [(0, 4), (5, 30)]
+    assert parts.ranges() == [(0, 4), (5, 30)]
     assert parts.missing(41) == [(31, 40)]
     found = parts.read_all("hits")
     assert found["split"].tolist() == list(range(31))
@@ -111,24 +111,24 @@ def test_overlapping_parts_are_never_counted_twice(parts):
 def test_parts_of_another_key_do_not_count_and_are_kept(parts):
     theirs = Parts(parts.folder, OTHER)
     receipt = write(theirs, 0, 9)
-    assert parts.finished() == {}
+    assert parts.verify() == {}
     assert parts.missing(10) == [(0, 9)]
-    assert theirs.finished() == {"000000-000009": receipt}
-    with pytest.raises(InputError, match="no usable receipt"):
+    assert theirs.verify() == {"000000-000009": receipt}
+    with pytest.raises(InputError, match="no valid receipt"):
         parts.read("000000-000009", "hits")
     kept = everything(parts.folder)
     ours = write(parts, 0, 9)
-    assert parts.finished() == {"000000-000009": ours}
+    assert parts.verify() == {"000000-000009": ours}
     assert all(content in everything(parts.folder / "other-key") for content in kept)
-    assert parts.damaged == []
+    assert parts.damaged_files == []
 
 
 def test_an_unfinished_part_is_set_aside(parts):
     write(parts, 0, 9)
     write(parts, 10, 19)
     (parts.folder / "000010-000019.json").unlink()
-    assert list(parts.finished()) == ["000000-000009"]
-    assert parts.damaged == ["000010-000019.hits.parquet", "000010-000019.searches.parquet"]
+    assert list(parts.verify()) == ["000000-000009"]
+    assert parts.damaged_files == ["000010-000019.hits.parquet", "000010-000019.searches.parquet"]
     assert parts.missing(20) == [(10, 19)]
 
 
@@ -141,10 +141,10 @@ def test_temporary_files_of_dead_writers_are_set_aside_and_of_living_ones_are_no
     for file in (dead, foreign, living, recent):
         file.write_bytes(b"half")
     os.utime(foreign, (time.time() - 7200,) * 2)
-    parts.finished()
+    parts.verify()
     assert living.exists()
     assert recent.exists()
-    assert sorted(parts.damaged) == sorted([dead.name, foreign.name])
+    assert sorted(parts.damaged_files) == sorted([dead.name, foreign.name])
 
 
 def test_a_part_that_another_machine_finishes_meanwhile_is_left_alone(parts, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_part_that_another_machine_finishes_meanwhile_is_left_alone(parts, mon
     whole = write(parts, 10, 19)
     temporary = parts.folder / f".{receipt}.far.away-1-00000000.tmp"
     (parts.folder / receipt).rename(temporary)
-    assert list(parts.finished()) == ["000000-000009"]
+    assert list(parts.verify()) == ["000000-000009"]
     assert (parts.folder / table).exists()
     looked = parts_module.file_hash
 
@@ -164,9 +164,9 @@ def test_a_part_that_another_machine_finishes_meanwhile_is_left_alone(parts, mon
         return looked(path)
 
     monkeypatch.setattr(parts_module, "file_hash", slow_look)
-    assert list(parts.finished()) == ["000000-000009"]
-    assert parts.finished()["000010-000019"] == whole
-    assert parts.damaged == []
+    assert list(parts.verify()) == ["000000-000009"]
+    assert parts.verify()["000010-000019"] == whole
+    assert parts.damaged_files == []
 
 
 def test_status_moves_nothing(parts):
@@ -183,7 +183,7 @@ def test_the_same_part_damaged_twice_keeps_both(parts):
     for content in (b"one", b"two"):
         write(parts, 0, 9)
         (parts.folder / "000000-000009.hits.parquet").write_bytes(content)
-        assert parts.finished() == {}
+        assert parts.verify() == {}
     kept = everything(parts.folder / "damaged")
     assert b"one" in kept
     assert b"two" in kept
@@ -194,8 +194,8 @@ def test_many_writers_of_one_part_leave_one_whole_part(parts):
     with ThreadPoolExecutor(8) as pool:
         receipts = list(pool.map(lambda _: write(parts, 0, 9), range(16)))
     assert all(receipt == receipts[0] for receipt in receipts)
-    assert parts.finished() == {"000000-000009": receipts[0]}
-    assert parts.damaged == []
+    assert parts.verify() == {"000000-000009": receipts[0]}
+    assert parts.damaged_files == []
     assert len(list(parts.folder.iterdir())) == 3
 
 
@@ -219,11 +219,11 @@ def test_table_names_are_plain(parts):
 def test_facts_are_plain(parts):
     receipt = parts.write("x", {}, {"n": np.int64(3), "p": float("nan"), "at": (1, 2)})
     assert receipt.facts == {"n": 3, "p": None, "at": [1, 2]}
-    assert parts.finished()["x"] == receipt
+    assert parts.verify()["x"] == receipt
     assert isinstance(receipt, Receipt)
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "search").write_text("")
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="a file has the name of a folder"):
         write(Parts(tmp_path / "search", KEY), 0, 9)

@@ -21,7 +21,7 @@ features:
   include: [age, sex, bmi, bdi_10, "wm-lh-posteriorcingulate", "wm-rh-inferiorparietal"]
 search: {max_literals: 3, keep: 30}
 splits: {count: 8}
-null: {relabellings: 19, studies: 0}
+null: {relabellings: 19, calibration_studies: 0}
 """
 FILES = ("trials.parquet", "trial_summaries.parquet", "trials_left_out.parquet", "summary.json")
 
@@ -42,7 +42,7 @@ def test_a_persona_of_all_trials_is_supported_and_said_to_hold_in_all(in_all):
     assert summary["best"]["verdict"] == nm.SUPPORTED
     told = summary["trials"]
     assert told["count"] == 4
-    assert (told["best"]["where"], told["best"]["found"]) == (IN_ALL, 4)
+    assert (told["best"]["consistency"], told["best"]["n_rediscovered"]) == (IN_ALL, 4)
     assert told["left_out"]["favourable"]["low"] > 0
     page = in_all.report.read_text()
     assert 'id="across"' in page
@@ -109,7 +109,7 @@ def test_a_persona_of_a_single_trial_is_shown_as_such(tmp_path):
     summary = json.loads((ending.folder / "summary.json").read_text())
     assert summary["best"]["verdict"] == nm.SUPPORTED
     best = summary["trials"]["best"]
-    assert (best["where"], best["only"]) == (IN_ONE, "trial-1")
+    assert (best["consistency"], best["only_trial"]) == (IN_ONE, "trial-1")
     assert best["low"] < 0
     assert summary["trials"]["left_out"]["favourable"]["low"] < 0
     assert "in a single trial only" in ending.report.read_text()

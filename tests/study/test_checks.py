@@ -102,11 +102,11 @@ data:
   folder: .
   groups: [MDD]
   participants: {file: p.xlsx, columns: {Who: participant_id}}
-  visits: ses-(?P<arm>[bdp])(?P<day>\d+)
+  session_pattern: ses-(?P<arm>[bdp])(?P<day>\d+)
   tables:
     - file: s.csv
       participant: Who
-      wide: (?P<name>MADRS) (?P<session>ses-.+)
+      wide_pattern: (?P<name>MADRS) (?P<session>ses-.+)
       columns: {MADRS: madrs_total}
 outcome: {scale: madrs, day: 2}
 design: {kind: pooled}
@@ -122,7 +122,7 @@ SITES = """
 name: sites
 data: {simulate: {participants: 24, seed: 7}}
 design: {kind: parallel}
-features: {families: [demographic]}
+features: {modalities: [demographic]}
 """
 
 
@@ -149,7 +149,7 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
     assert run(words) == (2 if alone == 24 else 0)
     out, wrong = capsys.readouterr()
     if alone == 24:
-        assert "null.how: nobody has anyone to exchange with" in wrong
+        assert "null.method: nobody has anyone to exchange with" in wrong
         assert "give small sites one name in the column site" in wrong
     elif alone:
         assert "alone         2 of these units have nobody to exchange with" in out
@@ -161,9 +161,9 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
 def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, capsys, verb):
     study = tmp_path / "study.yaml"
     study.write_text(SITES)
-    words = [verb, str(study), "--out", str(tmp_path / "runs"), "--set", "splits.share=0.05"]
+    words = [verb, str(study), "--out", str(tmp_path / "runs"), "--set", "splits.train_size=0.05"]
     assert run(words) == 2
     wrong = capsys.readouterr().err
-    assert "splits.share: of 24 participants a split would have 1 on train or 22 on" in wrong
-    assert "found 0.05; choose a share of 0.084 to 0.916" in wrong
+    assert "splits.train_size: of 24 participants a split would have 1 on train or 22 on" in wrong
+    assert "found 0.05; choose a train_size of 0.084 to 0.916" in wrong
     assert "search:" not in wrong

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ketadask.pipeline.executor import Synchronous
-from ketadask.pipeline.run import IncompleteStudyError, StudyError
+from ketadask.pipeline.stage import IncompleteStudyError, StudyError
 from tests.study.test_study import study
 
 
@@ -34,7 +34,7 @@ def lying(original):
 
 def test_a_task_that_is_never_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(Synchronous, "compute", forgetful(Synchronous.compute))
-    with pytest.raises(StudyError, match=r"search: 3 of 24 splits were never reported"):
+    with pytest.raises(StudyError, match=r"search: 3 of 24 splits are missing"):
         study(tmp_path, "execution.block=3").run()
 
 
@@ -42,12 +42,12 @@ def test_a_part_that_is_gone(tmp_path, monkeypatch):
     lying.path = tmp_path / "runs"
     monkeypatch.setattr(Synchronous, "compute", lying(Synchronous.compute))
     with pytest.raises(
-        IncompleteStudyError, match=r"search: 3 of 24 splits were dropped .* \(0-2\)"
+        IncompleteStudyError, match=r"search: 3 of 24 splits are missing on disk \(0-2\)"
     ):
         study(tmp_path, "execution.block=3").run()
     monkeypatch.undo()
     ending = study(tmp_path, "execution.block=3").run()
-    assert {each.name: each.made for each in ending.stages}["search"] == 3
+    assert {each.name: each.new for each in ending.stages}["search"] == 3
 
 
 def test_a_relabelled_study_that_is_gone(tmp_path, monkeypatch):
@@ -59,9 +59,9 @@ def test_a_relabelled_study_that_is_gone(tmp_path, monkeypatch):
 
     calibrate = judge.calibrate
     monkeypatch.setattr(judge, "calibrate", lose)
-    few = ["null.studies=4", "null.study_splits=3", "execution.block=2"]
+    few = ["null.calibration_studies=4", "null.calibration_splits=3", "execution.block=2"]
     with pytest.raises(
-        IncompleteStudyError, match=r"calibrate: 2 of 4 relabelled studies were dropped"
+        IncompleteStudyError, match=r"calibrate: 2 of 4 relabelled studies are missing on disk"
     ):
         study(tmp_path, *few).run()
 

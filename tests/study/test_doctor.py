@@ -39,7 +39,7 @@ def test_what_is_bad_comes_with_its_remedy_and_code_one(tmp_path, profile, capsy
 
 
 def test_a_scheduler_that_is_not_there_is_bad(tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("ketadask.cluster.connect"), "ANSWERS_WITHIN", "1s")
+    monkeypatch.setattr(import_module("ketadask.cluster.connect"), "CONNECT_TIMEOUT", "1s")
     path = tmp_path / "profile.yaml"
     path.write_text("kind: address\naddress: tcp://127.0.0.1:9\n")
     (cluster,) = [each for each in check_system(path, tmp_path) if each.what == "cluster"]

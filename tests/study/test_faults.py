@@ -21,7 +21,7 @@ CHANGES = (
     *WITHOUT_MEG,
     "splits.count=60",
     "null.relabellings=19",
-    "null.studies=0",
+    "null.calibration_studies=0",
     "data.simulate.participants=60",
     "search.max_literals=2",
     "execution.block=1",
@@ -117,12 +117,12 @@ def test_a_worker_all_workers_and_the_driver_are_killed(tmp_path):
     driver = laptop.start()
     laptop.go_on()
     os.kill(laptop.workers()[0], signal.SIGKILL)
-    until(lambda: laptop.said.count("was lost; its tasks begin again") == 1, 60, laptop.said)
+    until(lambda: laptop.said.count("its tasks restart") == 1, 60, laptop.said)
     laptop.go_on()
     until(lambda: len(laptop.workers()) == 2, 60, "two workers")
     for pid in laptop.workers():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: laptop.said.count("was lost; its tasks begin again") == 3, 60, laptop.said)
+    until(lambda: laptop.said.count("its tasks restart") == 3, 60, laptop.said)
     laptop.go_on()
     assert driver.poll() is None
 

@@ -20,9 +20,11 @@ def place(tmp_path):
     return tmp_path
 
 
-def asked(place, data="", families="[scale]"):
+def asked(place, data="", modalities="[scale]"):
     path = place / "study.yaml"
-    path.write_text(f"name: a\ndata: {{folder: study{data}}}\nfeatures: {{families: {families}}}\n")
+    path.write_text(
+        f"name: a\ndata: {{folder: study{data}}}\nfeatures: {{modalities: {modalities}}}\n"
+    )
     return read_study(path)
 
 
@@ -65,7 +67,7 @@ def test_volumes_count_whatever_their_tables_are_called(place, ending):
     if ending == ".csv":
         table.write_text(table.read_text().replace("\t", ","))
     first = table.read_text().splitlines()[1]
-    settings = asked(place, families="[volume]")
+    settings = asked(place, modalities="[volume]")
     cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
     other = re.sub(r"[\t,]", lambda found: f"{found[0]}9", first, count=1)
     table.write_text(table.read_text().replace(first, other))
@@ -74,7 +76,7 @@ def test_volumes_count_whatever_their_tables_are_called(place, ending):
 
 
 def test_what_recordings_are_read_with_counts(place):
-    settings = asked(place, families="[meg]")
+    settings = asked(place, modalities="[meg]")
     anatomy = "derivatives/mne/sub-K00001/meg/sub-K00001_"
     for path in (
         *("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"),

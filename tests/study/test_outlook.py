@@ -15,9 +15,11 @@ from ketadask.cli.power import outlook_lines
 from ketadask.cluster.profile import Profile
 from ketadask.config.analysis import DataSettings, ExecutionSettings, SimulateSettings
 from ketadask.config.study import StudySettings
-from ketadask.inference.power import Scenario, power
+from ketadask.inference.notebook import power
+from ketadask.inference.power import Scenario
+from ketadask.kernels.settings import LiteralSettings, SearchSettings
 from ketadask.pipeline.progress import Progress
-from ketadask.report.format import percent
+from ketadask.report.format import format_percent
 from ketadask.study.power import PowerPreview, plan, planned_search, quick_look, study_power
 from ketadask.study.study import Study
 
@@ -45,8 +47,8 @@ def settings(**given):
 
 
 def test_a_small_study_of_many_features_is_hopeless_and_a_large_one_is_not():
-    small = quick_look(settings(search={"max_literals": 2}), 16, 60)
-    large = quick_look(settings(search={"max_literals": 1}, literals={"cuts": 3}), 150, 4)
+    small = quick_look(settings(search=SearchSettings(2)), 16, 60)
+    large = quick_look(settings(search=SearchSettings(1), literals=LiteralSettings(cuts=3)), 150, 4)
     assert small.hopeless
     assert not large.hopeless
     assert large.detected == large.simulations
@@ -68,8 +70,8 @@ def test_the_outlook_says_what_helps():
 
 def test_names_of_the_study_do_not_reach_the_simulation():
     named = settings(
-        literals={"explicit": {"age": (40.0,)}, "intervals": True},
-        search={"min_families": 2, "priority": ("scale",)},
+        literals=LiteralSettings(cut_points={"age": (40.0,)}, intervals=True),
+        search=SearchSettings(min_modalities=2, priority=("scale",)),
     )
     (scenario,) = plan(named, [40], [6], [2.0])
     assert quick_look(named, 40, 6).scenario == replace(scenario, effect=2.1)
@@ -82,18 +84,18 @@ def test_the_table_is_that_of_power_and_what_is_finished_is_kept(asked):
     with dask.config.set(scheduler="synchronous"):
         same = power(
             planned_search(asked.settings), simulations=25, seed=3, literals=1,
-            participants=[20, 40], features=4, effect=[1.0, 3.0], coverage=0.35,
+            participants=[20, 40], features=4, effect=[1.0, 3.0], prevalence=0.35,
         )  # fmt: skip
     pd.testing.assert_frame_equal(table, same, check_exact=True)
     blocks = asked.settings.model_copy(update={"execution": ExecutionSettings(block=7)})
     again, _ = study_power(replace(asked, settings=blocks), wanted, simulations=25)
     pd.testing.assert_frame_equal(table, again, check_exact=True)
-    assert "all 100 simulated studies are there already" in asked.progress.console.file.getvalue()
+    assert "all 100 simulated studies already complete" in asked.progress.console.file.getvalue()
     drawn = ET.fromstring((folder / "power.svg").read_text())
     titles = [e.text for e in drawn.iter() if e.tag.endswith("title") and e.text]
     told = [text for text in titles if "participants, 4 features, d = " in text]
     assert len(told) == 4
-    assert percent(table["power"].iloc[3]) in told[3]
+    assert format_percent(table["power"].iloc[3]) in told[3]
     assert len(pd.read_csv(folder / "power.csv")) == 4
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ketadask.predict.classifier_data import build_classifier_data
-from ketadask.predict.locked import read_locked
+from ketadask.predict.locked import read_locked_model
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
 from ketadask.store.fingerprints import file_hash
@@ -22,11 +22,11 @@ seed: 3
 data:
   simulate: {participants: 70, trials: 2, seed: 5, missing_visits: false}
 outcome: {scale: madrs, day: 1, endpoint: response, response_threshold: 0.3}
-features: {families: [demographic, volume]}
+features: {modalities: [demographic, volume]}
 null: {relabellings: 19}
 predict:
   costs: [0.015625, 0.5]
-  baselines: [logistic]
+  other_classifiers: [logistic]
   repeats: 1
   folds: 4
   inner_repeats: 1
@@ -67,7 +67,7 @@ def test_everything_is_there(ending):
     assert {"numpy", "scikit-learn"} <= set(made_by)
     assert ending.predicted["permutations"] == 3
     assert 0.25 <= ending.predicted["p"]["auc"] <= 1
-    assert "bac" in ending.predicted["baselines"]["logistic"]
+    assert "bac" in ending.predicted["other_classifiers"]["logistic"]
 
 
 def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
@@ -90,11 +90,11 @@ def test_what_was_foretold_otherwise_is_not_reported(place, ending):
 
 def test_nothing_is_computed_twice_and_more_permutations_are_added(place, ending):
     again = study(place).predict()
-    assert sum(each.made for each in again.stages) == 0
+    assert sum(each.new for each in again.stages) == 0
     assert json.dumps(again.predicted) == json.dumps(ending.predicted)
     more = study(place, "predict.permutations=5").predict()
     assert more.folder == ending.folder
-    assert sum(each.made for each in more.stages) == 2
+    assert sum(each.new for each in more.stages) == 2
 
 
 def test_another_folder_is_read_the_same_way(place, ending):
@@ -108,11 +108,11 @@ def test_another_folder_is_read_the_same_way(place, ending):
 
 def test_a_damaged_model_is_set_aside_and_locked_again(place, ending):
     model = ending.folder / "locked_model.npz"
-    whole = read_locked(model)
+    whole = read_locked_model(model)
     model.write_bytes(model.read_bytes()[:100])
     again = study(place).predict()
     assert (ending.folder / "damaged" / model.name).stat().st_size == 100
-    assert read_locked(model).about == whole.about
+    assert read_locked_model(model).about == whole.about
     assert again.predicted["cohorts"] == ending.predicted["cohorts"]
 
 
@@ -128,15 +128,16 @@ def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
 
 
 def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp_path):
-    simulate_study(tmp_path / "study", participants=2, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=2, meg_seconds=4.0)
     (tmp_path / "here.yaml").write_text("kind: synchronous\n")
     (tmp_path / "study.yaml").write_text(
-        "name: meg\ndata: {folder: study}\nfeatures: {families: [demographic, meg]}\npredict: {}\n"
+        "name: meg\ndata: {folder: study}\n"
+        "features: {modalities: [demographic, meg]}\npredict: {}\n"
     )
     with pytest.raises(InputError):  # there are no volumes to foretell from
         study(tmp_path).predict()
     (run,) = (tmp_path / "runs").glob("meg-*")
-    assert "meg" in RunFolder.open(run).read_dataset("cohort")["family"]
+    assert "meg" in RunFolder.open(run).read_dataset("cohort")["modality"]
 
 
 def test_a_study_that_asks_for_none_says_so(place):
@@ -156,9 +157,13 @@ def test_no_case_to_learn_from_is_named(place):
 
 
 def test_what_is_locked_in_place_of_a_forest_is_named(place):
-    changes = ("predict.learner=forest", "predict.baselines=[]", "predict.permutations=0")
+    changes = (
+        "predict.classifier=forest",
+        "predict.other_classifiers=[]",
+        "predict.permutations=0",
+    )
     made = study(place, *changes, "name=forest").predict()
-    assert made.predicted["learner"] == "forest"
-    assert made.predicted["locked"]["learner"] == "svc-linear"
+    assert made.predicted["classifier"] == "forest"
+    assert made.predicted["locked"]["classifier"] == "svc-linear"
     assert made.predicted["locked"]["cost"] in (0.015625, 0.5)
     assert "A forest cannot be locked" in made.report.read_text()

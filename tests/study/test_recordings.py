@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from ketadask.cli.checks import print_check
@@ -22,7 +20,7 @@ TEXT = """
 name: meg
 data: {folder: study}
 features:
-  families: [demographic, meg]
+  modalities: [demographic, meg]
   include: [age, "meg_*"]
 splits: {count: 2}
 null: {relabellings: 19}
@@ -32,7 +30,7 @@ null: {relabellings: 19}
 @pytest.fixture
 def study(tmp_path):
     """Return a study file beside a simulated study with recordings."""
-    simulate_study(tmp_path / "study", participants=6, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=6, meg_seconds=4.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     return tmp_path
 
@@ -46,17 +44,17 @@ def posed(folder, *changes):
     with connect(Profile(kind="synchronous")) as executor:
         run: RunFolder = place.open()
         work = StudyRun(place, run, Progress(), lambda stage: executor, lambda work: {})
-        return build_problem(work).cohort, work.ended
+        return build_problem(work).cohort, work.results
 
 
 def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     cohort, (ended,) = posed(study)
-    assert (cohort["family"].values == "meg").sum() == 36
-    assert (ended.total, ended.made, ended.reused) == (12, 12, 0)
+    assert (cohort.dataset["modality"].values == "meg").sum() == 36
+    assert (ended.total, ended.new, ended.present) == (12, 12, 0)
     (quality,) = (study / "runs").glob("meg-*/recordings.csv")
     assert len(quality.read_text().splitlines()) == 1 + 12
     _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
-    assert (again.made, again.reused) == (0, 12)
+    assert (again.new, again.present) == (0, 12)
 
 
 def test_a_broken_recording_is_told_and_the_others_are_used(study):
@@ -64,7 +62,7 @@ def test_a_broken_recording_is_told_and_the_others_are_used(study):
     path.write_bytes(path.read_bytes()[:50_000])
     cohort, (ended,) = posed(study, "features.max_missing=0.5")
     assert ended.complete
-    (finding,) = json.loads(cohort.attrs["findings"])
+    (finding,) = cohort.findings
     assert finding["where"] == "recordings"
     assert "cut off" in finding["problem"]
     assert finding["file"] == path.name.removesuffix("_meg.fif")
@@ -79,7 +77,7 @@ def test_check_reads_no_recording_and_counts_what_will_be_measured(study):
     asked = Study.read(study / "study.yaml", out=study / "runs")
     found = asked.check()
     assert found.files > 8
-    counted = found.families.set_index("family")["features"]
+    counted = found.modalities.set_index("modality")["features"]
     assert counted.to_dict() == {"demographic": 1, "meg": 36}
     assert found.dropped == {}
     assert size_of(asked) == (found.units, 37)
@@ -94,8 +92,8 @@ def test_a_study_without_recordings_says_how_they_are_named(tmp_path):
 
 
 def test_recordings_that_are_too_short_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"recordings: cannot be recorded, found 1\.0; choose"):
-        simulate_study(tmp_path / "study", participants=2, recordings=1.0)
+    with pytest.raises(InputError, match=r"meg_seconds: cannot be recorded, found 1\.0; choose"):
+        simulate_study(tmp_path / "study", participants=2, meg_seconds=1.0)
 
 
 def test_check_names_the_recordings_that_will_be_left_out(study, capsys):

@@ -20,12 +20,12 @@ data: {simulate: {participants: 16, seed: 7}}
 features: {include: [age, bmi, "bdi_1*"]}
 search: {max_literals: 2, keep: 20}
 splits: {count: 6}
-null: {relabellings: 19, studies: 3, study_splits: 3}
+null: {relabellings: 19, calibration_studies: 3, calibration_splits: 3}
 """
 TOLD = (
     "WARNING: nothing can be found in all 6 splits: a train side has 7 of 15 units, and a "
     "persona holds 8 or more and leaves somebody out; what helps: a smaller holdout "
-    "(splits.share of 0.6 or more), search.min_support below 7, more participants"
+    "(splits.train_size of 0.6 or more), search.min_support below 7, more participants"
 )
 
 
@@ -42,20 +42,17 @@ def test_search_and_report_say_that_splits_can_find_nothing(tiny):
     assert f"splits: {TOLD}\n" in said(one)
     assert said(one).index(TOLD) < said(one).index("search: ")
     summary = json.loads((ending.folder / "summary.json").read_text())
-    assert (summary["splits_without_room"], summary["explained"]["explained"]) == (6, 0)
+    assert (summary["splits_too_small"], summary["explained"]["explained"]) == (6, 0)
     assert not len(one.place.hits().read_all("hits", 6))
-    page = " ".join(ending.report.read_text().split())
-    assert "In all <data value=" in page
-    assert "splits nothing could be found" in page
-    assert "(the larger of 8 and 20 % of its units)" in page
+    assert "Training sets too small:</strong> all" in ending.report.read_text()
 
 
 def test_a_study_in_which_nothing_is_a_persona_ends_with_a_report(tiny):
-    one = study(tiny, "search.min_support=15", "null.studies=0")
+    one = study(tiny, "search.min_support=15", "null.calibration_studies=0")
     ending = one.run()
     assert "in all 6 splits, nor among all units: a train side has 7 of 15" in said(one)
     assert len(ending.verdicts) == 0
-    assert "splits nothing could be found" in ending.report.read_text()
+    assert "Training sets too small:" in ending.report.read_text()
 
 
 def test_check_says_so_before(tiny, capsys, monkeypatch):
@@ -63,7 +60,7 @@ def test_check_says_so_before(tiny, capsys, monkeypatch):
     words = ["check", str(tiny / "study.yaml"), "--out", str(tiny / "runs")]
     assert run(words) == 0
     assert f"splits        {TOLD}\n" in capsys.readouterr().out
-    assert run([*words, "--set", "splits.share=0.6"]) == 0
+    assert run([*words, "--set", "splits.train_size=0.6"]) == 0
     assert "nothing can be found" not in capsys.readouterr().out
 
 
@@ -75,7 +72,7 @@ def looked_at(folder, *changes):
     return search_of(one.settings), splitter_of(one.settings, units), units
 
 
-@pytest.mark.parametrize("remedy", ["splits.share=0.6", "search.min_support=6"])
+@pytest.mark.parametrize("remedy", ["splits.train_size=0.6", "search.min_support=6"])
 def test_what_is_said_to_help_does(tiny, remedy):
     search, splitter, units = looked_at(tiny, remedy)
     assert split_capacity(search, splitter, units) is None
@@ -96,4 +93,4 @@ def test_some_splits_may_have_room_and_others_none(tiny):
     assert 0 < found.without == len(without) < found.looked == LOOKED_AT
     assert found.train == min(side.sum() for side in sides)
     assert f"in {found.without} of {LOOKED_AT} splits" in found.line()
-    assert "splits.share" not in found.line()
+    assert "splits.train_size" not in found.line()

@@ -10,7 +10,7 @@ from tests.study.test_stopping import NOISE, known_at, stopped
 from tests.study.test_study import results, said, study
 
 ASKED = [*NOISE, "splits.count=24", "null.relabellings=60", "verdict.suggestive=0.1"]
-STOPS = ["splits.stop=settled", "null.stop=settled"]
+STOPS = ["splits.stop=early", "null.stop=early"]
 
 
 def test_an_array_computes_all_and_its_verdicts_stop_where_a_run_stops(tmp_path, monkeypatch):
@@ -20,10 +20,10 @@ def test_an_array_computes_all_and_its_verdicts_stop_where_a_run_stops(tmp_path,
     for number in (1, 0):
         one = study(tmp_path, *ASKED, *STOPS, out="array")
         run_array_task(one, number, 2)
-        assert "splits.stop: settled does not end an array early" in said(one)
+        assert "splits.stop: early does not end an array early" in said(one)
         assert "compute all 60 relabelled trials" in said(one)
     ending = study(tmp_path, *ASKED, *STOPS, out="array").run()
-    made = {each.name: each.made for each in ending.stages}
+    made = {each.name: each.new for each in ending.stages}
     assert made == {"search": 0, "null": 0, "evaluate": made["evaluate"]}
     assert stopped(ending.folder) == stopped(whole.folder)
     assert stopped(ending.folder)["splits"]["made"] == 10
@@ -32,13 +32,13 @@ def test_an_array_computes_all_and_its_verdicts_stop_where_a_run_stops(tmp_path,
 
 
 def test_an_array_that_never_stops_says_nothing_of_it_and_makes_relabelled_studies(tmp_path):
-    changes = ["splits.count=8", "null.studies=3", "null.study_splits=5"]
+    changes = ["splits.count=8", "null.calibration_studies=3", "null.calibration_splits=5"]
     for number in (0, 1):
         one = study(tmp_path, *changes)
         run_array_task(one, number, 2)
         assert ".stop" not in said(one)
     ending = study(tmp_path, *changes).run()
-    assert {e.name: e.made for e in ending.stages if e.name != "evaluate"} == {
+    assert {e.name: e.new for e in ending.stages if e.name != "evaluate"} == {
         "search": 0,
         "null": 0,
         "calibrate": 0,

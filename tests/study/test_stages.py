@@ -35,13 +35,13 @@ def opened(monkeypatch):
 
 
 def test_extract_measures_recordings_with_its_own_workers_and_nothing_else(tmp_path, opened):
-    simulate_study(tmp_path / "study", participants=4, recordings=4.0)
+    simulate_study(tmp_path / "study", participants=4, meg_seconds=4.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     profile = Profile(kind="threads", workers=1, stages={"extract": {"workers": 2}})
     one = replace(Study.read(tmp_path / "study.yaml", out=tmp_path / "runs"), profile=profile)
     assert ("extract", 8, 0) in [(s.stage, s.total, s.present) for s in one.status()]
     ending = one.extract()
-    assert [(each.name, each.made) for each in ending.stages] == [("recordings", 8)]
+    assert [(each.name, each.new) for each in ending.stages] == [("recordings", 8)]
     assert (ending.folder / "cohort.zarr").is_dir()
     assert not (ending.folder / "hits").exists()
     assert opened == [("open", 2), ("close", 2)]

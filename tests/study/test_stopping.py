@@ -30,7 +30,7 @@ def stopped(run):
 def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path, early):
     asked = [*NOISE, "null.relabellings=60", "verdict.suggestive=0.1"]
     whole = study(tmp_path, *asked).run()
-    settled = study(tmp_path, *asked, "null.stop=settled", out="other")
+    settled = study(tmp_path, *asked, "null.stop=early", out="other")
     ending = settled.run()
     record = stopped(ending.folder)["relabellings"]
     assert record["planned"] == 60
@@ -46,7 +46,7 @@ def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path
     assert all(state.missing == 0 for state in settled.status())
 
 
-@pytest.mark.parametrize("stop", ["never", "settled"])
+@pytest.mark.parametrize("stop", ["never", "early"])
 def test_all_units_are_searched_once_per_polarity(tmp_path, early, monkeypatch, stop):
     """Large cohorts take minutes for it: what stops a study and what is judged share the result."""
     solve, seen = PersonaSearch.solve, []
@@ -67,14 +67,14 @@ def test_all_units_are_searched_once_per_polarity(tmp_path, early, monkeypatch, 
 
 
 def test_relabellings_go_on_where_something_may_be_supported(tmp_path, early):
-    ending = study(tmp_path, "null.stop=settled", "splits.count=6").run()
+    ending = study(tmp_path, "null.stop=early", "splits.count=6").run()
     assert stopped(ending.folder) == {}
     assert json.loads((ending.folder / "summary.json").read_text())["relabellings"] == 19
 
 
 def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
     monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
-    ending = study(tmp_path, "splits.stop=settled").run()
+    ending = study(tmp_path, "splits.stop=early").run()
     record = stopped(ending.folder)["splits"]
     assert (record["planned"], record["made"]) == (24, 10)
     assert set(ending.verdicts["recurrence"].dropna() * 10 % 1) == {0.0}
@@ -83,12 +83,12 @@ def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
     assert {n: results(ending.folder)[n] for n in names} == {
         n: results(plain.folder)[n] for n in names
     }
-    made = {each.name: (each.made, each.reused, each.total) for each in ending.stages}
+    made = {each.name: (each.new, each.present, each.total) for each in ending.stages}
     assert made["search"] == (10, 0, 10)  # in two looks
     assert len(made) == len(ending.stages)
-    again = study(tmp_path, "splits.stop=settled")
-    assert sum(each.made for each in again.run().stages) == 0
-    judged = study(tmp_path, "splits.stop=settled").judge()
+    again = study(tmp_path, "splits.stop=early")
+    assert sum(each.new for each in again.run().stages) == 0
+    judged = study(tmp_path, "splits.stop=early").judge()
     assert results(judged.folder) == results(ending.folder)
     monkeypatch.undo()
     more = study(tmp_path, "splits.stop=never").run()
@@ -103,7 +103,7 @@ def known_at(splits):
 
 def test_blocks_do_not_change_where_it_stops(tmp_path, early, monkeypatch):
     monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
-    changes = ["splits.stop=settled", "null.studies=2", "null.study_splits=20"]
+    changes = ["splits.stop=early", "null.calibration_studies=2", "null.calibration_splits=20"]
     first = study(tmp_path, *changes, "execution.block=1")
     one = first.run()
     other = study(tmp_path, *changes, "execution.block=7", out="other").run()
@@ -121,7 +121,7 @@ def test_convergence_is_said_while_splits_run(tmp_path, early):
 
 
 def test_votes_are_held_against_relabelled_studies(tmp_path):
-    changes = ["splits.count=8", "null.studies=3", "null.study_splits=5"]
+    changes = ["splits.count=8", "null.calibration_studies=3", "null.calibration_splits=5"]
     asked = study(tmp_path, *changes)
     ending = asked.run()
     curve = pd.read_parquet(ending.folder / CURVE)
@@ -132,12 +132,12 @@ def test_votes_are_held_against_relabelled_studies(tmp_path):
     assert summary["explained"]["splits"] == summary["recurrence"]["splits"] == 5
     assert summary["recurrence"]["relabelled"] == 3
     page = (ending.folder / "report.html").read_text()
-    assert "the middle 90 % of the same studies on relabelled trials" in page
+    assert "central 90 % of the relabelled trials" in page
     again = study(tmp_path, *changes, "execution.block=2", out="other").run()
     for name in (CURVE, RECURRENCE, "summary.json"):
         assert (again.folder / name).read_bytes() == (ending.folder / name).read_bytes()
     assert all(state.missing == 0 for state in asked.status())
-    none = study(tmp_path, "splits.count=8", "null.studies=0").run()
+    none = study(tmp_path, "splits.count=8", "null.calibration_studies=0").run()
     assert none.folder == ending.folder
     assert not (none.folder / CURVE).exists()
 

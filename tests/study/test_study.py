@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ketadask.cluster.profile import Profile
 from ketadask.pipeline.progress import Progress
-from ketadask.pipeline.run import StudyError
+from ketadask.pipeline.stage import StudyError
 from ketadask.schema.errors import InputError
 from ketadask.store.run_folder import RunFolder
 from ketadask.study.study import Study
@@ -31,7 +31,7 @@ data: {simulate: {participants: 44, seed: 11}}
 features: {include: [age, sex, bdi_10, "wm-*posteriorcingulate", "wm-*inferiorparietal"]}
 search: {max_literals: 2, keep: 20}
 splits: {count: 24}
-null: {relabellings: 19, studies: 0}
+null: {relabellings: 19, calibration_studies: 0}
 """
 RESULTS = ("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet")
 MORE = ("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet")
@@ -100,7 +100,7 @@ def test_same_bytes_with_searches_split_and_literals_in_a_file(tmp_path, referen
 
 
 def test_same_bytes_where_workers_share_the_searches_of_a_few_splits(tmp_path, monkeypatch):
-    monkeypatch.setattr("ketadask.pipeline.executor.Threads.apart", True)
+    monkeypatch.setattr("ketadask.pipeline.executor.Threads.distributes", True)
     made = {}
     for workers, pieces in ((1, 1), (16, 6)):
         profile = Profile(kind="threads", workers=workers)
@@ -136,9 +136,9 @@ def test_a_second_run_computes_nothing_and_says_so(tmp_path):
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.parquet")}
     again = study(tmp_path)
     ending = again.run()
-    assert sum(each.made for each in ending.stages) == 0
-    assert sum(each.reused for each in ending.stages) == 24 + 19
-    assert "all 24 splits are there already" in said(again)
+    assert sum(each.new for each in ending.stages) == 0
+    assert sum(each.present for each in ending.stages) == 24 + 19
+    assert "all 24 splits already complete" in said(again)
     assert "verdicts are there already" in said(again)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.parquet")} == before
 
@@ -146,7 +146,7 @@ def test_a_second_run_computes_nothing_and_says_so(tmp_path):
 def test_more_splits_compute_only_the_new_ones_and_equal_a_fresh_study(tmp_path):
     study(tmp_path, "splits.count=10").run()
     ending = study(tmp_path).run()
-    made = {each.name: (each.made, each.reused) for each in ending.stages}
+    made = {each.name: (each.new, each.present) for each in ending.stages}
     assert made["search"] == (14, 10)
     assert made["null"] == (0, 19)
     fresh = study(tmp_path, out="elsewhere").run()
@@ -160,7 +160,7 @@ def test_other_words_for_the_same_searches_are_judged_anew_in_place(tmp_path):
     first = study(tmp_path).run()
     stricter = study(tmp_path, "verdict.alpha=0.06", "report.title=Stricter").run()
     assert stricter.folder == first.folder
-    assert sum(each.made for each in stricter.stages if each.name != "evaluate") == 0
+    assert sum(each.new for each in stricter.stages if each.name != "evaluate") == 0
     assert "Stricter" in stricter.report.read_text()
 
 
@@ -216,7 +216,7 @@ def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
     again = study(tmp_path, "execution.block=6")
     ending = again.run()
     assert results(ending.folder) == results(reference)
-    assert next(e for e in ending.stages if e.name == "search").made == 6
+    assert next(e for e in ending.stages if e.name == "search").new == 6
     assert "damaged" in said(again)
 
 
@@ -255,7 +255,7 @@ def test_failed_tasks_are_named_and_the_rest_is_kept(tmp_path, monkeypatch, refe
         study(tmp_path, "execution.block=4").run()
     assert "bad luck" in str(caught.value)
     ending = study(tmp_path).run()
-    assert next(e for e in ending.stages if e.name == "search").made == 4
+    assert next(e for e in ending.stages if e.name == "search").new == 4
     assert results(ending.folder) == results(reference)
 
 
@@ -293,7 +293,7 @@ def test_killed_three_times_and_run_again_the_bytes_are_the_same(tmp_path, refer
     assert finished[0] < 24
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"{finished[-1]} of 24 splits are there already" in done.stderr or finished[-1] == 24
+    assert f"{finished[-1]} of 24 splits already complete" in done.stderr or finished[-1] == 24
     run = Path(done.stdout.splitlines()[-1]).parent
     assert results(run) == results(reference)
     assert "ended without finishing" in (run / "provenance.json").read_text()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ketadask.features.meg.quality import Quality
-from ketadask.features.meg.settings import ICA, KEEP, PROJECT
+from ketadask.features.meg.settings import ICA, NONE, SSP
 from ketadask.features.meg.stream import Decimated
 from ketadask.features.meg.time_courses import bridged
 from ketadask.schema.errors import InputError, nearest
@@ -74,13 +74,13 @@ def remove_cardiac(
     how
         ``keep``, ``project`` or ``ica``.
     """
-    if how == KEEP:
+    if how == NONE:
         return NOTHING
-    learn = {PROJECT: projectors, ICA: components}.get(how)
+    learn = {SSP: projectors, ICA: components}.get(how)
     if learn is None:
         raise InputError(
-            "unknown way to treat the heart", where="heart", value=how,
-            remedy=nearest(how, (KEEP, PROJECT, ICA)),
+            "unknown way to treat the heart", where="cardiac_artefact", value=how,
+            remedy=nearest(how, (NONE, SSP, ICA)),
         )  # fmt: skip
     good = np.flatnonzero(quality.good)
     stretch = _stretch(made, quality)

@@ -19,7 +19,7 @@ from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import Channels
 from ketadask.sources.meg.collection import RecordingFile, check_rate, check_spans
 from ketadask.sources.meg.recording import Recording
-from ketadask.sources.meg.sidecars import merged
+from ketadask.sources.meg.sidecars import merge_spans
 
 _SHOWN = 120.0
 
@@ -64,7 +64,7 @@ def extract(found: RecordingFile, settings: MegSettings | None = None) -> Record
     check_rate(found, header.rate)
     check_spans(found, header.length / header.rate)
     # Who writes BIDS from annotations leaves them in both places.
-    spans = merged((*header.bad_spans, *found.bad_spans))
+    spans = merge_spans((*header.bad_spans, *found.bad_spans))
     channels = header.channels.with_bads(found.bads)
     mains = found.mains or settings.mains
     made = decimated(recording, settings)
@@ -81,7 +81,7 @@ def extract(found: RecordingFile, settings: MegSettings | None = None) -> Record
     )
     check_usable(found.path, made, quality, settings)
     names = [channels.names[row] for row in made.rows]
-    cleaning = remove_cardiac(made, quality, names, settings.heart)
+    cleaning = remove_cardiac(made, quality, names, settings.cardiac_artefact)
     density = spectrum(made, quality)
     values = recording_features(made, quality, density, wanted, channels, mains)
     return RecordingFeatures(

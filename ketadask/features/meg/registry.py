@@ -47,7 +47,7 @@ class FeatureGroup:
 
     name: str
     label: str
-    measure: str
+    measurement_unit: str
     needs: str
     bands: tuple[str, ...] = ("",)
 
@@ -126,9 +126,9 @@ class Feature:
         return " ".join(word for word in ("MEG", self.band, family) if word) + f", {where}"
 
     @property
-    def measure(self) -> str:
+    def measurement_unit(self) -> str:
         """Unit."""
-        return self._family.measure
+        return self._family.measurement_unit
 
     @property
     def _family(self) -> FeatureGroup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CORE, FULL, POWER = "core", "full", "power"
-KEEP, PROJECT, ICA = "keep", "project", "ica"
+NONE, SSP, ICA = "none", "ssp", "ica"
 # What makes a reader look at a recording: the power at the mains over that around it, the share
 # of clean seconds, the share of bad sensors.
 LINE_FLAG, CLEAN_FLAG, BAD_FLAG = 10.0, 0.5, 0.1
@@ -30,7 +30,7 @@ class MegSettings:
         Seconds of the pieces that are good or bad.
     bad_channel, bad_segment
         Robust z scores of log power from which a sensor or a piece is bad.
-    heart
+    cardiac_artefact
         ``keep`` leaves its field alone, ``project`` takes it off by a projector, ``ica`` by
         independent components.
     parcels
@@ -48,7 +48,7 @@ class MegSettings:
     segment: float = 2.0
     bad_channel: float = 5.0
     bad_segment: float = 5.0
-    heart: str = KEEP
+    cardiac_artefact: str = NONE
     parcels: bool = False
     least_seconds: float = 10.0
     most_bad: float = 0.3

@@ -12,7 +12,7 @@ from ketadask.features.meg.settings import MegSettings
 from ketadask.kernels.decimation import decimate, low_pass
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import GRADIOMETER, MAGNETOMETER, PLANAR, Channels
-from ketadask.sources.meg.compensation import Compensator, compensator
+from ketadask.sources.meg.compensation import Compensator, build_compensator
 from ketadask.sources.meg.recording import Recording
 
 WINDOW = 5.0
@@ -151,4 +151,4 @@ def _grade(recording: Recording, wanted: int) -> tuple[int, Compensator]:
     header = recording.header
     grade = wanted if wanted == 0 or wanted in header.comps else header.grade
     n = len(header.channels.names)
-    return grade, compensator(header.comps, header.grade, grade, n)
+    return grade, build_compensator(header.comps, header.grade, grade, n)

@@ -13,6 +13,7 @@ from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.registry import PARCEL, Feature, features
 from ketadask.features.meg.settings import MegSettings
+from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
@@ -30,7 +31,7 @@ def meg_table(
     values: pd.DataFrame,
     wanted: Sequence[Feature],
     *,
-    visits: str = PERIODS,
+    session_pattern: str = PERIODS,
     sequences: Mapping[str, str] | None = None,
 ) -> FeatureTable:
     """Return MEG features by participant and period.
@@ -46,7 +47,7 @@ def meg_table(
         per feature name.
     wanted
         The features, in order.
-    visits
+    session_pattern
         Pattern of session names, as in ``read_phenotype``. A session it does not fit counts for
         both periods, if its participant has only one.
     sequences
@@ -61,7 +62,7 @@ def meg_table(
     """
     names = [each.name for each in wanted]
     periods = [
-        _period(row.participant, row.session, values, visits, sequences or {})
+        _period(row.participant, row.session, values, session_pattern, sequences or {})
         for row in values[[nm.PARTICIPANT, "session"]].itertuples(index=False)
     ]
     before = values.assign(period=periods).dropna(subset=["period"])
@@ -71,15 +72,18 @@ def meg_table(
 
 
 def dataset_table(
-    opened: xr.Dataset, *, visits: str = PERIODS, sequences: Mapping[str, str] | None = None
+    opened: xr.Dataset,
+    *,
+    session_pattern: str = PERIODS,
+    sequences: Mapping[str, str] | None = None,
 ) -> FeatureTable:
     """Return what ``band_power`` returns as a table; this computes it."""
-    opened = opened.compute()
+    opened = load(opened)
     values = pd.DataFrame(opened["value"].values, columns=opened[nm.FEATURE].values.tolist())
     values.insert(0, nm.PARTICIPANT, opened[nm.PARTICIPANT].values.tolist())
     values.insert(1, "session", opened["session"].values.tolist())
     wanted = features(opened.attrs["set"])
-    return meg_table(values, wanted, visits=visits, sequences=sequences)
+    return meg_table(values, wanted, session_pattern=session_pattern, sequences=sequences)
 
 
 def unmeasured(wanted: Sequence[Feature]) -> FeatureTable:
@@ -98,7 +102,7 @@ def unmeasured(wanted: Sequence[Feature]) -> FeatureTable:
 def about(wanted: Sequence[Feature]) -> pd.DataFrame:
     """Return what a reader is told of every feature."""
     return pd.DataFrame(
-        [(nm.MEG, nm.CONTINUOUS, each.measure, each.label) for each in wanted],
+        [(nm.MEG, nm.CONTINUOUS, each.measurement_unit, each.label) for each in wanted],
         index=[each.name for each in wanted],
         columns=list(ABOUT),
     )
@@ -108,14 +112,14 @@ def _period(
     participant: str,
     session: str,
     values: pd.DataFrame,
-    visits: str,
+    session_pattern: str,
     sequences: Mapping[str, str],
 ) -> int | None:
     """Return the period of a recording, 0 for both, None where it came after an infusion."""
     if not session:
         return 0
     try:
-        visit = VisitPattern(visits).visit(session)
+        visit = VisitPattern(session_pattern).visit(session)
     except InputError:
         sessions = set(values.loc[values[nm.PARTICIPANT] == participant, "session"])
         if len(sessions) > 1:
@@ -151,7 +155,7 @@ def read_recordings(
     parts: Parts,
     settings: MegSettings,
     *,
-    visits: str = PERIODS,
+    session_pattern: str = PERIODS,
     sequences: Mapping[str, str] | None = None,
 ) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, str]]]:
     """Return features by participant and period, a quality row per recording, and the failures."""
@@ -159,7 +163,7 @@ def read_recordings(
 
     values, quality, failures = [], [], []
     parcels: dict[str, Feature] = {}
-    receipts = parts.finished()
+    receipts = parts.verify()
     for each in found:
         receipt = receipts.get(part_name(each))
         if receipt is None:
@@ -180,7 +184,7 @@ def read_recordings(
     wanted = (*features(settings.features), *parcels.values())
     columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
     frame = pd.DataFrame(values, columns=columns)
-    made = meg_table(frame, wanted, visits=visits, sequences=sequences)
+    made = meg_table(frame, wanted, session_pattern=session_pattern, sequences=sequences)
     return made, pd.DataFrame(quality), failures
 
 
@@ -188,7 +192,7 @@ def read_spectra(found: Sequence[RecordingFile], parts: Parts) -> pd.DataFrame:
     """Return the spectra of the recordings that were measured: recording, frequency, density."""
     import pandas as pd
 
-    receipts = parts.finished()
+    receipts = parts.verify()
     named = [(each.name, receipts.get(part_name(each))) for each in found]
     tables = [
         parts.read(receipt.name, "spectrum").assign(**{nm.RECORDING: name})

@@ -1,15 +1,15 @@
 "use strict";
 (function () {
-  var said = document.getElementById("said");
+  var status = document.getElementById("status");
   function key(row, column, kind) {
     var cell = row.cells[column];
     if (kind === "text") return cell.textContent.trim().toLowerCase();
-    var given = cell.dataset.key;
-    if (given === undefined) {
+    var text = cell.dataset.key;
+    if (text === undefined) {
       var data = cell.querySelector("data");
-      given = data ? data.value : cell.textContent.trim();
+      text = data ? data.value : cell.textContent.trim();
     }
-    var number = parseFloat(given);
+    var number = parseFloat(text);
     return isNaN(number) ? Infinity : number;
   }
   function sort(button) {
@@ -26,7 +26,7 @@
       return (down ? -order : order) || a.at - b.at;
     });
     rows.forEach(function (r) { body.appendChild(r.row); });
-    said.textContent = "Sorted by " + button.textContent + (down ? ", descending" : ", ascending");
+    status.textContent = "Sorted by " + button.textContent + (down ? ", descending" : ", ascending");
     fold(table);
   }
   function fold(table) {
@@ -50,7 +50,7 @@
       table.dataset.open = "yes";
       fold(table);
       more.remove();
-      said.textContent = "All rows are shown";
+      status.textContent = "All rows are shown";
     });
     table.insertAdjacentElement("afterend", more);
   });

@@ -52,7 +52,7 @@ def write_recordings(
     except ModuleNotFoundError as error:
         raise InputError(
             f"recordings are written by the package {error.name}",
-            where="recordings",
+            where="meg_seconds",
             remedy='install it by pip install "ketadask[meg]", or choose 0',
         ) from error
     head = helmet(sensors, references=min(6, sensors))

@@ -1,4 +1,4 @@
-"""The anatomy of a recorded head: a forward solution, and which of its sources form parcels."""
+"""The anatomy of a head: a forward solution, and which of its sources form parcels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SESSION = re.compile(r"_(ses-[^_-]+)[_-]")
 class Anatomy:
     """Paths of a forward solution (``*_fwd.fif``) and of its parcels (``*_parcels.tsv``).
 
-    ``stamp`` is the size and the time of both, so that what was computed from others is not used.
+    ``stamp`` holds size and time of both: results of other files are never reused.
     """
 
     forward: str
@@ -29,23 +29,26 @@ class Anatomy:
 
 
 def find_anatomy(root: Path, participant: str, session: str) -> Anatomy | None:
-    """Return the anatomy of a person in ``derivatives/``: that of the session, or of all.
+    """Return the anatomy of a participant in ``derivatives/``: of the session, else of all.
 
     ``derivatives/*/<participant>/**/<participant>[_<session>][_...]_fwd.fif`` (or ``-fwd.fif``), as
     mne-bids-pipeline writes it, with ``..._parcels.tsv`` beside it: columns source (row of the
-    forward solution, from 0) and parcel. `write_parcels` makes it from labels.
+    forward solution, from 0) and parcel. `write_parcels` writes that table from labels.
     """
-    named = sorted((root / "derivatives").glob(f"*/{participant}/**/{participant}[-_]*fwd.fif"))
-    found = [(p, _SESSION.search(p.name)) for p in named if _FORWARD.search(p.name)]
-    mine = [path for path, said in found if said and said[1] == session]
-    mine = mine or [path for path, said in found if not said]
-    if not mine:
+    pattern = f"*/{participant}/**/{participant}[-_]*fwd.fif"
+    paths = sorted((root / "derivatives").glob(pattern))
+    by_session: dict[str, Path] = {}
+    for path in paths:
+        if _FORWARD.search(path.name):
+            match = _SESSION.search(path.name)
+            by_session.setdefault(match[1] if match else "", path)
+    forward = by_session.get(session) or by_session.get("")
+    if forward is None:
         return None
-    forward = mine[0]
-    parcels = _beside(forward)
+    parcels = _parcels_path(forward)
     if not parcels.is_file():
         raise InputError(
-            "a forward solution has no parcels beside it",
+            "a forward solution has no table of parcels beside it",
             file=forward,
             remedy=f"add {parcels.name} with the columns source and parcel",
         )
@@ -54,7 +57,7 @@ def find_anatomy(root: Path, participant: str, session: str) -> Anatomy | None:
 
 
 def write_parcels(forward: Path | str, labels: Sequence[Any]) -> Path:
-    """Write ``*_parcels.tsv`` beside a forward solution on the surface, from labels of mne.
+    """Write ``*_parcels.tsv`` beside a surface forward solution, from labels of mne.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def write_parcels(forward: Path | str, labels: Sequence[Any]) -> Path:
         ``*_fwd.fif``.
     labels
         As ``mne.read_labels_from_annot`` returns them: each has name, hemi (lh or rh) and vertices.
-        A source in several labels goes to the first; one in none is left out.
+        A source in several labels belongs to the first; one in none has no row.
 
     Returns
     -------
@@ -77,16 +80,16 @@ def write_parcels(forward: Path | str, labels: Sequence[Any]) -> Path:
         )
     parcels = surface_parcels(read_forward(Anatomy(str(path), "", ()))["src"], labels)
     table = pd.DataFrame({"source": np.arange(len(parcels)), "parcel": parcels})
-    table.dropna().to_csv(_beside(path), sep="\t", index=False)
-    return _beside(path)
+    table.dropna().to_csv(_parcels_path(path), sep="\t", index=False)
+    return _parcels_path(path)
 
 
-def _beside(forward: Path) -> Path:
+def _parcels_path(forward: Path) -> Path:
     return forward.with_name(_FORWARD.sub(_PARCELS, forward.name))
 
 
 def surface_parcels(spaces: Sequence[Any], labels: Sequence[Any]) -> list[str | None]:
-    """Return the parcel of every source, left hemisphere first, as a forward solution orders them.
+    """Return the parcel of every source, left hemisphere first, in the forward solution's order.
 
     Examples
     --------
@@ -96,15 +99,15 @@ def surface_parcels(spaces: Sequence[Any], labels: Sequence[Any]) -> list[str | 
     >>> surface_parcels([{"vertno": np.array([2, 5])}, {"vertno": np.array([5, 9])}], labels)
     [None, 'cuneus-lh', 'cuneus-rh', None]
     """
-    made: list[str | None] = []
+    parcels: list[str | None] = []
     for hemisphere, space in zip(("lh", "rh"), spaces, strict=False):
-        known: dict[int, str] = {}
+        name_by_vertex: dict[int, str] = {}
         for label in labels:
             if label.hemi == hemisphere:
                 for vertex in label.vertices.tolist():
-                    known.setdefault(vertex, label.name)
-        made += [known.get(vertex) for vertex in space["vertno"].tolist()]
-    return made
+                    name_by_vertex.setdefault(vertex, label.name)
+        parcels += [name_by_vertex.get(vertex) for vertex in space["vertno"].tolist()]
+    return parcels
 
 
 def read_forward(anatomy: Anatomy) -> Any:
@@ -117,11 +120,11 @@ def read_forward(anatomy: Anatomy) -> Any:
         raise InputError(
             f"the forward solution cannot be read ({error})",
             file=anatomy.forward,
-            remedy="make it again",
+            remedy="compute it again",
         ) from error
 
 
-def read_parcels(anatomy: Anatomy, sources: int) -> dict[str, np.ndarray]:
+def read_parcels(anatomy: Anatomy, n_sources: int) -> dict[str, np.ndarray]:
     """Return the sources of every parcel, in the order of the file."""
     import pandas as pd
 
@@ -132,19 +135,16 @@ def read_parcels(anatomy: Anatomy, sources: int) -> dict[str, np.ndarray]:
         raise InputError(
             f"the parcels cannot be read ({error})",
             file=anatomy.parcels,
-            remedy="give a table separated by tabs with the columns source and parcel",
+            remedy="write a tab-separated table with the columns source and parcel",
         ) from error
-    outside = rows[(rows < 0) | (rows >= sources)]
+    outside = rows[(rows < 0) | (rows >= n_sources)]
     if outside.size:
         raise InputError(
-            f"the forward solution has sources 0 to {sources - 1}",
+            f"the forward solution has sources 0 to {n_sources - 1}",
             file=anatomy.parcels,
             where="source",
             value=int(outside[0]),
             remedy="number sources as the forward solution orders them",
         )
-    known = parcels.notna().to_numpy()
-    return {
-        str(name): rows[known & (parcels == name).to_numpy()]
-        for name in dict.fromkeys(parcels[known])
-    }
+    names = dict.fromkeys(parcels.dropna())
+    return {str(name): rows[(parcels == name).to_numpy()] for name in names}

@@ -1,4 +1,4 @@
-"""What the channels of a recording are: kind, region group, hemisphere, position, good or bad."""
+"""The channels of a recording: kind, region group, hemisphere, position, good or bad."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ REGION_LETTERS = {
 HEMISPHERE_LETTERS = {"L": "left", "R": "right", "Z": "midline"}
 UNKNOWN = ""
 
-# Axial gradiometers of CTF are typed `mag` by mne, so the coil decides; the upper half of the
-# number holds the grade of compensation.
+# mne types axial gradiometers of CTF as `mag`, so the coil decides; the upper half of its code
+# holds the grade of compensation.
 _CTF_GRADIOMETERS = (5001, 5003, 5004)
 _LOW_HALF = 0xFFFF
 _CTF_NAME = re.compile(r"M(?P<side>[LRZ])(?P<region>[CFOPT])\d{2}")
@@ -36,7 +36,7 @@ class Channels:
     Attributes
     ----------
     names, kind, region, hemisphere, measure
-        (channel,) text; region and hemisphere are empty where nothing is known.
+        (channel,) text; region and hemisphere are empty where unknown.
     position
         (channel, 3) metres, in the coordinates of the device.
     bad
@@ -53,17 +53,17 @@ class Channels:
 
     @property
     def sensors(self) -> np.ndarray:
-        """(channel,) bool: whether it measures the head and is no reference."""
+        """(channel,) bool: whether the channel is a sensor, not a reference."""
         return self.kind != REFERENCE
 
     def with_bads(self, names: Iterable[str]) -> Channels:
-        """Return the channels with more of them bad; names that are not there are passed over."""
-        worse = {bare_name(name) for name in names}
-        return replace(self, bad=self.bad | np.array([name in worse for name in self.names]))
+        """Return the channels with further ones marked as bad; unknown names are ignored."""
+        bads = {bare_name(name) for name in names}
+        return replace(self, bad=self.bad | np.array([name in bads for name in self.names]))
 
 
 def bare_name(name: str) -> str:
-    """Return the name of a channel without the number of the machine.
+    """Return the name of a channel without the serial number of the system.
 
     Examples
     --------
@@ -73,16 +73,16 @@ def bare_name(name: str) -> str:
     return name.strip().partition("-")[0]
 
 
-def place_of(name: str, position: Sequence[float]) -> tuple[str, str]:
-    """Return region group and hemisphere of a sensor; of other makers only the hemisphere.
+def sensor_region(name: str, position: Sequence[float]) -> tuple[str, str]:
+    """Return region group and hemisphere of a sensor; only the hemisphere where it is not CTF's.
 
     Examples
     --------
-    >>> place_of("MLC11", (0, 0, 0)), place_of("MZO02", (0, 0, 0)), place_of("MEG 1", (0.1, 0, 0))
-    (('central', 'left'), ('occipital', 'midline'), ('', 'right'))
+    >>> sensor_region("MLC11", (0, 0, 0)), sensor_region("MEG 1", (0.1, 0, 0))
+    (('central', 'left'), ('', 'right'))
     """
-    if found := _CTF_NAME.fullmatch(name):
-        return REGION_LETTERS[found["region"]], HEMISPHERE_LETTERS[found["side"]]
+    if match := _CTF_NAME.fullmatch(name):
+        return REGION_LETTERS[match["region"]], HEMISPHERE_LETTERS[match["side"]]
     if not np.isfinite(position[0]):
         return UNKNOWN, UNKNOWN
     if abs(position[0]) < _MIDLINE:
@@ -90,18 +90,14 @@ def place_of(name: str, position: Sequence[float]) -> tuple[str, str]:
     return UNKNOWN, "right" if position[0] > 0 else "left"
 
 
-def kind_of_coil(type_of_mne: str, coil: int) -> str | None:
-    """Return the kind of a channel from mne's type and the coil; None where it is no MEG channel.
+def channel_kind(mne_type: str, coil: int) -> str | None:
+    """Return the kind of a channel from mne's type and its coil, None where it is not MEG.
 
     Examples
     --------
-    >>> kind_of_coil("mag", 5001 + (3 << 16)), kind_of_coil("mag", 3024), kind_of_coil("eeg", 1)
+    >>> channel_kind("mag", 5001 + (3 << 16)), channel_kind("mag", 3024), channel_kind("eeg", 1)
     ('gradiometer', 'magnetometer', None)
     """
-    if type_of_mne == "ref_meg":
-        return REFERENCE
-    if type_of_mne == "grad":
-        return PLANAR
-    if type_of_mne != "mag":
-        return None
-    return GRADIOMETER if int(coil) & _LOW_HALF in _CTF_GRADIOMETERS else MAGNETOMETER
+    if mne_type == "mag":
+        return GRADIOMETER if int(coil) & _LOW_HALF in _CTF_GRADIOMETERS else MAGNETOMETER
+    return {"ref_meg": REFERENCE, "grad": PLANAR}.get(mne_type)

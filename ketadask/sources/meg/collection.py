@@ -1,18 +1,18 @@
-"""All recordings of a BIDS study: found by name, opened lazily, none in the way of others."""
+"""All recordings of a BIDS study, opened lazily; a failed recording stops no other."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
-from ketadask.sources.cells import read_object
+from ketadask.sources.cells import read_json_object
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import MegBackend
 from ketadask.sources.meg.recording import is_recording
@@ -30,11 +30,11 @@ _RATE_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class RecordingFile:
-    """A recording of a study by its paths; what is said of it beside it.
+    """A recording of a study by its path, with the contents of its sidecars.
 
-    ``participant`` and ``session`` carry their prefixes, session is empty where there is none.
-    ``rate`` and ``mains`` are what the sidecar says, None where it is silent. ``bad_spans`` are
-    first second and last of what the events beside it call bad.
+    ``participant`` and ``session`` carry their prefixes; session may be empty. ``rate`` and
+    ``mains`` are None where the sidecar does not give them. ``bad_spans`` are first and last second
+    of the segments that its events mark as bad, ``problem`` says why it cannot be used.
     """
 
     path: str
@@ -55,8 +55,8 @@ def find_recordings(
 ) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
-    A sidecar that cannot be read, or that has no recording, is kept as the ``problem`` of its
-    recording. Forward solutions are looked for where ``anatomy`` is asked for.
+    A sidecar that cannot be read, or that has no recording, becomes the ``problem`` of its
+    recording. ``anatomy`` adds forward solutions.
     """
     try:
         from mne_bids import find_matching_paths
@@ -72,26 +72,27 @@ def find_recordings(
     paths = [
         path
         for path in find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
-        # What was made of recordings lies in derivatives/, and is another study.
-        if path.fpath.relative_to(root).parts[0].startswith("sub-")
+        # Processed recordings lie in derivatives/, which is another study.
+        if path.fpath.relative_to(root).parts[0].startswith("sub-") and path.subject != _EMPTY_ROOM
     ]
-    whole: dict[str, list[Any]] = {}
+    paths_by_name: dict[str, list[Any]] = {}
     for path in paths:
         if is_recording(path.fpath) and path.split in (None, "01", "1"):
-            whole.setdefault(_stem(path.fpath), []).append(path)
-    found = [_found(root, p, anatomy) for p in whole.values() if p[0].subject != _EMPTY_ROOM]
-    stems = {each.name for each in found}
-    lonely = [p for p in paths if p.extension == ".json" and _stem(p.fpath) not in stems]
-    found += [_lonely(p) for p in lonely if p.subject != _EMPTY_ROOM]
-    if not found:
+            paths_by_name.setdefault(_name(path.fpath), []).append(path)
+    files = [_with_sidecars(root, same_name, anatomy) for same_name in paths_by_name.values()]
+    for path in paths:
+        if path.extension == ".json" and _name(path.fpath) not in paths_by_name:
+            problem = "the sidecar has no recording beside it"
+            files.append(_recording_file(path, problem=problem))
+    if not files:
         raise InputError(
             "the study has no such recording",
             file=root,
             where="task",
             value=task,
-            remedy="recordings are named sub-<who>[_ses-<when>]_task-<task>_meg.ds or .fif",
+            remedy="recordings are named sub-<id>[_ses-<id>]_task-<task>_meg.ds or .fif",
         )
-    return sorted(found, key=lambda each: each.name)
+    return sorted(files, key=lambda file: file.name)
 
 
 def open_recordings(
@@ -104,7 +105,7 @@ def open_recordings(
     root
         Folder of the study.
     task
-        Which recordings.
+        Task of the recordings.
     grade
         Gradient compensation 0 to 3; as recorded if None.
 
@@ -112,71 +113,73 @@ def open_recordings(
     -------
     One node ``/<participant>/<session>/<recording>`` per recording, as the engine ``ketadask-meg``
     opens it: ``field`` (channel, time) in fT, bad channels of ``channels.tsv`` marked. Lengths
-    differ, so nothing is padded. ``attrs`` of a node: participant, session, mains, empty_room (the
-    matched recording of the empty room, or ""), bad_spans (JSON: first second and last of what
-    ``events.tsv`` calls bad). ``attrs["failures"]`` of the root lists, as JSON, what cannot be
-    opened and why.
+    differ, so nothing is padded. ``bad_seconds`` (bad_segment, edge) are first and last second of
+    the segments that ``events.tsv`` marks as bad. ``attrs`` of a node: participant, session, mains,
+    empty_room (its recording of the empty room, or ""). The root holds ``failed_recording`` and
+    ``failure_reason`` of the recordings that cannot be opened.
     """
-    nodes, failures = {}, []
-    for each in find_recordings(root, task):
+    nodes, failures = {}, {}
+    for file in find_recordings(root, task):
         try:
-            dataset = open_found(each, grade=grade)
+            dataset = open_recording(file, grade=grade)
         except InputError as error:
-            failures.append({"recording": each.name, "reason": str(error)})
+            failures[file.name] = str(error)
             continue
-        place = "/".join(word for word in (each.participant, each.session, each.name) if word)
-        nodes[f"/{place}"] = dataset
+        path = "/".join(word for word in (file.participant, file.session, file.name) if word)
+        nodes[f"/{path}"] = dataset
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs.update(task=task, root=str(root), failures=json.dumps(failures))
+    tree.attrs.update(task=task, root=str(root))
+    tree["failed_recording"] = xr.Variable("failure", np.array(list(failures), dtype=np.str_))
+    tree["failure_reason"] = xr.Variable("failure", np.array(list(failures.values()), np.str_))
     return tree
 
 
-def open_found(found: RecordingFile, *, grade: int | None = None) -> xr.Dataset:
+def open_recording(file: RecordingFile, *, grade: int | None = None) -> xr.Dataset:
     """Open one recording and compare it with its sidecar."""
-    if found.problem:
-        raise InputError(found.problem, file=found.path)
-    dataset = xr.open_dataset(found.path, engine=MegBackend, grade=grade, bads=found.bads)
-    check_rate(found, dataset.attrs["rate"])
-    check_spans(found, dataset.sizes[nm.TIME] / dataset.attrs["rate"])
-    about: dict[str, Any] = {
-        "participant": found.participant,
-        "session": found.session,
-        "mains": found.mains,
-        "empty_room": found.empty_room or "",
-        "bad_spans": json.dumps(found.bad_spans),
-    }
-    dataset.attrs.update(about)
-    return dataset
+    if file.problem:
+        raise InputError(file.problem, file=file.path)
+    dataset = xr.open_dataset(file.path, engine=MegBackend, grade=grade, bads=file.bads)
+    check_rate(file, dataset.attrs["rate"])
+    check_spans(file, dataset.sizes[nm.TIME] / dataset.attrs["rate"])
+    bad_seconds = np.array(file.bad_spans, dtype=np.float64).reshape(-1, 2)
+    return dataset.assign(bad_seconds=(("bad_segment", "edge"), bad_seconds)).assign_attrs(
+        {
+            "participant": file.participant,
+            "session": file.session,
+            "mains": file.mains,
+            "empty_room": file.empty_room or "",
+        }
+    )
 
 
-def unusable(found: Sequence[RecordingFile]) -> dict[str, str]:
+def unusable_recordings(files: Sequence[RecordingFile]) -> dict[str, str]:
     """Return by name why recordings cannot be opened; headers and sidecars are read, no values."""
     reasons = {}
-    for each in found:
+    for file in files:
         try:
-            open_found(each)
+            open_recording(file)
         except InputError as error:
-            reasons[each.name] = str(error)
+            reasons[file.name] = str(error)
     return reasons
 
 
-def check_rate(found: RecordingFile, rate: float) -> None:
-    """Say so where a recording has another rate than its sidecar says."""
-    if found.rate is not None and abs(found.rate - rate) > _RATE_TOLERANCE * rate:
+def check_rate(file: RecordingFile, rate: float) -> None:
+    """Raise an InputError where the sampling rate of a recording differs from its sidecar's."""
+    if file.rate is not None and abs(file.rate - rate) > _RATE_TOLERANCE * rate:
         raise InputError(
-            f"the recording has {rate:g} time points per second, its sidecar says {found.rate:g}",
-            file=found.path,
+            f"the recording has {rate:g} time points per second, its sidecar says {file.rate:g}",
+            file=file.path,
             remedy="correct SamplingFrequency in the _meg.json, or find the right recording",
         )
 
 
-def check_spans(found: RecordingFile, seconds: float) -> None:
-    """Say so where events call something bad that begins after a recording has ended."""
-    late = [first for first, _ in found.bad_spans if first > seconds]
+def check_spans(file: RecordingFile, seconds: float) -> None:
+    """Raise an InputError where events mark a segment as bad after the end of the recording."""
+    late = [first for first, _ in file.bad_spans if first > seconds]
     if late:
         raise InputError(
-            f"its events call segments bad after its end at {seconds:g} seconds",
-            file=found.path,
+            f"its events mark segments as bad after its end at {seconds:g} seconds",
+            file=file.path,
             where="onset",
             value=late[0],
             remedy="write onset and duration in seconds from its first value, or find the right "
@@ -184,72 +187,65 @@ def check_spans(found: RecordingFile, seconds: float) -> None:
         )
 
 
-def _found(root: Path, of_one_name: list[Any], anatomy: bool) -> RecordingFile:
-    bids_path, *others = sorted(of_one_name, key=lambda each: str(each.fpath))
-    path = bids_path.fpath
-    stem = _stem(path)
-    about: dict[str, Any] = {}
+def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> RecordingFile:
+    """Return a recording with its sidecars; several of one name become its problem."""
+    bids_path, *others = sorted(same_name, key=lambda path: str(path.fpath))
+    fields: dict[str, Any] = {}
     try:
         if others:
-            _refuse(bids_path, others)
+            raise InputError(
+                "has the name of another recording, "
+                + " and ".join(str(other.fpath) for other in others),
+                remedy="keep one of them and move the others out of the study, or give each a "
+                "run-, acq- or proc- of its own in its name",
+            )
         if sidecar := _sidecar(bids_path, "meg", ".json"):
-            said = read_object(sidecar)
-            about["rate"] = sampling_rate(said, sidecar)
-            about["mains"] = mains_frequency(said, sidecar)
+            properties = read_json_object(sidecar)
+            fields["rate"] = sampling_rate(properties, sidecar)
+            fields["mains"] = mains_frequency(properties, sidecar)
         if table := _sidecar(bids_path, "channels", ".tsv"):
-            about["bads"] = tuple(bad_channels(read_channels(table)))
-        # Only beside it: what is bad in one recording is not in another, so none is inherited.
-        if (events := path.with_name(f"{stem}_events.tsv")).exists():
-            about["bad_spans"] = read_bad_segments(events)
-        about["empty_room"] = _empty_room(root, bids_path)
+            fields["bads"] = tuple(bad_channels(read_channels(table)))
+        # Bad segments belong to one recording, so its events are not inherited.
+        events = bids_path.fpath.with_name(f"{_name(bids_path.fpath)}_events.tsv")
+        if events.exists():
+            fields["bad_spans"] = read_bad_segments(events)
+        fields["empty_room"] = _empty_room_recording(root, bids_path)
         if anatomy:
-            about["anatomy"] = find_anatomy(root, *_who(bids_path))
+            fields["anatomy"] = find_anatomy(root, *_participant_and_session(bids_path))
     except InputError as error:
-        about["problem"] = str(error)
-    return RecordingFile(str(path), *_who(bids_path), stem, **about)
+        fields["problem"] = str(error)
+    return _recording_file(bids_path, **fields)
 
 
-def _refuse(bids_path: Any, others: list[Any]) -> None:
-    """Say that BIDS gives a recording one file: of several nobody knows which is meant."""
-    paths = [str(other.fpath) for other in others]
-    raise InputError(
-        f"has the name of another recording, {' and '.join(paths)}",
-        remedy="keep one of them and move the others out of the study, or give each a run-, acq- "
-        "or proc- of its own in its name",
-    )
+def _recording_file(bids_path: Any, **fields: Any) -> RecordingFile:
+    path = bids_path.fpath
+    return RecordingFile(str(path), *_participant_and_session(bids_path), _name(path), **fields)
 
 
-def _lonely(bids_path: Any) -> RecordingFile:
-    path, stem = bids_path.fpath, _stem(bids_path.fpath)
-    return RecordingFile(
-        str(path), *_who(bids_path), stem, problem="the sidecar has no recording beside it"
-    )
-
-
-def _who(bids_path: Any) -> tuple[str, str]:
+def _participant_and_session(bids_path: Any) -> tuple[str, str]:
     session = f"ses-{bids_path.session}" if bids_path.session else ""
     return f"sub-{bids_path.subject}", session
 
 
-def _stem(path: Path) -> str:
+def _name(path: Path) -> str:
     return path.name.partition(".")[0].removesuffix("_meg").replace("_split-01", "")
 
 
 def _sidecar(bids_path: Any, suffix: str, extension: str) -> Path | None:
-    """Return the sidecar that BIDS gives to a recording, inherited ones included."""
-    found = (
+    """Return the sidecar of a recording by the rules of BIDS, which include inheritance."""
+    path = (
         bids_path.copy()
         .update(split=None)
         .find_matching_sidecar(suffix=suffix, extension=extension, on_error="ignore")
     )
-    return None if found is None else Path(found)
+    return None if path is None else Path(path)
 
 
-def _empty_room(root: Path, bids_path: Any) -> str | None:
+def _empty_room_recording(root: Path, bids_path: Any) -> str | None:
     """Return the recording of the empty room that belongs to a recording, by sidecar or date."""
-    rooms = (root / f"sub-{_EMPTY_ROOM}").is_dir()
+    sidecar_only = not (root / f"sub-{_EMPTY_ROOM}").is_dir()
     try:
-        room = bids_path.find_empty_room(use_sidecar_only=not rooms, verbose="error")
+        match = bids_path.find_empty_room(use_sidecar_only=sidecar_only, verbose="error")
     except (FileNotFoundError, RuntimeError, ValueError, OSError):
         return None
-    return None if room is None else str(room.fpath)
+    return None if match is None else str(match.fpath)

@@ -1,4 +1,4 @@
-"""Gradient compensation of CTF recordings: what the references see is taken off the sensors."""
+"""Gradient compensation of CTF recordings: subtract from the sensors what the references record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HIGHEST = 3
 class Compensator:
     """A change of grade: ``compensated = field + weights @ field[columns]``.
 
-    Only the references have weights, so a window costs a thin matrix product and no more.
+    Only the references have weights, so a window costs one thin matrix product.
     """
 
     columns: np.ndarray
@@ -25,10 +25,10 @@ class Compensator:
 
     def apply(self, field: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return rows of ``field`` (channel, time) at the new grade, in the type of ``field``."""
-        made = field[rows]
+        compensated = field[rows]
         if self.columns.size:
-            made += self.weights[rows].astype(field.dtype) @ field[self.columns]
-        return made
+            compensated += self.weights[rows].astype(field.dtype) @ field[self.columns]
+        return compensated
 
 
 def compensation_matrices(comps: Sequence[Any], names: Sequence[str]) -> dict[int, np.ndarray]:
@@ -39,53 +39,58 @@ def compensation_matrices(comps: Sequence[Any], names: Sequence[str]) -> dict[in
     comps
         ``comps`` of mne's measurement, calibrated.
     names
-        Channels that are kept; rows of other channels are left out.
+        Channels of the recording; rows of other channels are ignored.
     """
-    place = {name: k for k, name in enumerate(names)}
-    made = {}
+    position = {name: k for k, name in enumerate(names)}
+    matrices = {}
     for comp in comps:
         table = comp["data"]
-        columns = [place.get(name) for name in table["col_names"]]
-        if None in columns:
-            continue  # a reference was not recorded: the grade cannot be made
+        if not set(table["col_names"]) <= set(position):
+            continue  # without one of its references the grade cannot be computed
+        columns = [position[name] for name in table["col_names"]]
         matrix = np.zeros((len(names), len(names)))
         for name, row in zip(table["row_names"], table["data"], strict=True):
-            if name in place:
-                matrix[place[name], columns] = row
-        made[int(comp["kind"])] = matrix
-    return made
+            if name in position:
+                matrix[position[name], columns] = row
+        matrices[int(comp["kind"])] = matrix
+    return matrices
 
 
-def compensator(matrices: Mapping[int, np.ndarray], present: int, wanted: int, n: int) -> Any:
-    """Return the `Compensator` from the present to the wanted grade.
+def missing_grade(matrices: Mapping[int, np.ndarray], grade: int, file: object) -> InputError:
+    """Return the error of a recording without this grade."""
+    grades = sorted({0, *(known for known in matrices if known <= HIGHEST)})
+    return InputError(
+        "the recording has no such gradient compensation",
+        file=file,
+        where="grade",
+        value=grade,
+        remedy=f"choose one of {grades}",
+    )
+
+
+def build_compensator(
+    matrices: Mapping[int, np.ndarray], source: int, target: int, n_channels: int
+) -> Compensator:
+    """Return the `Compensator` from one grade to another.
 
     ``s_to = (I - C_to) inv(I - C_from) s_from``, as `mne.io.Raw.apply_gradient_compensation`.
 
     Examples
     --------
-    >>> found = compensator({3: np.array([[0.0, 0.5], [0.0, 0.0]])}, 0, 3, 2)
-    >>> found.apply(np.array([[10.0], [4.0]]), np.array([0]))
+    >>> matrices = {3: np.array([[0.0, 0.5], [0.0, 0.0]])}
+    >>> build_compensator(matrices, 0, 3, 2).apply(np.array([[10.0], [4.0]]), np.array([0]))
     array([[8.]])
     """
-    for grade in (present, wanted):
+    for grade in (source, target):
         if grade and grade not in matrices:
-            raise InputError(
-                "the recording has no such gradient compensation",
-                where="grade",
-                value=grade,
-                remedy=f"choose one of {sorted({0, present, *_usual(matrices)})}",
-            )
-    if present == wanted:
-        change = np.zeros((n, n))
+            raise missing_grade(matrices, grade, None)
+    if source == target:
+        change = np.zeros((n_channels, n_channels))
     else:
-        eye = np.eye(n)
-        change = eye - matrices.get(wanted, np.zeros((n, n)))
-        if present:
-            change = change @ np.linalg.inv(eye - matrices[present])
+        eye = np.eye(n_channels)
+        change = eye - (matrices[target] if target else np.zeros((n_channels, n_channels)))
+        if source:
+            change = change @ np.linalg.inv(eye - matrices[source])
         change -= eye
     columns = np.flatnonzero(change.any(axis=0))
     return Compensator(columns, np.ascontiguousarray(change[:, columns]))
-
-
-def _usual(matrices: Mapping[int, np.ndarray]) -> list[int]:
-    return [grade for grade in matrices if grade <= HIGHEST]

@@ -12,15 +12,14 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from ketadask import names as nm
-from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import Channels
-from ketadask.sources.meg.compensation import HIGHEST
+from ketadask.sources.meg.compensation import missing_grade
 from ketadask.sources.meg.recording import Recording, is_recording
 from ketadask.sources.meg.time_index import time_coordinate
 
 
 class LazyField(BackendArray):
-    """Field (channel, time) of which only what is indexed is read; pickles as a path."""
+    """Field (channel, time) that reads only what is indexed; pickles as a path."""
 
     def __init__(self, recording: Recording, grade: int | None) -> None:
         header = recording.header
@@ -35,21 +34,19 @@ class LazyField(BackendArray):
         )
 
     def _read(self, key: tuple[Any, Any]) -> np.ndarray:
-        rows, times = key
-        row_numbers = np.arange(self.shape[0])[rows]
-        chosen = np.arange(self.shape[1])[times] if not isinstance(times, slice) else None
-        if chosen is None:
-            start, stop, step = times.indices(self.shape[1])
-            chosen = np.arange(start, stop, step)
-        many = np.atleast_1d(chosen)
-        if many.size == 0:
-            return np.empty((*np.shape(row_numbers), 0), dtype=self.dtype)
-        first, last = int(many.min()), int(many.max())
-        window = self.recording.read(
-            first, last + 1, rows=np.atleast_1d(row_numbers), grade=self.grade
-        )
-        window = window[:, many - first]
-        return window.reshape((*np.shape(row_numbers), *np.shape(chosen)))
+        rows, times = (self._positions(axis, index) for axis, index in enumerate(key))
+        if np.size(times) == 0:
+            return np.empty((*np.shape(rows), 0), dtype=self.dtype)
+        first, last = int(np.min(times)), int(np.max(times))
+        window = self.recording.read(first, last + 1, rows=np.atleast_1d(rows), grade=self.grade)
+        window = window[:, np.atleast_1d(times) - first]
+        return window.reshape((*np.shape(rows), *np.shape(times)))
+
+    def _positions(self, axis: int, index: Any) -> Any:
+        length = self.shape[axis]
+        if isinstance(index, slice):
+            return np.arange(*index.indices(length))
+        return np.arange(length)[index]
 
 
 class MegBackend(BackendEntrypoint):
@@ -66,29 +63,23 @@ class MegBackend(BackendEntrypoint):
         grade: int | None = None,
         bads: Iterable[str] = (),
     ) -> xr.Dataset:
-        """Return the field in fT (channel, time) with what is known of every channel.
+        """Return the field in fT (channel, time) with the properties of every channel.
 
         Parameters
         ----------
         filename_or_obj
-            A folder ``.ds`` or a file ``.fif``; the further files of a split one are found.
+            A folder ``.ds`` or a file ``.fif``; the further files of a split one are included.
         drop_variables
-            Variables and coordinates left out.
+            Variables and coordinates to drop.
         grade
             Gradient compensation 0 to 3; as recorded if None.
         bads
-            Channels known to be bad, besides those the recording names itself.
+            Bad channels, besides those that the recording marks itself.
         """
         recording = Recording.at(filename_or_obj)
         header = recording.header
-        if grade is not None and not (grade == header.grade or grade in (0, *header.comps)):
-            raise InputError(
-                "the recording has no such gradient compensation",
-                file=recording.path,
-                where="grade",
-                value=grade,
-                remedy=f"choose one of {sorted({0, *(g for g in header.comps if g <= HIGHEST)})}",
-            )
+        if grade not in (None, 0, header.grade, *header.comps):
+            raise missing_grade(header.comps, int(grade or 0), recording.path)
         lazy = xr.Variable(
             (nm.CHANNEL, nm.TIME),
             indexing.LazilyIndexedArray(LazyField(recording, grade)),
@@ -100,11 +91,11 @@ class MegBackend(BackendEntrypoint):
             "trials": len(header.edges),
             "source": recording.path,
         }
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
+        drops = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
         channels = header.channels.with_bads(bads)
         dataset = xr.Dataset({nm.FIELD: lazy}, channel_coordinates(channels), attributes)
         dataset = dataset.assign_coords(time_coordinate(header.length, header.rate))
-        return dataset.drop_vars(list(dropped), errors="ignore")
+        return dataset.drop_vars(list(drops), errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether the name is that of a MEG recording."""
@@ -114,15 +105,15 @@ class MegBackend(BackendEntrypoint):
 def channel_coordinates(channels: Channels) -> dict[str, Any]:
     """Return the coordinates of the channels: name, kind, region, hemisphere, position, bad."""
     x, y, z = channels.position.T
-    of_channel: dict[str, Any] = {
+    coordinates: dict[str, Any] = {
         nm.CHANNEL: np.array(channels.names, dtype=np.str_),
         "kind": channels.kind,
         nm.REGION: channels.region,
         "hemisphere": channels.hemisphere,
-        "measure": channels.measure,
+        "measurement_unit": channels.measure,
         "x": x,
         "y": y,
         "z": z,
         "bad": channels.bad,
     }
-    return {name: (nm.CHANNEL, values) for name, values in of_channel.items()}
+    return {name: (nm.CHANNEL, values) for name, values in coordinates.items()}

@@ -1,4 +1,4 @@
-"""Headers of recordings, read by mne, and the two ways their values are reached."""
+"""Headers of recordings, read by mne, and the sources of their values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from typing import Any, Protocol
 import numpy as np
 
 from ketadask.schema.errors import InputError
-from ketadask.sources.meg.channels import Channels, bare_name, kind_of_coil, place_of
+from ketadask.sources.meg.channels import (
+    REFERENCE,
+    UNKNOWN,
+    Channels,
+    bare_name,
+    channel_kind,
+    sensor_region,
+)
 from ketadask.sources.meg.compensation import compensation_matrices
-from ketadask.sources.meg.ctf_files import bad_segments, ctf_files, from_beginning
+from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments, recording_spans
 
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
 _MEASURES = {"planar": "fT/m"}
+_COPY = "copy it again from the original"
 
 
-class Source(Protocol):
-    """Where values come from."""
+class FieldSource(Protocol):
+    """Reads the values of a recording."""
 
     def read(self, start: int, stop: int, rows: np.ndarray) -> np.ndarray:
         """Return a window in tesla, float64 (channel, time), as recorded."""
@@ -31,8 +39,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Header:
-    """What is known of a recording before any value is read.
+class RecordingHeader:
+    """The properties of a recording without its values.
 
     Attributes
     ----------
@@ -41,13 +49,11 @@ class Header:
     grade, comps
         Gradient compensation as recorded, and by grade what it subtracts from grade 0.
     channels
-        Sensors and references; stimulus, EEG and others are left out.
-    measured
-        When, in UTC, or None.
+        Sensors and references; stimulus, EEG and other channels are ignored.
     edges
         First time points of the trials: the field may jump there.
     bad_spans
-        First second and last of what the recording itself calls bad.
+        First and last second of the segments that the recording itself marks as bad.
     """
 
     rate: float
@@ -55,10 +61,9 @@ class Header:
     grade: int
     comps: Mapping[int, np.ndarray]
     channels: Channels
-    measured: Any
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
-    source: Source
+    source: FieldSource
 
 
 class MneSource:
@@ -71,7 +76,7 @@ class MneSource:
         """Return a window in tesla, float64 (channel, time), as recorded."""
         with _MNE:
             try:
-                return self._raw[self._picks[rows], start:stop][0]
+                field: np.ndarray = self._raw[self._picks[rows], start:stop][0]
             except (OSError, RuntimeError, ValueError) as error:
                 raise InputError(
                     f"the recording cannot be read ({_first_line(error)})",
@@ -79,49 +84,51 @@ class MneSource:
                     where=f"time points {start} to {stop}",
                     remedy="copy it again: the file may be cut off",
                 ) from error
+        return field
 
 
-def read_header(path: Path) -> Header:
-    """Read the header of a recording; of a broken one an InputError says what is wrong."""
-    ctf = path.name.endswith(".ds")
-    if ctf:
+def read_header(path: Path) -> RecordingHeader:
+    """Read the header of a recording; an InputError says what is wrong with a broken one."""
+    is_ctf = path.name.endswith(".ds")
+    if is_ctf:
         _check_ctf(path)
-    called_bad = bad_segments(path) if ctf else []
-    raw = _opened(path, ctf)
-    found = _kinds(raw)
-    picks = np.array(sorted(found), dtype=int)
-    if not any(kind != "reference" for kind in found.values()):
+        segments = read_ctf_bad_segments(path)  # before mne stumbles over a malformed line
+    raw = _open_raw(path, is_ctf)
+    kinds = _channel_kinds(raw)
+    picks = np.array(sorted(kinds), dtype=int)
+    if not any(kind != REFERENCE for kind in kinds.values()):
         raise InputError("the recording has no MEG sensors", file=path, remedy="check the file")
     chs = [raw.info["chs"][k] for k in picks]
-    channels = _channels(raw, picks, found)
-    if ctf:
+    channels = _channels(raw, chs, [kinds[k] for k in picks])
+    rate = float(raw.info["sfreq"])
+    source: FieldSource
+    if is_ctf:
         # What one stored unit means: mne applies `cal` (gains) and `range` to every integer.
-        scale = np.array([each["cal"] * each["range"] for each in chs])
-        files = ctf_files(path, [Path(f) for f in raw.filenames], raw.n_times, picks, scale)
-        source: Source = files
-        edges = files.edges
-        spans = from_beginning(path, called_bad, float(raw.info["sfreq"]))
+        scale = np.array([ch["cal"] * ch["range"] for ch in chs])
+        files = open_ctf_files(path, [Path(f) for f in raw.filenames], raw.n_times, picks, scale)
+        source, edges, spans = files, files.edges, recording_spans(path, segments, rate)
     else:
-        source, (edges, spans) = MneSource(raw, picks), _annotated(raw)
-    return Header(
-        rate=float(raw.info["sfreq"]),
+        source, (edges, spans) = MneSource(raw, picks), _edges_and_bad_spans(raw)
+    return RecordingHeader(
+        rate=rate,
         length=int(raw.n_times),
         grade=int(raw.compensation_grade or 0),
         comps=compensation_matrices(raw.info["comps"], channels.names),
         channels=channels,
-        measured=raw.info["meas_date"],
         edges=edges,
         bad_spans=spans,
         source=source,
     )
 
 
-def _opened(path: Path, ctf: bool) -> Any:
+def _open_raw(path: Path, is_ctf: bool) -> Any:
     import mne
 
-    with _MNE, _quiet() as caught:
+    # What matters of mne's warnings becomes an error here.
+    with _MNE, warnings.catch_warnings(record=True) as messages:
+        warnings.simplefilter("always")
         try:
-            if ctf:
+            if is_ctf:
                 return mne.io.read_raw_ctf(path, clean_names=True, preload=False, verbose="error")
             raw = mne.io.read_raw_fif(
                 path,
@@ -132,55 +139,50 @@ def _opened(path: Path, ctf: bool) -> Any:
             )
         except Exception as error:
             # mne's readers raise whatever the bytes lead them to.
-            told = isinstance(error, OSError | RuntimeError | ValueError)
-            why = _first_line(error) if told else "its header makes no sense"
+            is_usual = isinstance(error, OSError | RuntimeError | ValueError)
+            reason = _first_line(error) if is_usual else "its header makes no sense"
             raise InputError(
-                f"not a whole recording ({why})",
-                file=path,
-                remedy="copy it again from where it was recorded",
+                f"not a complete recording ({reason})", file=path, remedy=_COPY
             ) from error
-    # mne says so and goes on with what is there.
-    if any(str(each.message).startswith("Invalid tag") for each in caught):
+    # mne warns of a tag that is cut off and returns the values before it.
+    if any(str(message.message).startswith("Invalid tag") for message in messages):
         raise InputError("the recording is cut off", file=path, remedy="copy it again")
     return raw
 
 
-def _annotated(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]]:
-    """Return where trials begin and what is bad, as the annotations of mne say."""
+def _edges_and_bad_spans(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]]:
+    """Return the starts of trials and the bad spans, from the annotations of mne."""
     edges, spans = {0}, []
-    for each in raw.annotations:
-        word = str(each["description"]).lower()
-        first = float(each["onset"]) - raw.first_time
+    for annotation in raw.annotations:
+        word = str(annotation["description"]).lower()
+        first = float(annotation["onset"]) - raw.first_time
         if word.startswith(_EDGE) or word == _BOUNDARY:
             edges.add(round(first * float(raw.info["sfreq"])))
         if word.startswith(_BAD):
-            spans.append((first, first + float(each["duration"])))
+            spans.append((first, first + float(annotation["duration"])))
     return tuple(sorted(edges)), tuple(spans)
 
 
-def _kinds(raw: Any) -> dict[int, str]:
-    types = raw.get_channel_types()
-    coils = [each["coil_type"] for each in raw.info["chs"]]
-    kinds = (kind_of_coil(word, coil) for word, coil in zip(types, coils, strict=True))
+def _channel_kinds(raw: Any) -> dict[int, str]:
+    coils = [ch["coil_type"] for ch in raw.info["chs"]]
+    kinds = map(channel_kind, raw.get_channel_types(), coils)
     return {k: kind for k, kind in enumerate(kinds) if kind is not None}
 
 
-def _channels(raw: Any, picks: np.ndarray, kinds: Mapping[int, str]) -> Channels:
-    chs = [raw.info["chs"][k] for k in picks]
-    names = tuple(bare_name(each["ch_name"]) for each in chs)
-    position = np.array([each["loc"][:3] for each in chs], dtype=float).reshape(-1, 3)
-    kind = np.array([kinds[k] for k in picks], dtype=np.str_)
-    places = [
-        ("", "") if word == "reference" else place_of(name, where)
-        for word, name, where in zip(kind, names, position, strict=True)
+def _channels(raw: Any, chs: list[Any], kinds: list[str]) -> Channels:
+    names = tuple(bare_name(ch["ch_name"]) for ch in chs)
+    position = np.array([ch["loc"][:3] for ch in chs], dtype=float).reshape(-1, 3)
+    regions = [
+        (UNKNOWN, UNKNOWN) if kind == REFERENCE else sensor_region(name, xyz)
+        for kind, name, xyz in zip(kinds, names, position.tolist(), strict=True)
     ]
     bads = {bare_name(name) for name in raw.info["bads"]}
     return Channels(
         names=names,
-        kind=kind,
-        region=np.array([region for region, _ in places], dtype=np.str_),
-        hemisphere=np.array([side for _, side in places], dtype=np.str_),
-        measure=np.array([_MEASURES.get(word, "fT") for word in kind], dtype=np.str_),
+        kind=np.array(kinds, dtype=np.str_),
+        region=np.array([region for region, _ in regions], dtype=np.str_),
+        hemisphere=np.array([hemisphere for _, hemisphere in regions], dtype=np.str_),
+        measure=np.array([_MEASURES.get(kind, "fT") for kind in kinds], dtype=np.str_),
         position=position,
         bad=np.array([name in bads for name in names], dtype=bool),
     )
@@ -190,32 +192,20 @@ def _check_ctf(path: Path) -> None:
     if not path.is_dir():
         raise InputError("not a folder", file=path, remedy="a CTF recording is a folder .ds")
     for ending in ("res4", "meg4"):
-        found = sorted(file.name for file in path.glob(f"*.{ending}"))
-        if not found:
+        files = sorted(file.name for file in path.glob(f"*.{ending}"))
+        if not files:
             raise InputError(
                 f"the folder has no .{ending}",
                 file=path,
-                remedy="copy the whole folder from where it was recorded",
+                remedy="copy the complete folder from the original",
             )
-        if f"{path.stem}.{ending}" not in found:
+        if f"{path.stem}.{ending}" not in files:
             raise InputError(
-                "the folder was renamed and its files were not",
+                "the files have another name than their folder",
                 file=path,
-                value=found[0],
+                value=files[0],
                 remedy=f"rename the files in it to {path.stem}.*",
             )
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801
-    """Keep warnings of mne out of the study's: what matters of them becomes an error here."""
-
-    def __init__(self) -> None:
-        super().__init__(record=True)
-
-    def __enter__(self) -> Any:
-        caught = super().__enter__()
-        warnings.simplefilter("always")
-        return caught
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""One recording: a path that travels, a header that is read once per process, windows on demand."""
+"""One recording: a path that travels, a header read once per process, windows on demand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ketadask.schema.errors import InputError
-from ketadask.sources.delimited import unreadable
-from ketadask.sources.meg.compensation import compensator
-from ketadask.sources.meg.headers import Header, read_header
+from ketadask.sources.delimited import read_error
+from ketadask.sources.meg.compensation import Compensator, build_compensator
+from ketadask.sources.meg.headers import RecordingHeader, read_header
 
 FEMTO = 1e15
 ENDINGS = (".ds", ".fif", ".fif.gz")
@@ -22,7 +21,9 @@ ENDINGS = (".ds", ".fif", ".fif.gz")
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording by its path; whoever gets it reads only the windows that are asked for.
+    """A recording by its path; a process that gets it reads only the windows it needs.
+
+    ``stamp`` holds the size of all its files and the time of the newest.
 
     Examples
     --------
@@ -35,7 +36,7 @@ class Recording:
 
     @classmethod
     def at(cls, path: Path | str) -> Recording:
-        """Return the recording at a path, with the size and the time of all its files."""
+        """Return the recording at a path."""
         path = Path(path)
         if not is_recording(path):
             raise InputError(
@@ -43,11 +44,11 @@ class Recording:
             )
         if not path.exists():
             if path.is_symlink():
-                raise unreadable(path, FileNotFoundError())
+                raise read_error(path, FileNotFoundError())
             raise InputError("no such recording", file=path, remedy="check the path")
-        found = [file.stat() for file in _files(path)]
-        newest = max((each.st_mtime_ns for each in found), default=0)
-        return cls(str(path), (sum(each.st_size for each in found), newest))
+        stats = [file.stat() for file in _files(path)]
+        newest = max((stat.st_mtime_ns for stat in stats), default=0)
+        return cls(str(path), (sum(stat.st_size for stat in stats), newest))
 
     @property
     def name(self) -> str:
@@ -55,8 +56,8 @@ class Recording:
         return Path(self.path).name.removesuffix(".gz").rpartition(".")[0]
 
     @property
-    def header(self) -> Header:
-        """What is known before any value is read."""
+    def header(self) -> RecordingHeader:
+        """The properties of the recording, read once per process."""
         return _header(self)
 
     def read(
@@ -75,24 +76,23 @@ class Recording:
         start, stop
             First time point, and the one after the last.
         rows
-            Which of the header's channels; all if None.
+            Positions among the header's channels; all if None.
         grade
             Gradient compensation; as recorded if None.
         offset
-            (channel,) fT taken off before digits are lost, for channels with large constant fields.
+            (channel,) fT subtracted before rounding to float32, for large constant fields.
         """
         header = self.header
-        n = len(header.channels.names)
-        wanted = np.arange(n) if rows is None else np.asarray(rows)
+        targets = np.arange(len(header.channels.names)) if rows is None else np.asarray(rows)
         if grade is None or grade == header.grade:
-            field = header.source.read(start, stop, wanted)
+            field = header.source.read(start, stop, targets)
         else:
             change = _compensator(self, grade)
-            needed = np.union1d(wanted, change.columns)
-            field = header.source.read(start, stop, needed)
-            own = field[np.searchsorted(needed, wanted)]
-            seen = field[np.searchsorted(needed, change.columns)]
-            field = own + change.weights[wanted] @ seen
+            sources = np.union1d(targets, change.columns)
+            field = header.source.read(start, stop, sources)
+            own = field[np.searchsorted(sources, targets)]
+            references = field[np.searchsorted(sources, change.columns)]
+            field = own + change.weights[targets] @ references
         field *= FEMTO
         if offset is not None:
             field -= offset[:, None]
@@ -100,7 +100,7 @@ class Recording:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a name says that it is a MEG recording.
+    """Return whether a name is that of a MEG recording.
 
     Examples
     --------
@@ -111,21 +111,21 @@ def is_recording(path: Path) -> bool:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return what a recording is read from: bad channels are a file too, and further splits."""
+    """Return all files of a recording: further splits, and the bad channels of a CTF folder."""
     if path.is_dir():
         return [file for file in path.iterdir() if file.is_file() and file.name[0] != "."]
     stem, ending, rest = glob.escape(path.name).rpartition(".fif")
     patterns = re.sub(r"_split-\d+", "_split-*", stem), f"{stem}-[0-9]*"
-    return sorted({file for each in patterns for file in path.parent.glob(each + ending + rest)})
+    return sorted({file for p in patterns for file in path.parent.glob(p + ending + rest)})
 
 
-# A header holds matrices of some hundred kB: a worker keeps those it is working on.
+# A header holds matrices of some hundred kB: a worker keeps those of its current recordings.
 @lru_cache(maxsize=8)
-def _header(recording: Recording) -> Header:
+def _header(recording: Recording) -> RecordingHeader:
     return read_header(Path(recording.path))
 
 
 @lru_cache(maxsize=16)
-def _compensator(recording: Recording, grade: int) -> Any:
+def _compensator(recording: Recording, grade: int) -> Compensator:
     header = recording.header
-    return compensator(header.comps, header.grade, grade, len(header.channels.names))
+    return build_compensator(header.comps, header.grade, grade, len(header.channels.names))

@@ -22,7 +22,7 @@ def test_it_prints_one_line_of_json(capsys):
 
 @pytest.mark.slow
 def test_five_thousand_participants_reduce_in_bounded_memory():
-    words = [sys.executable, "-m", "ketadask", "bench", "volumes", "--participants", "5000"]
+    words = [sys.executable, "-m", "tests.benchmarks.volumes", "--participants", "5000"]
     done = subprocess.run([*words, "--json"], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     print(f"{found['participants_per_core_s']:.0f} participants per second and core")

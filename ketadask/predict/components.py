@@ -1,6 +1,6 @@
-"""The space a classifier sees: prepared volumes on their leading principal components.
+"""Prepared volumes on their leading principal components: the space of a classifier.
 
-All candidates of a train part share one eigendecomposition of its Gram matrix. A linear classifier
+All candidates of a training set share one eigendecomposition of its Gram matrix. A linear model
 needs neither components nor axes, only the volumes projected onto them, because inner products of
 the projections are those of the components.
 """
@@ -14,16 +14,16 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
-    """Prepared train volumes on the components that hold ``energy`` of their variance.
+class ComponentSpace:
+    """Prepared training volumes on the components that explain a fraction of their variance.
 
     Parameters
     ----------
     points
-        (case, region) train volumes, projected.
+        (case, region) training volumes, projected.
     left, singular
         (case, component) and (component,): left singular vectors and singular values; None where
-        the regions are taken as they are.
+        the regions themselves are used.
     """
 
     points: np.ndarray
@@ -31,48 +31,49 @@ class Space:
     singular: np.ndarray | None = None
 
     @classmethod
-    def of(cls, prepared: np.ndarray, energy: float | None) -> Space:
-        """Return the space; ``energy`` None keeps every region as it is.
+    def of(cls, volumes: np.ndarray, explained_variance: float | None) -> ComponentSpace:
+        """Return the space of prepared volumes; with None, that of the regions themselves.
 
         Examples
         --------
-        >>> prepared = np.random.default_rng(0).normal(size=(20, 50))
-        >>> prepared -= prepared.mean(axis=0)
-        >>> Space.of(prepared, 0.5).scores.shape[1] < Space.of(prepared, 0.9).scores.shape[1]
+        >>> volumes = np.random.default_rng(0).normal(size=(20, 50))
+        >>> volumes -= volumes.mean(axis=0)
+        >>> few, many = (ComponentSpace.of(volumes, fraction) for fraction in (0.5, 0.9))
+        >>> few.scores.shape[1] < many.scores.shape[1]
         True
         """
-        if energy is None:
-            return cls(prepared)
-        value, left = np.linalg.eigh(prepared @ prepared.T)
+        if explained_variance is None:
+            return cls(volumes)
+        value, left = np.linalg.eigh(volumes @ volumes.T)
         value, left = np.maximum(value[::-1], 0.0), left[:, ::-1]
-        share = np.cumsum(value / max(value.sum(), np.finfo(float).tiny))
-        count = int(np.searchsorted(share, energy, side="right")) + 1
+        fraction = np.cumsum(value / max(value.sum(), np.finfo(float).tiny))
+        count = int(np.searchsorted(fraction, explained_variance, side="right")) + 1
         count = max(1, min(count, int((value > 1e-12 * value[0]).sum())))
         left = left[:, :count]
-        return cls(left @ (left.T @ prepared), left, np.sqrt(value[:count]))
+        return cls(left @ (left.T @ volumes), left, np.sqrt(value[:count]))
 
     @cached_property
     def gram(self) -> np.ndarray:
-        """(case, case) inner products of the train cases."""
+        """(case, case) inner products of the training cases."""
         return self.points @ self.points.T
 
     @cached_property
     def axes(self) -> np.ndarray:
-        """(region, component) directions; the identity where the regions are taken as they are."""
+        """(region, component) directions; the identity where the regions themselves are used."""
         if self.left is None or self.singular is None:
             return np.eye(self.points.shape[1])
         return (self.left.T @ self.points / self.singular[:, None]).T
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(case, component) coordinates of the train cases."""
+        """(case, component) coordinates of the training cases."""
         if self.left is None or self.singular is None:
             return self.points
         return self.left * self.singular
 
     @cached_property
     def distance(self) -> np.ndarray:
-        """(case, case) squared distances of the train cases."""
+        """(case, case) squared distances of the training cases."""
         norms = np.diag(self.gram)
         return np.maximum(norms[:, None] + norms - 2 * self.gram, 0.0)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.cli.main import run
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.inference.evaluation import PersonaSet
@@ -131,9 +130,9 @@ def test_the_command_prints_markdown(tmp_path, capsys):
     profile.write_text("kind: synchronous\n")
     words = ["--cluster", str(profile), "--out", str(tmp_path), "--relabellings", "19"]
     size = ["--trials", "3", "--participants", "24", "--features", "4"]
-    assert run(["bench", "validity", "error", *words, *size]) == 0
+    assert validity.main(["error", *words, *size]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| design | prognostic features")
     assert len(lines) == 2 + 12 + 1
-    assert run(["bench", "validity", "beyond", *words, "--trials", "2"]) == 0
+    assert validity.main(["beyond", *words, "--trials", "2"]) == 0
     assert "| crossover | 80 | 12 | 2.0 | 2 |" in capsys.readouterr().out

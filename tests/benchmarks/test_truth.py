@@ -4,35 +4,35 @@ import dask
 import pandas as pd
 import pytest
 
-from ketadask.cli.main import run
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.inference.power import power, scenarios
+from ketadask.inference.notebook import power
+from ketadask.inference.power import scenarios
 from ketadask.search.persona_search import PersonaSearch
 from tests.benchmarks.repeated import Bench
-from tests.benchmarks.truth import gain_markdown, truth_markdown, truth_table
+from tests.benchmarks.truth import gain_markdown, main, truth_markdown, truth_table
 
 SEARCH = PersonaSearch(1, cuts=2)
-ASKED = {"participants": [30, 60], "effect": [0.5, 3.0], "design": ["crossover", "pooled"]}
+GRID = {"participants": [30, 60], "effect": [0.5, 3.0], "design": ["crossover", "pooled"]}
 
 
 @pytest.fixture
 def table(tmp_path):
-    wanted = scenarios(**ASKED, features=3, literals=1)
+    grid = scenarios(**GRID, features=3, literals=1)
     with connect(Profile(kind="synchronous")) as executor:
-        return truth_table(Bench(tmp_path, executor), wanted, SEARCH, simulations=25, seed=3)
+        return truth_table(Bench(tmp_path, executor), grid, SEARCH, simulations=25, seed=3)
 
 
 def test_the_table_is_that_of_power(table):
     with dask.config.set(scheduler="synchronous"):
-        same = power(SEARCH, simulations=25, seed=3, **ASKED, features=3, literals=1)
+        same = power(SEARCH, simulations=25, seed=3, **GRID, features=3, literals=1)
     pd.testing.assert_frame_equal(table, same, check_exact=True)
 
 
 def test_tables_show_detection_and_gain(table):
     lines = truth_markdown(table).splitlines()
     assert len(lines) == 2 + 4
-    assert lines[0].startswith("| participants | coverage | design | d = 0.5 | d = 3.0 |")
+    assert lines[0].startswith("| participants | prevalence | design | d = 0.5 | d = 3.0 |")
     strong = table[(table["participants"] == 60) & (table["effect"] == 3.0)]
     assert (strong["power"] > 0.9).all()
     assert f"{strong['power'].iloc[0]:.0%} / {strong['recovered'].iloc[0]:.0%}" in lines[4]
@@ -46,7 +46,7 @@ def test_the_command(tmp_path, capsys):
     profile.write_text("kind: synchronous\n")
     words = ["--cluster", str(profile), "--out", str(tmp_path), "--participants", "24"]
     words += ["--features", "3", "--literals", "1", "--cuts", "1", "--simulations", "2"]
-    assert run(["bench", "truth", *words, "--coverages", "0.5", "--effects", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "2 simulations each; standard error of a share at most 35.4%" in said
-    assert "pooled -> crossover" in said
+    assert main([*words, "--prevalences", "0.5", "--effects", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "2 simulations each; standard error of a share at most 35.4%" in text
+    assert "pooled -> crossover" in text

@@ -1,6 +1,4 @@
-"""Datasets and tables of a small study, made from the contracts alone."""
-
-import json
+"""Datasets and tables of a small study that keep the contracts."""
 
 import numpy as np
 import pandas as pd
@@ -28,12 +26,12 @@ FEATURES = (
 
 def feature_values(rng: np.random.Generator, rows: int) -> np.ndarray:
     values = np.empty((rows, len(FEATURES)))
-    for column, (name, family, kind, _, _) in enumerate(FEATURES):
+    for column, (name, modality, kind, _, _) in enumerate(FEATURES):
         if kind == "ordinal":
             values[:, column] = rng.integers(0, 4, rows)
-        elif family == "volume":
-            middle = 12000 if "inferiorparietal" in name else 4700
-            values[:, column] = rng.normal(middle, middle / 8, rows).round(1)
+        elif modality == "volume":
+            mean = 12000 if "inferiorparietal" in name else 4700
+            values[:, column] = rng.normal(mean, mean / 8, rows).round(1)
         else:
             values[:, column] = rng.normal(30, 6, rows).round(1)
     values[rng.random(values.shape) < 0.04] = np.nan
@@ -42,16 +40,16 @@ def feature_values(rng: np.random.Generator, rows: int) -> np.ndarray:
 
 def feature_coordinates() -> dict:
     columns = list(zip(*FEATURES, strict=True))
-    spelt = ("feature", "family", "kind", "measure", "label")
-    return {n: ("feature", np.array(c, object)) for n, c in zip(spelt, columns, strict=True)}
+    names = ("feature", "modality", "kind", "measurement_unit", "label")
+    return {n: ("feature", np.array(c, object)) for n, c in zip(names, columns, strict=True)}
 
 
 def make_cohort(rng: np.random.Generator, participants: int) -> xr.Dataset:
-    who = np.repeat([f"sub-KX{k:04d}" for k in range(participants)], 2)
+    participant = np.repeat([f"sub-KX{k:04d}" for k in range(participants)], 2)
     period = np.tile([1, 2], participants)
     first = np.repeat(rng.random(participants) < 0.5, 2)
     active = first == (period == 1)
-    baseline = rng.normal(33, 4, who.size).round()
+    baseline = rng.normal(33, 4, participant.size).round()
     followup = (baseline - rng.normal(np.where(active, 9, 2), 6)).round()
     improvement = baseline - followup
     arms = np.where(active, nm.ACTIVE, nm.CONTROL).astype(object)
@@ -59,41 +57,34 @@ def make_cohort(rng: np.random.Generator, participants: int) -> xr.Dataset:
     return COHORT.check(
         xr.Dataset(
             {
-                "value": (("case", "feature"), feature_values(rng, who.size)),
+                "value": (("case", "feature"), feature_values(rng, participant.size)),
                 "baseline": ("case", baseline),
                 "followup": ("case", followup),
                 "improvement": ("case", improvement),
                 "response": ("case", (improvement >= 0.4 * baseline).astype(float)),
             },
             coords={
-                "participant": ("case", who.astype(object)),
+                "participant": ("case", participant.astype(object)),
                 "period": ("case", period),
                 "arm": ("case", arms),
                 "sequence": ("case", sequences),
-                "trial": ("case", np.full(who.size, "T1", object)),
-                "site": ("case", np.full(who.size, "NIH", object)),
+                "trial": ("case", np.full(participant.size, "T1", object)),
+                "site": ("case", np.full(participant.size, "NIH", object)),
                 **feature_coordinates(),
             },
             attrs={
                 "outcome": "madrs",
                 "day": 7,
                 "response_threshold": 0.4,
-                "exclusions": json.dumps(
-                    [
-                        {"participant": "sub-KX9001", "period": 0, "reason": "no outcome at day 7"},
-                        {"participant": "sub-KX9002", "period": 0, "reason": "no outcome at day 7"},
-                        {"participant": "sub-KX9003", "period": 2, "reason": "one period only"},
-                    ]
-                ),
             },
         )
     )
 
 
 def make_units(rng: np.random.Generator, cohort: xr.Dataset) -> xr.Dataset:
-    who = cohort.participant.values[::2]
-    outcome = rng.normal([9, 2], 6, (who.size, 2)).round(1)
-    n = who.size
+    participants = cohort.participant.values[::2]
+    outcome = rng.normal([9, 2], 6, (participants.size, 2)).round(1)
+    n = participants.size
     return UNITS.check(
         xr.Dataset(
             {
@@ -103,7 +94,7 @@ def make_units(rng: np.random.Generator, cohort: xr.Dataset) -> xr.Dataset:
             },
             coords={
                 "arm": ("arm", np.array(nm.ARMS, object)),
-                "participant": ("unit", who),
+                "participant": ("unit", participants),
                 "stratum": ("unit", np.arange(n) % 2),
                 "split_stratum": ("unit", np.arange(n) % 4),
                 "period": ("unit", cohort.period.values[::2]),
@@ -119,10 +110,10 @@ def make_units(rng: np.random.Generator, cohort: xr.Dataset) -> xr.Dataset:
 
 def make_literals(units: xr.Dataset) -> pd.DataFrame:
     rows = [(f, "volume" if "wm" in f else "scale", low, high) for f, low, high in PLANTED]
-    for name, family, *_ in FEATURES:
+    for name, modality, *_ in FEATURES:
         cut = float(np.nanmedian(units.value.sel(feature=name)))
-        rows += [(name, family, -np.inf, cut), (name, family, cut, np.inf)]
-    table = pd.DataFrame(rows, columns=["feature", "family", "low", "high"])
+        rows += [(name, modality, -np.inf, cut), (name, modality, cut, np.inf)]
+    table = pd.DataFrame(rows, columns=["feature", "modality", "low", "high"])
     table.insert(0, "literal", np.arange(len(table)))
     table["text"] = [
         f"{f} > {low:g}" if np.isfinite(low) else f"{f} <= {high:g}"
@@ -145,11 +136,11 @@ def make_verdicts(
     for k in range(rows):
         ids = [0, 1, 2] if k == 0 else sorted(rng.choice(np.arange(3, len(literals)), 3, False))
         lines = literals.set_index("literal").loc[ids]
-        held = [
+        masks = [
             (values[f] > low) & (values[f] <= high)
             for f, low, high in zip(lines.feature, lines.low, lines.high, strict=True)
         ]
-        support = int(np.all(held, axis=0).sum())
+        support = int(np.all(masks, axis=0).sum())
         p = 0.012 if k == 0 else 0.04 + 0.07 * k
         word = best if k == 0 else (nm.SUGGESTIVE if p < 0.2 else nm.NOISE)
         if best == nm.NOISE:
@@ -167,26 +158,26 @@ def make_verdicts(
             "family_size": int(rng.integers(1, 9)),
             "q": 4.9 - 0.1 * k,
             "support": support,
-            "share": support / count,
+            "prevalence": support / count,
             "p_adjusted": p,
             "p_single_step": min(1.0, p + 0.01 * k),
-            "p_beyond": np.nan if k == 0 else min(1.0, p + 0.02 * k),
+            "p_incremental": np.nan if k == 0 else min(1.0, p + 0.02 * k),
             "verdict": word,
             "recurrence": hits,
             "recurrence_low": hits - 0.03,
             "recurrence_high": hits + 0.03,
-            "confirmed": hits / 2,
-            "confirmed_low": hits / 2 - 0.03,
-            "confirmed_high": hits / 2 + 0.03,
+            "confirmed_rate": hits / 2,
+            "confirmed_rate_low": hits / 2 - 0.03,
+            "confirmed_rate_high": hits / 2 + 0.03,
             "p_mean": rng.uniform(0.01, 0.2),
-            "p_hits": rng.uniform(0.001, 0.05),
+            "p_mean_hits": rng.uniform(0.001, 0.05),
             "p_twice_mean": rng.uniform(0.4, 1),
             "p_twice_median": rng.uniform(0.4, 1),
             "p_quantile": rng.uniform(0.4, 1),
             "d_mean": d,
-            "d_hits": d + 0.8,
-            "d_low": d - 0.6,
-            "d_high": d + 0.6,
+            "d_mean_hits": d + 0.8,
+            "d_mean_low": d - 0.6,
+            "d_mean_high": d + 0.6,
             "p_full": rng.uniform(0, 0.001),
             "d_full": d + 0.4,
             "g_full": d + 0.37,
@@ -199,10 +190,10 @@ def make_verdicts(
             "control_high": control + rng.uniform(2, 6),
             "benefit_inside": active - control,
             "benefit_outside": rng.uniform(-1, 5),
-            "train_share": support / count + 0.01,
-            "holdout_share": support / count - 0.02,
-            "train_count": 0.5 * support + 0.3,
-            "holdout_count": 0.5 * support - 0.3,
+            "prevalence_train": support / count + 0.01,
+            "prevalence_holdout": support / count - 0.02,
+            "support_train_mean": 0.5 * support + 0.3,
+            "support_holdout_mean": 0.5 * support - 0.3,
         }
         for name, value in row.items():
             table[name].append(value)

@@ -1,4 +1,9 @@
-"""Findings as a small study would leave them."""
+"""Results of a small study."""
+
+import base64
+import re
+from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -6,8 +11,9 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.report.report_data import ReportData
 from ketadask.schema.tables import EXCLUSIONS
-from tests.report.made_tables import (
+from tests.report.example_tables import (
     FEATURES,
+    PLANTED,
     make_cohort,
     make_courses,
     make_literals,
@@ -17,7 +23,7 @@ from tests.report.made_tables import (
 )
 
 
-def make_findings(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> ReportData:
+def make_data(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> ReportData:
     rng = np.random.default_rng(seed)
     cohort = make_cohort(rng, 33)
     units = make_units(rng, cohort)
@@ -121,13 +127,13 @@ def make_explained(rng: np.random.Generator, participants: np.ndarray) -> dict:
     curve["explained"] = np.linspace(3, 30, 12).astype(int)
     curve["coverage"] = curve["explained"] / 33
     curve["accuracy"] = np.linspace(0.9, 0.58, 12)
-    people = {"participant": participants, "vote": rng.uniform(-1, 1, participants.size)}
     numbers = {
         "accuracy": 0.612, "accuracy_null": 0.487, "accuracy_p": 0.15,
         "auc": 0.66, "auc_null": 0.51, "auc_p": 0.1,
         "coverage": 0.27, "explained": 9, "relabelled": 19, "splits": 20, "tau": 0.5,
     }  # fmt: skip
-    cases = pd.DataFrame({**people, "explained": words})
+    votes = rng.uniform(-1, 1, participants.size)
+    cases = pd.DataFrame({"participant": participants, "vote": votes, "explained": words})
     return {**numbers, "cases": cases, "risk coverage": curve}
 
 
@@ -147,15 +153,55 @@ def make_settings() -> dict:
         "search": {
             "max_literals": 3,
             "min_support": 8,
-            "min_arm": 2,
+            "min_per_arm": 2,
             "keep": 100,
             "objective": "heterogeneity",
             "polarity": "both",
             "strategy": "exact",
         },
-        "splits": {"count": 1000, "share": 0.5, "keep": "participant", "scheme": "holdout"},
+        "splits": {
+            "count": 1000,
+            "train_size": 0.5,
+            "group_by": "participant",
+            "scheme": "holdout",
+        },
         "gates": {"p": 0.05, "d": 0.5, "use": "published"},
-        "null": {"relabellings": 199, "how": "features"},
+        "null": {"relabellings": 199, "method": "features"},
         "verdict": {"alpha": 0.05, "suggestive": 0.2, "jaccard": 0.8},
         "report": {"identifiers": False},
     }
+
+
+def page_section(page: str, name: str) -> str:
+    """Return the HTML of one section."""
+    start = page.index(f'<section id="{name}"')
+    return page[start : page.index("</section>", start)]
+
+
+def page_numbers(html: str) -> list[tuple[float, str]]:
+    """Return the exact value and the text of every number."""
+    pairs = re.findall(r'<data value="([^"]*)">([^<]*)</data>', html)
+    return [(float(value), unescape(text)) for value, text in pairs]
+
+
+def page_and_downloads(page: str) -> str:
+    """Return the page and the tables inside it."""
+    links = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]*)"', page)
+    return page + "".join(base64.b64decode(link).decode() for link in links)
+
+
+def rename_feature(data: ReportData, name: str) -> ReportData:
+    """Return data whose first planted feature is called ``name`` everywhere."""
+    old = PLANTED[0][0]
+
+    def rename(dataset):
+        features = [name if f == old else f for f in dataset["feature"].values]
+        pairs = zip(features, dataset["label"].values, strict=True)
+        labels = [f if f == name else label for f, label in pairs]
+        return dataset.assign_coords(feature=features, label=("feature", labels))
+
+    tables = {
+        part: getattr(data, part).map(lambda v: v.replace(old, name) if isinstance(v, str) else v)
+        for part in ("literals", "verdicts", "stability")
+    }
+    return replace(data, units=rename(data.units), cohort=rename(data.cohort), **tables)

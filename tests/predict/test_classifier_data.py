@@ -7,7 +7,7 @@ from ketadask import names as nm
 from ketadask.cohort.outcomes import improvement
 from ketadask.predict.classifier_data import classifier_data
 from ketadask.schema.errors import InputError
-from tests.report.made_tables import make_cohort
+from tests.report.example_tables import make_cohort
 
 WHAT = {"covariates": ("age", "bmi")}
 
@@ -44,7 +44,7 @@ def test_cases_are_those_of_the_arm(cohort, arm):
     np.testing.assert_array_equal(
         made.covariate, cohort["value"].values[np.ix_(rows, [names.index("age"), 1])]
     )
-    assert len(made.region) == int((cohort["family"].values == nm.VOLUME).sum())
+    assert len(made.region) == int((cohort["modality"].values == nm.VOLUME).sum())
 
 
 def test_a_region_that_is_taken_out_is_not_learnt_from(cohort):
@@ -65,8 +65,8 @@ def test_sites_of_different_trials_are_different(cohort):
 
 
 def test_what_is_not_there_is_named(cohort):
-    with pytest.raises(InputError, match="no such covariate, found 'agee'; did you mean 'age'"):
+    with pytest.raises(InputError, match="unknown covariate, found 'agee'; did you mean 'age'"):
         classifier_data(cohort, covariates=["agee"])
-    bare = cohort.isel(feature=cohort["family"].values != nm.VOLUME)
+    bare = cohort.isel(feature=cohort["modality"].values != nm.VOLUME)
     with pytest.raises(InputError, match=r"features\.families: the cohort has no volumes"):
         classifier_data(bare, **WHAT)

@@ -55,12 +55,12 @@ def test_a_run_killed_before_its_manifest_is_made_anew(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", ".x", "a b"])
 def test_a_study_has_a_plain_name(tmp_path, name):
-    with pytest.raises(InputError, match="name: a study's name holds letters"):
+    with pytest.raises(InputError, match="name: the name of a study may contain"):
         RunFolder.make(tmp_path, name, KEY)
 
 
 def test_other_folders_are_no_run_folders(tmp_path):
-    with pytest.raises(InputError, match=r"not a run folder; give a folder that holds manifest"):
+    with pytest.raises(InputError, match=r"not a run folder; give a folder with a manifest"):
         RunFolder.open(tmp_path)
 
 
@@ -117,7 +117,7 @@ KILLED = """
 import os, signal, sys
 import pandas as pd
 from pathlib import Path
-from ketadask.store import RunFolder
+from ketadask.store.run_folder import RunFolder
 from ketadask.store import disk
 calls, original = [], Path.replace
 def replace(self, target):
@@ -141,7 +141,7 @@ def test_killed_at_any_moment_a_part_is_whole_or_missing(run, renames, done):
     assert parts.missing(10) == ([] if done else [(0, 9)])
     leftovers = [file for file in os.listdir(parts.folder) if file != "damaged"]
     assert len(leftovers) == (3 if done else 0)
-    assert len(parts.damaged) == (0 if done else 3)
+    assert len(parts.damaged_files) == (0 if done else 3)
     table = pd.DataFrame({"split": range(10)})
     parts.write("000000-000009", {"hits": table, "searches": table})
     assert parts.missing(10) == []

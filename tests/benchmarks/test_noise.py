@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ketadask.cli.main import run
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.search.persona_search import PersonaSearch
 from tests.benchmarks.noise import (
     BOXES,
+    main,
     noise_markdown,
     noise_problem,
     noise_rows,
@@ -99,5 +99,5 @@ def test_the_command(real_data, tmp_path, capsys):
     profile.write_text("kind: synchronous\n")
     words = ["--real", str(real_data / "clinical" / "ds005917"), "--cluster", str(profile)]
     words += ["--out", str(tmp_path), "--repetitions", "1", "--features", "30", "--literals", "1"]
-    assert run(["bench", "noise", *words, "--relabellings", "19", "--design", "crossover"]) == 0
+    assert main([*words, "--relabellings", "19", "--design", "crossover"]) == 0
     assert "24 participants, 30 features of noise, 1 repetitions" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from ketadask.kernels.resampling import wilson
 from ketadask.predict.classifiers import balanced_accuracies
 from ketadask.predict.performance import (
     auc,
-    calibration,
+    calibration_curve,
     decision_curve,
     delong,
     performance,
@@ -169,18 +169,18 @@ def test_calibration_counts_every_case_once():
     rng = np.random.default_rng(5)
     probability = rng.random(103)
     label = (rng.random(103) < probability).astype(int)
-    table = calibration(probability, label, 4)
+    table = calibration_curve(probability, label, 4)
     assert table["n"].sum() == 103
-    assert (table["seen"] * table["n"]).sum() == pytest.approx(label.sum())
-    low, high = wilson(round(table["seen"][0] * table["n"][0]), int(table["n"][0]))
-    assert (table["seen_low"][0], table["seen_high"][0]) == (low, high)
+    assert (table["observed"] * table["n"]).sum() == pytest.approx(label.sum())
+    low, high = wilson(round(table["observed"][0] * table["n"][0]), int(table["n"][0]))
+    assert (table["observed_low"][0], table["observed_high"][0]) == (low, high)
     assert brier_score_loss(label, probability) < 0.25
 
 
 def test_net_benefit_of_treating_everybody_is_that_of_a_model_that_treats_everybody():
     label = np.array([1, 0, 0, 1, 0])
     table = decision_curve(np.ones(5), label)
-    np.testing.assert_allclose(table["model"], table["everybody"])
+    np.testing.assert_allclose(table["model"], table["treat_all"])
     assert (decision_curve(np.zeros(5), label)["model"] == 0).all()
     best = decision_curve(label.astype(float), label)
     np.testing.assert_allclose(best["model"], 0.4)

@@ -1,0 +1,127 @@
+"""The solvers of scikit-learn, called without the checks that cost more than the solution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from ketadask.schema.errors import InputError
+
+try:
+    import sklearn
+    from threadpoolctl import threadpool_limits
+except ImportError as error:  # pragma: no cover - every test environment has it
+    raise InputError(
+        "prediction needs scikit-learn", remedy="install it: pip install 'ketadask[predict]'"
+    ) from error
+
+_FAST = {"assume_finite": True, "skip_parameter_validation": True}
+
+
+class _OneThread:
+    """Linear algebra on one thread while at least one task is inside, in any thread."""
+
+    def __init__(self) -> None:
+        self._lock, self._tasks = Lock(), 0
+        self._limits: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._tasks += 1
+            if self._tasks == 1:
+                self._limits = threadpool_limits(limits=1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tasks -= 1
+                if self._tasks == 0:
+                    self._limits.restore_original_limits()
+
+
+one_thread = _OneThread()
+
+
+def solve_svc(
+    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return support (rows), dual coefficients and offset; label 1 lies above zero."""
+    return _solver()(gram, label, weight, cost)
+
+
+def public_svc(
+    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Solve with scikit-learn's estimator."""
+    from sklearn.svm import SVC
+
+    with sklearn.config_context(**_FAST):
+        model = SVC(kernel="precomputed", C=cost, class_weight=weight).fit(gram, label)
+    return model.support_, model.dual_coef_[0], float(model.intercept_[0])
+
+
+def direct_svc(
+    gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Solve with the function that the estimator calls."""
+    from sklearn.svm import _libsvm
+
+    _libsvm.set_verbosity_wrap(0)
+    support, _, _, alpha, offset, *_ = _libsvm.fit(
+        np.ascontiguousarray(gram),
+        label.astype(np.float64),
+        svm_type=0,
+        kernel="precomputed",
+        C=cost,
+        class_weight=np.array([weight[0], weight[1]]),
+        cache_size=200.0,
+    )
+    return support, -alpha[0], float(-offset[0])
+
+
+@cache
+def _solver() -> Any:
+    """Return the direct solver where this scikit-learn has it and it gives the same solution."""
+    rng = np.random.default_rng(0)
+    points, label = rng.normal(size=(20, 4)), np.arange(20) % 2
+    gram, weight = points @ points.T, {0: 1.0, 1: 1.5}
+    try:
+        direct = direct_svc(gram, label, weight, 0.7)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return public_svc
+    public = public_svc(gram, label, weight, 0.7)
+    same = all(np.array_equal(direct[k], public[k]) for k in (0, 1)) and direct[2] == public[2]
+    return direct_svc if same else public_svc
+
+
+def fit_logistic(
+    scores: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
+) -> tuple[np.ndarray, float]:
+    """Return slopes (component,) and offset of a ridge-penalised logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    with sklearn.config_context(**_FAST):
+        model = LogisticRegression(C=cost, class_weight=weight, max_iter=1000).fit(scores, label)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def fit_forest(
+    points: np.ndarray,
+    label: np.ndarray,
+    weight: dict[int, float],
+    leaf: int,
+    trees: int,
+    seed: int,
+) -> Any:
+    """Return a random forest whose leaves have at least ``leaf`` cases."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        trees, min_samples_leaf=leaf, class_weight=weight, random_state=seed
+    ).fit(points, label)

@@ -1,0 +1,80 @@
+"""What all sections of a report share: data, settings, headline numbers, personas, privacy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ketadask import names as nm
+from ketadask.report.facts import SettingsFacts, SummaryFacts, settings_facts, summary_facts
+from ketadask.report.labels import DESIGN_MEANINGS, Endpoint, Mask, format_scale
+from ketadask.report.personas import PersonaView, persona_views
+from ketadask.report.report_data import ReportData
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContext:
+    """The results of a study, read once for all sections.
+
+    ``mask`` removes participant identifiers from text; it leaves text unchanged where
+    ``identifiers`` is true.
+    """
+
+    data: ReportData
+    settings: SettingsFacts
+    summary: SummaryFacts
+    endpoint: Endpoint
+    design: str
+    personas: tuple[PersonaView, ...]
+    identifiers: bool
+    mask: Mask
+
+    @property
+    def design_meaning(self) -> str:
+        """The design in a few words."""
+        return DESIGN_MEANINGS.get(self.design, "")
+
+    @property
+    def version(self) -> str | None:
+        """Version of ketadask that computed the results."""
+        return self.data.provenance.get("ketadask")
+
+    @property
+    def n_units(self) -> int | None:
+        """Units searched."""
+        return None if self.data.units is None else self.data.units.sizes[nm.UNIT]
+
+    @property
+    def n_features(self) -> int | None:
+        """Features searched."""
+        return None if self.data.features is None else self.data.features.sizes[nm.FEATURE]
+
+    def unit_word(self, count: int = 2) -> str:
+        """Return what a unit of the search is: a case, or a participant."""
+        singular = "case" if self.design == "pooled" else "participant"
+        return singular if count == 1 else f"{singular}s"
+
+
+def build_context(data: ReportData, *, identifiers: bool | None = None) -> ReportContext:
+    """Read settings, headline numbers and verdicts of a study.
+
+    ``identifiers`` says whether to print participant identifiers; None uses the setting.
+    """
+    settings = settings_facts(data.settings)
+    identifiers = settings.identifiers if identifiers is None else identifiers
+    cohort = {} if data.cohort is None else data.cohort.attrs
+    units = {} if data.units is None else data.units.attrs
+    day = cohort.get("day", settings.day)
+    return ReportContext(
+        data=data,
+        settings=settings,
+        summary=summary_facts(data.summary),
+        endpoint=Endpoint(
+            str(units.get("endpoint") or settings.endpoint),
+            format_scale(str(cohort.get("outcome") or settings.outcome)),
+            "" if day is None else str(day),
+        ),
+        design=str(units.get("design", "")) if data.units is not None else settings.design,
+        personas=persona_views(data),
+        identifiers=identifiers,
+        mask=Mask(()) if identifiers else Mask(data.participants()),
+    )
