@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sites that forbid long services: some tasks without a scheduler, then one that judges.
+# For sites that forbid long jobs: an array of tasks without a scheduler, then the verdicts.
 #     TASKS=8 jobs/submit_array.sh config/demo.yaml
 set -eu
 jobs=$(dirname "$0")

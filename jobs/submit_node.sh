@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sites that give whole nodes: one node for the searches, all of its cores, then the judging.
+# For sites that allocate whole nodes: one node for the searches, then the verdicts.
 #     jobs/submit_node.sh config/demo.yaml
 set -eu
 jobs=$(dirname "$0")

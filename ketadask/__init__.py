@@ -23,7 +23,7 @@ _HOMES = {
     "power": "ketadask.inference.notebook",
     "read_participants": "ketadask.sources.participants",
     "read_phenotype": "ketadask.sources.phenotype",
-    "score_units": "ketadask.cohort.designs",
+    "score_units": "ketadask.cohort.units",
     "simulate_study": "ketadask.simulate.study",
     "top_personas": "ketadask.search.top_personas",
     "write_report": "ketadask.report.page",

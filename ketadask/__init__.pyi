@@ -1,10 +1,10 @@
 from ketadask.cohort.assemble import assemble as assemble
-from ketadask.cohort.designs import score_units as score_units
 from ketadask.cohort.splits import HoldoutSplit as HoldoutSplit
+from ketadask.cohort.units import score_units as score_units
 from ketadask.features.graph import band_power as band_power
 from ketadask.inference.notebook import judge as judge
 from ketadask.inference.notebook import null as null
-from ketadask.inference.power import power as power
+from ketadask.inference.notebook import power as power
 from ketadask.inference.trial_effects import compare_trials as compare_trials
 from ketadask.report.page import write_report as write_report
 from ketadask.schema.errors import InputError as InputError

@@ -14,7 +14,8 @@ from numba import njit
 
 from ketadask.bench.timing import fastest_times
 from ketadask.kernels.popcount import popcount
-from ketadask.kernels.screens import LANES, margins_one, weigh
+from ketadask.kernels.screens import margins_one, weigh
+from ketadask.kernels.state import LANES
 
 PLANES = 8
 COUNTS = PLANES + 1

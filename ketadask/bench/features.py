@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ketadask.bench.timing import peak_memory
-from ketadask.features.meg.registry import FAMILIES, Feature, features
+from ketadask.features.meg.registry import FEATURE_GROUPS, Feature, feature_set
 from ketadask.features.meg.settings import CORE, FULL, MegSettings
-from ketadask.store.environment import ONE_THREAD
+from ketadask.store.environment import ONE_THREAD, peak_memory
 
 _SEED = 3
 BAD_SENSORS = ("MLT21", "MRC31")
@@ -54,53 +53,56 @@ def feature_options(program: str, text: str | None) -> argparse.ArgumentParser:
 
 
 def measure_steps(
-    pipeline: Callable[[str, Sequence[Feature]], Steps], path: str, feature_set: str
+    pipeline: Callable[[str, Sequence[Feature]], Steps], path: str, set_name: str
 ) -> dict[str, Any]:
     """Run a pipeline in this process; return the cost of every step, and the features."""
-    selection = features(feature_set)
+    selection = feature_set(set_name)
     # Compilation is paid once per machine, not per recording.
     with tempfile.TemporaryDirectory(prefix="ketadask-bench-") as folder:
         for _ in pipeline(str(simulate_recording(Path(folder), 12.0, 12)), selection):
             pass
-    steps, values = [], {}
+    steps: list[dict[str, Any]] = []
+    values: dict[str, float] = {}
     start = previous = time.process_time()
     for step, result in pipeline(path, selection):
         now = time.process_time()
         steps.append(
-            {"step": step, "cpu_s": round(now - previous, 3), "peak_mb": round(peak_memory())}
+            {"step": step, "cpu_s": round(now - previous, 3), "peak_mb": round(peak_memory() / 1e6)}
         )
         previous, values = now, result or values
     total = round(time.process_time() - start, 3)
-    return {"steps": steps, "cpu_s": total, "peak_mb": round(peak_memory()), "values": values}
+    return {"steps": steps, "cpu_s": total, "peak_mb": round(peak_memory() / 1e6), "values": values}
 
 
 def stream_features(path: str, selection: Sequence[Feature]) -> Steps:
     """Yield the name of every step of the streamed pipeline; the last one with the features."""
-    from ketadask.features.meg.measures import recording_features, spectrum
+    from ketadask.features.meg.measures import compute_spectrum, recording_features
     from ketadask.features.meg.quality import assess_quality
     from ketadask.features.meg.registry import COUPLING, COURSE
-    from ketadask.features.meg.stream import decimated
+    from ketadask.features.meg.stream import decimate_recording
     from ketadask.sources.meg.recording import Recording
 
     settings = MegSettings()
     recording = Recording.at(path)
     channels = recording.header.channels.with_bads(BAD_SENSORS)
-    stream = decimated(recording, settings)
+    stream = decimate_recording(recording, settings)
     yield "read, compensate, decimate", None
     rows = stream.rows
     quality = assess_quality(
         stream.field, stream.rate, stream.extent, groups=channels.region[rows].tolist(),
-        named=channels.bad[rows], mains=60.0, settings=settings,
+        bads=channels.bad[rows], mains=60.0, settings=settings,
         breaks=stream.breaks, bad_spans=recording.header.bad_spans,
     )  # fmt: skip
     yield "quality", None
-    density = spectrum(stream, quality)
+    density = compute_spectrum(stream, quality)
     yield "spectrum", None
     values: dict[Feature, float] = {}
     stages = {
-        "hjorth and lempel-ziv": [f for f in selection if FAMILIES[f.family].needs == COURSE],
-        "coupling": [f for f in selection if FAMILIES[f.family].needs == COUPLING],
-        "average": [f for f in selection if FAMILIES[f.family].needs not in (COURSE, COUPLING)],
+        "hjorth and lempel-ziv": [f for f in selection if FEATURE_GROUPS[f.group].needs == COURSE],
+        "coupling": [f for f in selection if FEATURE_GROUPS[f.group].needs == COUPLING],
+        "average": [
+            f for f in selection if FEATURE_GROUPS[f.group].needs not in (COURSE, COUPLING)
+        ],
     }
     for stage, part in stages.items():
         values |= recording_features(stream, quality, density, part, channels, 60.0)
@@ -124,9 +126,9 @@ def simulate_recording(folder: Path, seconds: float, sensors: int) -> Path:
     return write_recording(path, helmet(sensors), truth, seconds=seconds, seed=_SEED)
 
 
-def run_in_process(module: str, path: Path, feature_set: str) -> dict[str, Any]:
+def run_in_process(module: str, path: Path, set_name: str) -> dict[str, Any]:
     """Run the pipeline of a module in a fresh process of one thread; return its costs."""
-    words = [sys.executable, "-m", module, "--part", "--set", feature_set]
+    words = [sys.executable, "-m", module, "--part", "--set", set_name]
     process = subprocess.run(
         [*words, "--recording", str(path)],
         env={**os.environ, **ONE_THREAD},

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def repetition_blocks(
-    simulate: Callable[[Range], pd.DataFrame], ranges: Sequence[Range], parts: Parts
+    simulate: Callable[[Range], pd.DataFrame], ranges: Sequence[Range], *, parts: Parts
 ) -> list[Delayed]:
     """One task per range of repetitions; each writes the table ``rows``."""
     token = tokenize(parts.key, parts.folder)[:12]
@@ -46,9 +46,10 @@ def partial_search_tree(
     problem_node = delayed(problem, traverse=False, name=f"problem-{tokenize(problem)}")
     name, polarity = f"{turn}-{pieces}", search.polarities[0]
     if pieces == 1:
-        return delayed(solve_piece)(
+        task: Delayed = delayed(solve_piece)(
             problem_node, search, all_units, [], polarity=polarity, dask_key_name=f"whole-{name}"
         )
+        return task
     return split_search(problem_node, search, all_units, pieces, name=name, polarity=polarity)
 
 

@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any
 from ketadask.bench.scaling import TaskCosts, forecast_table
 from ketadask.bench.timing import (
     Duration,
-    compute_tasks,
     describe_processor,
-    format_percent,
+    format_fraction,
     format_value,
     memory_now,
-    peak_memory,
     print_table,
     processor_line,
     run_part,
     time_call,
 )
+from ketadask.pipeline.executor import collect
+from ketadask.store.environment import peak_memory
 
 if TYPE_CHECKING:
     from ketadask.pipeline.executor import Executor
@@ -156,7 +156,7 @@ def graph_of_splits(splits: int = SPLITS, *, split_seconds: float = 60.0) -> dic
         "build_seconds": build_seconds,
         "seconds": seconds,
         "before": before,
-        "memory": peak_memory(),
+        "memory": peak_memory() / 1e6,
         "at_most": _AT_MOST,
     }
 
@@ -211,7 +211,8 @@ def pools(sizes: Sequence[int], tasks: int) -> dict[str, Any]:
     from ketadask.bench.graph import naps
     from ketadask.cluster.in_process import worker_process
 
-    rows, begin, latency = [], 0.0, 0.0
+    rows: list[dict[str, Any]] = []
+    begin = latency = 0.0
     for workers in sorted(sizes):
         start = time.perf_counter()
         with worker_process(workers) as executor:
@@ -233,7 +234,7 @@ def pools(sizes: Sequence[int], tasks: int) -> dict[str, Any]:
                 "memory": memory_now(),
             }
         )
-    return {"rows": rows, "begin": begin, "latency": latency, "memory": peak_memory()}
+    return {"rows": rows, "begin": begin, "latency": latency, "memory": peak_memory() / 1e6}
 
 
 def sleepers(schedules: Sequence[tuple[int, float, int]] = NAPS) -> list[dict[str, Any]]:
@@ -262,7 +263,7 @@ def sleepers(schedules: Sequence[tuple[int, float, int]] = NAPS) -> list[dict[st
 
 
 def _time_tasks(executor: Executor, tasks: Sequence[Any]) -> Duration:
-    return time_call(lambda: compute_tasks(executor, tasks))
+    return time_call(lambda: collect(tasks, executor))
 
 
 _PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
@@ -297,11 +298,11 @@ def _print_results(results: dict[str, Any]) -> None:
     rows = [
         {
             **row,
-            "measured": format_percent(row["efficiency"]),
-            "predicted": format_percent(row["predicted"]),
+            "measured": format_fraction(row["efficiency"]),
+            "predicted": format_fraction(row["predicted"]),
         }
         for row in results["naps"]
     ]
     print_table("Sleeping tasks: measured and predicted", _NAPS, rows)
-    rows = [{**row, "share": format_percent(row["efficiency"])} for row in results["predicted"]]
+    rows = [{**row, "share": format_fraction(row["efficiency"])} for row in results["predicted"]]
     print_table(f"{SPLITS:,} splits, predicted", _PREDICTION, rows)

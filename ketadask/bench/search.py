@@ -14,7 +14,7 @@ from typing import Any
 
 from ketadask.bench.timing import (
     describe_processor,
-    format_percent,
+    format_fraction,
     format_value,
     one_core,
     print_table,
@@ -134,17 +134,17 @@ def _print_results(results: dict[str, Any]) -> None:
     print(f"bit counting rate of this machine: {ceiling} words/s (AND, count, add)")
     print(
         f"inner loop, one word, nothing pruned: {format_value(rates['candidates'])} candidates/s = "
-        f"{format_value(rates['words'])} words/s, {format_percent(rates['ratio'])} of that"
+        f"{format_value(rates['words'])} words/s, {format_fraction(rates['ratio'])} of that"
     )
     for row in rates["many"]:
         print(
             f"inner loop, {row['words_per_cover']} words: {format_value(row['words'])} words/s, "
-            f"{format_percent(row['ratio'])} of that"
+            f"{format_fraction(row['ratio'])} of that"
         )
     print_table(
         "Large cohorts, whole searches",
         _MANY,
-        [{**row, "share": format_percent(row["ratio"])} for row in results["large_cohorts"]],
+        [{**row, "share": format_fraction(row["ratio"])} for row in results["large_cohorts"]],
     )
     times = results["compile"]
     print(

@@ -11,10 +11,11 @@ import numpy as np
 
 from ketadask.bench.ceiling import COUNTS
 from ketadask.bench.synthetic import FEATURES, UNITS, synthetic_problem
-from ketadask.bench.timing import fastest_times, median_times, peak_memory
+from ketadask.bench.timing import fastest_times, median_times
 from ketadask.cohort.relabel import relabel
 from ketadask.kernels.popcount import words_for
 from ketadask.search.persona_search import PersonaSearch
+from ketadask.store.environment import peak_memory
 
 if TYPE_CHECKING:
     from ketadask.kernels.result import SearchResult
@@ -62,7 +63,7 @@ def depths(
                     "at_most": AT_MOST.get((depth, side, count)),
                 }
             )
-    return {"literals": len(problem.literals), "rows": rows, "peak_memory": peak_memory()}
+    return {"literals": len(problem.literals), "rows": rows, "peak_memory": peak_memory() / 1e6}
 
 
 def half_of_units(units: int) -> np.ndarray:

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from ketadask.bench.synthetic import FEATURES, UNITS, synthetic_problem
 from ketadask.bench.timing import (
-    compute_tasks,
     describe_processor,
-    format_percent,
+    format_fraction,
     memory_now,
     print_table,
     processor_line,
 )
+from ketadask.pipeline.executor import collect
 
 if TYPE_CHECKING:
+    from ketadask.cluster.profile import Kind
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.pipeline.executor import Executor
     from ketadask.search.persona_search import PersonaSearch
@@ -62,10 +63,10 @@ def main(words: Sequence[str]) -> int:
     rows = [
         {
             **row,
-            "outside_share": format_percent(row["outside"]),
+            "outside_share": format_fraction(row["outside"]),
             "efficiency_share": ""
             if row["efficiency"] is None
-            else format_percent(row["efficiency"]),
+            else format_fraction(row["efficiency"]),
             "sent": row["bytes_sent"] / 1e3,
             "written": row["bytes_written"] / 1e3,
         }
@@ -83,7 +84,7 @@ def measure_study(
     workers: Sequence[int] = WORKERS,
     units: int = UNITS,
     features: int = FEATURES,
-    kind: str = "local",
+    kind: Kind = "local",
 ) -> dict[str, Any]:
     """Run every number of splits on every number of workers.
 
@@ -151,7 +152,7 @@ def _run(
     start = time.perf_counter()
     tasks = hit_blocks(problem, search, splitter, ranges, parts, gates)
     end_of_graph = time.perf_counter()
-    receipts: list[Receipt] = compute_tasks(executor, tasks)
+    receipts: list[Receipt] = collect(tasks, executor)
     seconds = time.perf_counter() - start
     search_seconds = sum(receipt.facts["search_seconds"] for receipt in receipts)
     sent_bytes = len(pickle.dumps(problem)) * executor.workers + sum(

@@ -13,13 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ketadask.pipeline.executor import TaskFailure
-from ketadask.store.environment import ONE_THREAD
-
-if TYPE_CHECKING:
-    from ketadask.pipeline.executor import Executor
+from ketadask.store.environment import ONE_THREAD, peak_memory
 
 _WIDTH = 160
 
@@ -67,19 +63,13 @@ def median_times(calls: list[Callable[[], Any]]) -> dict[str, float]:
     }
 
 
-def peak_memory() -> float:
-    """Return the peak memory of this process in MB (10^6 bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1.0 if sys.platform == "darwin" else 1024.0) / 1e6
-
-
 def memory_now() -> float:
     """Return the current memory of this process in MB; its peak where the system hides it."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * resource.getpagesize() / 1e6
     except OSError:
-        return peak_memory()
+        return peak_memory() / 1e6
 
 
 @contextmanager
@@ -153,12 +143,12 @@ def format_value(value: Any) -> str:
     return f"{value:.3g}" if value < 1000 or value >= 1e6 else f"{value:,.0f}"
 
 
-def format_percent(value: float) -> str:
+def format_fraction(value: float) -> str:
     """Return a fraction in percent.
 
     Examples
     --------
-    >>> format_percent(0.546)
+    >>> format_fraction(0.546)
     '55 %'
     """
     return f"{100 * value:.0f} %"
@@ -176,13 +166,3 @@ def run_part(benchmark: str, name: str, *options: str) -> Any:
     if process.returncode:
         raise SystemExit(process.returncode)
     return json.loads(process.stdout)
-
-
-def compute_tasks(executor: Executor, tasks: Sequence[Any]) -> list[Any]:
-    """Compute all tasks and return their results in order of completion; raise on a failure."""
-    results = []
-    for _, result in executor.compute(tasks):
-        if isinstance(result, TaskFailure):
-            raise RuntimeError(str(result)) from result.error
-        results.append(result)
-    return results

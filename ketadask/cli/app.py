@@ -1,55 +1,70 @@
-"""The verbs of the command line and their options."""
+"""Commands and options of the command line."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ketadask.study.study import Study
+
 app = typer.Typer(
     name="ketadask",
-    help="Who benefits from ketamine, and what of it is noise.",
+    help="Finds and tests who benefits from a drug.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="--debug with any command shows the traceback of an error. "
-    "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 130 interrupted.",
+    "Exit codes: 0 success, 1 failure, 2 invalid input or configuration, 130 interrupted.",
 )
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="Settings of the study.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run folders.")]
 Cluster = Annotated[
     Path | None,
-    typer.Option("--cluster", metavar="PROFILE.yaml", help="Where the work runs."),
+    typer.Option(
+        "--cluster", metavar="PROFILE.yaml", help="Cluster profile; default: this machine."
+    ),
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Change one key of the study; may be repeated."),
+    typer.Option("--set", metavar="a.b=c", help="Override of one key; may be repeated."),
 ]
 RUNS = Path("runs")
 
 
-@app.command("simulate", short_help="Write a study folder with planted truth.")
+def _read_study(
+    file: Path, changes: list[str] | None, out: Path, cluster: Path | None = None
+) -> Study:
+    from ketadask.study.study import Study
+
+    return Study.read(file, changes=changes, out=out, cluster=cluster)
+
+
+@app.command("simulate", short_help="Simulate a study folder with a planted persona.")
 def simulate_command(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    participants: Annotated[int, typer.Option(help="How many.")] = 33,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New study folder.")],
+    participants: Annotated[int, typer.Option(help="Number of participants.")] = 33,
     seed: Annotated[int, typer.Option(help="Seed of the study.")] = 7,
-    trials: Annotated[int, typer.Option(help="Trials they come from.")] = 1,
-    sites: Annotated[int, typer.Option(help="Sites in each trial.")] = 1,
-    effect: Annotated[float, typer.Option(help="Planted effect, in SD; 0 plants none.")] = 2.1,
-    persona_trials: Annotated[int | None, typer.Option(help="Trials it holds in.")] = None,
+    trials: Annotated[int, typer.Option(help="Number of trials.")] = 1,
+    sites: Annotated[int, typer.Option(help="Number of sites per trial.")] = 1,
+    effect: Annotated[float, typer.Option(help="Effect of the persona in SD; 0 for none.")] = 2.1,
+    persona_trials: Annotated[
+        int | None, typer.Option(help="Number of trials with the persona; default: all.")
+    ] = None,
     prognostic: Annotated[float, typer.Option(help="Effect of age on both arms, in SD.")] = 0.4,
     layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
     meg: Annotated[bool, typer.Option(help="Add short MEG recordings.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
 ) -> None:
-    """Write a study folder with planted truth, in the formats real studies come in."""
-    from ketadask.simulate.study import simulate_study as write
+    """Simulate a study folder with a planted persona, in the file formats of real studies."""
+    from ketadask.simulate.study import simulate_study
 
-    folder = write(
+    folder = simulate_study(
         out,
         participants=participants,
         seed=seed,
@@ -65,40 +80,46 @@ def simulate_command(
     typer.echo(folder)
 
 
-@app.command("check", short_help="Say what a study is made of and could find.")
-def check_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
-    """Read settings and tables; say what is there, what is missing and why, and the chances."""
+@app.command("check", short_help="Check settings and tables.")
+def check_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Check settings and tables: participants, features, exclusions, invalid cells and power."""
     from ketadask.cli.checks import print_check
-    from ketadask.cli.power import print_outlook
-    from ketadask.study.study import Study
+    from ketadask.cli.power import print_power_preview
 
-    asked = Study.read(study, changes=changes, out=out)
-    checked = asked.check()
-    well = print_check(checked)
-    print_outlook(asked, checked)
-    if not well:
+    study = _read_study(file, changes, out)
+    report = study.check()
+    is_usable = print_check(report)
+    print_power_preview(study, report)
+    if not is_usable:
         raise typer.Exit(2)
 
 
-@app.command("power", short_help="Say what a study of this size could find.")
+@app.command("power", short_help="Estimate the power of a study of this size.")
 def power_command(
-    study: StudyFile,
-    participants: Annotated[list[int] | None, typer.Option(help="Sizes; may be repeated.")] = None,
-    features: Annotated[list[int] | None, typer.Option(help="Lengths of the list.")] = None,
-    effect: Annotated[list[float] | None, typer.Option(help="Effects d; may be repeated.")] = None,
-    prevalence: Annotated[list[float] | None, typer.Option(help="Persona prevalences.")] = None,
-    simulations: Annotated[int, typer.Option(min=20, help="Simulated studies each.")] = 100,
+    file: StudyFile,
+    participants: Annotated[
+        list[int] | None, typer.Option(help="Numbers of participants; may be repeated.")
+    ] = None,
+    features: Annotated[
+        list[int] | None, typer.Option(help="Numbers of features; may be repeated.")
+    ] = None,
+    effect: Annotated[
+        list[float] | None, typer.Option(help="Effect sizes d; may be repeated.")
+    ] = None,
+    prevalence: Annotated[
+        list[float] | None, typer.Option(help="Persona prevalences; may be repeated.")
+    ] = None,
+    simulations: Annotated[int, typer.Option(min=20, help="Simulated studies per row.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cluster: Cluster = None,
     changes: Changes = None,
     out: Out = RUNS,
 ) -> None:
-    """Simulate studies of this size, and twice and four times it; write a table and a figure."""
+    """Simulate studies of this size, twice and four times this size; write a table and a figure."""
     from ketadask.cli.power import print_power
-    from ketadask.study.study import Study
 
     print_power(
-        Study.read(study, changes=changes, out=out, cluster=cluster),
+        _read_study(file, changes, out, cluster),
         participants=participants or [],
         features=features or [],
         effects=effect or [],
@@ -108,163 +129,154 @@ def power_command(
     )
 
 
-@app.command("run", short_help="Do everything that is not done yet.")
+@app.command("run", short_help="Run incomplete stages.")
 def run_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Do everything that is not done yet; the last line is the path of the report."""
+    """Run all incomplete stages; the last line is the path of the report."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).run())
+    print_summary(_read_study(file, changes, out, cluster).run())
 
 
-@app.command("extract", short_help="Turn inputs into features and a cohort.")
+@app.command("extract", short_help="Compute features and assemble the cohort.")
 def extract_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Open or simulate the inputs, measure the recordings, assemble the cohort; no searches yet."""
+    """Read or simulate the inputs, compute MEG features, assemble the cohort."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).extract())
+    print_summary(_read_study(file, changes, out, cluster).extract())
 
 
-@app.command("search", short_help="Search all splits and all relabelled trials.")
+@app.command("search", short_help="Search all splits and relabelled trials.")
 def search_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Search all splits and all relabelled trials; no verdicts yet."""
+    """Search all splits and relabelled trials; verdicts follow with `judge`."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).search())
+    print_summary(_read_study(file, changes, out, cluster).search())
 
 
-@app.command("judge", short_help="Judge what the searches found.")
+@app.command("judge", short_help="Compute verdicts.")
 def judge_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Judge what the searches found; they must be finished."""
+    """Compute verdicts from complete searches."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).judge())
+    print_summary(_read_study(file, changes, out, cluster).judge())
 
 
-@app.command("predict", short_help="Foretell response from brain structure.")
+@app.command("predict", short_help="Predict response from brain structure.")
 def predict_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Foretell response from brain structure, lock the model, apply it to other cohorts."""
+    """Predict response from brain structure; lock the model and apply it to other cohorts."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out, cluster=cluster).predict())
+    print_summary(_read_study(file, changes, out, cluster).predict())
 
 
-@app.command("report", short_help="Write the report of what has been judged.")
-def report_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
-    """Write the report of what has been judged."""
+@app.command("report", short_help="Write the report.")
+def report_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Write the report from present verdicts."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
 
-    print_summary(Study.read(study, changes=changes, out=out).report())
+    print_summary(_read_study(file, changes, out).report())
 
 
-@app.command("status", short_help="Show what is present and what is missing.")
+@app.command("status", short_help="Show present and missing parts.")
 def status_command(
-    study: StudyFile,
+    file: StudyFile,
     changes: Changes = None,
     out: Out = RUNS,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update every two seconds.")] = False,
 ) -> None:
-    """Show which parts of a study are present and which are missing; changes nothing."""
+    """Show the present and missing parts of each stage; read-only."""
     from ketadask.cli.tables import print_status, watch_status
-    from ketadask.study.study import Study
+    from ketadask.study.status import stage_statuses
     from ketadask.study.submit import queue_lines
 
-    found = Study.read(study, changes=changes, out=out)
+    study = _read_study(file, changes, out)
     if watch:
-        watch_status(found.watched())
+        paths = study.paths
+        watch_status(lambda: stage_statuses(paths))
     else:
-        print_status(found.status())
-    for line in queue_lines(found):
+        print_status(study.status())
+    for line in queue_lines(study):
         typer.echo(line)
 
 
-@app.command("submit", short_help="Put the study on the queue and return.")
+@app.command("submit", short_help="Submit the study to a queue.")
 def submit_command(
-    study: StudyFile,
+    file: StudyFile,
     cluster: Annotated[
-        Path, typer.Option("--cluster", metavar="PROFILE.yaml", help="A profile of kind slurm.")
+        Path, typer.Option("--cluster", metavar="PROFILE.yaml", help="Profile of kind slurm.")
     ],
     changes: Changes = None,
     out: Out = RUNS,
 ) -> None:
-    """Put the study on the queue as a job of its own and return; it survives logout."""
-    from ketadask.study.study import Study
-    from ketadask.study.submit import submit_study as hand_in
+    """Submit the study to a queue as a head job; it continues after logout."""
+    from ketadask.study.submit import submit_study
 
-    words = [str(study.absolute()), "--cluster", str(cluster.absolute())]
+    words = [str(file.absolute()), "--cluster", str(cluster.absolute())]
     words += ["--out", str(out.absolute())]
     words += [word for change in changes or () for word in ("--set", change)]
-    asked = Study.read(study, changes=changes, out=out.absolute(), cluster=cluster)
-    job, log = hand_in(asked, words)
-    typer.echo(f"submitted as job {job}, its log is {log}")
-    typer.echo(asked.place.path)
+    study = _read_study(file, changes, out.absolute(), cluster)
+    job, log = submit_study(study, words)
+    typer.echo(f"submitted as job {job}, log {log}")
+    typer.echo(study.paths.path)
 
 
-@app.command("head", hidden=True, short_help="What `submit` runs.")
+@app.command("head", hidden=True, short_help="Run a submitted study.")
 def head_command(
-    study: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
 ) -> None:
-    """Do the study inside the job that `submit` made."""
+    """Run the study in the head job of `submit`."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.study import Study
-    from ketadask.study.submit import run_head_job as lead
+    from ketadask.study.submit import run_head_job
 
-    print_summary(lead(Study.read(study, changes=changes, out=out, cluster=cluster)))
+    print_summary(run_head_job(_read_study(file, changes, out, cluster)))
 
 
 @app.command("cancel", short_help="Cancel the jobs of a submitted study.")
-def cancel_command(study: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
-    """Cancel the jobs of a submitted study; what is finished is kept."""
-    from ketadask.study.study import Study
-    from ketadask.study.submit import cancel_study as end
+def cancel_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+    """Cancel the jobs of a submitted study; complete parts remain."""
+    from ketadask.study.submit import cancel_study
 
-    jobs = end(Study.read(study, changes=changes, out=out.absolute()))
-    typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "nothing is on the queue")
+    jobs = cancel_study(_read_study(file, changes, out.absolute()))
+    typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "no jobs on the queue")
 
 
-@app.command("array-task", short_help="Compute one task's share of the blocks.")
+@app.command("array-task", short_help="Compute the blocks of one array task.")
 def array_task_command(
-    study: StudyFile,
-    task: Annotated[int, typer.Option("--task", help="Number of this task, from 0.")],
-    tasks: Annotated[int, typer.Option("--tasks", help="How many tasks there are.")],
+    file: StudyFile,
+    task: Annotated[int, typer.Option("--task", help="Index of the task, from 0.")],
+    tasks: Annotated[int, typer.Option("--tasks", help="Number of tasks.")],
     cluster: Cluster = None,
     changes: Changes = None,
     out: Out = RUNS,
 ) -> None:
-    """Compute a share of the searches; for job arrays, where no scheduler may run.
+    """Compute the blocks of one task of a job array, on sites without a long-running scheduler.
 
-    Every search is made whole by one task, however long it takes; `run` and `submit` split those
-    longer than two tasks over several workers.
+    One task computes a search alone, however long; `run` and `submit` divide searches longer than
+    two tasks among workers.
     """
     from ketadask.cli.tables import print_summary
     from ketadask.cluster.profile import Profile
-    from ketadask.study.array import run_array_task as compute
-    from ketadask.study.study import Study
+    from ketadask.study.array import run_array_task
 
-    asked = Study.read(study, changes=changes, out=out, cluster=cluster)
+    study = _read_study(file, changes, out, cluster)
     if cluster is None:
-        asked = replace(asked, profile=Profile(kind="synchronous"))
-    print_summary(compute(asked, task, tasks))
+        study = replace(study, profile=Profile(kind="synchronous"))
+    print_summary(run_array_task(study, task, tasks))
 
 
-@app.command("doctor", short_help="Try what a study needs of this machine.")
+@app.command("doctor", short_help="Check the machine.")
 def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
-    """Try what a study needs of this machine; say what would fail, and the remedy."""
+    """Check what a study needs of the machine or cluster; name each problem and its remedy."""
     from ketadask.cli.tables import print_system_checks
     from ketadask.study.doctor import check_system
 
@@ -274,24 +286,24 @@ def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
 
 @app.command(
     "bench",
-    short_help="Measure this machine and this version.",
+    short_help="Measure speed and memory.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )
 def bench_command(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure.")] = "--help",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Benchmark to run.")] = "--help",
 ) -> None:
-    """Measure this machine and this version; `ketadask bench search --help` lists the options."""
-    from ketadask.cli.benches import measurements, run_benchmark
+    """Measure speed and memory on this machine; `ketadask bench NAME --help` lists options."""
+    from ketadask.cli.benches import benchmark_titles, run_benchmark
 
-    if what in ("--help", "-h"):
-        typer.echo("Usage: ketadask bench WHAT [OPTIONS]\n")
-        for name, about in measurements().items():
-            typer.echo(f"  {name:10}{about}")
-        typer.echo("\n`ketadask bench WHAT --help` lists the options of one.")
+    if name in ("--help", "-h"):
+        typer.echo("Usage: ketadask bench NAME [OPTIONS]\n")
+        for benchmark, title in benchmark_titles().items():
+            typer.echo(f"  {benchmark:10}{title}")
+        typer.echo("\n`ketadask bench NAME --help` lists the options of a benchmark.")
         raise typer.Exit
-    raise typer.Exit(run_benchmark(what, list(context.args)))
+    raise typer.Exit(run_benchmark(name, list(context.args)))
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""Find and start a measurement by its name."""
+"""Benchmarks by name."""
 
 from __future__ import annotations
 
@@ -9,29 +9,25 @@ from types import ModuleType
 from ketadask.schema.errors import InputError, nearest
 
 
-def run_benchmark(what: str, words: list[str]) -> int:
-    """Run ``ketadask.bench.<what>:main`` with the remaining words; return its exit code."""
-    import ketadask.bench
-
-    modules = [m.name for m in pkgutil.iter_modules(ketadask.bench.__path__)]
-    main = getattr(_module(what), "main", None) if what in modules else None
-    if main is None:
-        remedy = nearest(what, list(measurements()))
-        raise InputError("no such measurement", where="bench", value=what, remedy=remedy)
-    return int(main(words) or 0)
+def run_benchmark(name: str, words: list[str]) -> int:
+    """Run ``ketadask.bench.<name>:main`` with the remaining words; return its exit code."""
+    benchmarks = _benchmarks()
+    if name not in benchmarks:
+        remedy = nearest(name, list(benchmarks))
+        raise InputError("no such benchmark", where="bench", value=name, remedy=remedy)
+    return int(benchmarks[name].main(words) or 0)
 
 
-def measurements() -> dict[str, str]:
-    """Return what can be measured, each with the first line of what is written about it."""
-    import ketadask.bench
-
-    modules = {m.name: _module(m.name) for m in pkgutil.iter_modules(ketadask.bench.__path__)}
+def benchmark_titles() -> dict[str, str]:
+    """Return the first line of the docstring of each benchmark, by name."""
     return {
-        name: (module.__doc__ or "").partition("\n")[0]
-        for name, module in modules.items()
-        if hasattr(module, "main")
+        name: (module.__doc__ or "").partition("\n")[0] for name, module in _benchmarks().items()
     }
 
 
-def _module(name: str) -> ModuleType:
-    return import_module(f"ketadask.bench.{name}")
+def _benchmarks() -> dict[str, ModuleType]:
+    import ketadask.bench
+
+    names = [module.name for module in pkgutil.iter_modules(ketadask.bench.__path__)]
+    modules = {name: import_module(f"ketadask.bench.{name}") for name in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "main")}

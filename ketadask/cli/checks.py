@@ -1,4 +1,4 @@
-"""What `ketadask check` prints: who is there, who is left out and why, and every wrong cell."""
+"""Output of `ketadask check`: participants, features, exclusions and invalid cells."""
 
 from __future__ import annotations
 
@@ -13,72 +13,90 @@ from ketadask.cli.tables import console
 if TYPE_CHECKING:
     from ketadask.study.check import StudyCheck
 
-_SHOWN = 10
+_MAX_ROWS = 10
 
 
-def print_check(checked: StudyCheck) -> bool:
-    """Print what the tables hold; return whether the study may run on them."""
+def print_check(check: StudyCheck) -> bool:
+    """Print the contents of the tables; return whether the study can run on them."""
     out = console()
-    flow, analysed = checked.flow, checked.flow["analysed"]
-    out.print(f"folder        {checked.folder} ({checked.files:,} files read)", soft_wrap=True)
-    out.print(
-        f"participants  {flow['assessed']:,} assessed, {flow['studied']:,} in the study, "
-        f"{analysed['participants']:,} analysed, {analysed['both_arms']:,} of them on both arms"
-    )
-    arms = ", ".join(f"{analysed[arm]:,} {arm}" for arm in checked.response)
-    out.print(f"cases         {analysed['cases']:,} ({arms})")
-    told = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in checked.response.items())
-    out.print(f"response      {told} ({checked.outcome})")
-    out.print(f"units         {checked.units:,} in the {checked.design} design")
-    if checked.split_capacity is not None:
-        out.print(f"splits        {checked.split_capacity.line()}", soft_wrap=True)
-    if checked.alone:
-        out.print(
-            f"alone         {checked.alone:,} of these units have nobody to exchange with "
-            "and are the same in every relabelled trial",
-            soft_wrap=True,
+    for name, text in _facts(check):
+        out.print(f"{name:14}{text}", soft_wrap=True)
+    out.print(_feature_table(check))
+    if check.recordings:
+        _print_list(out, f"Excluded of {check.recordings:,} recordings", dict(check.unusable))
+    _print_list(out, "Excluded features", check.excluded_features)
+    _print_list(out, "Exclusions of participants or periods, by reason", check.reasons)
+    _print_invalid_cells(out, check)
+    return not check.stops
+
+
+def _facts(check: StudyCheck) -> list[tuple[str, str]]:
+    flow, analysis = check.flow, check.flow["analysed"]
+    arms = ", ".join(f"{analysis[arm]:,} {arm}" for arm in check.response)
+    responders = ", ".join(f"{n:,} of {m:,} {arm}" for arm, (n, m) in check.response.items())
+    facts = [
+        ("folder", f"{check.folder} ({check.files:,} files)"),
+        (
+            "participants",
+            f"{flow['assessed']:,} assessed, {flow['studied']:,} in the study, "
+            f"{analysis['participants']:,} analysed, {analysis['both_arms']:,} with both arms",
+        ),
+        ("cases", f"{analysis['cases']:,} ({arms})"),
+        ("response", f"{responders} ({check.outcome})"),
+        ("units", f"{check.units:,} in the {check.design} design"),
+    ]
+    if check.split_capacity is not None:
+        facts.append(("splits", check.split_capacity.line()))
+    if check.n_unexchangeable:
+        facts.append(
+            (
+                "relabellings",
+                f"{check.n_unexchangeable:,} of these units are alone in their stratum "
+                "and are the same in every relabelled trial",
+            )
         )
-    if len(checked.trials) > 1:
-        told = ", ".join(f"{name} {count:,}" for name, count in checked.trials.items())
-        out.print(f"trials        {len(checked.trials):,}, units in each: {told}", soft_wrap=True)
-    if checked.scanners > 1:
-        out.print(
-            f"sites         {checked.scanners:,}, volumes as each measured them; "
-            "features.harmonise: site brings them to one mean and spread",
-            soft_wrap=True,
+    if len(check.trials) > 1:
+        sizes = ", ".join(f"{name} {count:,}" for name, count in check.trials.items())
+        facts.append(("trials", f"{len(check.trials):,}, units in each: {sizes}"))
+    if check.n_sites > 1:
+        facts.append(
+            (
+                "sites",
+                f"{check.n_sites:,}, volumes are not harmonised; "
+                "set features.harmonise: site for a common mean and variance",
+            )
         )
+    return facts
+
+
+def _feature_table(check: StudyCheck) -> Table:
     table = Table(title="Features", title_justify="left")
     for name in ("modality", "kind", "features", "missing", "most missing"):
         table.add_column(name, justify="left" if name in ("modality", "kind") else "right")
-    for row in checked.modalities.to_dict("records"):
-        shares = [
-            "not yet measured" if isnan(row[share]) else f"{row[share]:.1%}"
-            for share in ("missing", "most_missing")
+    for row in check.modalities.to_dict("records"):
+        rates = [
+            "not yet computed" if isnan(row[rate]) else f"{row[rate]:.1%}"
+            for rate in ("missing", "most_missing")
         ]
-        table.add_row(row["modality"], row["kind"], f"{row['features']:,}", *shares)
-    out.print(table)
-    if checked.recordings:
-        _list(out, f"Recordings left out of {checked.recordings:,}", dict(checked.unusable))
-    _list(out, "Features left out", checked.dropped)
-    _list(out, "Reasons of exclusion, with participant periods", checked.reasons)
-    _list_wrong(out, checked)
-    return not checked.stops
+        table.add_row(row["modality"], row["kind"], f"{row['features']:,}", *rates)
+    return table
 
 
-def _list_wrong(out: Console, checked: StudyCheck) -> None:
-    kept = "the study stops at them" if checked.stops else "they count as missing"
-    out.print(f"Wrong cells: {len(checked.wrong) or 'none'}{f'; {kept}' if checked.wrong else ''}")
-    for each in checked.wrong[:_SHOWN]:
-        place = f"{each['file']}: {each['where']}" if each["file"] else each["where"]
-        found = f", found {each['value']!r}; {each['remedy']}"
-        out.print(f"  {place}: {each['problem']}{found}", soft_wrap=True)
-    if len(checked.wrong) > _SHOWN:
-        out.print(f"  and {len(checked.wrong) - _SHOWN:,} more")
+def _print_invalid_cells(out: Console, check: StudyCheck) -> None:
+    consequence = "the study stops at them" if check.stops else "they count as missing"
+    cells = check.invalid_cells
+    out.print(f"Invalid cells: {len(cells) or 'none'}{f'; {consequence}' if cells else ''}")
+    for cell in cells[:_MAX_ROWS]:
+        position = f"{cell['file']}: {cell['where']}" if cell["file"] else cell["where"]
+        value = f", found {cell['value']!r}; {cell['remedy']}"
+        out.print(f"  {position}: {cell['problem']}{value}", soft_wrap=True)
+    if len(cells) > _MAX_ROWS:
+        out.print(f"  and {len(cells) - _MAX_ROWS:,} more")
 
 
-def _list(out: Console, title: str, entries: dict[str, Any]) -> None:
+def _print_list(out: Console, title: str, entries: dict[str, Any]) -> None:
     out.print(f"{title}: {len(entries) or 'none'}")
-    for name, why in list(entries.items())[:_SHOWN]:
-        out.print(f"  {name}: {why}", soft_wrap=True)
-    if len(entries) > _SHOWN:
-        out.print(f"  and {len(entries) - _SHOWN:,} more")
+    for name, reason in list(entries.items())[:_MAX_ROWS]:
+        out.print(f"  {name}: {reason}", soft_wrap=True)
+    if len(entries) > _MAX_ROWS:
+        out.print(f"  and {len(entries) - _MAX_ROWS:,} more")

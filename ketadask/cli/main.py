@@ -1,4 +1,4 @@
-"""Entry of the command line: exit codes, and errors in words."""
+"""Entry point of the command line: exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DEBUG = "--debug"
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with 0 (done), 1 (failed) or 2 (bad input)."""
-    given = list(sys.argv[1:] if words is None else words)
-    debug = DEBUG in given
-    sys.exit(run([word for word in given if word != DEBUG], debug=debug))
+    """Run the command line; exit with 0 (success), 1 (failure) or 2 (invalid input)."""
+    arguments = list(sys.argv[1:] if words is None else words)
+    debug = DEBUG in arguments
+    sys.exit(run([word for word in arguments if word != DEBUG], debug=debug))
 
 
 def run(words: list[str], *, debug: bool = False) -> int:
-    """Return the exit code of one command; with ``debug`` errors come with their traceback."""
+    """Return the exit code of one command; with ``debug``, print tracebacks."""
     from ketadask.cli.app import app
     from ketadask.schema.errors import InputError
 
@@ -38,6 +38,6 @@ def run(words: list[str], *, debug: bool = False) -> int:
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)
         if not debug:
-            print("with --debug the whole traceback is shown", file=sys.stderr)
+            print("add --debug to see the traceback", file=sys.stderr)
         return 1
     return 0

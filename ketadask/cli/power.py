@@ -1,4 +1,4 @@
-"""What `power` prints, and what `check` says of a study's chances."""
+"""Output of `ketadask power`, and the power preview of `ketadask check`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from ketadask.study.power import PowerPreview
     from ketadask.study.study import Study
 
-_SHOWN = {
+_HEADERS = {
     "design": "design",
-    "participants": "people",
+    "participants": "participants",
     "features": "features",
     "effect": "d",
     "prevalence": "prevalence",
     "critical_value": "critical Q",
-    "power": "supported",
-    "recovered": "the true one",
+    "power": "power",
+    "recovered": "recovered",
 }
 
 
@@ -40,93 +40,92 @@ def print_power(
     simulations: int,
     as_json: bool,
 ) -> None:
-    """Simulate and print the table, as JSON where asked; the folder of the figure comes last."""
+    """Simulate studies and print the power table or its JSON; the last line is the figure."""
     from ketadask.study import power
 
     if not (participants and features):
         sizes = power.default_sizes(*power.size_of(study))
         participants, features = participants or sizes[0], features or sizes[1]
-    asked = power.plan(
+    scenarios = power.plan(
         study.settings,
         participants,
         features,
         effects or list(power.EFFECTS),
         prevalences or [power.PREVALENCE],
     )
-    table, folder = power.study_power(study, asked, simulations=simulations)
+    table, folder = power.study_power(study, scenarios, simulations=simulations)
     if as_json:
         typer.echo(table.to_json(orient="records", indent=1))
-        return
-    _show(table, folder)
+    else:
+        _print_power_table(table, folder)
 
 
-def _show(table: pd.DataFrame, folder: Path) -> None:
+def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
     out = console()
-    shown = Table(
+    grid = Table(
         title="Power", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
-    for name in _SHOWN.values():
-        shown.add_column(name, justify="left" if name == "design" else "right")
+    for name in _HEADERS.values():
+        grid.add_column(name, justify="left" if name == "design" else "right")
     for row in table.to_dict("records"):
-        span = f"{row['power']:.0%} ({row['power_low']:.0%} to {row['power_high']:.0%})"
-        shown.add_row(
+        grid.add_row(
             row["design"],
             f"{row['participants']:,}",
             f"{row['features']:,}",
             f"{row['effect']:g}",
             f"{row['prevalence']:.0%}",
             f"{row['critical_value']:.2f}",
-            span,
+            f"{row['power']:.0%} ({row['power_low']:.0%} to {row['power_high']:.0%})",
             f"{row['recovered']:.0%}",
         )
-    out.print(shown)
+    out.print(grid)
     count = int(table["simulations"].iloc[0])
     out.print(
-        f"{count:,} simulated studies per row. Supported: rate of those with a supported persona "
-        "(95 % interval). The true one: rate of studies whose best persona is the planted one. "
-        "Prevalence: fraction of participants inside. Critical Q: the best persona must exceed it.",
+        f"{count:,} simulated studies per row. Power: rate of studies with a supported persona "
+        "(95 % interval). Recovered: rate of studies whose best persona is the planted one. "
+        "Prevalence: fraction of participants inside. Critical Q: Q needed for support.",
         soft_wrap=out.width > 100,
     )
     print(folder / "power.svg")
 
 
-def print_outlook(study: Study, checked: StudyCheck) -> None:
-    """Say whether a study of this size could find anything, before it runs."""
-    from ketadask.study.power import quick_look
+def print_power_preview(study: Study, check: StudyCheck) -> None:
+    """Print the power of a study of this size for a large persona."""
+    from ketadask.study.power import preview_power
 
-    design = study.settings.design.kind
-    people = round(checked.units / 2) if design == "pooled" else checked.units
-    features = int(checked.modalities["features"].sum())
-    if people < 8 or features < 1:
+    units_per_participant = 2 if study.settings.design.kind == "pooled" else 1
+    participants = round(check.units / units_per_participant)
+    features = int(check.modalities["features"].sum())
+    if participants < 8 or features < 1:
         return
-    study.progress.print("outlook: simulating some studies of this size")
+    study.progress.print("power: simulating studies of this size")
     out = console()
-    for line in outlook_lines(quick_look(study.settings, people, features)):
+    for line in preview_lines(preview_power(study.settings, participants, features)):
         out.print(line, soft_wrap=True)
 
 
-def outlook_lines(told: PowerPreview) -> list[str]:
-    """Return the outlook of a study in words."""
-    s = told.scenario
-    found = f"{told.detected} of {told.simulations}"
+def preview_lines(preview: PowerPreview) -> list[str]:
+    """Return the power preview as sentences."""
+    scenario = preview.scenario
+    rate = f"{preview.n_detected} of {preview.simulations} simulated studies of this size"
     persona = (
-        f"a persona as large as the published ones (d = {s.effect:g}, {s.prevalence:.0%} of all)"
+        f"a persona as large as the published ones (d = {scenario.effect:g}, "
+        f"prevalence {scenario.prevalence:.0%})"
     )
-    if not told.hopeless:
+    if not preview.is_very_low:
         return [
-            f"Outlook: {persona} was supported in {found} simulated studies of this size; "
-            "see `ketadask power` for smaller effects"
+            f"Power: {persona} was supported in {rate}; see `ketadask power` for smaller effects"
         ]
-    remedies = [f"a list of 20 features written down before looking ({s.features:,} now)"]
-    if s.features <= 20:
-        remedies = []
-    if s.design == "pooled":
-        remedies.insert(0, "design.kind: crossover, where participants have both arms")
-    if s.literals > 1:
-        remedies.append(f"fewer value ranges than {s.literals} in a persona")
-    remedies.append(f"more participants than {s.participants:,}")
+    remedies = []
+    if scenario.design == "pooled":
+        remedies.append("design.kind: crossover, if participants have both arms")
+    if scenario.features > 20:
+        remedies.append(f"a prespecified list of 20 features ({scenario.features:,} now)")
+    if scenario.literals > 1:
+        remedies.append(f"fewer than {scenario.literals} value ranges in a persona")
+    remedies.append(f"more than {scenario.participants:,} participants")
     return [
-        f"Outlook: HOPELESS. Even {persona} was supported in only {found} simulated studies of "
-        "this size: what it finds will hardly ever be distinguishable from search noise.",
-        f"  what helps: {'; '.join(remedies)}; `ketadask power` says how much",
+        f"Very low power: even {persona} was supported in only {rate}. "
+        "Its findings will rarely be distinguishable from search noise.",
+        f"  To increase power: {'; '.join(remedies)}. `ketadask power` estimates the gain.",
     ]

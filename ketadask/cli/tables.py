@@ -1,4 +1,4 @@
-"""What the commands print: tables on standard output, nothing computed here."""
+"""Tables on standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -23,43 +23,43 @@ if TYPE_CHECKING:
     from ketadask.study.status import StageStatus
     from ketadask.study.study import RunSummary
 
-_SHOWN = 10
-_WHOLE = ("file", "folder")
+_MAX_ROWS = 10
+_PATH_UNITS = ("file", "folder")
 _BENEFIT = {nm.FAVOURABLE: "more", nm.UNFAVOURABLE: "less"}
 
 
 def console() -> Console:
-    """Return where results go: text as it is, to a pipe in one width whatever the terminal."""
-    made = Console(highlight=False, markup=False)
-    return made if made.is_terminal else Console(highlight=False, markup=False, width=160)
+    """Return standard output without markup, 160 columns wide if it is not a terminal."""
+    output = Console(highlight=False, markup=False)
+    return output if output.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
-def print_summary(ending: RunSummary) -> None:
-    """Print the verdicts where there are some, and where to look; the report's path comes last."""
+def print_summary(summary: RunSummary) -> None:
+    """Print verdicts, trials, prediction and counts; the last line is the path of the report."""
     out = console()
-    if ending.verdicts is not None:
-        out.print(verdict_table(ending.verdicts))
-        if len(ending.verdicts):
+    if summary.verdicts is not None:
+        out.print(render_verdicts(summary.verdicts))
+        if len(summary.verdicts):
             out.print(
-                "d: effect between the arms inside; recurs: share of splits that find it again"
+                "who: benefits more or less; d: effect size inside; hits: rate of splits with a hit"
             )
-        left = len(ending.verdicts) - _SHOWN
-        if left > 0:
-            out.print(f"and {left:,} more in {ending.folder / 'verdicts.csv'}", soft_wrap=True)
-    _show_across(out, ending)
-    if ending.predicted is not None:
-        out.print(prediction_table(ending.predicted))
-    reused = sum(each.present for each in ending.stages)
-    made = sum(each.new for each in ending.stages)
-    if ending.stages:
-        out.print(f"computed {made:,}, reused {reused:,} finished earlier", soft_wrap=True)
-    print(ending.report or ending.folder)
+        more = len(summary.verdicts) - _MAX_ROWS
+        if more > 0:
+            out.print(f"and {more:,} more in {summary.folder / 'verdicts.csv'}", soft_wrap=True)
+    _print_trials(out, summary)
+    if summary.prediction is not None:
+        out.print(render_prediction(summary.prediction))
+    if summary.stages:
+        new = sum(stage.new for stage in summary.stages)
+        present = sum(stage.present for stage in summary.stages)
+        out.print(f"{new:,} items computed, {present:,} already complete", soft_wrap=True)
+    print(summary.report or summary.folder)
 
 
-def verdict_table(verdicts: pd.DataFrame) -> Table:
-    """Return the first verdicts, best first; a literal a line, so that 80 columns are enough."""
+def render_verdicts(verdicts: pd.DataFrame) -> Table:
+    """Return the first verdicts, best first; one line per literal fits 80 columns."""
     table = Table(
-        title="Verdicts; p is adjusted for everything that was searched",
+        title="Verdicts; p is adjusted for the whole search",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -68,17 +68,17 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
     )
     table.add_column("persona", overflow="fold", min_width=24)
     table.add_column("who")
-    for name in ("units", "p", "d", "recurs"):
+    for name in ("units", "p", "d", "hits"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=15, max_width=24)
-    for row in verdicts.head(_SHOWN).to_dict("records"):
+    for row in verdicts.head(_MAX_ROWS).to_dict("records"):
         recurrence = row["recurrence"]
         table.add_row(
             Text(str(row["text"]).replace(" and ", " and\n")),
             _BENEFIT.get(str(row["polarity"]), ""),
             f"{row['support']:,}",
-            _number(row["p_adjusted"], 4),
-            _number(row["d_full"], 2),
+            _decimal(row["p_adjusted"], 4),
+            _decimal(row["d_full"], 2),
             "" if isnan(recurrence) else f"{recurrence:.1%}",
             str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
@@ -86,21 +86,21 @@ def verdict_table(verdicts: pd.DataFrame) -> Table:
     return table
 
 
-def _show_across(out: Console, ending: RunSummary) -> None:
-    """Print where what is claimed holds; noise may agree in all trials, and holds in none."""
-    verdicts, told = ending.verdicts, ending.trials
-    if verdicts is None or told is None or not len(told):
+def _print_trials(out: Console, summary: RunSummary) -> None:
+    """Print trial summaries of personas above noise; noise can agree in all trials by chance."""
+    verdicts, trials = summary.verdicts, summary.trials
+    if verdicts is None or trials is None or not len(trials):
         return
-    claimed = verdicts.loc[verdicts["verdict"] != nm.NOISE, "rank"]
-    told = told[told["rank"].isin(claimed)]
-    if len(told):
-        out.print(across_table(told))
+    ranks = verdicts.loc[verdicts["verdict"] != nm.NOISE, "rank"]
+    trials = trials[trials["rank"].isin(ranks)]
+    if len(trials):
+        out.print(render_trials(trials))
     else:
-        out.print("Across trials: nothing is claimed, so nothing is said to hold in any")
+        out.print("Across trials: no persona supported")
 
 
-def across_table(trials: pd.DataFrame) -> Table:
-    """Return in which trials personas hold, in the order of the verdicts."""
+def render_trials(trials: pd.DataFrame) -> Table:
+    """Return effects across trials, in the order of the verdicts."""
     table = Table(
         title="Across trials: benefit inside minus outside (95 % interval)",
         title_justify="left",
@@ -110,12 +110,12 @@ def across_table(trials: pd.DataFrame) -> Table:
         show_edge=False,
     )
     table.add_column("#", justify="right")
-    table.add_column("holds", max_width=30)
-    for name in ("mean", "a further trial", "found without"):
+    table.add_column("consistency", max_width=30)
+    for name in ("mean", "95 % prediction", "rediscovered"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in trials.head(_SHOWN).to_dict("records"):
+    for row in trials.head(_MAX_ROWS).to_dict("records"):
         mean, low, high, least, most = (
-            _number(row[name], 1)
+            _decimal(row[name], 1)
             for name in ("effect", "low", "high", "prediction_low", "prediction_high")
         )
         table.add_row(
@@ -128,82 +128,81 @@ def across_table(trials: pd.DataFrame) -> Table:
     return table
 
 
-def prediction_table(predicted: Mapping[str, Any]) -> Table:
-    """Return how well response was foretold, a row per cohort."""
-    table = Table(title="Response foretold from brain structure", title_justify="left")
+def render_prediction(prediction: Mapping[str, Any]) -> Table:
+    """Return the performance of the classifier, one row per cohort, and permutation p-values."""
+    table = Table(title="Prediction of response from brain structure", title_justify="left")
     table.add_column("cohort")
     for name in ("cases", "balanced accuracy", "AUC"):
         table.add_column(name, justify="right")
-    for name in predicted["order"]:
-        m = predicted["cohorts"][name]
-        bac = [_share(m.get(key)) for key in ("bac", "bac_low", "bac_high")]
-        area = [_number(m.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
-        told = ("{} ({} to {})".format(*each) if each[0] else "" for each in (bac, area))
-        table.add_row(name, f"{m['n']:.0f}", *told)
-    for name, p in (predicted["p"] or {}).items():
-        table.add_row(f"p {name}", f"{predicted['permutations']:,}", f"{p:.4f}", "")
+    for name in prediction["order"]:
+        cohort = prediction["cohorts"][name]
+        bac = [_percent(cohort.get(key)) for key in ("bac", "bac_low", "bac_high")]
+        auc = [_decimal(cohort.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
+        intervals = ("{} ({} to {})".format(*ends) if ends[0] else "" for ends in (bac, auc))
+        table.add_row(name, f"{cohort['n']:.0f}", *intervals)
+    for name, p in (prediction["p"] or {}).items():
+        table.add_row(f"p {name}", f"{prediction['permutations']:,}", f"{p:.4f}", "")
     return table
 
 
-def _share(value: float | None) -> str:
+def _percent(value: float | None) -> str:
     return "" if value is None or isnan(value) else f"{value:.1%}"
 
 
-def print_status(states: list[StageStatus]) -> None:
-    """Print one line per stage."""
+def print_status(stages: list[StageStatus]) -> None:
+    """Print one row per stage, and the run folder."""
     out = console()
-    out.print(status_table(states))
-    for each in states:
-        if each.unit == "file" and each.first:
-            out.print(f"in {each.first.rpartition('/')[0]}", soft_wrap=True)
+    out.print(render_status(stages))
+    for stage in stages:
+        if stage.unit == "file" and stage.first:
+            out.print(f"in {stage.first.rpartition('/')[0]}", soft_wrap=True)
             break
 
 
 def watch_status(read: Callable[[], list[StageStatus]], *, seconds: float = 2.0) -> None:
-    """Show one line per stage, anew every few seconds, until nothing is missing or on Ctrl-C."""
+    """Show one row per stage, updated every few seconds, until all are complete or Ctrl-C."""
     out = console()
     with suppress(KeyboardInterrupt), Live(console=out, auto_refresh=False) as live:
         while True:
-            states = read()
-            live.update(status_table(states), refresh=True)
-            if not any(each.missing for each in states):
+            stages = read()
+            live.update(render_status(stages), refresh=True)
+            if not any(stage.missing for stage in stages):
                 return
             sleep(seconds)
 
 
-def status_table(states: list[StageStatus]) -> Table:
-    """Return one line per stage, its file or what is missing of it in the last column."""
+def render_status(stages: list[StageStatus]) -> Table:
+    """Return one row per stage; the last column is its file or its first missing items."""
     table = Table(
         title="Stages", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
-    damaged = any(each.damaged for each in states)
-    for name in ("stage", "present", "missing", "parts", *(["damaged"] if damaged else []), ""):
-        left = name in ("stage", "")
-        table.add_column(
-            name, justify="left" if left else "right", no_wrap=name != "", overflow="fold"
-        )
-    for each in states:
+    any_damage = any(stage.damaged for stage in stages)
+    for name in ("stage", "present", "missing", "parts", *(["damaged"] if any_damage else []), ""):
+        justify: JustifyMethod = "left" if name in ("stage", "") else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "", overflow="fold")
+    for stage in stages:
+        is_path = stage.unit in _PATH_UNITS
         table.add_row(
-            each.stage,
-            f"{each.present:,} of {each.total:,} {each.unit}",
-            f"{each.missing:,}",
-            f"{each.parts:,}",
-            *([f"{each.damaged:,}"] if damaged else []),
-            Text(each.first if each.unit not in _WHOLE else each.first.rpartition("/")[2]),
+            stage.stage,
+            f"{stage.present:,} of {stage.total:,} {stage.unit}",
+            f"{stage.missing:,}",
+            f"{stage.parts:,}",
+            *([f"{stage.damaged:,}"] if any_damage else []),
+            Text(stage.first.rpartition("/")[2] if is_path else stage.first),
         )
     return table
 
 
-def print_system_checks(findings: list[SystemCheck]) -> bool:
-    """Print what was tried; return whether everything is well."""
+def print_system_checks(system_checks: list[SystemCheck]) -> bool:
+    """Print the checks of the machine; return whether all passed."""
     table = Table(title="Doctor", title_justify="left")
-    for name in ("", "what", "found", "remedy"):
+    for name in ("", "check", "found", "remedy"):
         table.add_column(name, overflow="fold")
-    for each in findings:
-        table.add_row("ok" if each.well else "bad", each.what, each.found, each.remedy)
+    for check in system_checks:
+        table.add_row("ok" if check.ok else "bad", check.name, check.detail, check.remedy)
     console().print(table)
-    return all(each.well for each in findings)
+    return all(check.ok for check in system_checks)
 
 
-def _number(value: Any, digits: int) -> str:
+def _decimal(value: Any, digits: int) -> str:
     return "" if value is None or isnan(value) else f"{value:.{digits}f}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, QUEUES, Profile
 from ketadask.pipeline.executor import Executor, Synchronous, Threads
@@ -84,7 +85,7 @@ def _local(
         driver_log(logs),
     ):
         try:
-            cluster = LocalCluster(
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=workers,
                 threads_per_worker=profile.threads_per_worker,
                 processes=True,
@@ -103,7 +104,8 @@ def _local(
                 value=str(error).splitlines()[0],
                 remedy="use a profile with kind: threads, or run ketadask doctor",
             ) from error
-        with cluster, Client(cluster, set_as_default=False) as client:
+        client: Any = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
+        with cluster, client:
             client.register_plugin(IgnoreInterrupts())
             if logs is not None:
                 client.register_plugin(WorkerLog(str(logs)))
@@ -111,7 +113,8 @@ def _local(
             executor = DaskExecutor(
                 client, workers=workers * profile.threads_per_worker, dashboard=dashboard
             )
-            with watch_workers(cluster.scheduler, executor.events, say):
+            scheduler: Any = cluster.scheduler
+            with watch_workers(scheduler, executor.events, say):
                 yield executor
 
 
@@ -126,7 +129,7 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
     security = None if profile.certificates is None else certificate(profile.certificates)
     with dask.config.set(_settings(profile)):
         try:
-            client = Client(
+            client: Any = Client(  # type: ignore[no-untyped-call]
                 profile.address, set_as_default=False, timeout=CONNECT_TIMEOUT, security=security
             )
         except (OSError, TimeoutError, ValueError) as error:

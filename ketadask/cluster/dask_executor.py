@@ -1,4 +1,8 @@
-"""The executor on a Dask scheduler; the only file that holds a `Client`."""
+"""The executor on a Dask scheduler; the only file with a `Client`.
+
+On an interrupt it drains: running tasks and those that are nearly complete end and are stored,
+others are cancelled.
+"""
 
 from __future__ import annotations
 
@@ -9,164 +13,185 @@ from typing import Any, ClassVar
 
 from dask.delayed import Delayed
 from dask.graph_manipulation import clone
-from distributed import Client, KilledWorker, as_completed
+from distributed import KilledWorker, as_completed
 
 from ketadask.pipeline.executor import TaskFailure
 
 WINDOW, PER_WORKER = 512, 4
+DRAIN_SECONDS = 60.0
 _REMEDY = "raise memory_limit or job.memory in the cluster profile, or lower execution.block"
+_FINAL_STATES = ("memory", "released", "erred", "forgotten")
 
 
 class DaskExecutor:
     """Tasks on the workers of a Dask scheduler.
 
-    Tasks are handed over in windows: one call sends what they share once, and the scheduler never
-    holds more than a window of them, however many there are.
+    Tasks are sent in windows: one call sends their shared nodes once, and the scheduler never
+    stores more than a window of tasks.
+
+    Parameters
+    ----------
+    client
+        Client of the scheduler.
+    workers
+        Number of tasks that run at once.
+    tries
+        Number of dead workers after which `blame` cancels a task; None: the scheduler decides.
+    drain_seconds
+        Time all workers together may still need for tasks in parts after an interrupt.
     """
 
     distributes: ClassVar[bool] = True
 
     def __init__(
         self,
-        client: Client,
+        client: Any,
         *,
         workers: int,
         dashboard: str | None = None,
         tries: int | None = None,
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self._client = client
         self._tries = tries
         self.workers = workers
         self.window = max(WINDOW, PER_WORKER * workers)
         self.dashboard = dashboard
+        self.drain_seconds = drain_seconds
         self.events: list[str] = []
-        self.trouble: Callable[[], Exception | None] = lambda: None
+        self.find_error: Callable[[], Exception | None] = lambda: None
         self.say: Callable[[str], None] = lambda line: None
-        self.draining = self.computing = self._told = False
-        self.unfinished = 0
+        self.draining = self.computing = False
+        self.remaining = 0
+        self._drain_message = ""
         self._deaths: dict[str, list[tuple[bool, str]]] = {}
-        self._flying: dict[Any, int] = {}
-        # By the key of a task inside: the one that was asked for; None where several share it.
-        self._asked_by: dict[str, str | None] = {}
+        self._active: dict[Any, int] = {}
+        # By the key of an inner task: the submitted task that contains it, None if several do.
+        self._outer_key: dict[str, str | None] = {}
 
     def compute(self, tasks: Sequence[Delayed]) -> Iterator[tuple[int, Any]]:
-        """Yield (position, result or failure) as the tasks end.
+        """Yield (index, result or failure) as the tasks end.
 
-        When a worker dies, the scheduler blames every task it held. Those blamed too often are
+        When a worker dies, the scheduler blames every task on it. Tasks that are blamed too often
         run again at the end, one at a time, so that only a task that kills its worker fails.
         """
-        blamed: list[int] = []
-        self.unfinished = len(tasks)
-        for index, result in self._window(tasks, range(len(tasks))):
+        suspects: list[int] = []
+        self.remaining = len(tasks)
+        for index, result in self._compute_window(tasks, range(len(tasks))):
             if isinstance(result, TaskFailure) and isinstance(
                 result.error, KilledWorker | _DoubtError
             ):
-                blamed.append(index)
+                suspects.append(index)
             else:
-                self.unfinished -= 1
+                self.remaining -= 1
                 yield index, result
-        for index in sorted(blamed):
-            again = {index: clone(tasks[index])}
-            for _, result in self._window(again, [index]):
-                self.unfinished -= 1
-                yield index, _explained(result)
+        for index in sorted(suspects):
+            for _, result in self._compute_window({index: clone(tasks[index])}, [index]):
+                self.remaining -= 1
+                yield index, _with_remedy(result)
 
-    def blame(self, keys: Iterable[str], why: str) -> None:
-        """Hold the death of a worker against the tasks it had; the third takes them out.
+    def blame(self, keys: Iterable[str], cause: str) -> None:
+        """Count the death of a worker against its tasks; cancel tasks that reach ``tries``.
 
-        A task that was alone on its worker each time is the cause; one that had company gets
-        another chance, alone, when the others are done.
+        A task that was alone on its worker each time is the cause of the deaths; one that shared
+        its worker runs again, alone, after all others.
         """
-        held = [self._asked_by.get(key) or key for key in keys]
-        for key in held:
+        tasks = [self._outer_key.get(key) or key for key in keys]
+        for key in tasks:
             deaths = self._deaths.setdefault(key, [])
-            deaths.append((len(held) == 1, why))
-            self.events.append(f"{key} was being computed when a worker died: {why}")
+            deaths.append((len(tasks) == 1, cause))
+            self.events.append(f"a worker died while it computed {key}: {cause}")
             if self._tries is not None and len(deaths) >= self._tries:
-                flying = [each for each in list(self._flying) if str(each.key) == key]
-                if flying:
-                    self._client.cancel(flying, force=True)
+                futures = [future for future in list(self._active) if str(future.key) == key]
+                if futures:
+                    self._client.cancel(futures, force=True)
 
-    def _window(
+    def _compute_window(
         self, tasks: Sequence[Delayed] | Mapping[int, Delayed], indices: Iterable[int]
     ) -> Iterator[tuple[int, Any]]:
         waiting = list(indices)[::-1]
-        flying: dict[Any, int] = {}
-        self._flying, self.computing = flying, True
-        ended = as_completed([], loop=self._client.loop, raise_errors=False)
+        active: dict[Any, int] = {}
+        self._active, self.computing = active, True
+        completions: Any = as_completed([], loop=self._client.loop, raise_errors=False)  # type: ignore[no-untyped-call]
         try:
-            while waiting or flying:
-                if len(flying) <= self.window // 2 and waiting and not self.draining:
-                    self._send(tasks, waiting, flying, ended)
-                futures = self._next(ended, flying)
-                fetched = self._fetched(futures)
+            while waiting or active:
+                if len(active) <= self.window // 2 and waiting and not self.draining:
+                    self._send(tasks, waiting, active, completions)
+                futures = self._next(completions, active)
+                results = self._gather(futures)
                 for future in futures:
-                    index = flying.pop(future, None)
+                    index = active.pop(future, None)
                     if index is None:
                         continue
-                    if future in fetched:
-                        yield index, fetched.pop(future)
+                    if future in results:
+                        yield index, results.pop(future)
                     else:
                         yield index, self._result(future, tasks[index])
                     future.release()
-            if self.draining:  # what was called back has no result, and nobody may go on as if
+            if self.draining:  # cancelled tasks have no result, so the caller must not continue
                 raise KeyboardInterrupt
         finally:
             self.computing = False
-            if flying:
-                self._client.cancel(list(flying), force=True)
+            if active:
+                self._client.cancel(list(active), force=True)
 
-    def _next(self, ended: as_completed, flying: dict[Any, int]) -> list[Any]:
-        """Wait until some have ended; look at the jobs and for interrupts meanwhile."""
-        while not ended.has_ready():
-            trouble = self.trouble()
-            if trouble is not None:
-                raise trouble
-            if self.draining and not self._being_computed(flying):
+    def _next(self, completions: Any, active: dict[Any, int]) -> list[Any]:
+        """Wait for the next completed tasks; meanwhile check for errors and interrupts."""
+        while not completions.has_ready():
+            error = self.find_error()
+            if error is not None:
+                raise error
+            if self.draining and not self._drain(active):
                 raise KeyboardInterrupt
-            with ended.thread_condition:
-                ended.thread_condition.wait(timeout=0.1)
-        return [next(ended), *ended.next_batch(block=False)]
+            with completions.thread_condition:
+                completions.thread_condition.wait(timeout=0.1)
+        return [next(completions), *completions.next_batch(block=False)]
 
-    def _fetched(self, futures: list[Any]) -> dict[Any, Any]:
-        """Fetch the results of all that have ended at once: workers need not be asked in turn.
-
-        Where one was lost, none is: they are fetched one by one, and that one is told of.
-        """
-        finished = [future for future in futures if future.status == "finished"]
+    def _gather(self, futures: list[Any]) -> dict[Any, Any]:
+        """Fetch all available results in one call; none if one of them was lost meanwhile."""
+        available = [future for future in futures if future.status == "finished"]
         try:
-            return dict(zip(finished, self._client.gather(finished), strict=True))
+            return dict(zip(available, self._client.gather(available), strict=True))
         except Exception:
             return {}
 
-    def _being_computed(self, flying: dict[Any, int]) -> bool:
-        """Call back what is not begun or would take long; tell whether something is computed."""
-        inside: dict[str, list[str]] = {str(each.key): [] for each in flying if not each.done()}
-        for key, asked in self._asked_by.items():
-            if asked in inside:
-                inside[asked].append(key)
-        begun = self._client.run_on_scheduler(prospects, inside) if inside else {}
-        kept = soon(begun, self.workers)
-        idle = [each for each in flying if str(each.key) in inside.keys() - kept.keys()]
-        if idle:
-            self._client.cancel(idle, force=True)
-            for future in idle:
-                flying.pop(future)
-        self._tell(kept, [begun[key] for key in begun.keys() - kept.keys()])
-        return bool(flying)
+    def _drain(self, active: dict[Any, int]) -> bool:
+        """Cancel tasks that have not started or would take long; return whether others run."""
+        inner_keys: dict[str, list[str]] = {
+            str(future.key): [] for future in active if not future.done()
+        }
+        for key, outer in self._outer_key.items():
+            if outer in inner_keys:
+                inner_keys[outer].append(key)
+        outlooks: dict[str, TaskOutlook] = {}
+        if inner_keys:
+            outlooks = self._client.run_on_scheduler(task_outlooks, inner_keys)
+        staying = nearly_complete(outlooks, self.workers, self.drain_seconds)
+        rest = [future for future in active if str(future.key) in inner_keys.keys() - staying]
+        if rest:
+            self._client.cancel(rest, force=True)
+            for future in rest:
+                active.pop(future)
+        self._report_drain(
+            staying.values(), [outlooks[key] for key in outlooks.keys() - staying.keys()]
+        )
+        return bool(active)
 
-    def _tell(self, kept: Mapping[str, Prospect], lost: Sequence[Prospect]) -> None:
-        """Say how long those in parts that are kept will take, and what is lost of the others."""
-        many = [each for each in kept.values() if each.parts > 1]
-        if many and not self._told:
-            self._told = True
-            wait = sum(each.seconds for each in many) / self.workers
-            self.say(f"{len(many):,} tasks in parts are finished too, in some {wait:.0f} s")
-        if lost:
-            parts, wait = sum(each.begun for each in lost), sum(each.seconds for each in lost)
+    def _report_drain(self, staying: Iterable[TaskOutlook], cut: Sequence[TaskOutlook]) -> None:
+        """Say how long tasks in parts will still take, and which parts are lost."""
+        in_parts = [task for task in staying if task.n_parts > 1]
+        if in_parts and not self._drain_message:
+            seconds = sum(task.seconds for task in in_parts) / self.workers
+            self._drain_message = (
+                f"completing {len(in_parts):,} tasks in parts, about {seconds:.0f} s"
+            )
+            self.say(self._drain_message)
+        if cut:
+            parts = sum(task.n_underway for task in cut)
+            seconds = sum(task.seconds for task in cut) / self.workers
             line = (
-                f"{len(lost):,} tasks in parts are given up, and {parts:,} parts of them are lost: "
-                f"the rest would take {wait / self.workers:.0f} s"
+                f"cancelled {len(cut):,} tasks in parts, which would take {seconds:.0f} s; "
+                f"{parts:,} of their parts are lost"
             )
             self.events.append(line)
             self.say(line)
@@ -175,129 +200,125 @@ class DaskExecutor:
         self,
         tasks: Sequence[Delayed] | Mapping[int, Delayed],
         waiting: list[int],
-        flying: dict[Any, int],
-        ended: as_completed,
+        active: dict[Any, int],
+        completions: Any,
     ) -> None:
-        indices = [waiting.pop() for _ in range(min(self.window - len(flying), len(waiting)))]
+        indices = [waiting.pop() for _ in range(min(self.window - len(active), len(waiting)))]
         futures = self._client.compute(
-            [tasks[i] for i in indices],
+            [tasks[index] for index in indices],
             optimize_graph=False,
             retries=0 if self._tries is None else self._tries - 1,
         )
-        for i, future in zip(indices, futures, strict=True):
-            for key in map(str, tasks[i].__dask_graph__()):
-                asked = self._asked_by.setdefault(key, str(future.key))
-                if asked != str(future.key):
-                    self._asked_by[key] = None
-        flying.update(zip(futures, indices, strict=True))
-        ended.update(futures)
+        for index, future in zip(indices, futures, strict=True):
+            for key in map(str, tasks[index].__dask_graph__()):
+                outer = self._outer_key.setdefault(key, str(future.key))
+                if outer != str(future.key):
+                    self._outer_key[key] = None
+        active.update(zip(futures, indices, strict=True))
+        completions.update(futures)
 
     def _result(self, future: Any, task: Delayed) -> Any:
         deaths = self._deaths.get(str(future.key), [])
         if future.status == "cancelled" and self._tries is not None and len(deaths) >= self._tries:
-            why = "; ".join(dict.fromkeys(cause for _, cause in deaths))
-            text = f"quarantined, its worker died {len(deaths)} times: {why}"
+            causes = "; ".join(dict.fromkeys(cause for _, cause in deaths))
+            text = f"{len(deaths)} workers died while they computed it: {causes}"
             kind = MemoryError if all(alone for alone, _ in deaths) else _DoubtError
             return TaskFailure(str(task.key), kind(f"{text}; {_REMEDY}"), text)
-        return _result(future, task)
+        return task_result(future, task)
 
 
 class _DoubtError(RuntimeError):
-    """Workers died under a task that was not alone on them."""
+    """Workers died while they computed a task, but never that task alone."""
 
 
-def _result(future: Any, task: Delayed) -> Any:
+def task_result(future: Any, task: Delayed) -> Any:
+    """Return the result of a future, or the failure of its task."""
     if future.status == "finished":
         try:
             return future.result()
-        except Exception as error:  # lost with its worker before it was fetched, and not made again
+        except Exception as error:  # its worker died before the result was fetched
             return TaskFailure.of(task, error)
     if future.status == "cancelled":
-        text = "the scheduler was lost before the task ended"
+        text = "lost the scheduler before the task ended"
         return TaskFailure(str(task.key), ConnectionError(text), text)
-    error = future.exception()
-    trace = "".join(traceback.format_tb(future.traceback())) + repr(error)
-    return TaskFailure(str(task.key), error, trace)
+    cause = future.exception()
+    trace = "".join(traceback.format_tb(future.traceback())) + repr(cause)
+    return TaskFailure(str(task.key), cause, trace)
 
 
-def _explained(result: Any) -> Any:
+def _with_remedy(result: Any) -> Any:
     if not (isinstance(result, TaskFailure) and isinstance(result.error, KilledWorker)):
         return result
     text = (
-        f"its worker died {result.error.allowed_failures + 1} times, most often for lack of "
-        f"memory; {_REMEDY}"
+        f"{result.error.allowed_failures + 1} workers died while they computed it, most likely "
+        f"for lack of memory; {_REMEDY}"
     )
     return TaskFailure(result.task, MemoryError(text), text)
 
 
-PATIENCE = 60.0
-"""Seconds all workers together may still need for tasks in parts after an interrupt."""
-
-_ENDED = ("memory", "released", "erred", "forgotten")
-
-
 @dataclass(frozen=True)
-class Prospect:
-    """A task that is begun: of how many parts, how many are made or in work, seconds left."""
+class TaskOutlook:
+    """A task that has started: its parts, how many are complete or running, seconds it needs."""
 
-    parts: int
-    begun: int
+    n_parts: int
+    n_underway: int
     seconds: float
 
 
-def prospects(inside: Mapping[str, Sequence[str]], dask_scheduler: Any) -> dict[str, Prospect]:
-    """Return what is begun of some tasks; runs on the scheduler.
+def task_outlooks(
+    inner_keys: Mapping[str, Sequence[str]], dask_scheduler: Any
+) -> dict[str, TaskOutlook]:
+    """Return the outlook of tasks that have started; runs on the scheduler.
 
     Parameters
     ----------
-    inside
-        By the key of a task: the keys of all it alone is made of, its own among them.
+    inner_keys
+        By the key of a task: the keys of the tasks that only it contains, its own among them.
 
     Returns
     -------
-    By key. A part counts as in work when its worker says so, not while it waits there for its turn;
-    how long it takes is what others like it have taken, or have been taking so far.
+    By key. A part is running when its worker says so, not while it waits on the worker; its
+    duration is estimated by that of similar parts.
     """
-    scheduler = dask_scheduler
-    working = {
+    running = {
         task.key: seconds
-        for worker in scheduler.workers.values()
+        for worker in dask_scheduler.workers.values()
         for task, seconds in worker.executing.items()
     }
-    told = {}
-    for asked, keys in inside.items():
-        tasks = [scheduler.tasks[key] for key in keys if key in scheduler.tasks]
-        left = [task for task in tasks if task.state not in _ENDED]
-        begun = len(keys) - sum(task.key not in working for task in left)
+    outlooks = {}
+    for outer, keys in inner_keys.items():
+        tasks = [dask_scheduler.tasks[key] for key in keys if key in dask_scheduler.tasks]
+        pending = [task for task in tasks if task.state not in _FINAL_STATES]
+        n_underway = len(keys) - sum(task.key not in running for task in pending)
         if len(keys) == 1:
-            if not left or left[0].state == "processing":
-                told[asked] = Prospect(1, 1, 0.0)
-        elif begun:
-            lengths = (max(0.0, _length(task) - working.get(task.key, 0.0)) for task in left)
-            told[asked] = Prospect(len(keys), begun, sum(lengths))
-    return told
+            if not pending or pending[0].state == "processing":
+                outlooks[outer] = TaskOutlook(1, 1, 0.0)
+        elif n_underway:
+            seconds = (max(0.0, _duration(t) - running.get(t.key, 0.0)) for t in pending)
+            outlooks[outer] = TaskOutlook(len(keys), n_underway, sum(seconds))
+    return outlooks
 
 
-def _length(task: Any) -> float:
-    known = task.prefix.duration_average
-    return float(known if known >= 0 else max(task.prefix.max_exec_time, 0.0))
+def _duration(task: Any) -> float:
+    mean = task.prefix.duration_average
+    return float(mean if mean >= 0 else max(task.prefix.max_exec_time, 0.0))
 
 
-def soon(
-    begun: Mapping[str, Prospect], workers: int, patience: float = PATIENCE
-) -> dict[str, Prospect]:
-    """Return the tasks that are finished within so many seconds, nearest to their end first.
+def nearly_complete(
+    outlooks: Mapping[str, TaskOutlook], workers: int, seconds: float = DRAIN_SECONDS
+) -> dict[str, TaskOutlook]:
+    """Return the tasks that all workers complete within ``seconds``, shortest first.
 
     Examples
     --------
-    >>> begun = {"a": Prospect(9, 3, 80.0), "b": Prospect(9, 8, 50.0), "c": Prospect(1, 0, 0.0)}
-    >>> list(soon(begun, workers=1)), list(soon(begun, workers=3))
-    (['c', 'b'], ['c', 'b', 'a'])
+    >>> tasks = {"a": TaskOutlook(9, 3, 80.0), "b": TaskOutlook(9, 8, 50.0)}
+    >>> list(nearly_complete(tasks, workers=1)), list(nearly_complete(tasks, workers=3))
+    (['b'], ['b', 'a'])
     """
-    kept, total = {}, 0.0
-    for key, each in sorted(begun.items(), key=lambda entry: entry[1].seconds):
-        total += each.seconds
-        if total > patience * workers:
+    selection, total = {}, 0.0
+    for key, task in sorted(outlooks.items(), key=lambda entry: entry[1].seconds):
+        total += task.seconds
+        if total > seconds * workers:
             break
-        kept[key] = each
-    return kept
+        selection[key] = task
+    return selection

@@ -45,11 +45,11 @@ def _scheduler() -> Iterator[tuple[Any, Any, Path]]:
         TemporaryDirectory(prefix="ketadask-") as private,
         certificates.temporary(Path(private) / "tls") as security,
         dask.config.set(_QUIET),
-        LocalCluster(
+        LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=0, processes=False, protocol="tls://", host="127.0.0.1", security=security,
             dashboard_address=None, silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster, set_as_default=False) as client,
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
     ):  # fmt: skip
         yield cluster.scheduler, client, Path(private) / "tls"
 

@@ -24,7 +24,7 @@ def drain_on_interrupt(executor: Drainable, say: Callable[[str], None]) -> Itera
         yield
         return
 
-    def interrupt(signal_number: int, frame: FrameType | None) -> None:
+    def interrupt(signum: int, frame: FrameType | None) -> None:
         if executor.draining or not executor.computing:
             raise KeyboardInterrupt
         executor.draining = True

@@ -1,4 +1,4 @@
-"""One small job that looks around on a compute node, and what it has to tell."""
+"""Submit the node probe as a small job and collect its reply."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from typing import Any
 
 from ketadask.cluster import certificates, slurm
 from ketadask.cluster.profile import Profile
-from ketadask.cluster.queues import host_of
+from ketadask.cluster.queues import scheduler_host
 from ketadask.cluster.worker_jobs import tail
 from ketadask.schema.errors import InputError
 from ketadask.store.locks import hold_lock
 
-_WAIT = 90.0
+_WAIT_SECONDS = 90.0
 
 
 @dataclass
-class Preflight:
-    """What came back of the job: over the network, through the folder, or not at all."""
+class NodeReport:
+    """The reply of the probe: over the network, through the folder, or neither."""
 
-    told: dict[str, Any] | None = None
-    skew: float | None = None
+    facts: dict[str, Any] | None = None
+    clock_skew: float | None = None
     by_network: bool = False
     by_folder: bool = False
     state: str = ""
@@ -44,74 +44,77 @@ class Preflight:
     address: str = ""
 
 
-def preflight(profile: Profile, out: Path, *, wait: float = _WAIT) -> Preflight:
-    """Submit the job and wait for what it tells."""
+def check_node(profile: Profile, out: Path, *, wait: float = _WAIT_SECONDS) -> NodeReport:
+    """Submit the probe and wait for its reply."""
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=out.absolute()))
-    found, token = Preflight(folder=folder), secrets.token_hex(16)
+    report, token = NodeReport(folder=folder), secrets.token_hex(16)
     try:
         with certificates.temporary(folder / "tls"), hold_lock(folder / "lock"):
-            found.key_mode = (folder / "tls" / "key.pem").stat().st_mode & 0o777
-            found.address = host_of(profile)
-            with _listening(found, folder / "tls", token) as port:
-                _ask(profile, folder, found, token, port, wait)
+            report.key_mode = (folder / "tls" / "key.pem").stat().st_mode & 0o777
+            report.address = scheduler_host(profile)
+            with _listen(report, token) as port:
+                _run_probe(profile, report, token, port, wait)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return report
 
 
-def _ask(
-    profile: Profile, folder: Path, found: Preflight, token: str, port: int, wait: float
-) -> None:
+def _run_probe(profile: Profile, report: NodeReport, token: str, port: int, wait: float) -> None:
+    folder = report.folder
     (folder / "token").write_text(token)
     certificate = base64.b64encode((folder / "tls" / "ca.pem").read_bytes()).decode()
-    words = [folder, token, profile.job.scratch, found.address, port, certificate]
+    words = [folder, token, profile.job.scratch, report.address, port, certificate]
     job = slurm.submit(probe_script(profile, folder, [str(word) for word in words]))
     end = time.monotonic() + wait
     try:
         while time.monotonic() < end:
             time.sleep(0.5)
-            _gather(found, folder, token)
-            if found.told is not None and found.by_network and found.by_folder:
+            _read_reply(report, token)
+            if report.facts is not None and report.by_network and report.by_folder:
                 return
-            state = slurm.look([job]).get(job)
-            if state is not None and state.alive:
-                found.state = f"{state.state} ({state.reason})" if state.waiting else state.state
+            state = slurm.job_states([job]).get(job)
+            if state is not None and state.is_alive:
+                reason = f" ({state.reason})" if state.is_waiting else ""
+                report.state = f"{state.state}{reason}"
                 continue
-            time.sleep(1)  # a shared folder may need a moment to show what was written
-            _gather(found, folder, token)
-            found.state = str(slurm.death(job))
+            time.sleep(1)  # a shared folder may show new files with a delay
+            _read_reply(report, token)
+            report.state = str(slurm.job_end(job))
             return
     finally:
-        found.log = tail(folder / f"probe-{job}.log")
+        report.log = tail(folder / f"probe-{job}.log")
         slurm.cancel([job])
 
 
-def _gather(found: Preflight, folder: Path, token: str) -> None:
+def _read_reply(report: NodeReport, token: str) -> None:
     try:
-        told = json.loads((folder / "probe.json").read_text())
+        facts = json.loads((report.folder / "probe.json").read_text())
     except (OSError, ValueError):
         return
-    if told.get("token") == token:
-        found.by_folder = True
-        found.told = found.told or told
+    if facts.get("token") == token:
+        report.by_folder = True
+        report.facts = report.facts or facts
 
 
 def probe_script(profile: Profile, folder: Path, words: list[str]) -> str:
-    """Return the job script; it asks for what a worker's job asks for, and a shorter time."""
-    lines = [f"#SBATCH {line}" for line in asked_of_queue(profile)]
-    lines.append(f'#SBATCH --output="{folder}/probe-%j.log"')
+    """Return the job script of the probe, with the resources of a worker job."""
     python = shlex.quote(str(profile.job.python or sys.executable))
-    # the scratch folder is named as in a worker's script: with variables of the node
+    # The scratch folder may contain variables of the node, as in the script of a worker.
     command = shlex.join(["-m", "ketadask.cluster.node_probe", *words])
     command = command.replace(shlex.quote(profile.job.scratch), f'"{profile.job.scratch}"')
-    return "\n".join(
-        ["#!/usr/bin/env bash", *lines, *profile.job.prologue, f"{python} {command}\n"]
-    )
+    options = [*sbatch_options(profile), f'--output="{folder}/probe-%j.log"']
+    return job_script(options, *profile.job.prologue, f"{python} {command}")
 
 
-def asked_of_queue(profile: Profile) -> list[str]:
-    """Return what the job of a worker asks of the queue, as options of sbatch."""
+def job_script(options: list[str], *commands: str) -> str:
+    """Return a job script from options of sbatch and shell commands."""
+    lines = [f"#SBATCH {option}" for option in options]
+    return "\n".join(["#!/usr/bin/env bash", *lines, *commands, ""])
+
+
+def sbatch_options(profile: Profile) -> list[str]:
+    """Return the options of sbatch with the resources of a worker job."""
     job = profile.job
     return [
         "--job-name=keta-doctor",
@@ -126,37 +129,36 @@ def asked_of_queue(profile: Profile) -> list[str]:
 
 
 @contextmanager
-def _listening(found: Preflight, folder: Path, token: str) -> Iterator[int]:
-    """Listen, encrypted, for the one line of the probe; note how its clock differs from ours.
+def _listen(report: NodeReport, token: str) -> Iterator[int]:
+    """Yield the port of an encrypted server that accepts the reply of the probe.
 
-    Whoever does not know the token is not heard.
+    Messages without the token are ignored.
     """
+    folder = report.folder / "tls"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     try:
-        server = socket.create_server((found.address, 0))
+        server = socket.create_server((report.address, 0))
     except OSError as error:
         raise InputError(
-            f"this machine cannot listen there ({error.strerror})",
+            f"this machine cannot listen on the address ({error.strerror})",
             where="job.interface",
-            value=found.address,
-            remedy="name another interface in the profile",
+            value=report.address,
+            remedy="choose another interface in the profile",
         ) from None
     server.settimeout(0.5)
-    over = threading.Event()
+    stop = threading.Event()
 
     def serve() -> None:
-        while not over.is_set():
+        while not stop.is_set():
             try:
                 raw, _ = server.accept()
-                with context.wrap_socket(raw, server_side=True) as wrapped:
-                    wrapped.settimeout(15)
-                    line = wrapped.makefile("rb").readline(1_000_000)
-                told = json.loads(line)
-                if told["token"] != token:
-                    continue
-                found.skew = told["clock"] - time.time()
-                found.told, found.by_network = told, True
+                with context.wrap_socket(raw, server_side=True) as connection:
+                    connection.settimeout(15)
+                    facts = json.loads(connection.makefile("rb").readline(1_000_000))
+                if facts["token"] == token:
+                    report.clock_skew = facts["clock"] - time.time()
+                    report.facts, report.by_network = facts, True
             except (OSError, ValueError, KeyError, TypeError):
                 continue
 
@@ -165,6 +167,6 @@ def _listening(found: Preflight, folder: Path, token: str) -> Iterator[int]:
     try:
         yield server.getsockname()[1]
     finally:
-        over.set()
+        stop.set()
         thread.join(timeout=5)
         server.close()

@@ -1,6 +1,6 @@
-"""Look around on a compute node and tell what is there; run by a job of `ketadask doctor`.
+"""Report the environment of a compute node; a job of `ketadask doctor` runs this file.
 
-Imports nothing of the package before it has told what it can, for the package may be what is wrong.
+It imports the package last, because the package may be what fails.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ LIBRARIES = (
     *("numpy", "pandas", "xarray", "scipy", "numba", "dask", "distributed"),
     *("zarr", "pyarrow", "pydantic", "dask-jobqueue", "cryptography"),
 )
-ABSENT = "not installed"
+MISSING = "not installed"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def versions(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
-    """Return the versions of Python and of libraries, those that the workers import if none given.
+def worker_versions(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of Python and of the libraries that workers import.
 
     Examples
     --------
-    >>> versions(("no-such-library",))["no-such-library"] == ABSENT
-    True
+    >>> worker_versions(("no-such-library",))["no-such-library"]
+    'not installed'
     """
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in libraries:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = ABSENT
-    return found
+            versions[name] = MISSING
+    return versions
 
 
-def code() -> str:
+def worker_code() -> str:
     """Return the version of the package's numeric code, or why it cannot be imported."""
     try:
         from ketadask.store.fingerprints import code_version
@@ -56,20 +56,20 @@ def code() -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def surroundings(folder: Path, token: str, scratch: str) -> dict[str, Any]:
-    """Return what this node sees of the shared folder and of itself."""
-    place = os.path.expandvars(scratch)
+def node_facts(folder: Path, token: str, scratch: str) -> dict[str, Any]:
+    """Return the facts about this node and its view of the shared folder."""
+    scratch_folder = Path(os.path.expandvars(scratch))
     return {
         "token": token,
         "host": platform.node(),
-        "versions": versions(),
-        "code": code(),
+        "versions": worker_versions(),
+        "code": worker_code(),
         "visible": _read(folder / "token") == token,
-        "writable": _writes(folder),
-        "locked": _is_locked(folder / "lock"),
-        "scratch": place,
-        "scratch_writable": _writes(Path(place)),
-        "scratch_free": _free(Path(place)),
+        "writable": _is_writable(folder),
+        "sees_lock": _sees_lock(folder / "lock"),
+        "scratch": str(scratch_folder),
+        "scratch_writable": _is_writable(scratch_folder),
+        "scratch_free": _free_bytes(scratch_folder),
         "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
         "cores": len(os.sched_getaffinity(0)),
         "clock": time.time(),
@@ -83,7 +83,7 @@ def _read(path: Path) -> str:
         return str(error.strerror)
 
 
-def _writes(folder: Path) -> bool:
+def _is_writable(folder: Path) -> bool:
     try:
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             file.write(b"x" * 4096)
@@ -94,8 +94,8 @@ def _writes(folder: Path) -> bool:
     return True
 
 
-def _is_locked(path: Path) -> bool | None:
-    """Tell whether the lock that the asking machine holds is seen here."""
+def _sees_lock(path: Path) -> bool | None:
+    """Whether a lock of the submitting machine is effective here; None if that is unknown."""
     try:
         with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,40 +104,40 @@ def _is_locked(path: Path) -> bool | None:
     return False
 
 
-def _free(folder: Path) -> int:
+def _free_bytes(folder: Path) -> int:
     try:
         return shutil.disk_usage(folder).free
     except OSError:
         return 0
 
 
-def tell(told: dict[str, Any], host: str, port: int, certificate: str) -> str:
-    """Send what was found to the asking machine, encrypted; return why that failed, or nothing."""
+def send_facts(facts: dict[str, Any], host: str, port: int, certificate: str) -> str:
+    """Send facts to the submitting machine, encrypted; return why that failed, or nothing."""
     context = ssl.create_default_context(cadata=base64.b64decode(certificate).decode())
     context.check_hostname = False
     try:
         with (
             socket.create_connection((host, port), timeout=15) as raw,
-            context.wrap_socket(raw) as wrapped,
+            context.wrap_socket(raw) as connection,
         ):
-            wrapped.sendall(json.dumps({**told, "clock": time.time()}).encode() + b"\n")
+            connection.sendall(json.dumps({**facts, "clock": time.time()}).encode() + b"\n")
     except OSError as error:
         return str(error)
     return ""
 
 
 def main(words: list[str]) -> int:
-    """Look around, send it over the network and write it into the shared folder."""
+    """Send the facts over the network and write them into the shared folder."""
     folder, token, scratch, host, port, certificate = words
-    told = surroundings(Path(folder), token, scratch)
-    told["unreachable"] = tell(told, host, int(port), certificate)
+    facts = node_facts(Path(folder), token, scratch)
+    facts["unreachable"] = send_facts(facts, host, int(port), certificate)
     try:
         path = Path(folder) / "probe.json"
-        path.with_suffix(".new").write_text(json.dumps(told))
+        path.with_suffix(".new").write_text(json.dumps(facts))
         path.with_suffix(".new").rename(path)
     except OSError as error:
         print(f"cannot write into {folder}: {error.strerror}", file=sys.stderr)
-    print(json.dumps(told))
+    print(json.dumps(facts))
     return 0
 
 

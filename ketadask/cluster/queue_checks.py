@@ -1,4 +1,4 @@
-"""What a study needs of a queue and of its compute nodes, tried out with one small job."""
+"""Checks of a job queue and of its compute nodes, the latter by one small job."""
 
 from __future__ import annotations
 
@@ -7,229 +7,218 @@ from pathlib import Path
 from typing import Any
 
 from ketadask.cluster import slurm
-from ketadask.cluster.node_check import Preflight, asked_of_queue, preflight
-from ketadask.cluster.node_probe import code, versions
+from ketadask.cluster.node_check import NodeReport, check_node, job_script, sbatch_options
+from ketadask.cluster.node_probe import worker_code, worker_versions
 from ketadask.cluster.profile import STAGES, Profile
-from ketadask.cluster.queues import host_of, worker_memory
+from ketadask.cluster.queues import scheduler_host, worker_memory
 from ketadask.schema.errors import InputError
 
 _GIB = 2**30
-_SKEW = 5.0
-_LEAST = 600 * 2**20  # what compiling the kernels takes, and some room
+_MAX_SKEW = 5.0
+_MIN_MEMORY = 600 * 2**20  # compiling the kernels needs most of it
 
 
 @dataclass(frozen=True)
 class SystemCheck:
-    """One thing tried: whether it is well, what was found, and what to do otherwise."""
+    """One check: what it is about, whether it passes, the finding, and the remedy."""
 
-    what: str
-    well: bool
-    found: str
+    name: str
+    ok: bool
+    detail: str
     remedy: str = ""
+
+    @classmethod
+    def of(cls, name: str, ok: bool, detail: str, remedy: str) -> SystemCheck:
+        """Return a check whose remedy counts only where it fails."""
+        return cls(name, ok, detail, "" if ok else remedy)
 
 
 def check_queue(profile: Profile, out: Path) -> list[SystemCheck]:
-    """Try commands, limits and address here, then everything else from a compute node."""
-    found = [_queue(profile), _head(profile), _memory(profile), _interface(profile), _tls(profile)]
-    found += _stages(profile)
-    if not all(each.well for each in (found[0], found[3])):
-        return found
+    """Check commands, limits and address on this machine, then the rest on a compute node."""
+    queue, interface = _queue(profile), _interface(profile)
+    checks = [queue, _head(profile), _memory(profile), interface, _encryption(profile)]
+    checks += _stages(profile)
+    if not (queue.ok and interface.ok):
+        return checks
     try:
-        seen = preflight(profile, out)
+        report = check_node(profile, out)
     except InputError as error:
-        return [*found, SystemCheck("compute node", False, error.problem, error.remedy or "")]
-    return [*found, *_compared(profile, seen)]
+        return [*checks, SystemCheck("compute node", False, error.problem, error.remedy or "")]
+    return [*checks, *_node_checks(profile, report)]
 
 
 def _queue(profile: Profile) -> SystemCheck:
-    script = "\n".join(
-        ["#!/bin/sh", *(f"#SBATCH {line}" for line in asked_of_queue(profile)), "true\n"]
-    )
     try:
         slurm.call("scontrol", "ping")
-        slurm.trial_submit(script)
+        slurm.check_script(job_script(sbatch_options(profile), "true"))
     except InputError as error:
-        return SystemCheck(
-            "queue", False, _found(error), error.remedy or "correct job in the profile"
-        )
-    return SystemCheck("queue", True, f"takes {profile.workers} jobs of {profile.job.walltime}")
+        remedy = error.remedy or "correct job in the profile"
+        return SystemCheck("queue", False, _detail(error), remedy)
+    text = f"accepts {profile.workers} jobs of {profile.job.walltime}"
+    return SystemCheck("queue", True, text)
 
 
 def _stages(profile: Profile) -> list[SystemCheck]:
-    """Try the jobs of stages that ask for something else."""
-    found = []
+    """Check the jobs of stages with other resources."""
+    checks = []
     for stage in STAGES:
-        own = profile.for_stage(stage)
-        if own.job == profile.job and own.workers == profile.workers:
+        stage_profile = profile.for_stage(stage)
+        if (stage_profile.job, stage_profile.workers) == (profile.job, profile.workers):
             continue
-        for each in (_queue(own), _memory(own)):
-            remedy = each.remedy.replace("job.", f"stages.{stage}.")
-            found.append(replace(each, what=f"{each.what} ({stage})", remedy=remedy))
-    return found
+        for check in (_queue(stage_profile), _memory(stage_profile)):
+            remedy = check.remedy.replace("job.", f"stages.{stage}.")
+            checks.append(replace(check, name=f"{check.name} ({stage})", remedy=remedy))
+    return checks
 
 
 def _head(profile: Profile) -> SystemCheck:
     head, job = profile.head, profile.job
     partition = head.partition or job.partition
-    lines = [f"--time={head.walltime}", f"--mem={head.mebibytes}M", *head.directives]
-    lines += [f"--partition={partition}"] if partition else []
-    lines += [f"--account={job.account}"] if job.account else []
+    options = [f"--time={head.walltime}", f"--mem={head.mebibytes}M", *head.directives]
+    options += [f"--partition={partition}"] if partition else []
+    options += [f"--account={job.account}"] if job.account else []
     try:
-        slurm.trial_submit("\n".join(["#!/bin/sh", *(f"#SBATCH {x}" for x in lines), "true\n"]))
+        slurm.check_script(job_script(options, "true"))
     except InputError as error:
         remedy = (error.remedy or "correct head in the profile").replace("job.", "head.")
-        return SystemCheck("head job", False, _found(error), remedy)
-    return SystemCheck("head job", True, f"the queue takes one of {head.walltime}")
+        return SystemCheck("head job", False, _detail(error), remedy)
+    return SystemCheck("head job", True, f"the queue accepts one of {head.walltime}")
 
 
-def _found(error: InputError) -> str:
+def _detail(error: InputError) -> str:
     return error.problem if error.value is None else f"{error.problem}: {error.value}"
 
 
 def _memory(profile: Profile) -> SystemCheck:
-    each = worker_memory(profile)
-    text = f"{each / _GIB:.2f} GiB for each worker of {profile.job.memory} in a job"
+    memory = worker_memory(profile)
+    text = f"{memory / _GIB:.2f} GiB per worker, {profile.job.memory} per job"
     remedy = "raise job.memory or lower job.workers in the profile"
-    return SystemCheck("memory of a worker", each >= _LEAST, text, "" if each >= _LEAST else remedy)
+    return SystemCheck.of("memory of a worker", memory >= _MIN_MEMORY, text, remedy)
 
 
 def _interface(profile: Profile) -> SystemCheck:
     try:
-        return SystemCheck("interface", True, f"workers are told {host_of(profile)}")
+        return SystemCheck("interface", True, f"workers connect to {scheduler_host(profile)}")
     except InputError as error:
-        return SystemCheck("interface", False, _found(error), f"job.interface: {error.remedy}")
+        return SystemCheck("interface", False, _detail(error), f"job.interface: {error.remedy}")
 
 
-def _tls(profile: Profile) -> SystemCheck:
+def _encryption(profile: Profile) -> SystemCheck:
     if profile.listen_without_encryption_on_the_network:
-        return SystemCheck(
-            "encryption",
-            False,
-            "off: anyone on the network can run code as you",
-            "remove listen_without_encryption_on_the_network from the profile",
-        )
+        text = "off: anyone on the network can run code as you"
+        remedy = "remove listen_without_encryption_on_the_network from the profile"
+        return SystemCheck("encryption", False, text, remedy)
     try:
-        import cryptography
+        from cryptography import __version__ as version
     except ImportError as error:
         remedy = "pip install cryptography"
-        return SystemCheck("encryption", False, f"no certificates can be made ({error})", remedy)
-    return SystemCheck(
-        "encryption", True, f"certificates by cryptography {cryptography.__version__}"
-    )
+        return SystemCheck("encryption", False, f"cannot create certificates ({error})", remedy)
+    return SystemCheck("encryption", True, f"certificates by cryptography {version}")
 
 
-def _compared(profile: Profile, seen: Preflight) -> list[SystemCheck]:
-    if seen.told is None:
-        return [_silent(profile, seen)]
-    told = seen.told
+def _node_checks(profile: Profile, report: NodeReport) -> list[SystemCheck]:
+    if report.facts is None:
+        return [_no_reply(profile, report)]
+    facts = report.facts
     return [
-        SystemCheck("compute node", True, f"{told['host']}, {told['cores']} cores"),
-        _folder(seen, told),
-        _network(profile, seen, told),
-        _private(seen),
-        *_versions(told),
-        _clock(seen, told),
-        _threads(told),
-        _scratch(profile, told),
-        _locks(seen, told),
+        SystemCheck("compute node", True, f"{facts['host']}, {facts['cores']} cores"),
+        _folder(report, facts),
+        _network(profile, report, facts),
+        _certificates(report),
+        *_versions(facts),
+        _clock(report, facts),
+        _threads(facts),
+        _scratch(facts),
+        _locks(report, facts),
     ]
 
 
-def _silent(profile: Profile, seen: Preflight) -> SystemCheck:
-    if seen.state.startswith("PENDING"):
-        text = f"the job still waits: {seen.state}; no compute node was examined"
+def _no_reply(profile: Profile, report: NodeReport) -> SystemCheck:
+    if report.state.startswith("PENDING"):
+        text = f"not checked, the job is still waiting: {report.state}"
         return SystemCheck("compute node", True, text, "try again when the queue is shorter")
-    python = profile.job.python
     remedy = (
-        f"make sure that {python or 'this Python'} and {seen.folder.parent} are there on the "
+        f"check that {profile.job.python or 'this Python'} and {report.folder.parent} exist on the "
         "compute nodes; correct job.python, job.prologue or --out"
     )
-    text = f"the job told nothing: {seen.state or 'no state'}; its log: {seen.log}"
+    text = f"no reply from the job ({report.state or 'state unknown'}); its log: {report.log}"
     return SystemCheck("compute node", False, text, remedy)
 
 
-def _folder(seen: Preflight, told: dict[str, Any]) -> SystemCheck:
-    place = seen.folder.parent
-    if not told["visible"]:
-        text = f"{place} is not the same folder on {told['host']}"
-        return SystemCheck(
-            "shared folder", False, text, "give --out a folder on the shared file system"
-        )
-    if not told["writable"] or not seen.by_folder:
-        text = f"{place} cannot be written on {told['host']}"
-        remedy = "give --out a folder that compute nodes may write"
-        return SystemCheck("shared folder", False, text, remedy)
-    return SystemCheck("shared folder", True, f"{place} is read and written on both")
+def _folder(report: NodeReport, facts: dict[str, Any]) -> SystemCheck:
+    folder, host = report.folder.parent, facts["host"]
+    remedy = "choose a folder on the shared file system, writable on compute nodes (--out)"
+    if not facts["visible"]:
+        return SystemCheck("shared folder", False, f"{folder} is another folder on {host}", remedy)
+    if not facts["writable"] or not report.by_folder:
+        return SystemCheck("shared folder", False, f"{folder} is not writable on {host}", remedy)
+    return SystemCheck("shared folder", True, f"{folder} is readable and writable on both")
 
 
-def _network(profile: Profile, seen: Preflight, told: dict[str, Any]) -> SystemCheck:
-    if seen.by_network:
-        return SystemCheck("network", True, f"{told['host']} reaches {seen.address}")
-    text = f"{told['host']} cannot reach {seen.address} ({told.get('unreachable', 'no answer')})"
-    named = profile.job.interface or "none"
-    remedy = f"name another interface in job.interface (now {named}), or use jobs/array.sbatch"
+def _network(profile: Profile, report: NodeReport, facts: dict[str, Any]) -> SystemCheck:
+    host, address = facts["host"], report.address
+    if report.by_network:
+        return SystemCheck("network", True, f"{host} reaches {address}")
+    text = f"{host} cannot reach {address} ({facts.get('unreachable', 'no answer')})"
+    interface = profile.job.interface or "none"
+    remedy = f"choose another job.interface (now {interface}), or use jobs/array.sbatch"
     return SystemCheck("network", False, text, remedy)
 
 
-def _private(seen: Preflight) -> SystemCheck:
-    well = not seen.key_mode & 0o077
-    text = f"keys in {seen.folder.parent} have mode {seen.key_mode:o}"
-    remedy = "give --out a folder on a file system with permissions"
-    return SystemCheck("certificates", well, text, "" if well else remedy)
+def _certificates(report: NodeReport) -> SystemCheck:
+    text = f"keys in {report.folder.parent} have mode {report.key_mode:o}"
+    remedy = "choose a folder on a file system with permissions (--out)"
+    return SystemCheck.of("certificates", not report.key_mode & 0o077, text, remedy)
 
 
-def _versions(told: dict[str, Any]) -> list[SystemCheck]:
-    here, there = versions(), told["versions"]
-    names = [name for name in here if here[name] != there.get(name)]
-    found = [
-        SystemCheck(
-            name,
-            False,
-            f"{here[name]} here, {there.get(name, 'none')} on {told['host']}",
-            "use one environment on both: set job.python, or activate it in job.prologue",
-        )
-        for name in names
+def _versions(facts: dict[str, Any]) -> list[SystemCheck]:
+    host, here, there = facts["host"], worker_versions(), facts["versions"]
+    remedy = "use the same environment on both: set job.python, or activate it in job.prologue"
+    checks = [
+        SystemCheck(name, False, f"{here[name]} here, {there.get(name, 'none')} on {host}", remedy)
+        for name in here
+        if here[name] != there.get(name)
     ]
-    if told["code"] != code():
-        text = f"another version of ketadask on {told['host']} ({told['code'][:60]})"
-        found.append(SystemCheck("ketadask", False, text, "install the same one on both"))
-    if not found:
-        found.append(SystemCheck("versions", True, f"{len(here)} and ketadask's code are equal"))
-    return found
+    if facts["code"] != worker_code():
+        text = f"another version of ketadask on {host} ({facts['code'][:60]})"
+        checks.append(SystemCheck("ketadask", False, text, "install the same version on both"))
+    text = f"{len(here)} libraries and the code of ketadask are the same on both"
+    return checks or [SystemCheck("versions", True, text)]
 
 
-def _clock(seen: Preflight, told: dict[str, Any]) -> SystemCheck:
-    if seen.skew is None:
-        return SystemCheck("clock", True, "not compared, the network does not work")
-    well = abs(seen.skew) < _SKEW
-    text = f"{told['host']} is {seen.skew:+.1f} s from here"
-    return SystemCheck("clock", well, text, "" if well else "ask the administrator about NTP")
+def _clock(report: NodeReport, facts: dict[str, Any]) -> SystemCheck:
+    if report.clock_skew is None:
+        return SystemCheck("clock", True, "not checked, the network check failed")
+    text = f"{facts['host']} differs by {report.clock_skew:+.1f} s"
+    remedy = "ask the administrator to synchronise the clocks (NTP)"
+    return SystemCheck.of("clock", abs(report.clock_skew) < _MAX_SKEW, text, remedy)
 
 
-def _threads(told: dict[str, Any]) -> SystemCheck:
-    many = {name: value for name, value in told["threads"].items() if value != "1"}
-    text = ", ".join(f"{name}={value}" for name, value in many.items())
-    if many:
-        text += f" on {told['host']} inside the Python of the workers"
-        remedy = "remove them from the start of job.python; workers set them to 1 themselves"
-        return SystemCheck("threads", False, text, remedy)
-    return SystemCheck("threads", True, "one per worker")
+def _threads(facts: dict[str, Any]) -> SystemCheck:
+    variables = {name: value for name, value in facts["threads"].items() if value != "1"}
+    if not variables:
+        return SystemCheck("threads", True, "one per worker")
+    text = ", ".join(f"{name}={value}" for name, value in variables.items())
+    text += f" on {facts['host']} inside the Python of the workers"
+    remedy = "remove them from the start of job.python; workers set them to 1"
+    return SystemCheck("threads", False, text, remedy)
 
 
-def _scratch(profile: Profile, told: dict[str, Any]) -> SystemCheck:
-    place, free = told["scratch"], told["scratch_free"] / _GIB
-    if not told["scratch_writable"]:
-        text = f"{place} cannot be written on {told['host']}"
+def _scratch(facts: dict[str, Any]) -> SystemCheck:
+    folder, free = facts["scratch"], facts["scratch_free"] / _GIB
+    if not facts["scratch_writable"]:
+        text = f"{folder} is not writable on {facts['host']}"
         return SystemCheck("scratch", False, text, "set job.scratch to a node-local folder")
-    well = free > 1
-    remedy = "" if well else "set job.scratch to a larger node-local folder"
-    return SystemCheck("scratch", well, f"{free:.1f} GiB free in {place}", remedy)
+    remedy = "set job.scratch to a larger node-local folder"
+    return SystemCheck.of("scratch", free > 1, f"{free:.1f} GiB free in {folder}", remedy)
 
 
-def _locks(seen: Preflight, told: dict[str, Any]) -> SystemCheck:
-    if not told["visible"]:
-        return SystemCheck("locks", True, "not tried, the folder is not shared")
-    well = told["locked"] is True
-    text = "seen on both" if well else f"a lock held here is not seen on {told['host']}"
-    remedy = "" if well else f"mount {seen.folder.parent} with flock, or give --out another folder"
-    return SystemCheck("locks between machines", well, text, remedy)
+def _locks(report: NodeReport, facts: dict[str, Any]) -> SystemCheck:
+    name = "locks between machines"
+    if not facts["visible"]:
+        return SystemCheck(name, True, "not checked, the folder is not shared")
+    if facts["sees_lock"]:
+        return SystemCheck(name, True, "effective on both")
+    text = f"a lock of this machine is not effective on {facts['host']}"
+    remedy = f"mount {report.folder.parent} with flock, or choose another folder (--out)"
+    return SystemCheck(name, False, text, remedy)

@@ -1,4 +1,4 @@
-"""SLURM as it is spoken: sbatch, squeue, scontrol, sacct and scancel, with values in between."""
+"""SLURM commands (sbatch, squeue, scontrol, sacct, scancel) as functions with typed results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from ketadask.schema.errors import InputError
 from ketadask.store.fingerprints import fingerprint
 
-_SECONDS = 40
+_TIMEOUT_SECONDS = 40
 _COLUMNS = "%i|%T|%r|%N|%S|%L"
 ALIVE = frozenset(
     {
@@ -21,28 +21,29 @@ ALIVE = frozenset(
         *("SIGNALING", "REQUEUED", "REQUEUE_HOLD", "RESIZING", "SPECIAL_EXIT", "STOPPED"),
     }
 )
-_REFUSALS = {
+_NO_CONTACT = ("Unable to contact", "Socket timed out", "Connection refused", "Zero Bytes")
+_REMEDIES = {
     "account": "correct job.account in the profile; `sacctmgr show associations user=$USER` lists "
     "yours",
-    "partition": "correct job.partition in the profile; `sinfo -s` lists what there is",
-    "QOSMaxSubmit": "wait until jobs have ended, ask for fewer workers, or for another quality of "
+    "partition": "correct job.partition in the profile; `sinfo -s` lists partitions",
+    "QOSMaxSubmit": "wait for other jobs to end, request fewer workers, or another quality of "
     "service in job.directives",
-    "AssocMaxSubmit": "wait until jobs have ended, or ask for fewer workers",
-    "time limit": "lower job.walltime in the profile; `sinfo -o '%P %l'` lists the longest",
+    "AssocMaxSubmit": "wait for other jobs to end, or request fewer workers",
+    "time limit": "lower job.walltime in the profile; `sinfo -o '%P %l'` lists limits",
     "node configuration is not available": "lower job.memory or job.workers in the profile; "
-    "`sinfo -o '%P %c %m'` lists what a node has",
+    "`sinfo -o '%P %c %m'` lists cores and memory",
     "Memory": "lower job.memory in the profile",
     "controller": "wait until the controller answers (`scontrol ping`), then run again",
 }
 
 
 class UnreachableError(InputError):
-    """The controller does not answer now; it may later."""
+    """The controller does not answer at present."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What SLURM says of one job."""
+    """The state of a job according to SLURM."""
 
     state: str
     reason: str = ""
@@ -51,74 +52,74 @@ class JobState:
     seconds_left: float | None = None
 
     @property
-    def alive(self) -> bool:
-        """Whether the job waits or runs."""
+    def is_alive(self) -> bool:
+        """Whether the job is waiting or running."""
         return self.state in ALIVE
 
     @property
-    def waiting(self) -> bool:
-        """Whether the job has not begun."""
+    def is_waiting(self) -> bool:
+        """Whether the job has not started."""
         return self.state in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "CONFIGURING")
 
 
 @dataclass(frozen=True)
-class Death:
-    """How a job ended: SLURM's word for it, its exit code, and whether a task may be to blame."""
+class JobEnd:
+    """How a job ended: its final state, exit code and node."""
 
     state: str
     code: str
     node: str = ""
 
     @property
-    def own(self) -> bool:
-        """Whether what ran in the job ended it: too much memory, or a crash.
+    def is_task_fault(self) -> bool:
+        """Whether a task may have ended the job: a lack of memory or a crash.
 
-        Memory is told as OUT_OF_MEMORY where cgroups are used and as FAILED with signal 9 where
-        memory is polled.
+        With cgroups SLURM reports a lack of memory as OUT_OF_MEMORY, otherwise as FAILED with
+        signal 9.
 
         Examples
         --------
-        >>> Death("OUT_OF_MEMORY", "0:125").own, Death("FAILED", "0:9").own
+        >>> JobEnd("OUT_OF_MEMORY", "0:125").is_task_fault, JobEnd("FAILED", "0:9").is_task_fault
         (True, True)
-        >>> Death("TIMEOUT", "0:15").own, Death("CANCELLED", "0:15").own, Death("FAILED", "1:0").own
-        (False, False, False)
+        >>> JobEnd("TIMEOUT", "0:15").is_task_fault, JobEnd("FAILED", "1:0").is_task_fault
+        (False, False)
         """
         if self.state == "OUT_OF_MEMORY":
             return True
         status, _, signal = self.code.partition(":")
-        crashed = signal not in ("", "0", "15") or (status.isdigit() and int(status) > 128 + 15)
-        return self.state == "FAILED" and (crashed or status == "137")
+        is_crash = signal not in ("", "0", "15") or (status.isdigit() and int(status) > 128 + 15)
+        return self.state == "FAILED" and (is_crash or status == "137")
 
     def __str__(self) -> str:
-        words = {
-            "OUT_OF_MEMORY": "it used more memory than it asked for",
-            "TIMEOUT": "its walltime ended",
-            "PREEMPTED": "another job took its place",
+        reason = {
+            "OUT_OF_MEMORY": "it exceeded its memory limit",
+            "TIMEOUT": "it reached its walltime",
+            "PREEMPTED": "a job of higher priority replaced it",
             "NODE_FAIL": "its node failed",
             "CANCELLED": "it was cancelled",
-            "COMPLETED": "it ended by itself",
-        }
-        why = words.get(self.state, "")
-        if self.state == "FAILED":
-            why = "most likely too much memory" if self.own else f"exit code {self.code}"
-        where = f" on {self.node}" if self.node else ""
-        return f"{self.state}{where}" + (f" ({why})" if why else "")
+            "COMPLETED": "it ended without an error",
+            "FAILED": f"exit code {self.code}",
+        }.get(self.state, "")
+        if self.state == "FAILED" and self.is_task_fault:
+            reason = "most likely it exceeded its memory limit"
+        node = f" on {self.node}" if self.node else ""
+        return f"{self.state}{node}" + (f" ({reason})" if reason else "")
 
 
 def call(*words: str, text: str | None = None) -> str:
-    """Return what a command of SLURM prints; or raise with its own words."""
+    """Return the output of a SLURM command; raise with its error message."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if name == "SLURM_CONF" or not name.startswith(("SLURM_", "SBATCH_", "SRUN_"))
     }
     try:
-        told = subprocess.run(
+        process = subprocess.run(
             words,
             input=text,
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             check=False,
             env=environment,
         )
@@ -129,25 +130,20 @@ def call(*words: str, text: str | None = None) -> str:
             remedy="run on a login node of the cluster, or load its SLURM module",
         ) from None
     except subprocess.TimeoutExpired:
-        raise UnreachableError(f"{words[0]} gave no answer in {_SECONDS} s") from None
-    if told.returncode:
-        said = " ".join((told.stderr.strip() or told.stdout.strip()).split())
-        for name in ("Unable to contact", "Socket timed out", "Connection refused", "Zero Bytes"):
-            if name in said:
-                raise UnreachableError(
-                    f"SLURM does not answer: {said}", remedy=_REFUSALS["controller"]
-                )
-        raise InputError(f"{words[0]} refuses: {said}", remedy=_remedy(said))
-    return told.stdout
+        raise UnreachableError(f"{words[0]} gave no answer in {_TIMEOUT_SECONDS} s") from None
+    if process.returncode:
+        message = " ".join((process.stderr.strip() or process.stdout.strip()).split())
+        if any(text in message for text in _NO_CONTACT):
+            raise UnreachableError(
+                f"SLURM does not answer: {message}", remedy=_REMEDIES["controller"]
+            )
+        remedies = (r for text, r in _REMEDIES.items() if text.lower() in message.lower())
+        raise InputError(f"{words[0]} fails: {message}", remedy=next(remedies, None))
+    return process.stdout
 
 
-def _remedy(said: str) -> str | None:
-    low = said.lower()
-    return next((text for word, text in _REFUSALS.items() if word.lower() in low), None)
-
-
-def job_name(run: Path, what: str = "keta") -> str:
-    """Return what the jobs of a run are called; the same study run elsewhere has other jobs.
+def job_name(run: Path, prefix: str = "keta") -> str:
+    """Return the name of the jobs of a run; it depends on the path of the run folder.
 
     Examples
     --------
@@ -156,99 +152,96 @@ def job_name(run: Path, what: str = "keta") -> str:
     >>> job_name(Path("/b/runs/demo-0f3a")) == job_name(Path("/a/runs/demo-0f3a"))
     False
     """
-    return f"{what}-{run.name}-{fingerprint(str(run.absolute()))[:6]}"
+    return f"{prefix}-{run.name}-{fingerprint(str(run.absolute()))[:6]}"
 
 
 def submit(script: str, *, folder: Path | None = None) -> str:
-    """Hand a job script to the queue; return the number of the job."""
-    where = () if folder is None else (f"--chdir={folder}",)
-    printed = call("sbatch", "--parsable", *where, text=script)
-    return printed.strip().splitlines()[-1].split(";")[0]
+    """Submit a job script; return the job id."""
+    options = () if folder is None else (f"--chdir={folder}",)
+    output = call("sbatch", "--parsable", *options, text=script)
+    return output.strip().splitlines()[-1].split(";")[0]
 
 
-def trial_submit(script: str) -> str:
-    """Ask SLURM whether it would take a script; return its answer."""
+def check_script(script: str) -> str:
+    """Return SLURM's answer to a script, without submitting it; raise where it is rejected."""
     return call("sbatch", "--test-only", text=script)
 
 
-def look(jobs: Iterable[str]) -> dict[str, JobState]:
-    """Return the states of the jobs that SLURM still knows, by number."""
-    wanted = sorted(set(jobs))
-    if not wanted:
+def job_states(jobs: Iterable[str]) -> dict[str, JobState]:
+    """Return the states of the jobs that SLURM lists, by job id."""
+    ids = sorted(set(jobs))
+    if not ids:
         return {}
     words = ("squeue", "--noheader", "--states=all", f"--format={_COLUMNS}")
     try:
-        printed = call(*words, f"--jobs={','.join(wanted)}")
+        output = call(*words, f"--jobs={','.join(ids)}")
     except UnreachableError:
         raise
     except InputError as error:
         if "Invalid job id" not in error.problem:
             raise
         return {}
-    found = {}
-    for line in printed.splitlines():
-        job, state, reason, node, start, left = [*line.split("|"), *[""] * 6][:6]
-        found[job.strip()] = JobState(state, reason, node, _time(start), parse_duration(left))
-    return {job: found[job] for job in wanted if job in found}
+    states = {}
+    for line in output.splitlines():
+        job, state, reason, node, start, duration = [*line.split("|"), *[""] * 6][:6]
+        start = "" if start == "N/A" else start
+        states[job.strip()] = JobState(state, reason, node, start, parse_duration(duration))
+    return {job: states[job] for job in ids if job in states}
 
 
-def mine(name: str) -> dict[str, JobState]:
-    """Return my jobs of one name that wait or run."""
+def my_jobs(name: str) -> dict[str, JobState]:
+    """Return the waiting and running jobs of this user with a name, by job id."""
     words = ("squeue", "--noheader", f"--user={getpass.getuser()}", f"--name={name}")
     lines = call(*words, "--format=%i|%T|%r|%N").splitlines()
-    rows = [line.split("|") for line in lines if line.count("|") >= 3]
-    return {row[0]: JobState(*row[1:4]) for row in rows}
+    rows = (line.split("|") for line in lines if line.count("|") >= 3)
+    return {job: JobState(state, reason, node) for job, state, reason, node, *_ in rows}
 
 
-def death(job: str) -> Death:
-    """Return how a job ended, from the controller or, where it has forgotten, from accounting."""
+def job_end(job: str) -> JobEnd:
+    """Return how a job ended, from the controller or, if it lists the job no more, from sacct."""
     try:
-        said = call("scontrol", "show", "job", "--oneliner", job)
+        output = call("scontrol", "show", "job", "--oneliner", job)
     except UnreachableError:
         raise
     except InputError:
-        return _accounted(job)
-    found = dict(re.findall(r"(\w+)=(\S*)", said))
-    code = found.get("ExitCode", "")
-    return Death(found.get("JobState", "UNKNOWN"), code, found.get("NodeList", "").strip("()"))
+        return _end_in_accounting(job)
+    fields = dict(re.findall(r"(\w+)=(\S*)", output))
+    node = fields.get("NodeList", "").strip("()")
+    return JobEnd(fields.get("JobState", "UNKNOWN"), fields.get("ExitCode", ""), node)
 
 
-def _accounted(job: str) -> Death:
+def _end_in_accounting(job: str) -> JobEnd:
     try:
         fields = "State,ExitCode,NodeList"
         lines = call("sacct", "-n", "-P", "-X", "-j", job, f"--format={fields}").splitlines()
         state, code, node = lines[0].split("|")
     except (InputError, IndexError, ValueError):
-        return Death("UNKNOWN", "")
-    return Death(state.split()[0], code, node)
+        return JobEnd("UNKNOWN", "")
+    return JobEnd(state.split()[0], code, node)
 
 
 def cancel(jobs: Iterable[str]) -> None:
-    """Cancel jobs; those that are gone already are no error."""
-    wanted = sorted(set(jobs))
-    if wanted:
+    """Cancel jobs; jobs that have ended are ignored."""
+    ids = sorted(set(jobs))
+    if ids:
         try:
-            call("scancel", *wanted)
+            call("scancel", *ids)
         except UnreachableError:
             raise
         except InputError:
             return
 
 
-def parse_duration(span: str) -> float | None:
-    """Return a span as SLURM writes it in seconds, or None where it is no span.
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a duration as SLURM writes it, or None for other texts.
 
     Examples
     --------
-    >>> seconds("1-02:00:30"), seconds("09:59"), seconds("UNLIMITED")
+    >>> parse_duration("1-02:00:30"), parse_duration("09:59"), parse_duration("UNLIMITED")
     (93630.0, 599.0, None)
     """
-    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", span.strip())
+    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())
     if not match:
         return None
-    days, hours, minutes, rest = (int(each or 0) for each in match.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
-
-
-def _time(start: str) -> str:
-    return "" if start in ("N/A", "") else start
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)

@@ -101,7 +101,7 @@ def assemble(
     the outcome stand beside it.
     """
     _check_words("modalities", modalities or (), MODALITIES)
-    used = set(MODALITIES if modalities is None else modalities)
+    selection = set(MODALITIES if modalities is None else modalities)
     phenotype, images, tables, recordings = _by_kind(sources)
     everyone = _participants(participants, phenotype)
     pattern = phenotype.session_pattern or PERIODS
@@ -111,22 +111,22 @@ def assemble(
     people, other_groups = _study_group(everyone, groups)
     visits = place_visits(phenotype, people.sequences)
     outcomes = outcome_visits(visits, outcome)
-    cases, untreated = infusion_cases(people)
+    cases, no_infusion = infusion_cases(people)
     cases, early = drop_early_infusions(cases, people, washout)
     cases, no_outcome = attach_outcome(cases, outcomes, outcome=outcome, day=day, window=window)
-    clinical = _clinical_features(visits, people, used, subscales)
-    exclusions = [other_groups, untreated, early, no_outcome]
-    if images is not None and nm.VOLUME in used:
+    clinical = _clinical_features(visits, people, selection, subscales)
+    exclusions = [other_groups, no_infusion, early, no_outcome]
+    if images is not None and nm.VOLUME in selection:
         images = _images_of(images, people.table)
         clinical.append(_volume_features(images, people.table, volumes, asymmetry, harmonise))
         cases, no_volumes = _cases_with_volumes(cases, images)
         exclusions.append(no_volumes)
-    tables = clinical + [table for table in tables if set(table.about["modality"]) & used]
-    value, about, dropped = feature_matrix(tables, cases, include, exclude)
+    tables = clinical + [table for table in tables if set(table.about["modality"]) & selection]
+    value, about, drop_reasons = feature_matrix(tables, cases, include, exclude)
     value, about, sparse = drop_features(value, about, max_missing)
     cases, value, incomplete = _drop_cases(cases, value, max_missing_case)
-    excluded = _sort_exclusions([*exclusions, incomplete])
-    _check_cases(cases, excluded, outcome, day)
+    exclusion_rows = _sort_exclusions([*exclusions, incomplete])
+    _check_cases(cases, exclusion_rows, outcome, day)
     dataset = _dataset(cases, people.table, value, about, response_threshold)
     dataset.attrs = {
         "outcome": outcome,
@@ -137,10 +137,10 @@ def assemble(
     }
     return Cohort(
         COHORT.check(dataset),
-        exclusions=excluded,
-        flow=consort_counts(everyone.table, people.table, excluded, cases),
+        exclusions=exclusion_rows,
+        flow=consort_counts(everyone.table, people.table, exclusion_rows, cases),
         findings=[*everyone.findings, *phenotype.findings, *contradictions(visits, people)],
-        dropped=dict(sorted({**dropped, **sparse}.items())),
+        dropped=dict(sorted({**drop_reasons, **sparse}.items())),
         courses=outcome_courses(outcomes, cases),
     )
 
@@ -227,7 +227,7 @@ def _volume_features(
     images: xr.Dataset, people: pd.DataFrame, scale: str, asymmetry: bool, sites: str
 ) -> FeatureTable:
     _check_words("harmonise", [sites], (NONE, SITE))
-    table = volume_features(images, how=scale, asymmetry=asymmetry)
+    table = volume_features(images, method=scale, asymmetry=asymmetry)
     return harmonise(table, people) if sites == SITE else table
 
 

@@ -31,49 +31,49 @@ class CaseArrays:
     value: np.ndarray
 
     def unusable(self, design: str, endpoint: str) -> dict[int, str]:
-        """Return why each case that ``design`` cannot use is left out, by case."""
-        reasons = {int(u): f"no {endpoint}" for u in np.flatnonzero(~np.isfinite(self.y))}
-        seen = np.isfinite(self.y)
-        if design == "parallel" and seen.any():
-            earliest = self.period.min()
-            for u in np.flatnonzero(seen & (self.period > earliest)):
+        """Return the reason for each case that ``design`` cannot use, by case."""
+        finite = np.isfinite(self.y)
+        reasons = {int(u): f"no {endpoint}" for u in np.flatnonzero(~finite)}
+        if design == "parallel" and finite.any():
+            for u in np.flatnonzero(finite & (self.period > self.period.min())):
                 reasons[int(u)] = "a later period is no parallel comparison"
         if design == "crossover":
             count = self.participant.max() + 1
-            for arm, side in ((nm.ACTIVE, self.active), (nm.CONTROL, ~self.active)):
-                has = np.bincount(self.participant[seen & side], minlength=count) > 0
-                for u in np.flatnonzero(seen & ~has[self.participant]):
+            for arm, on_arm in ((nm.ACTIVE, self.active), (nm.CONTROL, ~self.active)):
+                has = np.bincount(self.participant[finite & on_arm], minlength=count) > 0
+                for u in np.flatnonzero(finite & ~has[self.participant]):
                     reasons[int(u)] = f"no {endpoint} on {arm}, so no pair"
         return reasons
 
     def of_participants(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Describe the participants behind ``rows``, each (row,).
+        """Describe the participants of the cases ``rows``, each (row,).
 
         Returns
         -------
-        Pattern of the periods and arms seen, as ``1a2c``; sequence of arms, from the periods where
-        both arms were seen and as given otherwise; whether the participant ever responded.
+        Pattern of the observed periods and arms, as ``1a2c``; sequence of arms, from the periods
+        where both arms were observed and from ``sequence`` otherwise; whether the participant ever
+        responded.
         """
         order = rows[np.lexsort((self.period[rows], self.participant[rows]))]
-        pattern: dict[int, str] = {}
-        sequence: dict[int, str] = {}
-        responded: dict[int, bool] = {}
+        patterns: dict[int, str] = {}
+        sequences: dict[int, str] = {}
+        responders: dict[int, bool] = {}
         for u in order.tolist():
             who = int(self.participant[u])
             arm = nm.ACTIVE if self.active[u] else nm.CONTROL
-            pattern[who] = pattern.get(who, "") + f"{self.period[u]}{arm[0]}"
-            responded[who] = responded.get(who, False) or bool(self.response[u] > 0)
-            sequence[who] = f"{sequence[who]}-{arm}" if who in sequence else arm
+            patterns[who] = patterns.get(who, "") + f"{self.period[u]}{arm[0]}"
+            responders[who] = responders.get(who, False) or bool(self.response[u] > 0)
+            sequences[who] = f"{sequences[who]}-{arm}" if who in sequences else arm
         for u in order.tolist():
             who = int(self.participant[u])
-            given = str(self.sequence[u])
-            if "-" not in sequence[who] and given.startswith(nm.ARMS):
-                sequence[who] = given
+            planned_sequence = str(self.sequence[u])
+            if "-" not in sequences[who] and planned_sequence.startswith(nm.ARMS):
+                sequences[who] = planned_sequence
         people = self.participant[rows].tolist()
         return (
-            np.array([pattern[p] for p in people]),
-            np.array([sequence[p] for p in people]),
-            np.array([responded[p] for p in people], dtype=bool),
+            np.array([patterns[who] for who in people]),
+            np.array([sequences[who] for who in people]),
+            np.array([responders[who] for who in people], dtype=bool),
         )
 
     def single(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -82,18 +82,18 @@ class CaseArrays:
         outcome[np.arange(rows.size), np.where(self.active[rows], 0, 1)] = self.y[rows]
         return {"value": self.value[rows], "outcome": outcome, "period": self.period[rows]}
 
-    def paired(self, rows: np.ndarray, baseline: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def pairs(self, rows: np.ndarray, baseline: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the case on active of each pair, and one unit per pair as ``single`` does.
 
-        Missing values are left out of the mean of two baselines, not spread by it.
+        The mean of two baselines skips missing values.
         """
         active = rows[self.active[rows]]
         control = rows[~self.active[rows]]
         active = active[np.argsort(self.participant[active], kind="stable")]
         control = control[np.argsort(self.participant[control], kind="stable")]
         on_active, on_control = self.value[active], self.value[control]
-        earlier = self.period[active] < self.period[control]
         if baseline == "first":
+            earlier = self.period[active] < self.period[control]
             value = np.where(earlier[:, None], on_active, on_control)
         else:
             half = 0.5 * (on_active + on_control)
@@ -104,33 +104,30 @@ class CaseArrays:
 
 
 def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
-    """Read the cases of a cohort, or say which of them contradict each other."""
-    arm = _text(cohort[nm.ARM])
-    unknown = ~np.isin(arm, nm.ARMS)
-    name = _text(cohort[nm.PARTICIPANT])
-    if unknown.any():
-        u = int(np.flatnonzero(unknown)[0])
+    """Return the cases of a cohort; raise where some contradict each other."""
+    arm, name, trial = (_text(cohort[key]) for key in (nm.ARM, nm.PARTICIPANT, "trial"))
+    unknown = np.flatnonzero(~np.isin(arm, nm.ARMS))
+    if unknown.size:
         raise InputError(
             "unknown arm",
-            where=f"case of {name[u]}",
-            value=str(arm[u]),
+            where=f"case of {name[unknown[0]]}",
+            value=str(arm[unknown[0]]),
             remedy="use active or control",
         )
-    codes = np.unique(name, return_inverse=True)[1]
+    participant = np.unique(name, return_inverse=True)[1]
     period = cohort["period"].values.astype(np.int64)
-    trial = _text(cohort["trial"])
-    _once(name, codes, period, "period")
-    first = np.unique(codes, return_index=True)[1]
-    moved = trial != trial[first][codes] if codes.size else np.zeros(0, dtype=bool)
-    if moved.any():
+    _check_unique(name, participant, period, "period")
+    first = np.unique(participant, return_index=True)[1]
+    in_two = np.flatnonzero(trial != trial[first][participant]) if name.size else np.zeros(0, int)
+    if in_two.size:
         raise InputError(
             "a participant belongs to two trials",
-            value=str(name[np.flatnonzero(moved)[0]]),
+            value=str(name[in_two[0]]),
             remedy="give different people different participant ids",
         )
     return CaseArrays(
         name=name,
-        participant=codes,
+        participant=participant,
         active=arm == nm.ACTIVE,
         period=period,
         sequence=_text(cohort["sequence"]),
@@ -142,19 +139,19 @@ def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
     )
 
 
-def one_case_per_arm(cases: CaseArrays, rows: np.ndarray) -> None:
-    """Say who has two usable cases on one arm, which no pair can hold."""
-    _once(cases.name[rows], cases.participant[rows], cases.active[rows].astype(int), "arm")
+def check_pairs(cases: CaseArrays, rows: np.ndarray) -> None:
+    """Raise where a participant has two usable cases on one arm, which no pair can hold."""
+    _check_unique(cases.name[rows], cases.participant[rows], cases.active[rows].astype(int), "arm")
 
 
-def _once(name: np.ndarray, codes: np.ndarray, key: np.ndarray, what: str) -> None:
-    pairs = np.column_stack((codes, key))
+def _check_unique(name: np.ndarray, participant: np.ndarray, key: np.ndarray, word: str) -> None:
+    pairs = np.column_stack((participant, key))
     _, first, count = np.unique(pairs, axis=0, return_index=True, return_counts=True)
     if (count > 1).any():
         raise InputError(
-            f"a participant has two cases of the same {what}",
+            f"a participant has two cases of the same {word}",
             value=str(name[first[np.flatnonzero(count > 1)[0]]]),
-            remedy=f"keep one case per participant and {what}",
+            remedy=f"keep one case per participant and {word}",
         )
 
 
@@ -179,51 +176,48 @@ def _text(values: Any) -> np.ndarray:
 def check_both_arms(
     design: str, outcome: np.ndarray, trial: np.ndarray, *, remedy: str | None = None
 ) -> None:
-    """Say which trial lacks an arm, without which it has no scores."""
+    """Raise where a trial lacks an arm: it then has no scores."""
     for name in np.unique(trial):
-        seen = np.isfinite(outcome[trial == name]).any(axis=0)
-        if not seen.all():
-            there = [arm for arm, any_of in zip(nm.ARMS, seen, strict=True) if any_of]
-            lacking = " or ".join(arm for arm in nm.ARMS if arm not in there)
+        on_arm = np.isfinite(outcome[trial == name]).any(axis=0)
+        if not on_arm.all():
+            lacking = " or ".join(
+                a for a, any_of in zip(nm.ARMS, on_arm, strict=True) if not any_of
+            )
             raise InputError(
                 f"the {design} analysis needs both arms in every trial",
                 where=f"trial {name or 'without a name'}",
-                value=f"{f'only {there[0]}, ' if there else ''}nobody on {lacking}",
-                remedy=remedy or "leave this trial out, or check its column of arms",
+                value=f"no outcome on {lacking}",
+                remedy=remedy or "exclude this trial, or check its column of arms",
             )
 
 
 def check_outcomes(design: str, outcome: np.ndarray, name: np.ndarray, trial: np.ndarray) -> None:
-    """Say which unit of a search matrix lacks the outcomes its design needs, or has too many.
+    """Raise where a unit of a search matrix has too few or too many outcomes for its design.
 
     Parameters
     ----------
     design
         ``pooled``, ``crossover`` or ``parallel``.
     outcome
-        (unit, 2) endpoint on active, on control; NaN where not seen.
+        (unit, 2) endpoint on active, on control; NaN where not observed.
     name, trial
         (unit,) participant and trial.
     """
-    check_both_arms(
-        design,
-        outcome,
-        trial,
-        remedy="leave the units of this trial out, or fill the outcomes of that arm",
-    )
-    wanted = 2 if design == "crossover" else 1
+    remedy = "remove the units of this trial, or fill the outcomes of that arm"
+    check_both_arms(design, outcome, trial, remedy=remedy)
+    n_outcomes = 2 if design == "crossover" else 1
     count = np.isfinite(outcome).sum(axis=1)
-    off = np.flatnonzero(count != wanted)
-    if off.size:
-        u = int(off[0])
+    wrong = np.flatnonzero(count != n_outcomes)
+    if wrong.size:
+        u = int(wrong[0])
         raise InputError(
-            f"a unit of the {design} analysis has an outcome on "
-            + ("both arms" if wanted == 2 else "one arm"),
+            f"a unit of the {design} analysis needs an outcome on "
+            + ("both arms" if n_outcomes == 2 else "exactly one arm"),
             where=f"outcome of participant {name[u]}, trial {trial[u] or 'without a name'}",
             value=[float(y) for y in outcome[u]],
-            remedy="leave this unit out, or fill its outcome"
-            if count[u] < wanted
-            else "write NaN where it was not seen, or choose the design crossover",
+            remedy="remove this unit, or fill its outcome"
+            if count[u] < n_outcomes
+            else "write NaN where it was not observed, or choose the design crossover",
         )
 
 
@@ -235,6 +229,6 @@ def codes(*columns: np.ndarray) -> np.ndarray:
     >>> codes(np.array(["b", "a", "b"]), np.array([1, 1, 2]))
     array([1, 0, 2])
     """
-    each = [np.unique(column, return_inverse=True)[1] for column in columns]
-    rows = np.unique(np.column_stack(each), axis=0, return_inverse=True)[1]
+    parts = [np.unique(column, return_inverse=True)[1] for column in columns]
+    rows = np.unique(np.column_stack(parts), axis=0, return_inverse=True)[1]
     return rows.reshape(-1).astype(np.int64)

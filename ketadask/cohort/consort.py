@@ -1,4 +1,4 @@
-"""Who was assessed, left out and analysed: the counts a CONSORT diagram is drawn from."""
+"""Numbers of participants assessed, excluded and analysed, for a CONSORT diagram."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ketadask import names as nm
 
 
 def consort_counts(
-    people: pd.DataFrame, studied: pd.DataFrame, exclusions: pd.DataFrame, cases: pd.DataFrame
+    people: pd.DataFrame, study_group: pd.DataFrame, exclusions: pd.DataFrame, cases: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return assessed, studied, the reasons of exclusion and who is analysed, per arm.
+    """Return the counts from assessed to analysed, with the reasons of exclusion.
 
     Parameters
     ----------
-    people, studied
+    people, study_group
         All participants, and those of the groups that belong to the study.
     exclusions
         participant, period (0 for all), reason.
@@ -25,8 +25,8 @@ def consort_counts(
 
     Returns
     -------
-    ``excluded`` counts per reason the participants, and the participant periods where single
-    periods were left out; ``lost`` those of the study without any case.
+    ``excluded`` counts participants per reason, and single periods; ``lost`` counts participants
+    of the study without a case.
     """
     reasons = []
     for reason, rows in exclusions.groupby("reason", sort=True):
@@ -36,9 +36,9 @@ def consort_counts(
     inside = cases[nm.PARTICIPANT]
     return {
         "assessed": len(people),
-        "studied": len(studied),
+        "studied": len(study_group),
         "excluded": sorted(reasons, key=lambda r: (-r["participants"], r["reason"])),
-        "lost": int((~studied[nm.PARTICIPANT].isin(inside)).sum()),
+        "lost": int((~study_group[nm.PARTICIPANT].isin(inside)).sum()),
         "analysed": {
             "participants": int(inside.nunique()),
             "cases": len(cases),

@@ -42,7 +42,7 @@ def feature_matrix(
         [table.at(people, periods) for table in tables] or [np.empty((len(cases), 0))], axis=1
     )
     about = pd.concat([t.about for t in tables]) if tables else pd.DataFrame(columns=list(ABOUT))
-    dropped = {name: why for table in tables for name, why in table.dropped.items()}
+    drop_reasons = {name: why for table in tables for name, why in table.dropped.items()}
     names = [str(name) for name in about.index]
     twice = about.index[about.index.duplicated()]
     if len(twice):
@@ -60,19 +60,21 @@ def feature_matrix(
                 remedy=f"write {where}=[{patterns!r}]",
             )
         for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in (*names, *dropped)):
+            if not any(fnmatchcase(name, pattern) for name in (*names, *drop_reasons)):
                 raise InputError(
                     "no such feature", where=where, value=pattern, remedy=nearest(pattern, names)
                 )
-    used = [
+    columns = [
         j
         for j, name in enumerate(names)
         if (include is None or any(fnmatchcase(name, p) for p in include))
         and not any(fnmatchcase(name, p) for p in exclude)
     ]
     rank = {family: k for k, family in enumerate(MODALITIES)}
-    used.sort(key=lambda j: (rank.get(about["modality"].iloc[j], len(rank)), natural_key(names[j])))
-    return value[:, used], about.iloc[used], dropped
+    columns.sort(
+        key=lambda j: (rank.get(about["modality"].iloc[j], len(rank)), natural_key(names[j]))
+    )
+    return value[:, columns], about.iloc[columns], drop_reasons
 
 
 def drop_features(
@@ -82,14 +84,14 @@ def drop_features(
     if not len(value):
         return value, about, {}
     missing = np.isnan(value).mean(axis=0)
-    filled = np.where(np.isnan(value), np.inf, value)
-    lowest = filled.min(axis=0)
+    lower = np.where(np.isnan(value), np.inf, value)
+    lowest = lower.min(axis=0)
     highest = np.where(np.isnan(value), -np.inf, value).max(axis=0)
-    dropped = {}
-    for name, share, low, high in zip(about.index, missing, lowest, highest, strict=True):
-        if share > max_missing:
-            dropped[str(name)] = f"missing in {share:.0%} of cases"
+    drop_reasons = {}
+    for name, fraction, low, high in zip(about.index, missing, lowest, highest, strict=True):
+        if fraction > max_missing:
+            drop_reasons[str(name)] = f"missing in {fraction:.0%} of cases"
         elif low >= high:
-            dropped[str(name)] = "constant" if low == high else "missing in all cases"
-    kept = np.array([str(name) not in dropped for name in about.index], dtype=bool)
-    return value[:, kept], about[kept], dropped
+            drop_reasons[str(name)] = "constant" if low == high else "missing in all cases"
+    valid = np.array([str(name) not in drop_reasons for name in about.index], dtype=bool)
+    return value[:, valid], about[valid], drop_reasons

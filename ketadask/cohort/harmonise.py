@@ -2,9 +2,8 @@
 
 ComBat (Johnson, Li & Rabinovic 2007, Biostatistics 8:118-127; for volumes Fortin et al. 2018,
 NeuroImage 167:104-120): y = alpha + x beta + gamma_site + delta_site e per region. Shift gamma and
-spread delta of a site are shrunken towards what all its regions have in common. `combat` brings a
-whole cohort to one site; `fit_sites` fits the same to a train part, and what it returns can be
-applied to others, from sites that were not there, too.
+spread delta of a site are shrunk towards the mean over its regions. `combat` harmonises a whole
+cohort; `fit_sites` fits a training set, and its result applies to any cases, also of other sites.
 """
 
 from __future__ import annotations
@@ -19,40 +18,42 @@ from ketadask.features.feature_table import FeatureTable
 from ketadask.schema.errors import InputError
 
 NONE, SITE = "none", "site"
-_ROUNDS, _CLOSE = 1_000, 1e-10
+_MAX_ITERATIONS, _TOLERANCE = 1_000, 1e-10
 
 
 def harmonise(table: FeatureTable, people: pd.DataFrame) -> FeatureTable:
-    """Return features of a table, one row per participant, as if all came from one site.
+    """Return the features of a table, one row per participant, without differences of the sites.
 
-    What goes with age and sex stays. Sites are those of ``people``, named within their trial.
+    Linear effects of age and sex are kept. Sites are those of ``people``, named within their trial.
 
     Parameters
     ----------
     table
         Features shared by both periods.
     people
-        What ``read_participants`` returns.
+        Table of `Participants`.
     """
     person = people.set_index(nm.PARTICIPANT).loc[table.values.index.get_level_values(0)]
     site = (person["trial"].astype(str) + " " + person["site"].astype(str)).to_numpy(dtype=str)
-    made = combat(table.values.to_numpy(dtype=np.float64), site, _covariates(person))
-    values = pd.DataFrame(made, index=table.values.index, columns=table.values.columns)
+    value = combat(table.values.to_numpy(dtype=np.float64), site, _covariates(person))
+    values = pd.DataFrame(value, index=table.values.index, columns=table.values.columns)
     return FeatureTable(values, table.about, table.dropped)
 
 
 def _covariates(person: pd.DataFrame) -> np.ndarray:
-    """Return age and sex (participant, 2), the mean where missing, without what is constant."""
+    """Return age and sex (participant, 2), the mean where missing, without constant columns."""
     columns = person[["age", "sex"]].to_numpy(dtype=np.float64)
-    known = columns[:, ~np.isnan(columns).all(axis=0)]
-    filled = np.where(np.isnan(known), np.nanmean(known, axis=0) if known.size else 0.0, known)
-    return filled[:, np.ptp(filled, axis=0) > 0] if filled.size else filled
+    columns = columns[:, ~np.isnan(columns).all(axis=0)]
+    if not columns.size:
+        return columns
+    complete = np.where(np.isnan(columns), np.nanmean(columns, axis=0), columns)
+    return complete[:, np.ptp(complete, axis=0) > 0]
 
 
 def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.ndarray:
-    """Return values (row, region) with the location and scale of their sites taken out.
+    """Return values (row, region) without the shift and spread of their sites.
 
-    A site of one row has no spread: only its shift is taken out. One site changes nothing.
+    A site of one row has no spread: only its shift is removed. One site changes nothing.
 
     Parameters
     ----------
@@ -68,39 +69,42 @@ def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.nd
     >>> rng = np.random.default_rng(0)
     >>> value, site = rng.normal(size=(60, 5)), np.repeat(["a", "b"], 30)
     >>> value[30:] = 3 * value[30:] + 10
-    >>> made = combat(value, site, np.empty((60, 0)))
-    >>> bool(abs(made[:30].mean() - made[30:].mean()) < 0.1)
+    >>> result = combat(value, site, np.empty((60, 0)))
+    >>> bool(abs(result[:30].mean() - result[30:].mean()) < 0.1)
     True
     """
     names, group = np.unique(site, return_inverse=True)
     if len(names) < 2 or not value.size:
         return value
     member = (group[:, None] == np.arange(len(names))).astype(np.float64)
-    centred = covariates - covariates.mean(axis=0)
-    if np.linalg.matrix_rank(np.column_stack((member, centred))) < len(names) + centred.shape[1]:
+    centred_covariates = covariates - covariates.mean(axis=0)
+    if (
+        np.linalg.matrix_rank(np.column_stack((member, centred_covariates)))
+        < len(names) + centred_covariates.shape[1]
+    ):
         raise InputError(
-            "age or sex cannot be told from the site",
+            "age or sex is confounded with site",
             where="features.harmonise",
-            remedy="leave it at none, or join the sites",
+            remedy="set it to none, or join the sites",
         )
-    standard, width, kept = _standardised(value, member, centred)
+    standard, width, location = _standardise(value, member, centred_covariates)
     for k in range(len(names)):
         rows = group == k
-        shift, spread = _shrunken(standard[rows])
+        shift, spread = _posterior(standard[rows])
         standard[rows] = (standard[rows] - shift) / spread
-    return standard * width + kept
+    return np.asarray(standard * width + location)
 
 
 @dataclass(frozen=True, eq=False)
 class Sites:
-    """Shift and spread of the sites of a train part, to be taken out of any cases.
+    """Shift and spread of the sites of a training set, to be removed from any cases.
 
     Parameters
     ----------
     name
         (site,) names.
     centre, width
-        (region,) mean over the train part, and standard deviation within its sites.
+        (region,) mean over the training set, and standard deviation within its sites.
     shift, spread
         (site, region) in units of ``width``.
     """
@@ -112,28 +116,28 @@ class Sites:
     spread: np.ndarray
 
     def apply(self, value: np.ndarray, site: np.ndarray, *, own: bool = True) -> np.ndarray:
-        """Return values (row, region) as if all came from one site.
+        """Return values (row, region) without differences of the sites.
 
-        A site that was not fitted is brought there by its own values, which takes no outcome, or
-        left as it is where ``own`` is False or it has one row only.
+        A site outside the training set is harmonised by its own values, which needs no outcome;
+        it is unchanged where ``own`` is False or it has one row only.
         """
         z = (value - self.centre) / self.width
-        known = {str(name): k for k, name in enumerate(self.name)}
+        index = {str(name): k for k, name in enumerate(self.name)}
         for name in np.unique(site):
             rows = site == name
-            if str(name) in known:
-                k = known[str(name)]
+            if str(name) in index:
+                k = index[str(name)]
                 z[rows] = (z[rows] - self.shift[k]) / self.spread[k]
             elif own and rows.sum() > 1:
-                shift, spread = _shrunken(z[rows])
+                shift, spread = _posterior(z[rows])
                 z[rows] = (z[rows] - shift) / spread
-        return z * self.width + self.centre
+        return np.asarray(z * self.width + self.centre)
 
 
 def fit_sites(value: np.ndarray, site: np.ndarray) -> Sites:
-    """Fit shift and spread of the sites of a train part, from which covariates have been taken.
+    """Fit shift and spread of the sites of a training set without covariate effects.
 
-    On the train part itself ``fit_sites(value, site).apply(value, site)`` is `combat` without
+    On the training set, ``fit_sites(value, site).apply(value, site)`` is `combat` without
     covariates.
 
     Parameters
@@ -148,77 +152,77 @@ def fit_sites(value: np.ndarray, site: np.ndarray) -> Sites:
     >>> rng = np.random.default_rng(0)
     >>> value, site = rng.normal(size=(60, 5)), np.repeat(["a", "b"], 30)
     >>> value[30:] = 3 * value[30:] + 10
-    >>> made = fit_sites(value, site)
-    >>> bool(np.allclose(made.apply(value, site), combat(value, site, np.empty((60, 0)))))
+    >>> sites = fit_sites(value, site)
+    >>> bool(np.allclose(sites.apply(value, site), combat(value, site, np.empty((60, 0)))))
     True
     """
     names, group = np.unique(site, return_inverse=True)
     member = (group[:, None] == np.arange(len(names))).astype(np.float64)
-    standard, width, kept = _standardised(value, member, np.empty((len(value), 0)))
-    shrunken = [_shrunken(standard[group == k]) for k in range(len(names))]
+    standard, width, location = _standardise(value, member, np.empty((len(value), 0)))
+    shift, spread = zip(*(_posterior(standard[group == k]) for k in range(len(names))), strict=True)
     return Sites(
         name=names.astype(str),
-        centre=kept[0],
+        centre=location[0],
         width=width,
-        shift=np.stack([shift for shift, _ in shrunken]),
-        spread=np.stack([spread for _, spread in shrunken]),
+        shift=np.stack(shift),
+        spread=np.stack(spread),
     )
 
 
-def _standardised(
-    value: np.ndarray, member: np.ndarray, centred: np.ndarray
+def _standardise(
+    value: np.ndarray, member: np.ndarray, centred_covariates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return standardised values, their width, and what is put back: mean and covariates."""
-    design = np.column_stack((member, centred))
+    """Return standardised values, their width, and mean plus covariate effects (row, region)."""
+    design = np.column_stack((member, centred_covariates))
     sites = member.shape[1]
     if not np.isnan(value).any():
         effects = np.linalg.lstsq(design, value, rcond=None)[0]
-        kept = member.mean(axis=0) @ effects[:sites] + centred @ effects[sites:]
+        location = member.mean(axis=0) @ effects[:sites] + centred_covariates @ effects[sites:]
         width = np.sqrt(((value - design @ effects) ** 2).mean(axis=0))
         width = np.where(width > 0, width, 1.0)
-        return (value - kept) / width, width, kept
+        return (value - location) / width, width, location
     standard, width = np.full_like(value, np.nan), np.ones(value.shape[1])
-    kept = np.zeros_like(value)
+    location = np.zeros_like(value)
     for j, column in enumerate(value.T):
-        seen = ~np.isnan(column)
-        if not seen.any():
+        present = ~np.isnan(column)
+        if not present.any():
             continue
-        effects = np.linalg.lstsq(design[seen], column[seen], rcond=None)[0]
-        share = member[seen].mean(axis=0)
-        kept[:, j] = share @ effects[:sites] + centred @ effects[sites:]
-        residual = column[seen] - design[seen] @ effects
+        effects = np.linalg.lstsq(design[present], column[present], rcond=None)[0]
+        fraction = member[present].mean(axis=0)
+        location[:, j] = fraction @ effects[:sites] + centred_covariates @ effects[sites:]
+        residual = column[present] - design[present] @ effects
         width[j] = np.sqrt((residual**2).mean()) or 1.0
-        standard[:, j] = (column - kept[:, j]) / width[j]
-    return standard, width, kept
+        standard[:, j] = (column - location[:, j]) / width[j]
+    return standard, width, location
 
 
-def _shrunken(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _posterior(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return posterior shift and spread (region,) of the standardised values of one site."""
-    seen = ~np.isnan(z)
-    count = seen.sum(axis=0)
-    some = count > 0
-    number, total = count[some], np.where(seen, z, 0.0).sum(axis=0)[some]
-    first = total / number
-    squares = np.where(seen, z, 0.0)[:, some] ** 2
-    prior, looseness = first.mean(), first.var(ddof=1) if some.sum() > 1 else 0.0
+    present = ~np.isnan(z)
+    regions = present.any(axis=0)
+    n, values = present.sum(axis=0)[regions], np.where(present, z, 0.0)
+    total, squares = values.sum(axis=0)[regions], (values[:, regions] ** 2).sum(axis=0)
+    mean = total / n
+    prior = mean.mean()
+    between = mean.var(ddof=1) if regions.sum() > 1 else 0.0
     shift, spread = np.zeros(z.shape[1]), np.ones(z.shape[1])
-    if (number < 2).any():
-        shift[some] = (number * looseness * first + prior) / (number * looseness + 1.0)
+    if (n < 2).any():
+        shift[regions] = (n * between * mean + prior) / (n * between + 1.0)
         return shift, spread
-    variance = (squares.sum(axis=0) - number * first**2) / (number - 1)
-    middle, varied = variance.mean(), variance.var(ddof=1) if some.sum() > 1 else 0.0
-    if varied <= 0 or looseness <= 0:  # one region, or regions that agree: nothing to shrink with
-        shift[some], spread[some] = first, np.sqrt(np.where(variance > 0, variance, 1.0))
+    variance = (squares - n * mean**2) / (n - 1)
+    centre, variation = variance.mean(), variance.var(ddof=1) if regions.sum() > 1 else 0.0
+    if variation <= 0 or between <= 0:  # one region, or regions that agree: no shrinkage
+        shift[regions], spread[regions] = mean, np.sqrt(np.where(variance > 0, variance, 1.0))
         return shift, spread
-    shape, rate = 2 + middle**2 / varied, middle + middle**3 / varied
-    location, scale = first, variance
-    for _ in range(_ROUNDS):
+    shape, rate = 2 + centre**2 / variation, centre + centre**3 / variation
+    location, scale = mean, variance
+    for _ in range(_MAX_ITERATIONS):
         before = location, scale
-        location = (number * looseness * first + scale * prior) / (number * looseness + scale)
-        left = squares.sum(axis=0) - 2 * location * total + number * location**2
-        scale = (rate + left / 2) / (number / 2 + shape - 1)
-        moved = max(np.abs(location - before[0]).max(), np.abs(scale - before[1]).max())
-        if moved < _CLOSE:
+        location = (n * between * mean + scale * prior) / (n * between + scale)
+        residual = squares - 2 * location * total + n * location**2
+        scale = (rate + residual / 2) / (n / 2 + shape - 1)
+        change = max(np.abs(location - before[0]).max(), np.abs(scale - before[1]).max())
+        if change < _TOLERANCE:
             break
-    shift[some], spread[some] = location, np.sqrt(scale)
+    shift[regions], spread[regions] = location, np.sqrt(scale)
     return shift, spread

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema.tables import COURSES
-from ketadask.sources.visits import SHARED, UNPLACED
+from ketadask.sources.visits import NO_PERIOD, SHARED_BASELINE
 
 
 def outcome_courses(outcomes: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +27,11 @@ def outcome_courses(outcomes: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame
     -------
     Table that keeps ``schema.tables.COURSES``, a row per case and day.
     """
-    after = (outcomes["day"] > 0) & (outcomes[nm.ARM] != SHARED) & (outcomes["period"] != UNPLACED)
+    after = (
+        (outcomes["day"] > 0)
+        & (outcomes[nm.ARM] != SHARED_BASELINE)
+        & (outcomes["period"] != NO_PERIOD)
+    )
     visits = outcomes.loc[after & outcomes["outcome"].notna()].drop(columns=nm.ARM)
     keys = [nm.PARTICIPANT, "period"]
     later = visits.rename(columns={"outcome": "score"}).merge(

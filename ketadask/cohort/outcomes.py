@@ -1,4 +1,4 @@
-"""What was measured after each infusion, and who has to be left out for want of it."""
+"""The outcome of each infusion, and the exclusions where it is missing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ketadask.kernels.scores import percent_improvement
 from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.names_order import natural_key
-from ketadask.sources.rating_scales import INSTRUMENTS
+from ketadask.sources.rating_scales import RATING_SCALES
 from ketadask.sources.scale_columns import KEYS
-from ketadask.sources.visits import SHARED, UNPLACED
+from ketadask.sources.visits import NO_PERIOD, SHARED_BASELINE
 
 
 def outcome_values(phenotype: Phenotype, outcome: str) -> np.ndarray:
@@ -30,9 +30,9 @@ def outcome_values(phenotype: Phenotype, outcome: str) -> np.ndarray:
         c for c in columns if c.rpartition("_")[0] == outcome and c.rpartition("_")[2].isdigit()
     ]
     if items:
-        _all_items(phenotype, outcome, items)
-        ordered = sorted(items, key=natural_key)  # one order of summation whatever the file's order
-        return table[ordered].to_numpy(dtype=np.float64).sum(axis=1)
+        _check_items(phenotype, outcome, items)
+        items.sort(key=natural_key)  # the order of summation does not depend on that of the file
+        return np.asarray(table[items].to_numpy(dtype=np.float64).sum(axis=1))
     scales = sorted({c.removesuffix("_total").rstrip("0123456789").rstrip("_") for c in columns})
     raise InputError(
         "no such outcome scale",
@@ -48,17 +48,17 @@ def outcome_visits(phenotype: Phenotype, outcome: str) -> pd.DataFrame:
     return phenotype.table[list(KEYS)].assign(outcome=outcome_values(phenotype, outcome))
 
 
-def _all_items(phenotype: Phenotype, outcome: str, items: list[str]) -> None:
-    """Refuse to call the sum of some items of a known scale its total."""
-    known = INSTRUMENTS.get(outcome)
-    expected = [] if known is None else [f"{outcome}_{n}" for n in range(1, len(known.items) + 1)]
-    lacking = [name for name in expected if name not in items]
-    if lacking:
+def _check_items(phenotype: Phenotype, outcome: str, items: list[str]) -> None:
+    """Raise where the file lacks items of a common scale: their sum would not be its total."""
+    scale = RATING_SCALES.get(outcome)
+    names = [] if scale is None else [f"{outcome}_{n}" for n in range(1, len(scale.items) + 1)]
+    missing = [name for name in names if name not in items]
+    if missing:
         raise InputError(
-            f"the outcome {outcome} has neither a total nor all of its {len(expected)} items",
+            f"the outcome {outcome} has neither a total nor all of its {len(names)} items",
             file=phenotype.folder,
             where="outcome",
-            value=f"without {', '.join(lacking)}",
+            value=f"without {', '.join(missing)}",
             remedy=f"add the column {outcome}_total, or the items",
         )
 
@@ -69,18 +69,18 @@ def infusion_cases(people: Participants) -> tuple[pd.DataFrame, pd.DataFrame]:
     Cases: participant, period, arm. Exclusions: participant, period (0 for all), reason.
     """
     crossover = any("-" in sequence for sequence in people.table["sequence"])
-    cases, left_out = [], []
+    cases, exclusions = [], []
     for person, sequence in people.sequences.items():
         if not sequence:
-            left_out.append((person, 0, "unknown arm: no infusion is recorded"))
+            exclusions.append((person, 0, "unknown arm: no infusion is recorded"))
             continue
         arms = sequence.split("-")
         cases += [(person, period, arm) for period, arm in enumerate(arms, start=1)]
         if crossover and len(arms) == 1:
-            left_out.append((person, 2, "the second infusion was not given"))
+            exclusions.append((person, 2, "the second infusion was not given"))
     return (
         pd.DataFrame(cases, columns=[nm.PARTICIPANT, "period", nm.ARM]),
-        exclusion_table(left_out),
+        exclusion_table(exclusions),
     )
 
 
@@ -97,7 +97,7 @@ def drop_early_infusions(
             "no participant has dates of both infusions",
             file=people.file,
             where="washout",
-            remedy="add infusion_1_date and infusion_2_date, or leave washout out",
+            remedy="add infusion_1_date and infusion_2_date, or remove washout",
         )
     between = cases[nm.PARTICIPANT].map(days).to_numpy(dtype=np.float64)
     early = (cases["period"] == 2).to_numpy() & (between < (washout or 0))
@@ -121,27 +121,27 @@ def attach_outcome(
     cases
         participant, period, arm.
     visits
-        Visits with their period; the column ``outcome`` holds the outcome.
+        Visits with their period and ``outcome``.
     outcome
         Name of the scale, for the reasons.
     day, window
-        Follow-up day and how many days off a visit may be. The nearest visit counts, of two
-        equally near the earlier one.
+        Follow-up day and the largest difference in days. The nearest visit counts, of two equally
+        near the earlier one.
     """
     baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
-    followup = _at_cases(cases, _followups(visits, day, window), shared=False)
-    seen = visits["outcome"].notna()
-    unplaced = set(visits.loc[(visits["period"] == UNPLACED) & seen, nm.PARTICIPANT])
+    followup = _at_cases(cases, _followups(visits, day, window), or_both=False)
+    odd = (visits["period"] == NO_PERIOD) & visits["outcome"].notna()
+    odd_participants = visits.loc[odd, nm.PARTICIPANT].unique().tolist()
     exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
     reasons = np.full(len(cases), "", dtype=object)
     reasons[np.isnan(followup)] = f"no {outcome} {exact}"
     reasons[np.isnan(baseline)] = f"no {outcome} before the infusion"
-    contradicted = (reasons != "") & cases[nm.PARTICIPANT].isin(list(unplaced)).to_numpy()
-    reasons[contradicted] += "; a session contradicts the sequence of infusions"
-    kept = reasons == ""
-    complete = cases[kept].assign(baseline=baseline[kept], followup=followup[kept])
-    left_out = cases.loc[~kept, [nm.PARTICIPANT, "period"]].assign(reason=reasons[~kept])
-    return complete.reset_index(drop=True), left_out
+    is_odd = (reasons != "") & cases[nm.PARTICIPANT].isin(odd_participants).to_numpy()
+    reasons[is_odd] += "; a session contradicts the sequence of infusions"
+    valid = reasons == ""
+    complete = cases[valid].assign(baseline=baseline[valid], followup=followup[valid])
+    exclusions = cases.loc[~valid, [nm.PARTICIPANT, "period"]].assign(reason=reasons[~valid])
+    return complete.reset_index(drop=True), exclusions
 
 
 def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, str]]:
@@ -150,7 +150,7 @@ def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, st
     Where the reader knew the sequence, it has compared the visits and its findings hold them.
     """
     sequences, table = people.sequences, visits.table
-    odd = table.loc[table["period"] == UNPLACED, [nm.PARTICIPANT, "session"]]
+    odd = table.loc[table["period"] == NO_PERIOD, [nm.PARTICIPANT, "session"]]
     return [
         {
             "file": "",
@@ -167,19 +167,22 @@ def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, st
 
 def _followups(visits: pd.DataFrame, day: int, window: int) -> pd.Series:
     off = (visits["day"] - day).abs()
-    after = (visits["day"] > 0) & (visits[nm.ARM] != SHARED) & (visits["period"] != UNPLACED)
+    after = (
+        (visits["day"] > 0) & (visits[nm.ARM] != SHARED_BASELINE) & (visits["period"] != NO_PERIOD)
+    )
     rows = visits[after & (off <= window) & visits["outcome"].notna()].assign(off=off)
     keys = [nm.PARTICIPANT, "period"]
     return rows.sort_values([*keys, "off", "day"]).drop_duplicates(keys).set_index(keys)["outcome"]
 
 
-def _at_cases(cases: pd.DataFrame, values: pd.Series, *, shared: bool = True) -> np.ndarray:
+def _at_cases(cases: pd.DataFrame, values: pd.Series, *, or_both: bool = True) -> np.ndarray:
+    """Return (case,) the value of each case's period, else of both periods if ``or_both``."""
     keys = [cases[nm.PARTICIPANT], cases["period"]]
     own = values.reindex(pd.MultiIndex.from_arrays(keys)).to_numpy(dtype=np.float64)
-    if not shared:
+    if not or_both:
         return own
-    once = pd.MultiIndex.from_arrays([keys[0], np.zeros(len(cases), dtype=np.int64)])
-    return np.where(np.isnan(own), values.reindex(once).to_numpy(dtype=np.float64), own)
+    both = pd.MultiIndex.from_arrays([keys[0], np.zeros(len(cases), dtype=np.int64)])
+    return np.where(np.isnan(own), values.reindex(both).to_numpy(dtype=np.float64), own)
 
 
 def improvement(
@@ -196,8 +199,7 @@ def improvement(
     >>> [part.tolist() for part in improvement(np.array([30.0]), np.array([18.0]), 0.4)]
     [[12.0], [40.0], [1.0]]
     """
-    better = baseline - followup
+    points = baseline - followup
     # 0.56 * 25 is 14.000000000000002 in floating point, and 14 of 25 points reach it.
-    reached = better >= threshold * baseline - 1e-9
-    percent = percent_improvement(better, baseline)
-    return better, percent, (reached & (better > 0)).astype(np.float64)
+    is_response = (points >= threshold * baseline - 1e-9) & (points > 0)
+    return points, percent_improvement(points, baseline), is_response.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Redraw a trial under the null that the benefit does not depend on the features."""
+"""Relabel a trial under the null that the benefit does not depend on the features."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from ketadask.cohort.designs import CROSSOVER, PARALLEL, TrialArrays
 from ketadask.kernels.scores import period_effect
 from ketadask.schema.errors import InputError, nearest
 
-HOWS = ("features", "arms", "no-effect")
+METHODS = ("features", "arms", "no-effect")
 
 
 def relabel(
     trial: TrialArrays, *, seed: int, index: int, method: str = "features"
 ) -> tuple[np.ndarray, TrialArrays]:
-    """Return relabelled trial number ``index``: whose features each unit gets, and its scores.
+    """Return one relabelled trial: whose features each unit gets, and its scores.
 
     Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_RELABELLING, index))`` only.
 
     Parameters
     ----------
     trial
-        The trial as it was.
+        The trial as observed.
     seed, index
         Address of the relabelling.
     method
-        ``features``: whole participants exchange their features within stratum, period by
-        period; arms, outcomes and scores stay. ``arms``: arms are randomised again under a
-        constant effect, y* = y - t a + t a*, t the trial's estimated overall effect; within
-        participant where both arms were seen, within stratum elsewhere. ``no-effect``: the same
-        with t = 0.
+        ``features``: participants exchange their features within stratum, period by period; arms,
+        outcomes and scores do not change. ``arms``: arms are randomised again under a constant
+        effect, y* = y - t a + t a*, t the trial's estimated overall effect; within participants
+        observed on both arms, within stratum elsewhere. ``no-effect``: the same with t = 0.
 
     Returns
     -------
@@ -44,84 +43,84 @@ def relabel(
 
     Notes
     -----
-    In ``crossover`` arms are exchanged by flipping the sign of (difference - period effect - t)
-    with the sequences held as they were. In ``pooled`` the arms of single cases are permuted
-    among the single cases of the same trial and period. In ``parallel`` they are permuted within
-    stratum; expected outcomes of an adjusted score follow the constant effect and are not fitted
-    again. Westfall & Young 1993; Ding, Feller & Miratrix 2016, 10.1111/rssb.12124.
+    In ``crossover`` the sign of (difference - period effect - t) flips and the sequences do not
+    change. In ``pooled`` the arms of single cases are permuted among the single cases of the same
+    trial and period. In ``parallel`` they are permuted within stratum; expected outcomes of an
+    adjusted score follow the constant effect and are not fitted again. Westfall & Young 1993; Ding,
+    Feller & Miratrix 2016, 10.1111/rssb.12124.
 
     Examples
     --------
     >>> y = np.array([[9.0, 2.0], [4.0, 3.0], [8.0, 1.0]])
     >>> same = np.zeros(3, dtype=np.int64)
-    >>> trial = Trial("crossover", y, np.arange(3), same, same, same + 1, same == 0, same,
+    >>> trial = TrialArrays("crossover", y, np.arange(3), same, same, same + 1, same == 0, same,
     ...               y[:, 0] - y[:, 1])
     >>> rows, relabelled = relabel(trial, seed=7, index=0)
     >>> sorted(rows.tolist()), relabelled.score.tolist()
     ([0, 1, 2], [7.0, 1.0, 7.0])
     """
-    if method not in HOWS:
-        raise InputError("unknown relabelling", value=method, remedy=nearest(str(method), HOWS))
+    if method not in METHODS:
+        raise InputError("unknown relabelling", value=method, remedy=nearest(str(method), METHODS))
     stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_RELABELLING, index))
     rng = np.random.default_rng(stream)
     if method == "features":
-        return _exchanged_blocks(trial, rng), trial
-    unchanged = np.arange(trial.score.shape[0], dtype=np.int64)
+        return _exchange_features(trial, rng), trial
+    rows = np.arange(trial.score.shape[0], dtype=np.int64)
     effect = overall_effect(trial) if method == "arms" else np.zeros(trial.score.shape[0])
     if trial.design == CROSSOVER:
-        return unchanged, _flipped(trial, effect, rng)
-    return unchanged, _randomised(trial, effect, rng)
+        return rows, _flip_differences(trial, effect, rng)
+    return rows, _randomise_arms(trial, effect, rng)
 
 
 def overall_effect(trial: TrialArrays) -> np.ndarray:
     """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
     own = codes(trial.trial)
     score = trial.scores(level=False)
-    return (np.bincount(own, weights=score) / np.bincount(own))[own]
+    return np.asarray((np.bincount(own, weights=score) / np.bincount(own))[own])
 
 
 def unexchangeable_mask(trial: TrialArrays, method: str = "features") -> np.ndarray:
-    """Return bool (unit,): units with nobody to exchange with, the same in every relabelling.
+    """Return bool (unit,): units that are the same in every relabelling, alone in their stratum.
 
     Examples
     --------
     >>> same = np.zeros(3, dtype=np.int64)
-    >>> trial = Trial("crossover", np.ones((3, 2)), np.arange(3), np.array([0, 0, 1]), same,
+    >>> trial = TrialArrays("crossover", np.ones((3, 2)), np.arange(3), np.array([0, 0, 1]), same,
     ...               same + 1, same == 0, same, np.ones(3))
-    >>> alone(trial), alone(trial, "arms")
+    >>> unexchangeable_mask(trial), unexchangeable_mask(trial, "arms")
     (array([False, False,  True]), array([False, False, False]))
     """
     if method == "features":
         who = codes(trial.participant)
         order = np.lexsort((trial.period, who))
-        block = _blocks(trial, order, np.bincount(who))
-        return (np.bincount(block)[block] == 1)[who]
+        block = _feature_blocks(trial, order, np.bincount(who))
+        return np.asarray((np.bincount(block)[block] == 1)[who])
     if trial.design == CROSSOVER:
         return np.zeros(trial.score.shape[0], dtype=bool)
-    single, place = _places(trial)
-    active = np.bincount(place, weights=trial.arm[single] == 1)
-    told = np.zeros(trial.score.shape[0], dtype=bool)
-    told[single] = ((active == 0) | (active == np.bincount(place)))[place]
-    return told
+    single, block = _arm_blocks(trial)
+    active = np.bincount(block, weights=trial.arm[single] == 1)
+    mask = np.zeros(trial.score.shape[0], dtype=bool)
+    mask[single] = ((active == 0) | (active == np.bincount(block)))[block]
+    return mask
 
 
 def check_exchange(trial: TrialArrays, method: str, *, where: str = "method") -> int:
-    """Return how many units are `alone`; an error where all are, and every p would be 1.
+    """Return the number of unexchangeable units; raise where all are, as every p would be 1.
 
-    ``where`` names the key that chose ``method``.
+    ``where`` names the key of ``method``.
     """
-    told = unexchangeable_mask(trial, method)
-    if not told.all():
-        return int(told.sum())
+    mask = unexchangeable_mask(trial, method)
+    if not mask.all():
+        return int(mask.sum())
     remedy = "give small sites one name in the column site"
     if method != "features":
         remedy = "exchange features instead (features)"
     elif trial.design != PARALLEL:
-        remedy = "draw the arms anew instead (arms)"
+        remedy = "randomise arms instead (arms)"
     elif trial.within_arm:
         remedy = f"exchange across arms (design.within_arm: false), or {remedy}"
     raise InputError(
-        "nobody has anyone to exchange with: every relabelled trial would be the trial itself",
+        "all participants are alone in their stratum, so every relabelled trial equals the trial",
         where=where,
         value=method,
         remedy=f"{len(np.unique(trial.stratum))} strata for {len(np.unique(trial.participant))} "
@@ -129,8 +128,11 @@ def check_exchange(trial: TrialArrays, method: str, *, where: str = "method") ->
     )
 
 
-def _blocks(trial: TrialArrays, order: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """(participant,) who may exchange features with whom; ``order`` sorts units by participant."""
+def _feature_blocks(trial: TrialArrays, order: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return (participant,) the block within which participants may exchange features.
+
+    ``order`` sorts units by participant.
+    """
     first = order[np.cumsum(size) - size]
     keys = [trial.stratum[first], size]
     if trial.within_arm:
@@ -138,34 +140,36 @@ def _blocks(trial: TrialArrays, order: np.ndarray, size: np.ndarray) -> np.ndarr
     return codes(*keys)
 
 
-def _places(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray]:
-    """Return the units of participants seen on one arm, and among which their arms are permuted."""
-    was, who = trial.arm == 1, codes(trial.participant)
-    both = np.bincount(who, weights=was)[who] * np.bincount(who, weights=~was)[who] > 0
+def _arm_blocks(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Return the units of participants observed on one arm, and the blocks that permute arms."""
+    active, who = trial.arm == 1, codes(trial.participant)
+    both = np.bincount(who, weights=active)[who] * np.bincount(who, weights=~active)[who] > 0
     single = np.flatnonzero(~both)
     if trial.design == PARALLEL:
         return single, codes(trial.stratum[single])
     return single, codes(trial.trial[single], trial.period[single])
 
 
-def _exchanged_blocks(trial: TrialArrays, rng: np.random.Generator) -> np.ndarray:
+def _exchange_features(trial: TrialArrays, rng: np.random.Generator) -> np.ndarray:
     """Permute participants within stratum; the k-th period of one goes to the k-th of another."""
     who = codes(trial.participant)
     order = np.lexsort((trial.period, who))
     size = np.bincount(who)
     start = np.cumsum(size) - size
-    block = _blocks(trial, order, size)
-    people = size.shape[0]
+    block = _feature_blocks(trial, order, size)
+    people = len(size)
     source = np.empty(people, dtype=np.int64)
     source[np.lexsort((np.arange(people), block))] = np.lexsort((rng.random(people), block))
     rows = np.empty(order.shape[0], dtype=np.int64)
-    place = np.arange(order.shape[0]) - np.repeat(start, size)
-    rows[order] = order[start[source[who[order]]] + place]
+    offset = np.arange(order.shape[0]) - np.repeat(start, size)
+    rows[order] = order[start[source[who[order]]] + offset]
     return rows
 
 
-def _flipped(trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator) -> TrialArrays:
-    """Exchange the arms of random participants of a crossover, sequences held as they were."""
+def _flip_differences(
+    trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator
+) -> TrialArrays:
+    """Exchange the arms of random participants of a crossover; sequences do not change."""
     difference = trial.outcome[:, 0] - trial.outcome[:, 1]
     middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
     shift = np.empty(difference.shape[0])
@@ -174,41 +178,40 @@ def _flipped(trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator) -
         half = period_effect(difference[own], trial.active_first[own])
         shift[own] = np.where(trial.active_first[own], half, -half)
     sign = np.where(rng.random(difference.shape[0]) < 0.5, -1.0, 1.0)
-    redrawn = sign * (difference - shift - effect) + effect + shift
-    return _rescored(trial, np.column_stack((middle + redrawn / 2.0, middle - redrawn / 2.0)))
+    new_difference = sign * (difference - shift - effect) + effect + shift
+    outcome = np.column_stack((middle + new_difference / 2.0, middle - new_difference / 2.0))
+    return _with_outcome(trial, outcome)
 
 
-def _randomised(trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator) -> TrialArrays:
-    """Give arms anew: exchanged within pairs, permuted among single cases."""
-    was = trial.arm == 1
+def _randomise_arms(
+    trial: TrialArrays, effect: np.ndarray, rng: np.random.Generator
+) -> TrialArrays:
+    """Randomise arms again: exchange them within pairs, permute them among single cases."""
+    old = trial.arm == 1
     who = codes(trial.participant)
-    single, place = _places(trial)
-    both = np.ones(was.size, dtype=bool)
+    single, block = _arm_blocks(trial)
+    both = np.ones(old.size, dtype=bool)
     both[single] = False
     swap = (rng.random(int(who.max()) + 1) < 0.5)[who]
-    now = np.where(both & swap, ~was, was)
-    now[single[np.lexsort((np.arange(single.size), place))]] = was[
-        single[np.lexsort((rng.random(single.size), place))]
+    new = np.where(both & swap, ~old, old)
+    new[single[np.lexsort((np.arange(single.size), block))]] = old[
+        single[np.lexsort((rng.random(single.size), block))]
     ]
-    y = np.where(was, trial.outcome[:, 0], trial.outcome[:, 1])
-    y = y - effect * was + effect * now
+    y = np.where(old, trial.outcome[:, 0], trial.outcome[:, 1])
+    y = y - effect * old + effect * new
     outcome = np.full(trial.outcome.shape, np.nan)
-    outcome[np.arange(y.size), np.where(now, 0, 1)] = y
+    outcome[np.arange(y.size), np.where(new, 0, 1)] = y
     prediction = trial.prediction
     if prediction is not None:
-        share = _share(trial)
-        base = share * (prediction[:, 0] - effect) + (1.0 - share) * prediction[:, 1]
+        own = codes(trial.trial)
+        fraction = (np.bincount(own, weights=trial.arm) / np.bincount(own))[own]
+        base = fraction * (prediction[:, 0] - effect) + (1.0 - fraction) * prediction[:, 1]
         prediction = np.column_stack((base + effect, base))
-    # A pair changes both its arms and a single case its only one: each stays one sequence.
-    first = np.where(now == was, trial.active_first, ~trial.active_first)
-    return _rescored(replace(trial, active_first=first, prediction=prediction), outcome)
+    # A pair changes both its arms and a single case its only one: each remains one sequence.
+    first = np.where(new == old, trial.active_first, ~trial.active_first)
+    return _with_outcome(replace(trial, active_first=first, prediction=prediction), outcome)
 
 
-def _share(trial: TrialArrays) -> np.ndarray:
-    own = codes(trial.trial)
-    return (np.bincount(own, weights=trial.arm) / np.bincount(own))[own]
-
-
-def _rescored(trial: TrialArrays, outcome: np.ndarray) -> TrialArrays:
-    moved = replace(trial, outcome=outcome)
-    return replace(moved, score=moved.scores())
+def _with_outcome(trial: TrialArrays, outcome: np.ndarray) -> TrialArrays:
+    new_trial = replace(trial, outcome=outcome)
+    return replace(new_trial, score=new_trial.scores())

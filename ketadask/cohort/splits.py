@@ -1,48 +1,52 @@
-"""Train and holdout sides of a resampling study: split number i can be made alone, anywhere."""
+"""Training and holdout sets of a resampling study; each split is drawn from its address alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketadask.cohort.designs import TrialArrays
 from ketadask.schema.errors import InputError, nearest
 
-LEAST = 2
+if TYPE_CHECKING:
+    import xarray as xr
+
+MIN_SIDE = 2
 GROUPINGS = ("participant", "case")
 SCHEMES = ("holdout", "complementary", "bootstrap", "leave-trial-out")
 
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """Random train and holdout sides, addressed by number.
+    """Random training and holdout sets, each addressed by its index.
 
-    Split ``i`` draws from ``SeedSequence(seed, spawn_key=(i,))`` and from nothing else, so any
-    split can be made on any worker in any order, bit-identical.
+    Split ``i`` draws from ``SeedSequence(seed, spawn_key=(i,))`` only, so every worker draws the
+    same split, in any order.
 
     Parameters
     ----------
     n_splits
-        How many splits; ``leave-trial-out`` has as many as there are trials.
+        Number of splits; ``leave-trial-out`` has one per trial.
     seed
-        Address of the whole study of splits.
+        Address of all splits.
     train_size
-        Share of the participants on train. Every participant has exactly this chance. In each
-        stratum the count on train is the floor or the ceiling of ``train_size`` times its size, and
-        so is the count over all strata; which strata round up is drawn at random.
+        Fraction of the participants in the training set, the probability of each participant. In
+        each stratum their number is the floor or the ceiling of ``train_size`` times its size, and
+        so is the total; which strata round up is drawn at random.
     group_by
         ``participant`` keeps all units of a participant on one side; ``case`` splits units singly,
         as published analyses of crossover trials did.
     scheme
         ``holdout``; ``complementary``: splits 2i and 2i+1 swap sides, train_size must be 0.5;
-        ``bootstrap``: participants are drawn with replacement within stratum, the *set* of those
-        drawn at least once (about 63 %) is train and the never drawn are holdout, which may be
-        empty when there are few; ``leave-trial-out``: split i holds out the i-th trial.
+        ``bootstrap``: participants are drawn with replacement within stratum, the training set are
+        those drawn at least once (about 63 %), and the holdout set may be empty when there are few;
+        ``leave-trial-out``: split i holds out the i-th trial.
     stratify
-        Whether strata are respected.
+        Whether the sets are drawn within strata.
 
     Examples
     --------
@@ -87,58 +91,64 @@ class HoldoutSplit:
                 remedy="set train_size to 0.5",
             )
 
-    def mask(self, i: int, participant: Any, stratum: Any = None, trial: Any = None) -> np.ndarray:
-        """Return the train side of split ``i``.
+    def train_mask(self, split: int, trial: TrialArrays | xr.Dataset) -> np.ndarray:
+        """Return the training set of a split of a trial or search matrix, bool (unit,)."""
+        if isinstance(trial, TrialArrays):
+            return self.mask(split, trial.participant, trial.split_stratum, trial.trial)
+        return self.mask(split, *_roles(trial, None, None))
+
+    def mask(
+        self, split: int, participant: Any, stratum: Any = None, trial: Any = None
+    ) -> np.ndarray:
+        """Return the training set of a split.
 
         Parameters
         ----------
-        i
-            Number of the split, from 0. Any number may be asked for: more splits of the same
-            study are the same splits and further ones.
+        split
+            Index of the split, from 0; it may exceed ``n_splits``.
         participant
             (unit,) equal values are the same participant.
         stratum
-            (unit,) strata to respect; a participant belongs to that of its first unit.
+            (unit,) strata; a participant belongs to that of its first unit.
         trial
             (unit,) trial of the unit, for ``leave-trial-out``.
 
         Returns
         -------
-        (unit,) bool, True on train.
+        (unit,) bool, True in the training set.
         """
         participant = np.asarray(participant)
-        if i < 0:
-            raise InputError("the number of a split is 0 or more", value=i)
+        if split < 0:
+            raise InputError("the index of a split is 0 or more", value=split)
         if self.scheme == "leave-trial-out":
-            return _without_trial(i, participant, trial)
+            return _leave_trial_out(split, participant, trial)
         if self.group_by == "case":
-            drawn = np.arange(participant.shape[0])
-            first = drawn
+            first = entity = np.arange(participant.shape[0])
         else:
-            _, first, drawn = np.unique(participant, return_index=True, return_inverse=True)
+            _, first, entity = np.unique(participant, return_index=True, return_inverse=True)
         if first.shape[0] < 2:
             raise InputError(f"too few {self.group_by}s to split in two", value=int(first.shape[0]))
         if stratum is None or not self.stratify:
             strata = np.zeros(first.shape[0], dtype=np.int64)
         else:
             strata = np.unique(np.asarray(stratum)[first], return_inverse=True)[1]
-        address = i // 2 if self.scheme == "complementary" else i
+        address = split // 2 if self.scheme == "complementary" else split
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(address,)))
         if self.scheme == "bootstrap":
-            return _drawn_with_replacement(strata, rng)[drawn]
-        train = _stratified_share(strata, self.train_size, rng)[drawn]
-        return ~train if self.scheme == "complementary" and i % 2 else train
+            return _bootstrap(strata, rng)[entity]
+        train = _draw_stratified(strata, self.train_size, rng)[entity]
+        return ~train if self.scheme == "complementary" and split % 2 else train
 
-    def need_two_sides(self, participant: Any, *, where: str = "train_size") -> None:
-        """Refuse a share that leaves fewer than two on a side; ``where`` names its key.
+    def check_sides(self, participant: Any, *, where: str = "train_size") -> None:
+        """Raise where a side would have fewer than two participants; ``where`` names the key.
 
-        Participants are counted, or cases where ``keep`` is ``case``; sides of other schemes than
-        ``holdout`` and ``complementary`` do not follow train_size.
+        Cases count where ``group_by`` is ``case``. Only the schemes ``holdout`` and
+        ``complementary`` depend on ``train_size``.
 
         Examples
         --------
-        >>> HoldoutSplit(train_size=0.1).need_two_sides(range(20))
-        >>> HoldoutSplit(train_size=0.1).need_two_sides(range(19), where="splits.train_size")
+        >>> HoldoutSplit(train_size=0.1).check_sides(range(20))
+        >>> HoldoutSplit(train_size=0.1).check_sides(range(19), where="splits.train_size")
         Traceback (most recent call last):
         ...
         ketadask.schema.errors.InputError: splits.train_size: ...
@@ -148,16 +158,16 @@ class HoldoutSplit:
         participant = np.asarray(participant)
         count = int((participant if self.group_by == "case" else np.unique(participant)).shape[0])
         train = round(self.train_size * count, 9)  # 0.29 * 100 is 28.999...
-        fewest = math.floor(train), count - math.ceil(train)
-        if min(fewest) < LEAST:
-            low = math.ceil(1000 * LEAST / max(count, 1)) / 1000
+        smallest = math.floor(train), count - math.ceil(train)
+        if min(smallest) < MIN_SIDE:
+            low = math.ceil(1000 * MIN_SIDE / max(count, 1)) / 1000
             remedy = f"choose a train_size of {low:.3g} to {1 - low:.3g}"
             raise InputError(
-                f"of {count} {self.group_by}s a split would have {fewest[0]} on train or "
-                f"{fewest[1]} on holdout, and each side needs {LEAST} or more",
+                f"with {count} {self.group_by}s a training set may have {smallest[0]} and a "
+                f"holdout set {smallest[1]}, expected {MIN_SIDE} or more",
                 where=where,
                 value=self.train_size,
-                remedy=remedy if count >= 2 * LEAST else "more of them are needed",
+                remedy=remedy if count >= 2 * MIN_SIDE else f"more {self.group_by}s are needed",
             )
 
     def split(
@@ -165,9 +175,9 @@ class HoldoutSplit:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (train, holdout) positions, the splitter protocol of scikit-learn.
 
-        A units dataset brings its own participants, strata and trials. For anything else
-        ``groups`` are the participants (each row its own when not given; the trials for
-        ``leave-trial-out``) and ``y`` is the stratum where it holds classes.
+        A search matrix has its own participants, strata and trials. For other data ``groups`` are
+        the participants (one per row by default; the trials for ``leave-trial-out``), and ``y`` is
+        the stratum where it holds classes.
 
         Examples
         --------
@@ -176,44 +186,39 @@ class HoldoutSplit:
         [([0, 3], [1, 2]), ([1, 2], [0, 3])]
         """
         participant, stratum, trial = _roles(X, y, groups)
-        for i in range(self.get_n_splits(X, y, groups)):
-            train = self.mask(i, participant, stratum, trial)
+        for split in range(self.get_n_splits(X, y, groups)):
+            train = self.mask(split, participant, stratum, trial)
             yield np.flatnonzero(train), np.flatnonzero(~train)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return how many splits there are."""
+        """Return the number of splits."""
         if self.scheme != "leave-trial-out" or (X is None and groups is None):
             return self.n_splits
         return int(np.unique(_roles(X, y, groups)[2]).shape[0])
 
 
-def _stratified_share(
-    strata: np.ndarray, train_size: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw ``train_size`` of each stratum; fractions round by systematic sampling over the strata.
+def _draw_stratified(strata: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a fraction of each stratum; remainders round by systematic sampling over the strata.
 
-    Laid end to end in random order from a random start, the fractions of the strata cross as many
-    whole numbers as strata round up: each rounds up with its fraction as the chance, and the total
-    is off by less than one. ``strata`` are codes 0, 1, ... (entity,).
+    Each stratum rounds up with its remainder as the probability, and the total is off by less than
+    one. ``strata`` are codes 0, 1, ... (entity,).
     """
     sizes = np.bincount(strata)
-    # 0.29 * 100 is 28.999...: what is whole to nine digits is meant to be whole.
-    exact = np.round(train_size * sizes, 9)
-    whole = np.floor(exact)
+    exact = np.round(fraction * sizes, 9)  # 0.29 * 100 is 28.999...
+    floor = np.floor(exact)
     order = rng.permutation(sizes.shape[0])
-    ends = np.round(np.cumsum((exact - whole)[order]), 9)
-    crossed = np.floor(ends + rng.random())
-    extra = np.diff(crossed, prepend=0.0)
-    quota = whole.astype(np.int64)
+    ends = np.round(np.cumsum((exact - floor)[order]), 9)
+    extra = np.diff(np.floor(ends + rng.random()), prepend=0.0)
+    quota = floor.astype(np.int64)
     quota[order] += extra.astype(np.int64)
-    shuffled = np.lexsort((rng.random(strata.shape[0]), strata))
+    random_order = np.lexsort((rng.random(len(strata)), strata))
     rank = np.empty(strata.shape[0], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
-    rank[shuffled] = np.arange(strata.shape[0]) - np.repeat(starts, sizes)
-    return rank < quota[strata]
+    rank[random_order] = np.arange(strata.shape[0]) - np.repeat(starts, sizes)
+    return np.asarray(rank < quota[strata])
 
 
-def _drawn_with_replacement(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _bootstrap(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     train = np.zeros(strata.shape[0], dtype=bool)
     for code in range(int(strata.max()) + 1 if strata.size else 0):
         members = np.flatnonzero(strata == code)
@@ -221,7 +226,7 @@ def _drawn_with_replacement(strata: np.ndarray, rng: np.random.Generator) -> np.
     return train
 
 
-def _without_trial(i: int, participant: np.ndarray, trial: Any) -> np.ndarray:
+def _leave_trial_out(split: int, participant: np.ndarray, trial: Any) -> np.ndarray:
     codes = np.unique(np.zeros(participant.shape[0]) if trial is None else np.asarray(trial))
     if codes.shape[0] < 2:
         raise InputError(
@@ -229,17 +234,17 @@ def _without_trial(i: int, participant: np.ndarray, trial: Any) -> np.ndarray:
             value=int(codes.shape[0]),
             remedy="use scheme holdout, or give every participant a trial",
         )
-    if i >= codes.shape[0]:
+    if split >= codes.shape[0]:
         raise InputError(
-            f"leave-trial-out has {codes.shape[0]} splits, one per trial", value=f"split {i}"
+            f"leave-trial-out has {codes.shape[0]} splits, one per trial", value=f"split {split}"
         )
-    train = np.asarray(trial) != codes[i]
+    train = np.asarray(trial) != codes[split]
     if np.intersect1d(participant[train], participant[~train]).size:
         raise InputError(
-            "a participant belongs to two trials, so leaving one out would leak",
+            "a participant belongs to two trials and would be in both sets",
             remedy="give each person one trial, or different participant ids",
         )
-    return train
+    return np.asarray(train)
 
 
 def _roles(X: Any, y: Any, groups: Any) -> tuple[np.ndarray, Any, Any]:

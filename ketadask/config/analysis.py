@@ -1,228 +1,80 @@
-"""The sections of a study's YAML file, one frozen model each; every key says what it means."""
+"""Sections of a study's YAML file from outcome to report; each key has a description."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-PositiveCount = Annotated[int, Field(ge=1)]
+from ketadask.config.inputs import Fraction, PositiveCount, Section
+
 Modality = Literal["demographic", "scale", "volume", "meg"]
 
 
-class Section(BaseModel):
-    """What all sections share: values are exact, unknown keys refused, nothing changes later."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
-    )
-
-
-class SimulateSettings(Section):
-    """A study folder with planted truth, made before the study where there is none."""
-
-    participants: Annotated[int, Field(ge=1, le=99_999)] = Field(
-        default=33, description="number of participants"
-    )
-    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="seed of the simulated study")
-    trials: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1,
-        description="number of trials, which differ in benefit, control response and scanner",
-    )
-    sites: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="number of sites in each trial, which differ in their scanner"
-    )
-    effect: Annotated[float, Field(ge=-10, le=10)] = Field(
-        default=2.1,
-        description="extra benefit of the planted persona, in standard deviations; 0 plants none",
-    )
-    persona_trials: Annotated[int, Field(ge=1, le=20)] | None = Field(
-        default=None,
-        description="in how many trials, the first ones, the persona benefits; all if not given",
-    )
-    prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
-        default=0.4, description="what a standard deviation of age costs on both arms"
-    )
-    missing_visits: bool = Field(
-        default=True, description="lose infusions and visits as real trials do"
-    )
-    layout: Literal["bids", "nda", "both"] = Field(
-        default="bids", description="scales as BIDS phenotype/, as NDA texts, or both"
-    )
-    meg_seconds: Annotated[float, Field(ge=0, le=480)] = Field(
-        default=0.0, description="seconds of resting MEG before each infusion; 0 makes none"
-    )
-
-
-class TableSettings(Section):
-    """A table as people export it: CSV, TSV, Excel or Parquet."""
-
-    file: str = Field(min_length=1, description="name of the file, relative to data.folder")
-    sheet: str | None = Field(
-        default=None, description="sheet of a workbook; the first if not given"
-    )
-    delimiter: str | None = Field(
-        default=None, min_length=1, max_length=1, description="what separates the cells of a text"
-    )
-    decimal: Literal[".", ","] = Field(
-        default=".", description="how decimals are written in the file"
-    )
-    columns: Mapping[str, str] = Field(
-        default_factory=dict, description="name used here, by the name of the column in the file"
-    )
-
-
-class ScoreTableSettings(TableSettings):
-    """A table of scores, with what its columns are."""
-
-    participant: str = Field(default="participant_id", description="column of participants")
-    session: str | None = Field(
-        default=None, description="column of sessions, read by data.session_pattern"
-    )
-    period: str | None = Field(
-        default=None, description="column of the infusion, 1 or 2, where there is no session"
-    )
-    arm: str | None = Field(
-        default=None, description="column of the arm, missing at a baseline of both periods"
-    )
-    day: str | None = Field(default=None, description="column of days after the infusion")
-    wide_pattern: str | None = Field(
-        default=None,
-        description="regular expression of headers where a participant has one row: groups name "
-        "and session, or name, day and period or arm",
-    )
-    ignore: tuple[str, ...] = Field(default=(), description="columns left aside")
-    na_values: tuple[float, ...] = Field(
-        default=(), description="numbers that stand for a missing value, besides the usual ones"
-    )
-
-
-class DataSettings(Section):
-    """Where the study's tables are."""
-
-    folder: Path | None = Field(
-        default=None,
-        description="study folder: participants.tsv, phenotype/, derivatives/freesurfer/",
-    )
-    simulate: SimulateSettings | None = Field(
-        default=None, description="make a study folder with planted truth instead of reading one"
-    )
-    scales: tuple[str, ...] | None = Field(
-        default=None, description="names of the phenotype tables read; all there are if not given"
-    )
-    ignore: tuple[str, ...] = Field(
-        default=(), description="columns of phenotype/ or nda/ left aside"
-    )
-    tables: tuple[ScoreTableSettings, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="plain tables of scores, read instead of phenotype/ or nda/",
-    )
-    participants: TableSettings | None = Field(
-        default=None, description="table of participants, read instead of participants.tsv"
-    )
-    freesurfer: Path | None = Field(
-        default=None,
-        description="folder of volumes; <folder>/derivatives/freesurfer if not given",
-    )
-    groups: tuple[str, ...] | None = Field(
-        default=None,
-        description="groups of participants.tsv that belong to the study; all if not given",
-    )
-    session_pattern: str | None = Field(
-        default=None,
-        description="regular expression of session names with groups day and period or arm; "
-        "ses-p(?P<period>[12])d(?P<day>\\d+) if not given",
-    )
-    task: str = Field(
-        default="rest", min_length=1, description="which MEG recordings of the study are read"
-    )
-    bad_cells: Literal["stop", "missing"] = Field(
-        default="stop", description="stop at a wrong cell, or count it as missing and list it"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> DataSettings:
-        if (self.folder is None) == (self.simulate is None):
-            raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
-        if self.tables is not None and self.scales is not None:
-            raise ValueError("scales choose among phenotype/ files; leave them out with tables")
-        if self.tables is not None and self.ignore:
-            raise ValueError("data.ignore is for phenotype/ and nda/; write ignore into the tables")
-        return self
-
-
 class OutcomeSettings(Section):
-    """What counts as getting better."""
+    """Outcome and endpoint."""
 
     scale: str = Field(
-        default="madrs", min_length=1, description="scale whose total is the outcome"
+        default="madrs", min_length=1, description="rating scale whose total is the outcome"
     )
     day: Annotated[int, Field(ge=0)] = Field(default=7, description="days after the infusion")
     window: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="how many days before or after that day a visit may be"
+        default=0, description="largest distance of a visit from that day, in days"
     )
     endpoint: Literal["improvement", "response", "percent"] = Field(
         default="improvement",
         description="baseline minus follow-up, response 0/1, or percent change",
     )
     response_threshold: Fraction = Field(
-        default=0.4, description="share of the baseline that must be gone to count as response"
+        default=0.4, description="minimum relative improvement of a responder"
     )
 
 
 class FeatureSettings(Section):
-    """What a persona may be made of."""
+    """Features available to a persona."""
 
     modalities: tuple[Modality, ...] = Field(
-        default=("demographic", "scale", "volume"),
-        min_length=1,
-        description="families of features used",
+        default=("demographic", "scale", "volume"), min_length=1, description="modalities to use"
     )
     volumes: Literal["raw", "residual"] = Field(
         default="raw", description="volumes in mm3, or residualised on intracranial volume"
     )
     meg: Literal["core", "full", "power"] = Field(
-        default="core", description="MEG features: the few chosen in advance, all, or band power"
+        default="core", description="MEG features: a prespecified few, all, or band power"
     )
     cardiac_artefact: Literal["none", "ssp", "ica"] = Field(
-        default="none",
-        description="field of the heart in MEG: kept, or taken off by a projector or by ICA",
+        default="none", description="removal of cardiac artefacts from MEG: none, SSP or ICA"
     )
     parcels: bool = Field(
         default=False,
-        description="add MEG band power of brain parcels where derivatives/ has forward solutions",
+        description="add MEG band power of brain parcels if derivatives/ has forward solutions",
     )
     asymmetry: bool = Field(
-        default=False, description="add the asymmetry of every pair of left and right volumes"
+        default=False, description="add the asymmetry of each pair of left and right volumes"
     )
     subscales: bool = Field(
-        default=False, description="add published factor sums of the scales whose items are there"
+        default=False, description="add published subscales of rating scales with items"
     )
     harmonise: Literal["none", "site"] = Field(
         default="none",
-        description="bring the volumes of all sites to one mean and spread, outcome-blind",
+        description="harmonise volumes across sites in mean and variance, without outcomes",
     )
     include: tuple[str, ...] | None = Field(
-        default=None, description="features used, names or patterns with *; all if not given"
+        default=None, description="features to use, names or patterns with *; default: all"
     )
     exclude: tuple[str, ...] = Field(
-        default=(), description="features left out, names or patterns with *"
+        default=(), description="features to exclude, names or patterns with *"
     )
     max_missing: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.2, description="largest share of missing values a feature may have"
+        default=0.2, description="largest fraction of missing values per feature"
     )
     max_missing_case: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="largest share of the features a case may lack"
+        default=0.5, description="largest fraction of missing features per case"
     )
 
 
 class DesignSettings(Section):
-    """How a trial becomes one score per unit."""
+    """Trial design: how outcomes become one score per unit."""
 
     kind: Literal["crossover", "pooled", "parallel"] = Field(
         default="crossover",
@@ -230,14 +82,14 @@ class DesignSettings(Section):
     )
     baseline: Literal["mean", "first"] = Field(
         default="mean",
-        description="crossover: features are the mean of both baselines, or the first",
+        description="crossover: features are the mean or the first of both baselines",
     )
     adjust: Literal["none", "ridge"] = Field(
-        default="none", description="parallel: expected outcomes are means, or predicted by ridge"
+        default="none", description="parallel: expected outcomes are means or ridge predictions"
     )
     washout: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="fewest days between the infusions; a second one earlier is left out",
+        description="minimum number of days between infusions; an earlier second one is excluded",
     )
     within_arm: bool = Field(
         default=False, description="parallel: relabellings exchange features within arm only"
@@ -245,37 +97,35 @@ class DesignSettings(Section):
 
 
 class SplitSettings(Section):
-    """How often, and how, units are parted into train and holdout."""
+    """Splits into train and holdout."""
 
     count: PositiveCount = Field(default=1_000, description="number of splits; may grow later")
-    train_size: Fraction = Field(default=0.5, description="share of units on the train side")
+    train_size: Fraction = Field(default=0.5, description="fraction of units in the training set")
     group_by: Literal["participant", "case"] = Field(
-        default="participant", description="what stays together; case is the published way"
+        default="participant", description="units that stay together; case as published"
     )
     scheme: Literal["holdout", "complementary", "bootstrap", "leave-trial-out"] = Field(
-        default="holdout", description="how train sides are drawn"
+        default="holdout", description="how training sets are drawn"
     )
-    stratify: bool = Field(
-        default=True, description="keep sequence, response and trial in proportion"
-    )
+    stratify: bool = Field(default=True, description="stratify by sequence, response and trial")
     stop: Literal["never", "early"] = Field(
         default="never",
-        description="early: end once the recurrence of the best is known to within 3 %",
+        description="early: stop when the recurrence of the best persona is known to within 3 %",
     )
 
 
 class GateSettings(Section):
-    """What a persona must pass on train to be a hit and on holdout to be confirmed."""
+    """Gates: criteria of a hit on train and of its confirmation on holdout."""
 
     p: Fraction = Field(default=0.05, description="largest p of a gate")
     d: Annotated[float, Field(ge=0)] = Field(default=0.5, description="smallest Cohen's d")
     use: Literal["published", "heterogeneity", "both"] = Field(
-        default="heterogeneity", description="the gate that counts; the other is stored too"
+        default="heterogeneity", description="gate that decides; the other is stored too"
     )
 
 
 class NullSettings(Section):
-    """Relabelled trials: what the same search finds where there is nothing to find."""
+    """Relabelled trials: the null distribution of the search."""
 
     relabellings: Annotated[int, Field(ge=1)] = Field(
         default=999, description="number of relabelled trials; may grow later"
@@ -285,32 +135,29 @@ class NullSettings(Section):
     )
     stop: Literal["never", "early"] = Field(
         default="never",
-        description="early: end once it is certain that no verdict can be more than noise",
+        description="early: stop when no further relabelled trial can change a verdict",
     )
     calibration_studies: Annotated[int, Field(ge=0)] = Field(
-        default=19,
-        description="relabelled trials on which splits are searched, too; 0 makes no such null",
+        default=19, description="relabelled trials that are also searched on splits; 0 for none"
     )
     calibration_splits: Annotated[int, Field(ge=1)] = Field(
-        default=20, description="splits of each of these, the first ones of the study"
+        default=20, description="splits of each of these: the first ones of the study"
     )
 
 
 class VerdictSettings(Section):
-    """When a persona is called supported, and when two are one finding."""
+    """Verdicts: significance levels, and overlap of personas that are one finding."""
 
-    alpha: Fraction = Field(
-        default=0.05, description="adjusted p at or below which a persona is supported"
-    )
+    alpha: Fraction = Field(default=0.05, description="largest adjusted p of a supported persona")
     suggestive: Fraction = Field(
-        default=0.2, description="adjusted p at or below which it is suggestive"
+        default=0.2, description="largest adjusted p of a suggestive persona"
     )
     jaccard: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.8, description="overlap of covers from which two personas are one finding"
+        default=0.8, description="smallest Jaccard index of two personas that are one finding"
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> VerdictSettings:
+    def _check_order(self) -> VerdictSettings:
         if self.suggestive < self.alpha:
             raise ValueError(
                 f"suggestive {self.suggestive} is below alpha {self.alpha}; raise suggestive"
@@ -319,52 +166,42 @@ class VerdictSettings(Section):
 
 
 class ReportSettings(Section):
-    """What the report shows."""
+    """The report."""
 
-    title: str | None = Field(default=None, description="heading; the study's name if not given")
+    title: str | None = Field(default=None, description="title; default: the name of the study")
     identifiers: bool = Field(default=False, description="show participant identifiers")
 
 
-_UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
-
-
-def parse_bytes(text: str) -> int:
-    """Return an amount of memory in bytes.
-
-    Examples
-    --------
-    >>> amount("2GB"), amount("1.5 GiB")
-    (2000000000, 1610612736)
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT])(i?)B\s*", text, re.IGNORECASE)
-    if found is None:
-        raise ValueError(f"{text!r} is not an amount of memory; write for example 2GB")
-    base = 1024 if found[3] else 1000
-    return int(float(found[1]) * base ** _UNITS[found[2].upper()])
-
-
 class ExecutionSettings(Section):
-    """What changes speed and never a number."""
+    """Speed and memory; no effect on results."""
 
     block: PositiveCount | None = Field(
-        default=None, description="splits or relabellings per task; measured if not given"
+        default=None, description="splits or relabellings per task; default: from measured times"
     )
     task_seconds: Annotated[float, Field(gt=0)] = Field(
-        default=10.0, description="length a task should have when block is measured"
+        default=10.0, description="target duration of a task if block is not set"
     )
     memory: str = Field(
         default="2GB",
-        description="memory of a process that searches; larger cohorts are searched in blocks",
+        description="memory of a search process; larger cohorts are searched in blocks",
     )
 
     @field_validator("memory")
     @classmethod
-    def _is_memory(cls, value: str) -> str:
-        if parse_bytes(value) < 300 * 10**6:
+    def _check_memory(cls, value: str) -> str:
+        from dask.utils import parse_bytes
+
+        try:
+            n_bytes = parse_bytes(value)
+        except ValueError:
+            raise ValueError("not an amount of memory; write for example 2GB") from None
+        if n_bytes < 300 * 10**6:
             raise ValueError("too little for a search; write at least 300MB")
         return value
 
     @property
     def memory_bytes(self) -> int:
-        """The memory as a number of bytes."""
-        return parse_bytes(self.memory)
+        """Return the memory as a number of bytes."""
+        from dask.utils import parse_bytes
+
+        return int(parse_bytes(self.memory))

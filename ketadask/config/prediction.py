@@ -1,4 +1,4 @@
-"""The section about foretelling response from brain structure."""
+"""The section `predict` of a study's YAML file."""
 
 from __future__ import annotations
 
@@ -8,61 +8,63 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ketadask.config.analysis import Fraction, PositiveCount, Section
+from ketadask.config.inputs import Fraction, PositiveCount, Section
 
-LearnerName = Literal["svc-linear", "svc-rbf", "logistic", "forest"]
+ClassifierName = Literal["svc-linear", "svc-rbf", "logistic", "forest"]
 Positive = Annotated[float, Field(gt=0)]
 Several = Annotated[int, Field(ge=2)]
 
 
 class PredictSettings(Section):
-    """Response foretold from brain structure; asked for where this section is."""
+    """Prediction of response from brain structure; a study with this section predicts."""
 
-    classifier: LearnerName = Field(default="svc-linear", description="classifier")
-    other_classifiers: tuple[LearnerName, ...] = Field(
-        default=(), description="classifiers that are tried on the same folds for comparison"
+    classifier: ClassifierName = Field(default="svc-linear", description="classifier")
+    other_classifiers: tuple[ClassifierName, ...] = Field(
+        default=(), description="classifiers compared on the same folds"
     )
     costs: tuple[Positive, ...] = Field(
         default=tuple(2.0**k for k in range(-6, 5)),
         min_length=1,
-        description="values of C that the inner folds choose from",
+        description="candidate values of C",
     )
     gammas: tuple[Positive | None, ...] = Field(
         default=(None,),
         min_length=1,
-        description="svc-rbf: widths of the kernel, null for one over the variance",
+        description="svc-rbf: candidate values of gamma; null: 1 / (n_features x variance)",
     )
     explained_variance: tuple[Fraction | None, ...] = Field(
         default=(0.9,),
         min_length=1,
-        description="shares of variance the principal components keep, null for none",
+        description="fractions of variance explained by the principal components; null: no PCA",
     )
-    balanced: bool = Field(default=True, description="both labels weigh the same")
+    balanced: bool = Field(default=True, description="equal total weight of both classes")
     covariates: tuple[str, ...] = Field(
         default=("age", "sex", "EstimatedTotalIntraCranialVol"),
-        description="features whose linear part is removed from the volumes",
+        description="features regressed out of the volumes",
     )
-    harmonise: bool = Field(default=False, description="bring sites to a common mean and spread")
+    harmonise: bool = Field(default=False, description="harmonise sites in mean and variance")
     unseen_site: Literal["own", "as-is"] = Field(
         default="own",
-        description="harmonise an unseen site by its own volumes, without outcomes, or leave it",
+        description="a site without training data: harmonise by its own volumes, or leave as is",
     )
     cv: Literal["pooled", "leave-site-out", "nested-leave-site-out"] = Field(
-        default="pooled", description="folds mix sites, or leave them out, also inside"
+        default="pooled",
+        description="outer folds: pooled over sites, or one site each; nested: inner folds, too",
     )
     repeats: PositiveCount = Field(default=10, description="repeats of the outer folds")
     folds: Several = Field(default=10, description="outer folds")
     inner_repeats: PositiveCount = Field(default=10, description="repeats of the inner folds")
     inner_folds: Several = Field(default=10, description="inner folds")
     final: Literal["vote", "refit"] = Field(
-        default="vote", description="models of the inner folds vote, or one is fitted to all"
+        default="vote", description="vote of the inner models, or one model refitted to all"
     )
     response_threshold: Fraction | None = Field(
         default=None,
-        description="share of the baseline that must be gone; that of the outcome if not given",
+        description="minimum relative improvement of a responder; default: as the outcome",
     )
     permutations: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="permutations of the labels, each repeating the choice; may grow"
+        default=0,
+        description="number of label permutations, each with model selection; may grow later",
     )
     permuted_repeats: PositiveCount = Field(
         default=1, description="repeats of the outer folds in a permutation"
@@ -71,12 +73,12 @@ class PredictSettings(Section):
         default=1, description="repeats of the inner folds in a permutation"
     )
     external_trials: tuple[str, ...] = Field(
-        default=(), description="trials of the same folder the locked model is only applied to"
+        default=(), description="trials of the folder used only as external test sets"
     )
     external: Mapping[str, Path] = Field(
-        default_factory=dict, description="folders of other cohorts, by the name they get"
+        default_factory=dict, description="folders of external cohorts, by name"
     )
     missing_region: Literal["stop", "median"] = Field(
         default="stop",
-        description="stop where another cohort lacks a region, or take the training median",
+        description="a region missing in an external cohort: stop, or use the training median",
     )

@@ -1,4 +1,4 @@
-"""A YAML file and `a.b=c` words into a checked model; every fault is one line with its remedy."""
+"""YAML files and `a.b=c` overrides to validated settings; each error is one line with a remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ketadask.schema.errors import InputError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_WANTED = {
+_PROBLEMS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
@@ -79,42 +79,41 @@ _NEW_WORDS = {
 
 
 class ManyInputsError(InputError):
-    """Several things are wrong at once: one line for each."""
+    """Several errors, one line each."""
 
     def __init__(self, errors: Iterable[InputError]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(error) for error in self.errors))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel as the list of its parts."""
+        """Pickle as the tuple of errors."""
         return (ManyInputsError, (self.errors,))
 
 
 def read_settings(path: Path | str, model: type[Model], overrides: Iterable[str] = ()) -> Model:
-    """Return ``model`` filled from the YAML file at ``path``, then changed by ``a.b=c`` words.
+    """Return the settings in the YAML file at ``path`` after the overrides ``a.b=c``.
 
-    Paths in the file are relative to the file; paths in ``overrides`` to where you are.
+    Paths in the file are relative to the file, paths in ``overrides`` to the current folder.
     """
     path = Path(path)
     values = _absolute(read_mapping(path), model, path.resolve().parent)
-    for word in overrides:
-        values = _overridden(values, word, model)
+    for override in overrides:
+        values = _apply_override(values, override, model)
     values = _absolute(values, model, Path.cwd())
     try:
-        text = json.dumps(values, default=str)
-        return model.model_validate_json(text)
+        return model.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        faults = [_fault(path, detail, model) for detail in error.errors(include_url=False)]
-        raise faults[0] if len(faults) == 1 else ManyInputsError(faults) from None
+        errors = [_input_error(path, detail, model) for detail in error.errors(include_url=False)]
+        raise errors[0] if len(errors) == 1 else ManyInputsError(errors) from None
 
 
 def keys(model: type, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted name of every key of a model, sections included.
+    """Yield the dotted names of the keys of a model, sections included.
 
     Examples
     --------
-    >>> from ketadask.config.analysis import Gates
-    >>> list(keys(Gates, "gates."))
+    >>> from ketadask.config.analysis import GateSettings
+    >>> list(keys(GateSettings, "gates."))
     ['gates.p', 'gates.d', 'gates.use']
     """
     for name, field in section_fields(model).items():
@@ -149,20 +148,21 @@ def _absolute(values: Any, model: type, base: Path) -> Any:
     """Make the paths among ``values`` absolute: those of fields annotated ``Path``."""
     if not isinstance(values, dict):
         return values
-    made = dict(values)
-    for name, field in section_fields(model).items():
-        section = section_type(field.annotation)
+    absolute = dict(values)
+    for name in absolute.keys() & section_fields(model).keys():
+        annotation = section_fields(model)[name].annotation
+        section = section_type(annotation)
         if section is not None:
-            made |= {name: _absolute(made[name], section, base)} if name in made else {}
-        elif name in made and _is_path(field.annotation):
-            made[name] = _based(made[name], base)
-    return made
+            absolute[name] = _absolute(absolute[name], section, base)
+        elif _is_path(annotation):
+            absolute[name] = _join(base, absolute[name])
+    return absolute
 
 
-def _based(value: Any, base: Path) -> Any:
-    """Return a path under ``base``, or a mapping of such paths; what is no text stays."""
+def _join(base: Path, value: Any) -> Any:
+    """Join a path, or a mapping of paths, to ``base``; leave other values as they are."""
     if isinstance(value, dict):
-        return {name: _based(each, base) for name, each in value.items()}
+        return {name: _join(base, path) for name, path in value.items()}
     return str(base / os.path.expanduser(value)) if isinstance(value, str) else value
 
 
@@ -170,96 +170,96 @@ def _is_path(annotation: Any) -> bool:
     return annotation is Path or Path in getattr(annotation, "__args__", ())
 
 
-def _overridden(values: dict[str, Any], word: str, model: type) -> dict[str, Any]:
-    dotted, equals, text = word.partition("=")
-    dotted = dotted.strip()
-    if not equals or not dotted:
+def _apply_override(values: dict[str, Any], override: str, model: type) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
         raise InputError(
-            "must look like a.b=c", file="--set", value=word, remedy="for example splits.count=200"
+            "expected a.b=c", file="--set", value=override, remedy="for example splits.count=200"
         )
-    if not _known(dotted, model):
-        remedy = _nearest_key(dotted, model)
-        raise InputError("unknown key", file="--set", where=dotted, remedy=remedy)
-    return _with(values, dotted.split("."), parse_value(text, where=f"--set {dotted}"))
+    if not _exists(key, model):
+        remedy = _nearest_key(key, model)
+        raise InputError("unknown key", file="--set", where=key, remedy=remedy)
+    return _replace(values, key.split("."), parse_value(text, where=f"--set {key}"))
 
 
-def _known(dotted: str, model: type) -> bool:
-    """Tell whether a key exists; below a free mapping (literals.cut_points.NAME) any does."""
-    if dotted in set(keys(model)):
+def _exists(key: str, model: type) -> bool:
+    """Return whether a key exists; a mapping accepts any key (literals.cut_points.NAME)."""
+    if key in set(keys(model)):
         return True
-    parent, _, _ = dotted.rpartition(".")
-    return bool(parent) and _is_free(parent, model)
+    parent, _, _ = key.rpartition(".")
+    return bool(parent) and _is_mapping(parent, model)
 
 
-def _is_free(dotted: str, model: type) -> bool:
-    head, _, rest = dotted.partition(".")
+def _is_mapping(key: str, model: type) -> bool:
+    head, _, rest = key.partition(".")
     field = section_fields(model).get(head)
     if field is None:
         return False
     section = section_type(field.annotation)
     if section is not None:
-        return bool(rest) and _is_free(rest, section)
+        return bool(rest) and _is_mapping(rest, section)
     return not rest and "Mapping" in str(field.annotation)
 
 
-def _with(values: Any, steps: list[str], value: Any) -> dict[str, Any]:
-    made = dict(values) if isinstance(values, Mapping) else {}
-    made[steps[0]] = value if len(steps) == 1 else _with(made.get(steps[0]), steps[1:], value)
-    return made
+def _replace(values: Any, steps: list[str], value: Any) -> dict[str, Any]:
+    copy = dict(values) if isinstance(values, Mapping) else {}
+    copy[steps[0]] = value if len(steps) == 1 else _replace(copy.get(steps[0]), steps[1:], value)
+    return copy
 
 
-def _fault(path: Path, detail: Any, model: type) -> InputError:
+def _input_error(path: Path, detail: Any, model: type) -> InputError:
     steps = [str(step) for step in detail["loc"]]
-    dotted = ".".join(steps)
-    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
+    key = ".".join(steps)
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        remedy = _nearest_key(dotted, model)
-        return InputError("unknown key", file=path, where=dotted, remedy=remedy)
+        remedy = _nearest_key(key, model)
+        return InputError("unknown key", file=path, where=key, remedy=remedy)
     if kind == "missing":
-        return InputError("is missing", file=path, where=dotted, remedy=f"add `{dotted}: ...`")
+        return InputError("is missing", file=path, where=key, remedy=f"add `{key}: ...`")
     if kind == "literal_error":
         valid = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
-        new_word = _NEW_WORDS.get(dotted, {}).get(str(found))
-        remedy = f"it is now {new_word!r}" if new_word else nearest(str(found), valid)
-        return InputError("unknown word", file=path, where=dotted, value=found, remedy=remedy)
+        new_word = _NEW_WORDS.get(key, {}).get(str(value))
+        remedy = f"it is now {new_word!r}" if new_word else nearest(str(value), valid)
+        return InputError("unknown word", file=path, where=key, value=value, remedy=remedy)
     if kind == "value_error":
         problem, _, remedy = str(context["error"]).partition("; ")
-        shown = None if isinstance(found, dict) else found
-        return InputError(problem, file=path, where=dotted or None, value=shown, remedy=remedy)
-    problem = _WANTED.get(kind, detail["msg"]).format(**context)
-    remedy = _about(dotted, model)
-    return InputError(problem, file=path, where=dotted, value=found, remedy=remedy)
+        value = None if isinstance(value, dict) else value
+        return InputError(problem, file=path, where=key or None, value=value, remedy=remedy)
+    problem = _PROBLEMS.get(kind, detail["msg"]).format(**context)
+    remedy = _meaning(key, model)
+    return InputError(problem, file=path, where=key, value=value, remedy=remedy)
 
 
-def _about(dotted: str, model: type) -> str:
-    """Return what the key means, as the remedy of a value that cannot be it."""
-    head, _, rest = dotted.partition(".")
+def _meaning(key: str, model: type) -> str:
+    """Return the description of a key, as the remedy of an invalid value."""
+    head, _, rest = key.partition(".")
     field = section_fields(model).get(head)
     if field is None:
         return "correct the value"
     section = section_type(field.annotation)
     if rest and section is not None:
-        return _about(rest, section)
+        return _meaning(rest, section)
     return f"it means: {field.description}"
 
 
-def _nearest_key(dotted: str, model: type) -> str:
-    """Name the key meant: a sibling that looks alike, else the same word in another section."""
+def _nearest_key(key: str, model: type) -> str:
+    """Suggest a key: its new name, a similar one of the section, or the same of another section."""
     valid = list(keys(model))
-    new = _NEW_KEYS.get(".".join(step for step in dotted.split(".") if not step.isdecimal()))
+    new = _NEW_KEYS.get(".".join(step for step in key.split(".") if not step.isdecimal()))
     if new is not None:
         return f"it is now {new}"
-    parent, _, last = dotted.rpartition(".")
+    parent, _, last = key.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent]
     close = nearest(last, siblings) if siblings else ""
     if close.startswith("did you mean"):
         sibling = close.split("'")[1]
-        key = f"{parent}.{sibling}" if parent else sibling
-        return f"did you mean {key!r}?"
-    elsewhere = [key for key in valid if key.rpartition(".")[2] == last]
+        similar = f"{parent}.{sibling}" if parent else sibling
+        return f"did you mean {similar!r}?"
+    elsewhere = [other for other in valid if other.rpartition(".")[2] == last]
     if elsewhere:
         return f"did you mean {elsewhere[0]!r}?"
-    whole = nearest(dotted, valid)
-    if whole.startswith("did you mean"):
-        return whole
+    similar = nearest(key, valid)
+    if similar.startswith("did you mean"):
+        return similar
     return close or nearest(parent, valid) or "see config/demo.yaml"

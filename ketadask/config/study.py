@@ -1,4 +1,4 @@
-"""A whole study as asked for, and which of its answers can change the numbers of which stage."""
+"""A study's YAML file as one value, and the settings on which each stage depends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from ketadask.config.analysis import (
-    DataSettings,
     DesignSettings,
     ExecutionSettings,
     FeatureSettings,
@@ -19,34 +18,25 @@ from ketadask.config.analysis import (
     NullSettings,
     OutcomeSettings,
     ReportSettings,
-    Section,
     SplitSettings,
     VerdictSettings,
 )
+from ketadask.config.inputs import DataSettings, Section
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.reading import read_settings
 from ketadask.kernels.settings import LiteralSettings, SearchSettings
 from ketadask.schema.errors import nearest
 
 _COHORT: dict[str, Any] = {
-    "data": {
-        "scales",
-        "groups",
-        "bad_cells",
-        "session_pattern",
-        "tables",
-        "participants",
-        "task",
-        "ignore",
-    },
+    "data": set(DataSettings.model_fields) - {"folder", "simulate", "freesurfer"},
     "outcome": True,
     "features": True,
     "design": True,
 }
 _PROBLEM = _COHORT | {"literals": True, "search": True, "seed": True}
 _SPLITS = {"splits": {"train_size", "group_by", "scheme", "stratify"}, "gates": True}
-# What is learnt does not depend on other cohorts; they are read and foretold anew each time.
-_PREDICTED = set(PredictSettings.model_fields) - {
+# Models do not depend on other cohorts, which are read and predicted again in every run.
+_MODELS = set(PredictSettings.model_fields) - {
     "permutations",
     "other_classifiers",
     "missing_region",
@@ -58,7 +48,7 @@ _SCIENCE: dict[str, dict[str, Any]] = {
     "search": _PROBLEM | _SPLITS,
     "null": _PROBLEM | {"null": {"method"}},
     "evaluate": _PROBLEM | _SPLITS,
-    "predict": _COHORT | {"seed": True, "predict": _PREDICTED},
+    "predict": _COHORT | {"seed": True, "predict": _MODELS},
     "judge": _PROBLEM | {"splits": True, "gates": True, "null": True, "verdict": True},
     "report": _PROBLEM
     | {"splits": True, "gates": True, "null": True, "verdict": True, "report": True}
@@ -66,7 +56,7 @@ _SCIENCE: dict[str, dict[str, Any]] = {
 }
 
 
-def _checked_search(search: SearchSettings) -> SearchSettings:
+def _check_search(search: SearchSettings) -> SearchSettings:
     search.check()
     modalities = get_args(Modality)
     for name in search.priority or ():
@@ -76,46 +66,42 @@ def _checked_search(search: SearchSettings) -> SearchSettings:
 
 
 class StudySettings(Section):
-    """One study: its data, its question, its method."""
+    """All settings of a study."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)] = Field(
-        description="name of the study, begins the name of its run folder"
+        description="name of the study; the run folder name begins with it"
     )
     seed: Annotated[int, Field(ge=0)] = Field(
-        default=7, description="seed of all splits and relabellings"
+        default=7, description="seed of splits and relabellings"
     )
-    data: DataSettings = Field(description="where the tables are")
-    outcome: OutcomeSettings = Field(
-        default=OutcomeSettings(), description="what counts as getting better"
-    )
+    data: DataSettings = Field(description="inputs of the study")
+    outcome: OutcomeSettings = Field(default=OutcomeSettings(), description="outcome and endpoint")
     features: FeatureSettings = Field(
-        default=FeatureSettings(), description="what a persona may be made of"
+        default=FeatureSettings(), description="features available to a persona"
     )
-    design: DesignSettings = Field(
-        default=DesignSettings(), description="how a trial becomes one score per unit"
-    )
+    design: DesignSettings = Field(default=DesignSettings(), description="trial design and score")
     literals: LiteralSettings = Field(
-        default=LiteralSettings(), description="where features may be cut"
+        default=LiteralSettings(), description="cut points of features"
     )
-    search: Annotated[SearchSettings, AfterValidator(_checked_search)] = Field(
-        default=SearchSettings(), description="which personas are searched, and how"
+    search: Annotated[SearchSettings, AfterValidator(_check_search)] = Field(
+        default=SearchSettings(), description="personas to search"
     )
-    splits: SplitSettings = Field(default=SplitSettings(), description="train and holdout")
-    gates: GateSettings = Field(default=GateSettings(), description="what a hit must pass")
+    splits: SplitSettings = Field(
+        default=SplitSettings(), description="splits into train and holdout"
+    )
+    gates: GateSettings = Field(default=GateSettings(), description="criteria of a hit")
     null: NullSettings = Field(default=NullSettings(), description="relabelled trials")
-    verdict: VerdictSettings = Field(
-        default=VerdictSettings(), description="when a persona is called supported"
-    )
+    verdict: VerdictSettings = Field(default=VerdictSettings(), description="criteria of a verdict")
     predict: PredictSettings | None = Field(
-        default=None, description="response foretold from brain structure, where asked for"
+        default=None, description="prediction of response from brain structure; default: none"
     )
-    report: ReportSettings = Field(default=ReportSettings(), description="what the report shows")
+    report: ReportSettings = Field(default=ReportSettings(), description="content of the report")
     execution: ExecutionSettings = Field(
-        default=ExecutionSettings(), description="speed; never changes a number"
+        default=ExecutionSettings(), description="speed and memory; no effect on results"
     )
 
     @model_validator(mode="after")
-    def _can_be_answered(self) -> StudySettings:
+    def _check_consistency(self) -> StudySettings:
         smallest = 1 / (self.null.relabellings + 1)
         if smallest > self.verdict.alpha:
             need = math.ceil(1 / self.verdict.alpha - 1e-9) - 1
@@ -126,41 +112,43 @@ class StudySettings(Section):
             )
         if self.splits.group_by == "case" and self.design.kind != "pooled":
             raise ValueError(
-                f"splits.group_by 'case' has no meaning in design.kind {self.design.kind!r}; "
+                f"splits.group_by 'case' needs design.kind 'pooled', not {self.design.kind!r}; "
                 "set splits.group_by to participant or design.kind to pooled"
             )
         if self.splits.scheme == "complementary" and self.splits.train_size != 0.5:
             raise ValueError(
-                f"complementary splits are halves, splits.train_size is {self.splits.train_size}; "
+                "complementary splits are halves, "
+                f"found splits.train_size {self.splits.train_size}; "
                 "set splits.train_size to 0.5"
             )
         if self.predict and (self.features.volumes, self.features.harmonise) != ("raw", "none"):
             raise ValueError(
-                "predict takes head size and sites out within its folds; features.volumes and "
-                "features.harmonise would do so with the cases that are foretold among them; "
-                "leave both out, and set predict.covariates and predict.harmonise"
+                "with predict, features.volumes and features.harmonise would adjust volumes on "
+                "training and test cases together; "
+                "remove both and set predict.covariates and predict.harmonise"
             )
         return self
 
     def science(self, stage: str = "judge") -> dict[str, Any]:
-        """Return what can change the numbers of ``stage``: the only settings its parts depend on.
+        """Return the settings that can change the results of ``stage``.
 
-        Counts of splits and relabellings are not among those of ``search``, ``null`` and
-        ``evaluate``, so that asking for more adds parts and invalidates none. The content of
-        the input files is hashed beside it.
+        The numbers of splits and relabellings are not settings of ``search``, ``null`` and
+        ``evaluate``: a larger number adds parts and keeps the present ones. The content of the
+        input files is hashed separately.
 
         Examples
         --------
-        >>> made = Settings(name="a", data=Data(folder=Path("x")), splits=Splits(count=5))
-        >>> more = Settings(name="a", data=Data(folder=Path("x")), splits=Splits(count=9))
-        >>> made.science("search") == more.science("search")
+        >>> data = DataSettings(folder=Path("x"))
+        >>> few = StudySettings(name="a", data=data, splits=SplitSettings(count=5))
+        >>> many = StudySettings(name="a", data=data, splits=SplitSettings(count=9))
+        >>> few.science("search") == many.science("search")
         True
-        >>> made.science("judge") == more.science("judge")
+        >>> few.science("judge") == many.science("judge")
         False
         """
         return self.model_dump(mode="json", include=_SCIENCE[stage])
 
 
 def read_study(path: Path | str, overrides: Iterable[str] = ()) -> StudySettings:
-    """Return the study asked for in the YAML file at ``path``, changed by ``a.b=c`` words."""
+    """Return the settings in the YAML file at ``path`` after the overrides ``a.b=c``."""
     return read_settings(path, StudySettings, overrides)

@@ -1,4 +1,4 @@
-"""YAML text to plain values: the safe loader, with repeated keys refused."""
+"""YAML text to plain values by a safe loader that refuses duplicate keys."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader; a key given twice is an error instead of silently the last one."""
+    """The safe loader; a duplicate key is an error."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
+    lines: dict[Any, int] = {}
     for key_node, _ in node.value:
         if key_node.tag == _MERGE:
             continue
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
         if not isinstance(key, str | int | float | bool | None):
-            raise _RefusedError("a key must be a word", line, key, "write `key: value`")
-        if key in seen:
-            remedy = f"remove one of the two, the first is in line {seen[key]}"
-            raise _RefusedError("key given twice", line, key, remedy)
-        seen[key] = line
-    made = yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
-    # A section is called null, which YAML reads as nothing.
-    return {"null" if key is None else key: value for key, value in made.items()}
+            raise _YamlError("a key must be a word", line, key, "write `key: value`")
+        if key in lines:
+            remedy = f"remove one of the two; the first is in line {lines[key]}"
+            raise _YamlError("duplicate key", line, key, remedy)
+        lines[key] = line
+    mapping = yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+    # YAML reads the name of the section `null` as None.
+    return {"null" if key is None else key: value for key, value in mapping.items()}
 
 
-class _RefusedError(Exception):
+class _YamlError(Exception):
     def __init__(self, problem: str, line: int, value: object, remedy: str) -> None:
         super().__init__(problem)
         self.problem, self.line, self.value, self.remedy = problem, line, value, remedy
@@ -44,7 +44,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def parse_value(text: str, *, where: str) -> Any:
-    """Return the value a piece of YAML stands for.
+    """Return the value of a YAML expression.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def parse_value(text: str, *, where: str) -> Any:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the mapping a YAML file holds, or say what is wrong with the file."""
+    """Return the mapping in a YAML file; errors name the file and the line."""
     values = _parse(_text(path), file=path)
     if values is None:
         raise InputError(
@@ -63,7 +63,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         )
     if not isinstance(values, dict):
         raise InputError(
-            "the file must hold `key: value` lines", file=path, value=type(values).__name__
+            "the file must contain `key: value` lines", file=path, value=type(values).__name__
         )
     return values
 
@@ -73,11 +73,13 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         folders = (path.parent, path.parent / "config")
-        near = sorted(str(p) for folder in folders for p in folder.glob("[!.]*.y*ml"))
-        remedy = f"there are {', '.join(near)}" if near else "check the path"
+        files = sorted(str(p) for folder in folders for p in folder.glob("[!.]*.y*ml"))
+        remedy = f"available: {', '.join(files)}" if files else "check the path"
         raise InputError("no such file", file=path, remedy=remedy) from None
     except IsADirectoryError:
-        raise InputError("this is a folder", file=path, remedy="name the YAML file") from None
+        raise InputError(
+            "this is a folder", file=path, remedy="give the path of the YAML file"
+        ) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(
@@ -99,7 +101,7 @@ def _text(path: Path) -> str:
 def _parse(text: str, *, file: object) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except _RefusedError as error:
+    except _YamlError as error:
         raise InputError(
             error.problem,
             file=file,
@@ -118,5 +120,5 @@ def _parse(text: str, *, file: object) -> Any:
     except yaml.YAMLError as error:
         problem = str(error).splitlines()[0]
         raise InputError(
-            f"not valid YAML: {problem}", file=file, remedy="remove what is not text"
+            f"not valid YAML: {problem}", file=file, remedy="remove characters that are not text"
         ) from None

@@ -1,4 +1,4 @@
-"""Features of one family: a number per participant and period, and what each feature is."""
+"""Features of one modality: a number per participant and period, and a description of each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FeatureTable:
         One row per (participant, period), one column per feature, NaN where missing. Period 0
         holds what was measured once and counts for both periods.
     about
-        One row per feature: family, kind (ordinal or continuous), measure, label.
+        One row per feature: modality, kind (ordinal or continuous), measurement_unit, label.
     dropped
-        Features left out, with the reason.
+        Excluded features, with the reason.
 
     Examples
     --------
@@ -42,41 +42,39 @@ class FeatureTable:
     dropped: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        index = self.values.index
         if list(self.values.columns) != list(self.about.index):
             raise InputError("features and their descriptions differ in name or order")
-        if list(self.values.index.names) != [nm.PARTICIPANT, "period"]:
-            raise InputError(
-                "features must be indexed by participant and period",
-                value=list(self.values.index.names),
-            )
-        if not self.values.index.is_unique:
-            twice = self.values.index[self.values.index.duplicated()].tolist()[0]
-            raise InputError("participant and period appear twice", value=twice)
+        if list(index.names) != [nm.PARTICIPANT, "period"]:
+            problem = "features must be indexed by participant and period"
+            raise InputError(problem, value=list(index.names))
+        if not index.is_unique:
+            duplicate = index[index.duplicated()].tolist()[0]
+            raise InputError("participant and period appear twice", value=duplicate)
 
     def at(self, participants: list[str], periods: list[int]) -> np.ndarray:
-        """Return the features (case, feature) before each infusion: its own, else the shared."""
+        """Return the features (case, feature) of each period, else those of both periods."""
         own = self._rows(participants, periods)
-        shared = self._rows(participants, [0] * len(participants))
-        return np.where(np.isnan(own), shared, own)
+        return np.where(np.isnan(own), self._rows(participants, [0] * len(participants)), own)
 
     def _rows(self, participants: list[str], periods: list[int]) -> np.ndarray:
         rows = self.values.index.get_indexer(pd.MultiIndex.from_arrays([participants, periods]))
         if self.values.empty:
             return np.full((len(rows), self.values.shape[1]), np.nan)
-        found = self.values.to_numpy(dtype=np.float64)[rows]
-        found[rows < 0] = np.nan
-        return found
+        values = self.values.to_numpy(dtype=np.float64)[rows]
+        values[rows < 0] = np.nan
+        return values
 
 
 def feature_kind(values: np.ndarray, low: float, high: float) -> str:
-    """Return ordinal where a feature has at most eight levels, by its range or by what is seen.
+    """Return ordinal where a feature has at most eight levels, by its range or by its values.
 
     Examples
     --------
-    >>> kind_of(np.array([0.0, 2.0]), 0, 6), kind_of(np.array([0.5, 2.0]), 0, 6)
+    >>> feature_kind(np.array([0.0, 2.0]), 0, 6), feature_kind(np.array([0.5, 2.0]), 0, 6)
     ('ordinal', 'continuous')
     """
-    seen = np.unique(values[~np.isnan(values)])
-    whole = bool((seen == np.round(seen)).all())
-    few = high - low < MOST_LEVELS if np.isfinite(high - low) else seen.size <= MOST_LEVELS
-    return nm.ORDINAL if whole and few else nm.CONTINUOUS
+    levels = np.unique(values[~np.isnan(values)])
+    is_integer = bool((levels == np.round(levels)).all())
+    is_short = high - low < MOST_LEVELS if np.isfinite(high - low) else levels.size <= MOST_LEVELS
+    return nm.ORDINAL if is_integer and is_short else nm.CONTINUOUS

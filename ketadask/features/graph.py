@@ -2,12 +2,12 @@
 
 A task gets a path and settings, streams the recording in one thread and writes its features, its
 quality and its spectrum as one part; only the receipt comes back. A recording is not cut into tasks
-of some time each: which sensors and seconds are bad is known when all of it was read, and a whole
-helmet of five minutes takes five seconds. A part that exists is never
-computed again, whatever was killed in between. A recording that cannot be used becomes a part that
-says why, so the study goes on and asks again only when the file, its sidecar or the settings have
-changed: all of them are in the name or the key of the part. `band_power` is the same work as a lazy
-array for a notebook, one block per recording.
+of some time each: bad sensors and segments are known only after all of it was read, and a complete
+helmet of five minutes takes five seconds. A finished part is never computed again, even after a
+crash. A recording that cannot be used becomes a part with the reason, so the study continues and
+tries again only when the file, its sidecar or the settings have changed: all of them are in the
+name or the key of the part. `band_power` is the same work as a lazy array for a notebook, one block
+per recording.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 
 from ketadask import names as nm
-from ketadask.features.meg.extraction import extract
-from ketadask.features.meg.registry import features
+from ketadask.features.meg.extraction import extract_features
+from ketadask.features.meg.registry import feature_set
 from ketadask.features.meg.settings import POWER, MegSettings
 from ketadask.features.meg.table import FAILURE, part_name, recording_parts
 from ketadask.pipeline.executor import CurrentScheduler
@@ -70,80 +70,75 @@ def extract_recordings(
 
 
 def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) -> xr.Dataset:
-    """Return band power of opened recordings, lazily: nothing is read until somebody computes.
+    """Return band power of recordings, lazily: nothing is read before ``compute``.
 
     Parameters
     ----------
     recordings
         What ``open_recordings`` returns, or a part of it.
     settings
-        How recordings are cleaned; ``features`` may name another set than ``power``.
+        How to clean recordings; ``features`` may name another set than ``power``.
 
     Returns
     -------
     ``value`` (recording, feature), one block per recording, NaN where a recording cannot be used;
-    coordinates participant, session, and of features group, measurement_unit and label.
-    ``assemble`` takes it as it is.
+    coordinates participant, session, and of features group, measurement_unit and label. Pass it to
+    ``assemble``.
     """
     import xarray as xr
 
     settings = settings or MegSettings(features=POWER)
-    wanted = features(settings.features)
-    found = [_found(node.dataset) for node in recordings.leaves if nm.FIELD in node.data_vars]
+    features = feature_set(settings.features)
+    nodes = [node.dataset for node in recordings.leaves if nm.FIELD in node.data_vars]
+    files = [_recording_file(dataset) for dataset in nodes]
     task = delayed(_values, pure=True)
     rows = [
-        da.from_delayed(task(each, settings), shape=(len(wanted),), dtype=np.float64)
-        for each in found
+        da.from_delayed(task(file, settings), shape=(len(features),), dtype=np.float64)  # type: ignore[no-untyped-call]
+        for file in files
     ]
-    stacked = da.stack(rows) if rows else da.empty((0, len(wanted)))
-
-    def words(values: Sequence[str]) -> np.ndarray:
-        return np.array(values, dtype=np.str_)
-
+    value = da.stack(rows) if rows else da.empty((0, len(features)))  # type: ignore[no-untyped-call]
+    coordinates = {
+        nm.RECORDING: (nm.RECORDING, [file.name for file in files]),
+        nm.PARTICIPANT: (nm.RECORDING, [file.participant for file in files]),
+        "session": (nm.RECORDING, [file.session for file in files]),
+        nm.FEATURE: (nm.FEATURE, [feature.name for feature in features]),
+        "group": (nm.FEATURE, [feature.group for feature in features]),
+        "measurement_unit": (nm.FEATURE, [feature.measurement_unit for feature in features]),
+        "label": (nm.FEATURE, [feature.label for feature in features]),
+    }
     return xr.Dataset(
-        {"value": ((nm.RECORDING, nm.FEATURE), stacked)},
-        {
-            nm.RECORDING: (nm.RECORDING, words([each.name for each in found])),
-            nm.PARTICIPANT: (nm.RECORDING, words([each.participant for each in found])),
-            "session": (nm.RECORDING, words([each.session for each in found])),
-            nm.FEATURE: (nm.FEATURE, words([each.name for each in wanted])),
-            "group": (nm.FEATURE, words([each.family for each in wanted])),
-            "measurement_unit": (nm.FEATURE, words([each.measurement_unit for each in wanted])),
-            "label": (nm.FEATURE, words([each.label for each in wanted])),
-        },
+        {"value": ((nm.RECORDING, nm.FEATURE), value)},
+        {name: (dim, np.array(text, dtype=np.str_)) for name, (dim, text) in coordinates.items()},
         {"set": settings.features},
     )
 
 
-def _write(found: RecordingFile, settings: MegSettings, parts: Parts, name: str) -> Receipt:
-    facts = {"recording": found.name, nm.PARTICIPANT: found.participant, "session": found.session}
+def _write(file: RecordingFile, settings: MegSettings, parts: Parts, name: str) -> Receipt:
+    facts = {"recording": file.name, nm.PARTICIPANT: file.participant, "session": file.session}
     try:
-        made = extract(found, settings)
+        results = extract_features(file, settings)
     except InputError as error:
         return parts.write(name, {}, facts={**facts, FAILURE: str(error)})
-    return parts.write(
-        name, made.tables(), facts={**facts, "quality": made.quality.iloc[0].to_dict()}
-    )
+    quality = results.quality.iloc[0].to_dict()
+    return parts.write(name, results.tables(), facts={**facts, "quality": quality})
 
 
-def _values(found: RecordingFile, settings: MegSettings) -> np.ndarray:
+def _values(file: RecordingFile, settings: MegSettings) -> np.ndarray:
     try:
-        return extract(found, settings).features["value"].to_numpy(dtype=np.float64)
+        return extract_features(file, settings).features["value"].to_numpy(dtype=np.float64)
     except InputError:
-        return np.full(len(features(settings.features)), np.nan)
+        return np.full(len(feature_set(settings.features)), np.nan)
 
 
-def _found(opened: xr.Dataset) -> RecordingFile:
-    about = opened.attrs
-    bad_seconds = opened["bad_seconds"].values.tolist() if "bad_seconds" in opened else ()
-    bads = tuple(str(name) for name in opened[nm.CHANNEL].values[opened["bad"].values])
-    recording = Recording.at(about["source"])
+def _recording_file(dataset: xr.Dataset) -> RecordingFile:
+    attrs = dataset.attrs
+    bad_spans = dataset["bad_seconds"].values.tolist() if "bad_seconds" in dataset else []
     return RecordingFile(
-        about["source"],
-        about.get("participant", ""),
-        about.get("session", ""),
-        recording.name.removesuffix("_meg"),
-        bads,
-        mains=about.get("mains"),
-        bad_spans=tuple((a, b) for a, b in bad_seconds),
+        attrs["source"],
+        attrs.get("participant", ""),
+        attrs.get("session", ""),
+        Recording.at(attrs["source"]).name.removesuffix("_meg"),
+        bads=tuple(str(name) for name in dataset[nm.CHANNEL].values[dataset["bad"].values]),
+        mains=attrs.get("mains"),
+        bad_spans=tuple((first, last) for first, last in bad_spans),
     )

@@ -1,4 +1,4 @@
-"""Sums over items of a rating scale: totals that a file lacks, and factors that were published."""
+"""Sums over items of a rating scale: totals missing in a file, and published subscales."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ketadask.sources import rating_scales
+from ketadask.sources.rating_scales import BECH, RATING_SCALES, score_label, score_range
 
 
 class Subscale(NamedTuple):
-    """A sum of items: its name, the scale and items it is made of, what a reader sees, source."""
+    """A sum of items: its name, scale and items, its text in tables and figures, its source."""
 
     name: str
     scale: str
@@ -20,15 +20,15 @@ class Subscale(NamedTuple):
     source: str
 
 
-# Seen in public sources: the two sums of the HAM-A (scoring sheets), the six items of Bech (Bech
+# Checked in public sources: the two sums of the HAM-A (scoring sheets), the six items of Bech (Bech
 # 2006, PMC3181766), the four factors of the MADRS and their names (Quilty et al., PMC6878407). Not
-# seen there, and so from the papers as cited: which items of the MADRS and of the BDI are in which.
+# checked, only as cited in the papers: which items of the MADRS and of the BDI belong to which.
 _QUILTY = "Quilty et al. 2013, Int J Methods Psychiatr Res 22:175, 10.1002/mpr.1388"
 # Of the second edition: other items have these numbers in the first.
 _BECK = "Beck, Steer & Brown 1996, BDI-II manual; Steer et al. 1999, J Clin Psychol 55:117"
 _HAMILTON = "Hamilton 1959, Br J Med Psychol 32:50"
 
-FACTORS = (
+SUBSCALES = (
     Subscale("hama_psychic", "hama", (1, 2, 3, 4, 5, 6, 14), "HAM-A psychic anxiety", _HAMILTON),
     Subscale("hama_somatic", "hama", (7, 8, 9, 10, 11, 12, 13), "HAM-A somatic anxiety", _HAMILTON),
     Subscale("bdi_cognitive", "bdi", (1, 2, 3, 5, 6, 7, 8, 9, 14), "BDI cognitive", _BECK),
@@ -46,7 +46,7 @@ FACTORS = (
     Subscale(
         "hamd6_total",
         "hamd",
-        rating_scales.BECH,
+        BECH,
         "HAM-D6 total",
         "Bech et al. 1975, Acta Psychiatr Scand 51:161",
     ),
@@ -56,7 +56,7 @@ FACTORS = (
 def item_sums(
     values: pd.DataFrame, *, subscales: bool = False
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return sums that are not there yet, and their lowest, highest and label.
+    """Return sums that the table lacks, and the lowest value, highest value and label of each.
 
     A total is added where a table has all items of a known scale and no total. A sum with a
     missing item is missing.
@@ -66,7 +66,7 @@ def item_sums(
     values
         Items and totals, one column each under its canonical name.
     subscales
-        Whether to add the factors of ``FACTORS``, too.
+        Whether to add those of ``SUBSCALES``.
 
     Examples
     --------
@@ -74,18 +74,16 @@ def item_sums(
     >>> item_sums(items, subscales=True)[0].to_dict("list")
     {'hama_total': [14.0, 105.0], 'hama_psychic': [7.0, 35.0], 'hama_somatic': [7.0, 70.0]}
     """
-    whole = [
-        Subscale(f"{known.name}_total", known.name, tuple(range(1, len(known.items) + 1)), "", "")
-        for known in rating_scales.INSTRUMENTS.values()
-    ]
+    candidates = [(f"{scale.name}_total", scale.columns, "") for scale in RATING_SCALES.values()]
+    for subscale in SUBSCALES if subscales else ():
+        items = [f"{subscale.scale}_{n}" for n in subscale.items]
+        candidates.append((subscale.name, items, subscale.label))
     sums, about = {}, {}
-    for factor in (*whole, *(FACTORS if subscales else ())):
-        items = [f"{factor.scale}_{n}" for n in factor.items]
-        if factor.name in values or factor.name in sums or not set(items) <= set(values):
-            continue
-        sums[factor.name] = values[items].to_numpy(dtype=np.float64).sum(axis=1)
-        highest = sum(rating_scales.limits(item)[1] for item in items)
-        about[factor.name] = (0.0, highest, factor.label or rating_scales.label(factor.name))
+    for name, items, label in candidates:
+        if name not in values and name not in sums and set(items) <= set(values):
+            sums[name] = values[items].to_numpy(dtype=np.float64).sum(axis=1)
+            highest = sum(score_range(item)[1] for item in items)
+            about[name] = (0.0, highest, label or score_label(name))
     return (
         pd.DataFrame(sums, index=values.index),
         pd.DataFrame(about, index=["low", "high", "label"]).T,

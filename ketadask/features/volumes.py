@@ -1,4 +1,4 @@
-"""Volumes of the brain as features: in mm3, or freed of head size, still in mm3."""
+"""Volumes of brain regions as features: in mm3, raw or adjusted for head size."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from ketadask.sources.regions import ETIV
 RAW, RESIDUAL = "raw", "residual"
 NEAR_CONSTANT = 0.9
 _TISSUE = {"cortex": "cortex", "white": "white matter", "subcortical": "", "global": ""}
-_JOINED = re.compile(
+_JOINED_WORDS = re.compile(
     "^(rostral|caudal|isthmus|posterior|inferior|superior|middle|lateral|medial|transverse|pars"
     "|frontal(?=pole)|temporal(?=pole))(anterior|middle(?=frontal))?(?=[a-z])"
 )
 
 
 def residual_volumes(volumes: xr.Dataset) -> xr.Dataset:
-    """Return volumes (participant, region) without their linear part in intracranial volume.
+    """Return volumes (participant, region) adjusted for intracranial volume, lazily.
 
     Least squares of each region on eTIV, one row per participant, over the participants who have
-    both; the mean is added back, so that a value reads as mm3 at the average head. Outcomes play
-    no part. Dividing by eTIV would not do: the proportion still goes with eTIV (Voevodskaya et al.
-    2014, Front Aging Neurosci 6:264).
-    Stays lazy.
+    both; the mean is added back, so that a value reads as mm3 at the average head size. Outcomes
+    are not used. Dividing by eTIV is not enough: the proportion still correlates with eTIV
+    (Voevodskaya et al. 2014, Front Aging Neurosci 6:264).
     """
     volume = volumes[nm.VOLUME]
     if ETIV not in volumes[nm.REGION]:
@@ -41,16 +40,16 @@ def residual_volumes(volumes: xr.Dataset) -> xr.Dataset:
         )
     head = volume.sel({nm.REGION: ETIV}, drop=True)
     both = volume.notnull() & head.notnull()
-    centred = (head - head.where(both).mean(nm.PARTICIPANT)).where(both)
-    squares = (centred**2).sum(nm.PARTICIPANT)
-    slope = (centred * volume).sum(nm.PARTICIPANT) / squares.where(squares > 0)
-    residual = volume - (slope.fillna(0.0) * centred)
-    kept = volumes[nm.REGION] == ETIV
-    return volumes.assign({nm.VOLUME: residual.where(~kept, volume).transpose(*volume.dims)})
+    distance = (head - head.where(both).mean(nm.PARTICIPANT)).where(both)
+    squares = (distance**2).sum(nm.PARTICIPANT)
+    slope = (distance * volume).sum(nm.PARTICIPANT) / squares.where(squares > 0)
+    residual = volume - (slope.fillna(0.0) * distance)
+    is_head = volumes[nm.REGION] == ETIV
+    return volumes.assign({nm.VOLUME: residual.where(~is_head, volume).transpose(*volume.dims)})
 
 
 def volume_features(
-    volumes: xr.Dataset, *, how: str = RAW, asymmetry: bool = False
+    volumes: xr.Dataset, *, method: str = RAW, asymmetry: bool = False
 ) -> FeatureTable:
     """Return one feature per region, shared by both periods; near-constant regions are dropped.
 
@@ -58,50 +57,53 @@ def volume_features(
     ----------
     volumes
         What ``open_volumes`` returns; only the participants of the study.
-    how
+    method
         ``raw`` or ``residual``.
     asymmetry
         Whether to add ``asymmetries``.
     """
-    if how not in (RAW, RESIDUAL):
+    if method not in (RAW, RESIDUAL):
         raise InputError(
-            "unknown way to use volumes",
+            "unknown treatment of volumes",
             where="volumes",
-            value=how,
-            remedy=nearest(str(how), (RAW, RESIDUAL)),
+            value=method,
+            remedy=nearest(str(method), (RAW, RESIDUAL)),
         )
     volumes = load(volumes)
     raw = volumes[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
-    shares = np.array([_commonest_share(column) for column in raw.T])
-    kept = shares <= NEAR_CONSTANT
+    fractions = np.array([_mode_fraction(column) for column in raw.T])
+    varies = fractions <= NEAR_CONSTANT
     dropped = {
-        str(region): f"near-constant: {share:.0%} of participants have the same value"
-        for region, share in zip(volumes[nm.REGION].values, shares, strict=True)
-        if share > NEAR_CONSTANT
+        str(region): f"near-constant: {fraction:.0%} of participants have the same value"
+        for region, fraction in zip(volumes[nm.REGION].values, fractions, strict=True)
+        if fraction > NEAR_CONSTANT
     }
-    used = (residual_volumes(volumes) if how == RESIDUAL else volumes).isel({nm.REGION: kept})
+    dataset = residual_volumes(volumes) if method == RESIDUAL else volumes
+    dataset = dataset.isel({nm.REGION: varies})
     index = pd.MultiIndex.from_product(
-        [used[nm.PARTICIPANT].values.tolist(), [0]], names=[nm.PARTICIPANT, "period"]
+        [dataset[nm.PARTICIPANT].values.tolist(), [0]], names=[nm.PARTICIPANT, "period"]
     )
-    regions = [str(region) for region in used[nm.REGION].values]
-    values = used[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
+    regions = [str(region) for region in dataset[nm.REGION].values]
+    values = dataset[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
     about = [
         (nm.VOLUME, nm.CONTINUOUS, "mm3", region_label(*words))
-        for words in zip(regions, used["hemisphere"].values, used["tissue"].values, strict=True)
+        for words in zip(
+            regions, dataset["hemisphere"].values, dataset["tissue"].values, strict=True
+        )
     ]
     table = FeatureTable(
         pd.DataFrame(values, index=index, columns=regions),
         pd.DataFrame(about, index=regions, columns=list(ABOUT)),
         dropped,
     )
-    return _with_asymmetries(table, volumes.isel({nm.REGION: kept})) if asymmetry else table
+    return _with_asymmetries(table, volumes.isel({nm.REGION: varies})) if asymmetry else table
 
 
 def asymmetries(volumes: xr.Dataset) -> pd.DataFrame:
     """Return (left - right) over the mean of both for every pair of regions, by participant.
 
-    Positive where the left one is larger; of the volumes in mm3, which head size cancels from
-    (Kong et al. 2018, PNAS 115:E5154). NaN where both are 0.
+    Positive where the left one is larger; of the volumes in mm3, since head size cancels (Kong et
+    al. 2018, PNAS 115:E5154). NaN where both are 0.
 
     Examples
     --------
@@ -113,18 +115,18 @@ def asymmetries(volumes: xr.Dataset) -> pd.DataFrame:
     """
     regions = [str(region) for region in volumes[nm.REGION].values]
     volume = volumes[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
-    found = {}
+    asymmetry = {}
     for j, region in enumerate(regions):
-        other, bare = _mirrored(region)
-        if other in regions:
-            left, right = volume[:, j], volume[:, regions.index(other)]
-            both = (left + right) / 2
-            found[f"asymmetry-{bare}"] = (left - right) / np.where(both > 0, both, np.nan)
-    return pd.DataFrame(found, index=volumes[nm.PARTICIPANT].values.tolist())
+        opposite, bare = _opposite(region)
+        if opposite in regions:
+            left, right = volume[:, j], volume[:, regions.index(opposite)]
+            mean = (left + right) / 2
+            asymmetry[f"asymmetry-{bare}"] = (left - right) / np.where(mean > 0, mean, np.nan)
+    return pd.DataFrame(asymmetry, index=volumes[nm.PARTICIPANT].values.tolist())
 
 
-def _mirrored(region: str) -> tuple[str, str]:
-    """Return the region on the right of one on the left, and the name of both; else nothing."""
+def _opposite(region: str) -> tuple[str, str]:
+    """Return the right counterpart of a left region and their common name, else empty text."""
     for left, right in (("wm-lh-", "wm-rh-"), ("lh_", "rh_"), ("Left-", "Right-")):
         if region.startswith(left):
             bare = region.removeprefix(left)
@@ -133,28 +135,29 @@ def _mirrored(region: str) -> tuple[str, str]:
 
 
 def _with_asymmetries(table: FeatureTable, volumes: xr.Dataset) -> FeatureTable:
-    added = asymmetries(volumes)
+    values = asymmetries(volumes)
     about = pd.DataFrame(
         [
             (nm.VOLUME, nm.CONTINUOUS, "", f"asymmetry {name.removeprefix('asymmetry-')}")
-            for name in added.columns
+            for name in values.columns
         ],
-        index=added.columns,
+        index=values.columns,
         columns=list(ABOUT),
     )
-    values = pd.concat([table.values, added.set_axis(table.values.index)], axis=1)
+    values = pd.concat([table.values, values.set_axis(table.values.index)], axis=1)
     return FeatureTable(values, pd.concat([table.about, about]), table.dropped)
 
 
-def _commonest_share(column: np.ndarray) -> float:
-    seen = column[~np.isnan(column)]
-    if seen.size == 0:
-        return 0.0  # nothing seen is missing, not constant
-    return float(np.unique(seen, return_counts=True)[1].max() / seen.size)
+def _mode_fraction(column: np.ndarray) -> float:
+    """Return the fraction of values that equal the most frequent one, 0 where all are missing."""
+    values = column[~np.isnan(column)]
+    if values.size == 0:
+        return 0.0
+    return float(np.unique(values, return_counts=True)[1].max() / values.size)
 
 
 def region_label(region: str, hemisphere: str, tissue: str) -> str:
-    """Return what a reader sees for a region.
+    """Return the text for a region in tables and figures.
 
     Examples
     --------
@@ -164,12 +167,12 @@ def region_label(region: str, hemisphere: str, tissue: str) -> str:
     'left thalamus'
     """
     if tissue == "global":
-        return {ETIV: "intracranial volume (eTIV)"}.get(region, region)
+        return "intracranial volume (eTIV)" if region == ETIV else region
     bare = region.removeprefix("wm-").removeprefix("lh").removeprefix("rh").strip("-_")
     bare = bare.removeprefix("Left-").removeprefix("Right-").removesuffix("_volume")
     if tissue == "subcortical":
         bare = bare.replace("-", " ").lower() if hemisphere != "both" else bare
     else:
-        bare = _JOINED.sub(lambda found: " ".join(filter(None, found.groups())) + " ", bare)
+        bare = _JOINED_WORDS.sub(lambda m: " ".join(filter(None, m.groups())) + " ", bare)
     words = ["" if hemisphere == "both" else hemisphere, bare, _TISSUE[tissue]]
     return " ".join(word for word in words if word)

@@ -1,4 +1,4 @@
-"""What enrolment by this procedure would buy: the best train persona, tried on the holdout."""
+"""Expected gain from enrichment: the best training persona of each split, tried on its holdout."""
 
 from __future__ import annotations
 
@@ -17,107 +17,103 @@ if TYPE_CHECKING:
     from ketadask.store.ranges import Range
 
 
-def enrolled_block(
-    problem: SearchProblem, splitter: Any, hits: pd.DataFrame, numbers: Range
+def enrolment_block(
+    problem: SearchProblem, splitter: Any, hits: pd.DataFrame, block: Range
 ) -> pd.DataFrame:
-    """Enrol the holdout units inside the best favourable train persona of each split.
+    """Enrol the holdout units inside the best favourable training persona of each split.
 
-    Splits ``numbers``, both ends included; the best persona of a split is the one of rank 1,
-    gates or not: an enrolment has to name one. What it gains is measured by scores made of the
-    holdout alone: those of the whole trial would carry outcomes of the train side, which chose
-    the persona.
+    ``block`` is the first and the last split. The best persona has rank 1, whether or not it
+    passes the gates: an enrolment needs one. Scores come from the holdout alone, because scores of
+    the whole trial carry outcomes of the training set, which chose the persona.
 
     Returns
     -------
     One row per split: ``n_train``, ``n_holdout``, ``enrolled`` (holdout units inside),
-    ``benefit`` (mean score of the whole holdout), ``benefit_enrolled`` (of those inside), both
-    NaN where nobody has a score.
+    ``benefit`` (mean score of the holdout), ``benefit_enrolled`` (of those inside); NaN without
+    scores.
     """
     trial = problem.trial
     best = hits[(hits["polarity"] == nm.FAVOURABLE) & (hits["rank"] == 1)]
-    ids = dict(zip(best["split"], best[list(IDS)].to_numpy(), strict=True))
+    ids_by_split = dict(zip(best["split"], best[list(IDS)].to_numpy(), strict=True))
     rows = []
-    for i in range(numbers[0], numbers[1] + 1):
-        train = splitter.mask(i, trial.participant, trial.split_stratum, trial.trial)
+    for split in range(block[0], block[1] + 1):
+        train = splitter.train_mask(split, trial)
         inside = np.zeros(len(train), dtype=bool)
-        if i in ids:
-            inside = problem.literals.conjunction(ids[i][None, :])[0] & ~train
+        if split in ids_by_split:
+            inside = problem.literals.conjunction(ids_by_split[split][None, :])[0] & ~train
         score = trial.scores(~train)
-        seen = np.isfinite(score)
-        held, chosen = score[seen], score[seen & inside]
+        has_score = np.isfinite(score)
         rows.append(
             {
-                "split": i,
+                "split": split,
                 "n_train": int(train.sum()),
                 "n_holdout": int((~train).sum()),
                 "enrolled": int(inside.sum()),
-                "benefit": held.mean() if len(held) else np.nan,
-                "benefit_enrolled": chosen.mean() if len(chosen) else np.nan,
+                "benefit": _mean(score[has_score]),
+                "benefit_enrolled": _mean(score[has_score & inside]),
             }
         )
     return pd.DataFrame(rows)
 
 
+def _mean(values: np.ndarray) -> float:
+    return values.mean() if len(values) else np.nan
+
+
 def enrichment(
-    enrolled: pd.DataFrame,
+    enrolment: pd.DataFrame,
     sigma: float,
     *,
-    paired: bool,
+    crossover: bool,
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> dict[str, float]:
-    """Average what was gained over the splits, and say what a trial would need.
+    """Average the gain over the splits, and return the sample sizes of a trial.
 
-    Parameters
-    ----------
-    enrolled
-        Rows of `enrolled_block`, in any order; splits that enrol nobody gain nothing.
-    sigma
-        Standard deviation of the paired differences (``paired``) or of the outcome within arms.
-    paired
-        Whether the planned trial is a crossover.
-    alpha, power
-        Two-sided level and power of the planned trial.
+    ``enrolment`` has rows of `enrolment_block`, in any order; a split without enrolled units gains
+    0. ``sigma`` is that of the paired differences of a ``crossover``, else of the outcome within
+    arms; ``alpha`` is the two-sided level of the planned trial.
 
     Returns
     -------
-    ``gain`` with ``gain_low``, ``gain_high`` (Nadeau-Bengio interval) of the enrolled units'
-    benefit over everybody's, ``share_enrolled``, ``benefit``, ``benefit_enrolled``, ``splits``,
-    ``splits_empty``, and the participants needed without and with enrichment, ``n_all`` and
-    ``n_enriched`` (to be enrolled), ``n_screened`` (to be seen for it). NaN where the benefit is
-    not positive: no sample size would show it.
+    ``gain`` with ``gain_low``, ``gain_high`` (Nadeau-Bengio interval): benefit of enrolled minus
+    benefit of all units; ``share_enrolled``, ``benefit``, ``benefit_enrolled``, ``splits``,
+    ``splits_empty``; the participants needed without and with enrichment, ``n_all`` and
+    ``n_enriched``, and ``n_screened`` to enrol the latter. NaN where the benefit is not positive:
+    no sample size suffices.
     """
-    rows = enrolled.sort_values("split", ignore_index=True)
+    rows = enrolment.sort_values("split", ignore_index=True)
     benefit, inside = rows["benefit"].to_numpy(), rows["benefit_enrolled"].to_numpy()
-    used = np.isfinite(inside)
-    gain = np.where(used, inside - benefit, 0.0)
-    share = float((rows["enrolled"] / rows["n_holdout"].clip(lower=1)).mean())
-    estimate, low, high = nadeau_bengio(
-        gain, float(rows["n_train"].mean()), float(rows["n_holdout"].mean())
+    nonempty = np.isfinite(inside)
+    gain = np.where(nonempty, inside - benefit, 0.0)
+    fraction = float((rows["enrolled"] / rows["n_holdout"].clip(lower=1)).mean())
+    n_train, n_holdout = float(rows["n_train"].mean()), float(rows["n_holdout"].mean())
+    estimate, low, high = nadeau_bengio(gain, n_train, n_holdout)
+    benefit_all = float(np.nanmean(benefit))
+    benefit_inside = benefit_all + float(estimate)
+    n_all, n_inside = (
+        participants_to_detect(mean, sigma, crossover=crossover, alpha=alpha, power=power)
+        for mean in (benefit_all, benefit_inside)
     )
-    everybody = float(np.nanmean(benefit))
-    chosen = everybody + float(estimate)
-    n_all = participants_needed(everybody, sigma, paired=paired, alpha=alpha, power=power)
-    n_enriched = participants_needed(chosen, sigma, paired=paired, alpha=alpha, power=power)
     return {
         "splits": len(rows),
-        "splits_empty": int((~used).sum()),
-        "share_enrolled": share,
-        "benefit": everybody,
-        "benefit_enrolled": chosen,
+        "splits_empty": int((~nonempty).sum()),
+        "share_enrolled": fraction,
+        "benefit": benefit_all,
+        "benefit_enrolled": benefit_inside,
         "gain": float(estimate),
         "gain_low": float(low),
         "gain_high": float(high),
         "n_all": n_all,
-        "n_enriched": n_enriched,
-        "n_screened": float(np.ceil(n_enriched / share)) if share > 0 else float("nan"),
+        "n_enriched": n_inside,
+        "n_screened": float(np.ceil(n_inside / fraction)) if fraction > 0 else float("nan"),
     }
 
 
-def participants_needed(
-    benefit: float, sigma: float, *, paired: bool, alpha: float = 0.05, power: float = 0.8
+def participants_to_detect(
+    benefit: float, sigma: float, *, crossover: bool, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Return how many participants show a benefit, by the normal formula; NaN if not positive.
+    """Return the participants needed to detect a benefit (normal formula); NaN if not positive.
 
     Crossover: ``(z_(1-alpha/2) + z_power)^2 sigma^2 / benefit^2`` with sigma that of the paired
     differences. Two arms of equal size: four times that, with sigma that of the outcome within
@@ -125,28 +121,28 @@ def participants_needed(
 
     Examples
     --------
-    >>> participants_needed(5.0, 10.0, paired=False)
+    >>> participants_to_detect(5.0, 10.0, crossover=False)
     126.0
     """
     if not benefit > 0:
         return float("nan")
     z = norm.ppf(1 - alpha / 2) + norm.ppf(power)
-    each = (z * sigma / benefit) ** 2
-    return float(np.ceil(each)) if paired else float(2 * np.ceil(2 * each))
+    n = (z * sigma / benefit) ** 2
+    return float(np.ceil(n)) if crossover else float(2 * np.ceil(2 * n))
 
 
-def outcome_sigma(outcome: np.ndarray, *, paired: bool) -> float:
-    """Return the standard deviation a sample size rests on, from outcomes (unit, 2).
+def outcome_sigma(outcome: np.ndarray, *, crossover: bool) -> float:
+    """Return the standard deviation for a sample size, from outcomes (unit, 2).
 
-    Paired: of the differences active minus control. Else: pooled within the two arms.
+    Crossover: of the differences active minus control. Else: pooled within the two arms.
 
     Examples
     --------
-    >>> outcome_sigma(np.array([[3.0, 1.0], [5.0, 1.0]]), paired=True).round(3)
-    np.float64(1.414)
+    >>> round(outcome_sigma(np.array([[3.0, 1.0], [5.0, 1.0]]), crossover=True), 3)
+    1.414
     """
-    if paired:
-        return np.std(outcome[:, 0] - outcome[:, 1], ddof=1)
+    if crossover:
+        return float(np.std(outcome[:, 0] - outcome[:, 1], ddof=1))
     arms = [column[np.isfinite(column)] for column in outcome.T]
     squares = sum(((arm - arm.mean()) ** 2).sum() for arm in arms)
-    return np.sqrt(squares / (sum(map(len, arms)) - 2))
+    return float(np.sqrt(squares / (sum(map(len, arms)) - 2)))

@@ -1,4 +1,4 @@
-"""Explained and unexplained units: what train hits say about units they have never seen."""
+"""Explained and unexplained units: votes of training hits on the units of the holdout."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from ketadask import names as nm
 from ketadask.inference.null import IDS
+from ketadask.kernels.roc import auc
 
 if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
     from ketadask.store.ranges import Range
 
 QUORUM = 0.5
-"""Share of a split's hits that must hold a unit for them to speak for it."""
+"""Minimum fraction of the hits of a split that cover a unit, for a vote on it."""
 
-UNEXPLAINED = "unexplained"
+NEITHER = "unexplained"
 
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """Votes per unit, counted over the splits that held it out: int64 (U,) each."""
+    """Votes per unit, over the splits with the unit in the holdout: int64 (U,) each."""
 
     n_held_out: np.ndarray
     favourable: np.ndarray
     unfavourable: np.ndarray
 
     def __add__(self, other: Votes) -> Votes:
-        """Counts add up, in any order and grouping."""
+        """Add counts, in any order and grouping."""
         return Votes(
             self.n_held_out + other.n_held_out,
             self.favourable + other.favourable,
@@ -39,42 +39,35 @@ class Votes:
         )
 
     @property
-    def share(self) -> np.ndarray:
+    def mean_vote(self) -> np.ndarray:
         """(U,) favourable minus unfavourable votes over splits held out, -1 to 1; 0 if never."""
         net = self.favourable - self.unfavourable
-        return net / np.maximum(self.n_held_out, 1)
+        return np.asarray(net / np.maximum(self.n_held_out, 1))
 
 
 def count_votes(
     problem: SearchProblem,
     splitter: Any,
     hits: pd.DataFrame,
-    passed: np.ndarray,
-    numbers: Range,
+    hit: np.ndarray,
+    block: Range,
     *,
     quorum: float = QUORUM,
 ) -> Votes:
-    """Let the hits of the splits ``numbers``, both ends included, vote on their holdout units.
+    """Count the votes of the hits of each split of ``block`` on the units of its holdout.
 
-    In a split a unit's vote is favourable when at least ``quorum`` of the favourable hits hold
-    it, and a larger share than of the unfavourable hits; unfavourable likewise; else none. A
-    split without hits casts no vote.
-
-    Parameters
-    ----------
-    hits
-        Table that keeps ``schema.HITS``, of these splits.
-    passed
-        bool, which of its rows are hits under the gate in use.
+    In a split the vote on a unit is favourable when at least ``quorum`` of the favourable hits
+    cover it, and a larger fraction than of the unfavourable hits; unfavourable likewise; else
+    none. A split without hits casts no vote. ``hit`` masks the rows of ``hits`` that pass the gate.
     """
     trial = problem.trial
     counts = np.zeros((3, len(trial.score)), dtype=np.int64)
-    ids, split = hits[list(IDS)].to_numpy()[passed], hits["split"].to_numpy()[passed]
-    favourable = (hits["polarity"] == nm.FAVOURABLE).to_numpy()[passed]
+    ids, split_of = hits[list(IDS)].to_numpy()[hit], hits["split"].to_numpy()[hit]
+    favourable = (hits["polarity"] == nm.FAVOURABLE).to_numpy()[hit]
     cover = problem.literals.conjunction(ids)
-    for i in range(numbers[0], numbers[1] + 1):
-        holdout = ~splitter.mask(i, trial.participant, trial.split_stratum, trial.trial)
-        mine = split == i
+    for split in range(block[0], block[1] + 1):
+        holdout = ~splitter.train_mask(split, trial)
+        mine = split_of == split
         strength = [_strength(cover[mine & (favourable == side)]) for side in (True, False)]
         counts[0] += holdout
         for row, (one, other) in enumerate((strength, strength[::-1]), start=1):
@@ -83,8 +76,8 @@ def count_votes(
 
 
 def _strength(cover: np.ndarray) -> np.ndarray:
-    """(U,) share of the personas that hold each unit, 0 where there are none."""
-    return cover.sum(axis=0) / max(len(cover), 1)
+    """(U,) fraction of the personas that cover each unit, 0 without personas."""
+    return np.asarray(cover.sum(axis=0) / max(len(cover), 1))
 
 
 def explained_units(votes: Votes, tau: float = 0.5) -> np.ndarray:
@@ -95,63 +88,46 @@ def explained_units(votes: Votes, tau: float = 0.5) -> np.ndarray:
     >>> explained_units(Votes(np.array([4, 4, 4]), np.array([3, 1, 0]), np.array([0, 0, 4])))
     array(['favourable', 'unexplained', 'unfavourable'], dtype='<U12')
     """
-    share = votes.share
-    words = np.where(share >= tau, nm.FAVOURABLE, UNEXPLAINED)
-    return np.where(share <= -tau, nm.UNFAVOURABLE, words)
+    vote = votes.mean_vote
+    labels = np.where(vote >= tau, nm.FAVOURABLE, NEITHER)
+    return np.where(vote <= -tau, nm.UNFAVOURABLE, labels)
 
 
 def risk_coverage(votes: Votes, score: np.ndarray) -> pd.DataFrame:
-    """Return what is gained by speaking about fewer units: a row per threshold, strictest first.
+    """Return accuracy by coverage: a row per threshold of the vote, strictest first.
 
-    A unit benefits when its score lies above the mean score (below it, it does not). A vote is
-    accurate when it says so. With one score per unit this is exact in paired designs and a noisy
-    but unbiased stand-in elsewhere: what matters is the distance to the same curve on relabelled
-    trials (`explained_against_null`). Scores are those of the whole trial: a unit's votes come
-    from many splits, so that there is no one holdout to make them of.
+    A unit benefits when its score lies above the mean score. A vote is accurate when it agrees.
+    With one score per unit this is exact in paired designs and a noisy but unbiased proxy
+    elsewhere: compare it with the same curve on relabelled trials (`compare_votes`). Scores are
+    those of the whole trial, because the votes on a unit come from many splits.
 
     Returns
     -------
-    ``tau``, ``explained`` (units), ``coverage`` (their share of the units ever held out),
-    ``accuracy``, ``auc`` (of the vote share for benefit, among them; NaN with one class) and
+    ``tau``, ``explained`` (units), ``coverage`` (their fraction of the units ever held out),
+    ``accuracy``, ``auc`` (of the mean vote for benefit, among them; NaN with one class) and
     ``difference`` (mean score of the explained favourable minus explained unfavourable, against
     the mean of all where one side is empty).
     """
-    share, seen = votes.share, votes.n_held_out > 0
-    above, centred = score > score.mean(), score - score.mean()
+    vote, held_out_mask = votes.mean_vote, votes.n_held_out > 0
+    above, centred_score = score > score.mean(), score - score.mean()
     rows = []
-    for tau in np.unique(np.abs(share[seen & (share != 0)]))[::-1]:
-        told = seen & (np.abs(share) >= tau)
-        up, down = told & (share > 0), told & (share < 0)
+    for tau in np.unique(np.abs(vote[held_out_mask & (vote != 0)]))[::-1]:
+        mask = held_out_mask & (np.abs(vote) >= tau)
+        up, down = mask & (vote > 0), mask & (vote < 0)
         rows.append(
             {
                 "tau": tau,
-                "explained": int(told.sum()),
-                "coverage": told.sum() / seen.sum(),
-                "accuracy": ((share > 0) == above)[told].mean(),
-                "auc": auc(share[told], above[told]),
-                "difference": _mean(centred[up]) - _mean(centred[down]),
+                "explained": int(mask.sum()),
+                "coverage": mask.sum() / held_out_mask.sum(),
+                "accuracy": ((vote > 0) == above)[mask].mean(),
+                "auc": auc(vote[mask], above[mask]),
+                "difference": _mean(centred_score[up]) - _mean(centred_score[down]),
             }
         )
     columns = ["tau", "explained", "coverage", "accuracy", "auc", "difference"]
-    # Where nobody has a vote there are no rows to tell what kind of numbers these are.
-    kinds = dict.fromkeys(columns, np.float64) | {"explained": np.int64}
-    return pd.DataFrame(rows, columns=columns).astype(kinds)
-
-
-def auc(value: np.ndarray, positive: np.ndarray) -> float:
-    """Return the chance that a positive has the larger value, ties count half; NaN with one class.
-
-    Examples
-    --------
-    >>> auc(np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, False, True, True]))
-    0.875
-    """
-    n_high = int(positive.sum())
-    n_low = len(value) - n_high
-    if not n_high or not n_low:
-        return float("nan")
-    wins = rankdata(value)[positive].sum() - n_high * (n_high + 1) / 2
-    return float(wins / (n_high * n_low))
+    # Without votes there are no rows to infer the types from.
+    types = dict.fromkeys(columns, np.float64) | {"explained": np.int64}
+    return pd.DataFrame(rows, columns=columns).astype(types)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -8,70 +8,61 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 
-def families(
+def family_leaders(
     cover: np.ndarray,
     features: Sequence[frozenset[int]],
-    polarity: Sequence[str],
+    polarity: Sequence[str] | np.ndarray,
     *,
     jaccard: float = 0.8,
     adds: Callable[[list[int], int], bool] | None = None,
 ) -> np.ndarray:
-    """Return for each persona the place of the representative of its family.
+    """Return for each persona the index of the leader of its family.
 
-    Personas come in order of worth, best first. Each joins the best representative before it
-    whose cover overlaps with its own (Jaccard index at least ``jaccard``) or whose features are
-    the same; a persona that finds none founds a family. So every member resembles the persona
-    it is reported under, and no chain of small steps joins strangers. Across polarities two
-    personas are one finding where each holds the units that the other leaves out, up to the same
-    overlap: "these benefit more" and "the others benefit less" are one sentence. A persona that
-    ``adds`` nothing to the founders so far joins the one that it overlaps with most.
+    Personas come in order of merit, best first. Each joins the best leader before it whose cover
+    has a Jaccard index of at least ``jaccard`` with its own, or whose features are the same; a
+    persona without such a leader leads a family of its own. So every member resembles its leader,
+    and no chain of small steps joins dissimilar personas. Personas of opposite polarity are one
+    finding where each covers the complement of the other, by the same index: "these benefit more"
+    and "the others benefit less" are the same claim. A persona that ``adds`` nothing to the
+    leaders before it joins the one with the largest index.
 
-    Parameters
-    ----------
-    cover
-        bool (P, U), units inside each persona.
-    features
-        Set of features of each persona.
-    polarity
-        Polarity of each persona.
-    adds
-        Says of founders so far and a persona whether it adds anything (see `Beyond`).
+    ``cover`` is bool (P, U); ``adds`` takes leaders and a persona (see `IncrementalTest`).
 
     Examples
     --------
     >>> cover = np.array([[1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 0]], dtype=bool)
     >>> sets = [frozenset({0}), frozenset({1}), frozenset({2})]
-    >>> families(cover, sets, ["favourable"] * 3)
+    >>> family_leaders(cover, sets, ["favourable"] * 3)
     array([0, 1, 0])
     """
     leader = np.arange(len(cover))
-    founders: list[int] = []
+    leaders: list[int] = []
     for i in range(len(cover)):
-        alike = [_alike(cover, polarity, j, i) for j in founders]
-        same = [j for j, share in zip(founders, alike, strict=True) if share >= jaccard]
-        same += [j for j in founders if features[j] == features[i] and polarity[j] == polarity[i]]
+        similarity = [_similarity(cover, polarity, j, i) for j in leaders]
+        same = [j for j, index in zip(leaders, similarity, strict=True) if index >= jaccard]
+        same += [j for j in leaders if features[j] == features[i] and polarity[j] == polarity[i]]
         if same:
             leader[i] = min(same)
-        elif founders and adds is not None and not adds(founders, i):
-            leader[i] = founders[int(np.argmax(alike))]
+        elif leaders and adds is not None and not adds(leaders, i):
+            leader[i] = leaders[int(np.argmax(similarity))]
         else:
-            founders.append(i)
+            leaders.append(i)
     return leader
 
 
-def _alike(cover: np.ndarray, polarity: Sequence[str], j: int, i: int) -> float:
-    """Overlap of two personas; of opposite ones that of each with what the other leaves out."""
+def _similarity(cover: np.ndarray, polarity: Sequence[str] | np.ndarray, j: int, i: int) -> float:
+    """Jaccard index of two personas; for opposite polarities, of each with the other's rest."""
     if polarity[j] == polarity[i]:
-        return overlap(cover[j], cover[i])
-    return min(overlap(cover[j], ~cover[i]), overlap(~cover[j], cover[i]))
+        return jaccard_index(cover[j], cover[i])
+    return min(jaccard_index(cover[j], ~cover[i]), jaccard_index(~cover[j], cover[i]))
 
 
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
+def jaccard_index(one: np.ndarray, other: np.ndarray) -> float:
     """Return the Jaccard index of two covers, 0 where both are empty.
 
     Examples
     --------
-    >>> overlap(np.array([True, True, False]), np.array([True, False, False]))
+    >>> jaccard_index(np.array([True, True, False]), np.array([True, False, False]))
     0.5
     """
     return float((one & other).sum() / max((one | other).sum(), 1))

@@ -17,7 +17,7 @@ from dask.delayed import Delayed, delayed
 from ketadask.inference.calibration import calibration_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.hit_summary import HitSummary, summarise_hits
-from ketadask.inference.null import kept, null_block, relabel_problem
+from ketadask.inference.null import null_block, relabel_problem, stored_personas
 from ketadask.pipeline.stage import Stage
 from ketadask.search.graph import divisible_searches, split_searches
 from ketadask.store.parts import Parts, Receipt
@@ -66,14 +66,14 @@ def null_blocks(
 
     With ``pieces`` above 1 every search is split over that many tasks.
     """
-    shared, token = _share_problem(problem, search, seed, method, keep, parts, pieces)
+    node, token = _share_problem(problem, search, seed, method, keep, parts, pieces)
     compute = partial(_as_table, "nulls", null_block)
-    build, keep = partial(relabel_problem, seed=seed, method=method), kept(search, keep)
+    build, keep = partial(relabel_problem, seed=seed, method=method), stored_personas(search, keep)
     return [
         delayed(_write)(
-            parts, block, compute, shared, search, block, seed=seed, method=method, keep=keep,
-            found=split_searches(
-                shared, search, build, block, pieces, name=f"null-{token}", keep=keep
+            parts, block, compute, node, search, block, seed=seed, method=method, keep=keep,
+            partial_results=split_searches(
+                node, search, build, block, pieces, name=f"null-{token}", keep=keep
             ),
             dask_key_name=f"null-{range_name(*block)}-{token}",
         )
@@ -87,16 +87,12 @@ def evaluation_stage(
     splitter: Any,
     searches: pd.DataFrame,
     parts: Parts,
-    *,
-    search: PersonaSearch,
-    gates: GateThresholds,
+    **settings: Any,
 ) -> Stage:
-    """Return the stage that evaluates personas on every split."""
+    """Return the stage that evaluates personas on every split; settings of `evaluate_block`."""
 
     def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
-        return evaluation_blocks(
-            problem, personas, splitter, searches, ranges, parts, search=search, gates=gates
-        )
+        return evaluation_blocks(problem, personas, splitter, searches, ranges, parts, **settings)
 
     return Stage("evaluate", "splits", splitter.n_splits, build_graph, parts)
 
@@ -113,12 +109,12 @@ def evaluation_blocks(
     gates: GateThresholds,
 ) -> list[Delayed]:
     """Return one task per range of splits; each writes the table ``evaluation`` of all personas."""
-    shared, token = _share_problem(problem, personas, splitter, search, gates, parts)
-    shared_personas = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
+    node, token = _share_problem(problem, personas, splitter, search, gates, parts)
+    personas_node = delayed(personas, traverse=False, name=f"personas-{tokenize(personas)}")
     compute = partial(_as_table, "evaluation", evaluate_block)
     return [
         delayed(_write)(
-            parts, block, compute, shared, shared_personas, splitter,
+            parts, block, compute, node, personas_node, splitter,
             searches[searches["split"].between(*block)], block, search=search, gates=gates,
             dask_key_name=f"evaluate-{range_name(*block)}-{token}",
         )
@@ -138,12 +134,12 @@ def calibration_stage(
 
     ``settings`` are those of `calibration_block`.
     """
-    shared, token = _share_problem(problem, search, splitter, settings, parts)
+    node, token = _share_problem(problem, search, splitter, settings, parts)
 
     def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
         return [
             delayed(_write)(
-                parts, block, calibration_block, shared, search, splitter, block, **settings,
+                parts, block, calibration_block, node, search, splitter, block, **settings,
                 dask_key_name=f"calibrate-{range_name(*block)}-{token}",
             )
             for block in ranges
@@ -158,14 +154,14 @@ def hits_summary(
     hits: Parts,
     ranges: Sequence[Range],
     *,
-    use: str,
+    gate: str,
     n: int,
 ) -> Delayed:
     """Return the summary of the hits of the splits below ``n``, from the parts of ``ranges``."""
-    shared, token = _share_problem(problem, splitter, hits, use, n)
+    node, token = _share_problem(problem, splitter, hits, gate, n)
     summaries = [
         delayed(_summarise)(
-            shared, splitter, hits, range_name(first, last), (first, min(last, n - 1)), use=use,
+            node, splitter, hits, range_name(first, last), (first, min(last, n - 1)), gate=gate,
             dask_key_name=f"summary-{range_name(first, last)}-{token}",
         )
         for first, last in ranges
@@ -201,6 +197,6 @@ def _as_table(
 
 
 def _summarise(
-    problem: SearchProblem, splitter: Any, hits: Parts, name: str, splits: Range, *, use: str
+    problem: SearchProblem, splitter: Any, hits: Parts, name: str, splits: Range, *, gate: str
 ) -> HitSummary:
-    return summarise_hits(problem, splitter, hits.read(name, "hits"), splits, use=use)
+    return summarise_hits(problem, splitter, hits.read(name, "hits"), splits, gate=gate)

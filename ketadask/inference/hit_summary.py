@@ -1,4 +1,4 @@
-"""What is kept of the hits of many splits: counts that add up, whatever the blocks."""
+"""Summary of the hits of many splits: counts that add up over any blocks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.enrolment import enrolled_block
+from ketadask.inference.enrolment import enrolment_block
 from ketadask.inference.explained import Votes, count_votes
 from ketadask.inference.selection import Selection, selected_features
-from ketadask.inference.stability import passes
+from ketadask.inference.stability import passes_gate
 
 if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
@@ -22,47 +22,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HitSummary:
-    """Selections per polarity, votes per unit, and what each split's enrolment gained."""
+    """Selections per polarity, votes per unit, and the enrolment of each split."""
 
     selection: Mapping[str, Selection]
     votes: Votes
-    enrolled: pd.DataFrame
+    enrolment: pd.DataFrame
 
     def __add__(self, other: HitSummary) -> HitSummary:
-        """Digests of disjoint blocks add up, in any order and grouping."""
-        rows = pd.concat([self.enrolled, other.enrolled]).sort_values("split", ignore_index=True)
+        """Add summaries of disjoint blocks, in any order and grouping."""
+        rows = pd.concat([self.enrolment, other.enrolment])
         return HitSummary(
-            {each: self.selection[each] + other.selection[each] for each in self.selection},
+            {polarity: self.selection[polarity] + other.selection[polarity]
+             for polarity in self.selection},
             self.votes + other.votes,
-            rows,
-        )
+            rows.sort_values("split", ignore_index=True),
+        )  # fmt: skip
 
 
 def summarise_hits(
-    problem: SearchProblem, splitter: Any, hits: pd.DataFrame, numbers: Range, *, use: str
+    problem: SearchProblem, splitter: Any, hits: pd.DataFrame, block: Range, *, gate: str
 ) -> HitSummary:
-    """Digest the hits of the splits ``numbers``, both ends included.
+    """Summarise the hits of the first to the last split of ``block``.
 
-    ``hits`` may hold further splits; ``use`` names the gate that makes a persona a hit.
+    ``hits`` may contain further splits; ``gate`` names the gate that makes a persona a hit.
     """
-    hits = hits[hits["split"].between(*numbers)]
-    passed = passes(hits, nm.TRAIN, use)
+    hits = hits[hits["split"].between(*block)]
+    hit = passes_gate(hits, nm.TRAIN, gate)
     n_features = len(problem.literals.feature_names)
     selection = {}
     for polarity in nm.POLARITIES:
-        mine = passed & (hits["polarity"] == polarity).to_numpy()
-        selected = selected_features(hits, mine, problem.literals.feature, n_features, numbers)
-        selection[polarity] = Selection.of(selected)
-    votes = count_votes(problem, splitter, hits, passed, numbers)
-    return HitSummary(selection, votes, enrolled_block(problem, splitter, hits, numbers))
+        mine = hit & (hits["polarity"] == polarity).to_numpy()
+        matrix = selected_features(hits, mine, problem.literals.feature, n_features, block)
+        selection[polarity] = Selection.of(matrix)
+    votes = count_votes(problem, splitter, hits, hit, block)
+    return HitSummary(selection, votes, enrolment_block(problem, splitter, hits, block))
 
 
-def stability_frame(digest: HitSummary, features: tuple[str, ...]) -> pd.DataFrame:
+def stability_frame(summary: HitSummary, features: tuple[str, ...]) -> pd.DataFrame:
     """Return the selection frequency of each feature, per polarity that selected any."""
-    frames = [
-        each.frame(features, polarity)
-        for polarity, each in digest.selection.items()
-        if np.any(each.together)
+    tables = [
+        selection.frame(features, polarity)
+        for polarity, selection in summary.selection.items()
+        if np.any(selection.pair_counts)
     ]
-    frames = frames or [digest.selection[nm.FAVOURABLE].frame(features, nm.FAVOURABLE)]
-    return pd.concat(frames, ignore_index=True)
+    tables = tables or [summary.selection[nm.FAVOURABLE].frame(features, nm.FAVOURABLE)]
+    return pd.concat(tables, ignore_index=True)

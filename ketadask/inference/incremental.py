@@ -1,9 +1,9 @@
-"""What a persona adds beyond better ones: one true difference must not count as many findings.
+"""What a persona adds to better ones: one true difference must not count as many findings.
 
-Where a persona is true, every persona that shares units with it benefits, too, and many of them
-pass the adjusted p. They are not false, but they say nothing new. So the part of the scores that
-the findings so far explain is taken out, and a persona is a finding of its own only where its Q
-on what is left would still be rare among the maxima of relabelled trials.
+Where a persona is true, every persona that shares units with it benefits too, and many of them
+reach a small adjusted p. They are not false, but not new. So the part of the scores
+that earlier findings explain is removed, and a persona is a finding of its own only where its Q on
+the residuals would still be rare among the maxima of relabelled trials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ketadask.kernels.q_statistic import persona_q
 
 @dataclass
 class IncrementalTest:
-    """Judges personas one after the other against the findings named so far.
+    """Test personas one after the other against the findings before them.
 
     Parameters
     ----------
@@ -30,14 +30,15 @@ class IncrementalTest:
     maxima
         (B,) largest Q of each relabelled trial, over all polarities searched.
     level
-        (P,) p above which a persona adds nothing; NaN where it claims nothing in the first place.
+        (P,) p above which a persona adds nothing; NaN for personas without a claim.
 
     Examples
     --------
     >>> cover = np.array([[1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]], dtype=bool)
-    >>> beyond = Beyond(cover, np.ones(2), np.array([5.0, 5.2, 4.9, 0.1, 0.0, 0.2]),
-    ...                 np.array([1.5, 1.9, 2.0]), np.array([0.5, 0.5]))
-    >>> beyond.adds([], 0), beyond.adds([0], 1)
+    >>> score = np.array([5.0, 5.2, 4.9, 0.1, 0.0, 0.2])
+    >>> test = IncrementalTest(cover, np.ones(2), score, np.array([1.5, 1.9, 2.0]),
+    ...                        np.array([0.5, 0.5]))
+    >>> test.adds([], 0), test.adds([0], 1)
     (True, False)
     """
 
@@ -47,31 +48,29 @@ class IncrementalTest:
     maxima: np.ndarray
     level: np.ndarray
     p: np.ndarray = field(init=False)
-    _known: tuple[int, ...] = field(init=False, default=())
+    _findings: tuple[int, ...] = field(init=False, default=())
     _q: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start without findings."""
         self.p = np.full(len(self.cover), np.nan)
         self._q = np.full(len(self.cover), np.inf)
 
-    def adds(self, founders: list[int], i: int) -> bool:
-        """Say whether persona ``i`` adds to the findings among ``founders``; keeps its p."""
-        findings = tuple(j for j in founders if np.isfinite(self.level[j]))
+    def adds(self, leaders: list[int], i: int) -> bool:
+        """Return whether persona ``i`` adds to the findings among ``leaders``; stores its p."""
+        findings = tuple(j for j in leaders if np.isfinite(self.level[j]))
         if np.isnan(self.level[i]) or not findings:
             return True
-        if findings != self._known:
-            self._known, self._q = findings, self._left_over(findings)
+        if findings != self._findings:
+            self._findings, self._q = findings, self._residual_q(findings)
         self.p[i] = (1 + (self.maxima >= self._q[i]).sum()) / (1 + len(self.maxima))
         return bool(self.p[i] <= self.level[i])
 
-    def _left_over(self, findings: tuple[int, ...]) -> np.ndarray:
+    def _residual_q(self, findings: tuple[int, ...]) -> np.ndarray:
         """Q of every persona on the scores that membership of the findings leaves unexplained."""
-        known = np.column_stack([np.ones(self.score.size), self.cover[list(findings)].T])
-        fitted = known @ np.linalg.lstsq(known, self.score, rcond=None)[0]
-        everybody = np.ones((1, self.score.size), dtype=bool)
-        left = self.score - fitted
-        # Where the findings explain every score, rounding is left, and no persona explains that.
-        left[np.abs(left) < 1e-9 * np.abs(self.score).max()] = 0.0
-        q = persona_q(self.cover, everybody, left)[0][:, 0] * self.sign
-        return np.nan_to_num(q, nan=-np.inf)
+        design = np.column_stack([np.ones(self.score.size), self.cover[list(findings)].T])
+        residual = self.score - design @ np.linalg.lstsq(design, self.score, rcond=None)[0]
+        # Where the findings explain every score, only rounding remains; no persona explains it.
+        residual[np.abs(residual) < 1e-9 * np.abs(self.score).max()] = 0.0
+        all_units = np.ones((1, self.score.size), dtype=bool)
+        q = persona_q(self.cover, all_units, residual)[0][:, 0] * self.sign
+        return np.asarray(np.nan_to_num(q, nan=-np.inf))

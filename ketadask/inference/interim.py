@@ -1,7 +1,8 @@
-"""How well the recurrence of the best personas is known, while the splits are still running."""
+"""Interim analyses: precision of the recurrence, and verdicts that can no longer change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,11 @@ from scipy.stats import norm
 
 from ketadask import names as nm
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
-from ketadask.inference.stability import passes
+from ketadask.inference.stability import passes_gate
 from ketadask.inference.verdicts import ALPHA, SUGGESTIVE, verdict_labels
 from ketadask.kernels.resampling import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from ketadask.kernels.result import SearchResult
@@ -25,149 +24,153 @@ if TYPE_CHECKING:
     from ketadask.search.thresholds import GateThresholds
     from ketadask.store.ranges import Range
 
-
-FIRST_LOOK = 100
-REACH = 0.03
-"""Recurrence is known well enough once its 95 % interval reaches no further to either side."""
+FIRST_INTERIM = 100
+HALF_WIDTH = 0.03
+"""Half width of the 95 % interval of the recurrence at which splits have converged."""
 
 
 def interim_counts(count: int) -> list[int]:
-    """Return after how many of ``count`` one looks: 100, twice that, and so on, and all.
+    """Return the counts at which interim analyses take place: 100, twice that, and so on, and all.
 
-    Fixed numbers, so that blocks and workers cannot change where a study stops.
+    The counts are fixed in advance, so blocks and workers cannot change where a study stops.
 
     Examples
     --------
-    >>> looks(500), looks(60)
+    >>> interim_counts(500), interim_counts(60)
     ([100, 200, 400, 500], [60])
     """
-    made = []
-    each = FIRST_LOOK
-    while each < count:
-        made.append(each)
-        each *= 2
-    return [*made, count]
+    counts = []
+    interim = FIRST_INTERIM
+    while interim < count:
+        counts.append(interim)
+        interim *= 2
+    return [*counts, count]
 
 
 @dataclass
 class Convergence:
-    """Counts in how many splits each of a few personas was a hit.
+    """Recurrence of a few personas while the splits are running.
 
-    Parameters
-    ----------
-    problem, search, splitter, gates, use
-        What was searched, how, on which splits, and what makes a hit.
-    personas
-        The personas followed: the best one of each polarity on all data, as a rule.
+    ``gate`` names the gate that makes a hit; ``personas`` are usually the best of each polarity on
+    all data.
     """
 
     problem: SearchProblem
     search: PersonaSearch
     splitter: Any
     gates: GateThresholds
-    use: str
+    gate: str
     personas: PersonaSet
     splits: int = 0
     hits: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start without splits."""
         self.hits = np.zeros(len(self.personas), dtype=np.int64)
 
     @classmethod
     def of_best(
         cls,
-        found: Mapping[str, SearchResult],
+        result_by_polarity: Mapping[str, SearchResult],
         problem: SearchProblem,
         search: PersonaSearch,
         splitter: Any,
         gates: GateThresholds,
-        use: str,
+        gate: str,
     ) -> Convergence:
-        """Follow the best persona of each polarity, of what was ``found`` on all data."""
-        every = PersonaSet.of(found)
-        first = np.unique(every.polarity, return_index=True)[1]
-        best = PersonaSet(every.ids[np.sort(first)], every.polarity[np.sort(first)])
-        return cls(problem, search, splitter, gates, use, best)
+        """Count the best persona of each polarity, from searches of all data."""
+        personas = PersonaSet.of(result_by_polarity)
+        first = np.sort(np.unique(personas.polarity, return_index=True)[1])
+        best = PersonaSet(personas.ids[first], personas.polarity[first])
+        return cls(problem, search, splitter, gates, gate, best)
 
-    def add(self, searches: pd.DataFrame, numbers: Range) -> None:
-        """Count the splits ``numbers``, both ends included, that have not been counted yet."""
+    def add(self, searches: pd.DataFrame, block: Range) -> None:
+        """Count the first to the last split of ``block``, none of which was counted before."""
         if len(self.personas):
             table = evaluate_block(
-                self.problem, self.personas, self.splitter, searches, numbers,
+                self.problem, self.personas, self.splitter, searches, block,
                 search=self.search, gates=self.gates,
             )  # fmt: skip
-            hit = table["kept"].to_numpy() & passes(table, nm.TRAIN, self.use)
+            hit = table["kept"].to_numpy() & passes_gate(table, nm.TRAIN, self.gate)
             self.hits += hit.reshape(-1, len(self.personas)).sum(axis=0)
-        self.splits += numbers[1] - numbers[0] + 1
+        self.splits += block[1] - block[0] + 1
 
     @property
-    def reach(self) -> float:
-        """How far the widest interval reaches to one side; 0 where nothing is followed."""
+    def half_width(self) -> float:
+        """Half width of the widest interval; 0 without personas."""
         if not len(self.personas) or not self.splits:
             return float("inf") if len(self.personas) else 0.0
-        _, low, high = self.widest
+        _, low, high = self.widest_interval
         return (high - low) / 2
 
     @property
-    def widest(self) -> tuple[float, float, float]:
-        """Recurrence and its interval of the persona that is known least well."""
+    def widest_interval(self) -> tuple[float, float, float]:
+        """Recurrence and its interval, of the persona with the widest interval."""
         low, high = wilson(self.hits, self.splits)
         k = int(np.argmax(high - low))
         return self.hits[k] / self.splits, float(low[k]), float(high[k])
 
-    def settled(self, reach: float = REACH) -> bool:
-        """Whether the recurrence of all personas followed is known to within ``reach``."""
-        return self.reach <= reach
+    def is_precise(self, half_width: float = HALF_WIDTH) -> bool:
+        """Whether the recurrence of all personas is known to within ``half_width``."""
+        return self.half_width <= half_width
 
-    def more(self, reach: float = REACH) -> int:
-        """How many more splits it takes until it is, if recurrence stays what it is.
+    def further_splits(self, half_width: float = HALF_WIDTH) -> int:
+        """Return the number of further splits to convergence, if the recurrence stays the same.
 
         Examples
         --------
-        >>> made = Convergence(None, None, None, None, "published",
-        ...                    Personas(np.zeros((1, 4)), np.array(["favourable"])))
-        >>> made.splits, made.hits = 100, np.array([50])
-        >>> made.more(0.05), made.more(0.2)
+        >>> personas = PersonaSet(np.zeros((1, 4)), np.array(["favourable"]))
+        >>> convergence = Convergence(None, None, None, None, "published", personas)
+        >>> convergence.splits, convergence.hits = 100, np.array([50])
+        >>> convergence.further_splits(0.05), convergence.further_splits(0.2)
         (281, 0)
         """
-        if self.settled(reach):
+        if self.is_precise(half_width):
             return 0
-        rate = self.widest[0]
+        rate = self.widest_interval[0]
         z = norm.ppf(0.975)
-        # Wilson's interval of rate r over n splits reaches z sqrt(r (1 - r) n + z^2/4) / (n + z^2).
-        n = np.arange(self.splits + 1, int(z**2 / (4 * reach**2)) + self.splits + 2)
+        # Half width of Wilson's interval of rate r over n splits:
+        # z sqrt(r (1 - r) n + z^2/4) / (n + z^2).
+        n = np.arange(self.splits + 1, int(z**2 / (4 * half_width**2)) + self.splits + 2)
         width = z * np.sqrt(rate * (1 - rate) * n + z**2 / 4) / (n + z**2)
-        return int(n[np.argmax(width <= reach)] - self.splits)
+        return int(n[np.argmax(width <= half_width)] - self.splits)
 
     def line(self) -> str:
-        """Return one line about it."""
+        """Return a line for the terminal."""
+        text = f"after {self.splits:,} splits"
         if not len(self.personas):
-            return f"after {self.splits:,} splits: nothing is followed, no persona is admissible"
-        rate, low, high = self.widest
-        text = f"after {self.splits:,} splits the best persona is a hit in {rate:.0%} of them"
-        text += f" ({low:.0%} to {high:.0%})"
-        left = self.more()
-        if not left:
-            return f"{text}: settled to within {REACH:.0%}"
-        return f"{text}; {left:,} more settle it to within {REACH:.0%}; no verdict waits for them"
+            return f"{text}: no persona is admissible"
+        rate, low, high = self.widest_interval
+        text += f" the best persona is a hit in {rate:.0%} of them ({low:.0%} to {high:.0%})"
+        further = self.further_splits()
+        if not further:
+            return f"{text}: converged to within {HALF_WIDTH:.0%}"
+        return f"{text}; optional: {further:,} more splits narrow this to {HALF_WIDTH:.0%}"
 
 
 def is_verdict_final(
-    p: np.ndarray, done: int, planned: int, *, alpha: float = ALPHA, suggestive: float = SUGGESTIVE
+    p: np.ndarray,
+    count: int,
+    total: int,
+    *,
+    alpha: float = ALPHA,
+    suggestive: float = SUGGESTIVE,
 ) -> np.ndarray:
-    """Return whether the word of each persona is certain before all relabellings are made.
+    """Return whether further relabellings cannot change the verdict of each persona.
 
-    Of ``planned`` relabellings ``done`` gave the adjusted p-values ``p``, (b + 1) / (done + 1).
-    At worst every further one reaches the observed statistic, at best none does; where both ends
-    have the same word, stopping gives the word that all of them would have given.
+    Of ``total`` relabellings the first ``count`` gave the adjusted p-values ``p``,
+    (b + 1) / (count + 1). At worst every further one reaches the observed statistic, at best none
+    does; where both give the same verdict, stopping gives the verdict of all relabellings.
 
     Examples
     --------
-    >>> settled(np.array([0.01, 0.3]), done=99, planned=999), settled(np.array([0.9]), 299, 999)
-    (array([False, False]), array([ True]))
+    >>> is_verdict_final(np.array([0.01, 0.3]), count=99, total=999)
+    array([False, False])
+    >>> is_verdict_final(np.array([0.9]), 299, 999)
+    array([ True])
     """
-    reached = np.rint(np.asarray(p) * (done + 1)) - 1
-    lowest = (reached + 1) / (planned + 1)
-    highest = (reached + planned - done + 1) / (planned + 1)
-    return verdict_labels(lowest, alpha, suggestive) == verdict_labels(highest, alpha, suggestive)
+    exceedances = np.rint(np.asarray(p) * (count + 1)) - 1
+    best, worst = (
+        verdict_labels((exceedances + more + 1) / (total + 1), alpha, suggestive)
+        for more in (0, total - count)
+    )
+    return np.asarray(best == worst)

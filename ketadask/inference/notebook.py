@@ -97,8 +97,8 @@ def null(
     memory
         Bytes that a process may use for a search; no limit by default.
     """
-    from ketadask.cohort.designs import search_matrix
     from ketadask.cohort.relabel import check_exchange
+    from ketadask.cohort.units import search_matrix
     from ketadask.inference.graph import null_stage
 
     problem = search.problem(search_matrix(cohort, design), memory=memory)
@@ -118,7 +118,7 @@ def judge(
     hits: ResamplingResult,
     null: NullDistribution,
     *,
-    use: str = "heterogeneity",
+    gate: str = "heterogeneity",
     alpha: float = ALPHA,
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
@@ -132,7 +132,7 @@ def judge(
         current scheduler; the results are stored beside its parts.
     null
         Relabelled trials of the same search and cohort, enough for a p of ``alpha``.
-    use
+    gate
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     """
     from ketadask.inference.evaluation import PersonaSet
@@ -155,7 +155,7 @@ def judge(
         search=hits.search, gates=hits.gates,
     )  # fmt: skip
     require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
-    stability = persona_stability(parts, parts.ranges(n_splits), personas, use=use, n=n_splits)
+    stability = persona_stability(parts, parts.ranges(n_splits), personas, gate=gate, n=n_splits)
     return build_verdicts(
         hits.problem, hits.search, result, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
@@ -189,8 +189,8 @@ def power(
     Returns
     -------
     The scenario, ``units``, ``critical_value``, ``power`` with its Wilson interval, ``recovered``
-    (supported, and a Jaccard index of `FOUND` or more with the true persona), ``jaccard`` and
-    ``right`` (means over the supported; NaN without any), and the mean ``saturation``.
+    (supported, and the Jaccard index with the true persona at least `RECOVERY_JACCARD`),
+    ``jaccard`` and ``right`` (means over the supported; NaN without any), and mean ``saturation``.
 
     Examples
     --------
@@ -200,14 +200,14 @@ def power(
     >>> table["power"].tolist()
     [1.0]
     """
-    from ketadask.inference.power import scenarios
+    from ketadask.inference.power import build_scenarios
     from ketadask.inference.power_graph import power_rows
     from ketadask.search.persona_search import PersonaSearch
 
     search = PersonaSearch() if search is None else search
-    settings = {"simulations": simulations, "seed": seed, "alpha": alpha}
+    settings: dict[str, Any] = {"simulations": simulations, "seed": seed, "alpha": alpha}
     return pd.DataFrame(
-        collect(power_rows(scenarios(**choices), search, **settings), CurrentScheduler())
+        collect(power_rows(build_scenarios(**choices), search, **settings), CurrentScheduler())
     )
 
 

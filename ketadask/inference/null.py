@@ -26,52 +26,46 @@ IDS = tuple(f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1))
 def null_block(
     problem: SearchProblem,
     search: PersonaSearch,
-    numbers: Range,
+    block: Range,
     *,
     seed: int,
     method: str = "features",
     keep: int | None = None,
-    found: Mapping[tuple[int, str], PartialResult] | None = None,
+    partial_results: Mapping[tuple[int, str], PartialResult] | None = None,
 ) -> pd.DataFrame:
-    """Search the relabelled trials ``numbers``, both ends included.
+    """Search the first to the last relabelled trial of ``block``.
 
-    Relabelling number i is the same wherever and with whatever others it is made. ``keep`` is
-    how many personas of each are stored, `KEEP` or fewer by default. Step-down p-values are
-    exact as long as one of these is not among the better observed ones, and too large beyond.
-    ``found`` are, by relabelling and polarity, searches made in parts already.
+    A relabelling depends on its index alone. ``keep`` is the number of personas of each to store,
+    by default at most `KEEP`. Step-down p-values are exact as long as none of these is among the
+    better observed ones, and too large beyond. ``partial_results``, by relabelling and polarity,
+    are searches that ran in parts before.
 
-    Returns
-    -------
-    A table that keeps ``schema.NULLS``: a row per relabelling, polarity and rank; a single row of
-    rank 1, no literals and Q of -inf where nothing was admissible.
+    Keeps ``schema.NULLS``: a row per relabelling, polarity and rank; a single row of rank 1, no
+    literals and Q of -inf where no persona was admissible.
     """
-    keep = kept(search, keep)
-    rows = []
-    for index in range(numbers[0], numbers[1] + 1):
-        if found is None:
-            redrawn, asked = relabel_problem(problem, index, seed=seed, method=method)
+    keep = stored_personas(search, keep)
+    tables = []
+    for index in range(block[0], block[1] + 1):
+        if partial_results is None:
+            redrawn, order = relabel_problem(problem, index, seed=seed, method=method)
         for polarity in search.polarities:
-            rows.append(
-                _frame(
-                    index,
-                    polarity,
-                    search.solve(redrawn, polarity=polarity, **asked, keep=keep)
-                    if found is None
-                    else found[index, polarity].result,
-                )
-            )
-    return NULLS.check(pd.concat(rows, ignore_index=True))
+            if partial_results is None:
+                result = search.solve(redrawn, polarity=polarity, **order, keep=keep)
+            else:
+                result = partial_results[index, polarity].result
+            tables.append(_frame(index, polarity, result))
+    return NULLS.check(pd.concat(tables, ignore_index=True))
 
 
-def kept(search: PersonaSearch, keep: int | None) -> int:
-    """Return how many personas of a relabelled trial are stored."""
+def stored_personas(search: PersonaSearch, keep: int | None) -> int:
+    """Return the number of personas of a relabelled trial to store."""
     return min(search.keep, KEEP) if keep is None else keep
 
 
 def relabel_problem(
     problem: SearchProblem, index: int, *, seed: int, method: str
 ) -> tuple[SearchProblem, dict[str, Any]]:
-    """Return what is searched in a relabelling: the problem, and arguments of its search."""
+    """Return the problem of a relabelled trial, and ``rows``: whose literals each unit gets."""
     from ketadask.cohort.relabel import relabel
 
     order, trial = relabel(problem.trial, seed=seed, index=index, method=method)
@@ -79,8 +73,8 @@ def relabel_problem(
     return redrawn, {"rows": order}
 
 
-def _frame(index: int, polarity: str, found: Any) -> pd.DataFrame:
-    ids, q, size = np.asarray(found.ids), np.asarray(found.q), np.asarray(found.n_literals)
+def _frame(index: int, polarity: str, result: Any) -> pd.DataFrame:
+    ids, q, size = np.asarray(result.ids), np.asarray(result.q), np.asarray(result.n_literals)
     if not len(q):
         ids, q, size = np.full((1, nm.MAX_LITERALS), -1), np.array([-np.inf]), np.zeros(1)
     return pd.DataFrame(
@@ -95,38 +89,36 @@ def _frame(index: int, polarity: str, found: Any) -> pd.DataFrame:
     )
 
 
-def null_lists(
+def null_arrays(
     nulls: pd.DataFrame, polarities: Sequence[str]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Return per polarity the stored personas as arrays: ids (B, J, 4), q (B, J).
 
-    Relabellings come in the order of their numbers, whatever the order of the rows; lists shorter
-    than J are padded with -1 and -inf. Every polarity must have every relabelling.
+    Relabellings are sorted, whatever the order of the rows; lists shorter than J are padded with
+    -1 and -inf. Every polarity must have every relabelling.
     """
-    numbers = np.unique(nulls["relabelling"].to_numpy())
-    if not len(numbers):
-        raise InputError(
-            "there are no relabelled trials", remedy="ask for at least 19 relabellings"
-        )
-    lists = []
+    relabellings = np.unique(nulls["relabelling"].to_numpy())
+    if not len(relabellings):
+        raise InputError("no relabelled trials", remedy="use at least 19 relabellings")
+    arrays = []
     for polarity in polarities:
         mine = nulls[nulls["polarity"] == polarity]
-        if not np.array_equal(np.unique(mine["relabelling"].to_numpy()), numbers):
+        if not np.array_equal(np.unique(mine["relabelling"].to_numpy()), relabellings):
             raise InputError(
                 f"relabelled trials without a search of the {polarity} polarity",
-                remedy="relabel with the same search that was judged",
+                remedy="relabel with the same search that is judged",
             )
-        row = np.searchsorted(numbers, mine["relabelling"].to_numpy())
-        place = mine["rank"].to_numpy() - 1
-        ids = np.full((len(numbers), place.max() + 1, len(IDS)), -1, dtype=np.int64)
+        row = np.searchsorted(relabellings, mine["relabelling"].to_numpy())
+        column = mine["rank"].to_numpy() - 1
+        ids = np.full((len(relabellings), column.max() + 1, len(IDS)), -1, dtype=np.int64)
         q = np.full(ids.shape[:2], -np.inf)
-        ids[row, place] = mine[list(IDS)].to_numpy()
-        q[row, place] = mine["q"].to_numpy()
-        lists.append((polarity, ids, q))
-    return lists
+        ids[row, column] = mine[list(IDS)].to_numpy()
+        q[row, column] = mine["q"].to_numpy()
+        arrays.append((polarity, ids, q))
+    return arrays
 
 
 def null_maxima(nulls: pd.DataFrame) -> pd.DataFrame:
-    """Return the largest Q per relabelling and polarity: what a report draws as the null."""
-    best = nulls.groupby(["relabelling", "polarity"], as_index=False)["q"].max()
+    """Return the largest Q per relabelling and polarity."""
+    best: pd.DataFrame = nulls.groupby(["relabelling", "polarity"], as_index=False)[["q"]].max()
     return best.sort_values(["relabelling", "polarity"], ignore_index=True)

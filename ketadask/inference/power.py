@@ -1,4 +1,4 @@
-"""Can a study of this size find anything? Critical values and detection, by simulation."""
+"""Power of a study by simulation: critical values and detection rates."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from ketadask.store.ranges import Range
 
 DESIGNS = ("crossover", "pooled", "parallel")
-FEWEST = 4
-FOUND = 0.5
-"""Jaccard overlap with the true cover from which the best persona counts as the true one."""
+MIN_PARTICIPANTS = 4
+RECOVERY_JACCARD = 0.5
+"""Minimum Jaccard index with the true cover at which the best persona is the true one."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A study that could be made, and the persona that could be true in it.
+    """A hypothetical study and its true persona.
 
     Parameters
     ----------
     design
         ``crossover``: both arms of each participant, compared within; ``pooled``: the same two
-        cases of each participant, as if unpaired; ``parallel``: one arm each, half and half.
+        cases of each participant, unpaired; ``parallel``: one arm per participant, half and half.
     participants, features
-        How many; every other feature is ordinal with five levels, the rest are normal.
+        Numbers; every other feature is ordinal with five levels, the rest are normal.
     effect
         Benefit inside the persona minus outside, in standard deviations of the outcome in an arm.
     prevalence
-        Share of participants inside.
+        Fraction of participants inside.
     literals
         Number of features that make up the persona.
     correlation
@@ -61,14 +61,15 @@ class Scenario:
                 "unknown design", value=self.design, remedy=nearest(self.design, DESIGNS)
             )
         if not 0 < self.prevalence < 1:
-            raise InputError("prevalence lies between 0 and 1", value=self.prevalence)
+            raise InputError("prevalence must lie between 0 and 1", value=self.prevalence)
         if not 0 <= self.correlation < 1:
             raise InputError(
-                "the correlation of two outcomes is 0 or more, and below 1", value=self.correlation
+                "the correlation of two outcomes must be at least 0 and below 1",
+                value=self.correlation,
             )
-        if self.participants < FEWEST:
+        if self.participants < MIN_PARTICIPANTS:
             raise InputError(
-                f"a study to be simulated needs {FEWEST} participants or more",
+                f"a simulated study needs {MIN_PARTICIPANTS} participants or more",
                 where="participants",
                 value=self.participants,
             )
@@ -83,10 +84,10 @@ class Scenario:
 def simulate_problem(
     scenario: Scenario, search: PersonaSearch, *, seed: int, index: int
 ) -> tuple[SearchProblem, np.ndarray]:
-    """Return simulated study number ``index`` and who is truly inside, bool (unit,).
+    """Return simulated study ``index`` and the true persona, bool (unit,).
 
     Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_POWER, index))`` alone: scenarios of
-    the same size share their participants, so their difference is not blurred by chance.
+    the same size share their participants, so chance does not blur their difference.
     """
     from ketadask.cohort.designs import TrialArrays, trial_scores
     from ketadask.kernels.settings import LiteralSettings
@@ -95,30 +96,28 @@ def simulate_problem(
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_POWER, index)))
     n = scenario.participants
-    shared, own = rng.normal(size=(n, 1)), rng.normal(size=(n, 2))
+    common, own = rng.normal(size=(n, 1)), rng.normal(size=(n, 2))
     rho = scenario.correlation
-    outcome = np.sqrt(rho) * shared + np.sqrt(1 - rho) * own
+    outcome = np.sqrt(rho) * common + np.sqrt(1 - rho) * own
     active_first = rng.permutation(n) % 2 == 0
     latent = rng.normal(size=(n, scenario.features))
-    # True cuts lie between the searched ones, as nature's would.
+    # True cuts lie between the searched ones.
     cut = np.quantile(latent, scenario.prevalence ** (1 / scenario.literals), axis=0)
     inside = (latent <= cut)[:, : scenario.literals].all(axis=1)
     outcome[:, 0] += scenario.effect * inside
     value = latent.copy()
     value[:, 1::2] = np.digitize(latent[:, 1::2], (-1.0, -0.3, 0.3, 1.0))
-    who, arms = _units(scenario.design, outcome, active_first)
-    same = np.zeros(len(who), dtype=np.int64)
-    stratum = active_first[who].astype(np.int64) if scenario.design == "crossover" else same
-    score = trial_scores(
-        scenario.design, arms, stratum=stratum, active_first=active_first[who], trial=same
-    )
+    participant, arms = _units(scenario.design, outcome, active_first)
+    same = np.zeros(len(participant), dtype=np.int64)
+    first = active_first[participant]
+    stratum = first.astype(np.int64) if scenario.design == "crossover" else same
+    score = trial_scores(scenario.design, arms, stratum=stratum, active_first=first, trial=same)
     trial = TrialArrays(
-        scenario.design, arms, who, stratum, stratum, same + 1, active_first[who], same, score
+        scenario.design, arms, participant, stratum, stratum, same + 1, first, same, score
     )
-    literals = encode_values(
-        value[who], LiteralSettings(cuts=search.cuts, intervals=search.intervals)
-    )
-    return SearchProblem(literals, trial), inside[who]
+    settings = LiteralSettings(cuts=search.cuts, intervals=search.intervals)
+    literals = encode_values(value[participant], settings)
+    return SearchProblem(literals, trial), inside[participant]
 
 
 def _units(
@@ -128,89 +127,89 @@ def _units(
     n = len(outcome)
     if design == "crossover":
         return np.arange(n), outcome
-    seen = np.where(active_first[:, None] == [True, False], outcome, np.nan)
+    one = np.where(active_first[:, None] == [True, False], outcome, np.nan)
     if design == "parallel":
-        return np.arange(n), seen
+        return np.arange(n), one
     other = np.where(active_first[:, None] == [False, True], outcome, np.nan)
-    return np.repeat(np.arange(n), 2), np.stack([seen, other], axis=1).reshape(2 * n, 2)
+    return np.repeat(np.arange(n), 2), np.stack([one, other], axis=1).reshape(2 * n, 2)
 
 
 def power_block(
-    scenario: Scenario, search: PersonaSearch, numbers: Range, *, seed: int
+    scenario: Scenario, search: PersonaSearch, block: Range, *, seed: int
 ) -> pd.DataFrame:
-    """Search the simulated studies ``numbers``, both ends included, and one relabelling of each.
+    """Search the first to the last simulated study of ``block``, and one relabelling of each.
 
     Returns
     -------
     A row per study: ``q`` and ``q_null``, the largest Q over the polarities, of the study and of
-    its relabelling; ``jaccard``, the overlap of those who benefit more by the best persona (the
-    units inside; outside, where it is unfavourable) with the true ones, and ``right``, the share
-    of true features among its features; ``saturation``, how close q is to what any data would
-    allow; ``units``.
+    its relabelling; ``jaccard``, the Jaccard index of the units that benefit more by the best
+    persona (inside; outside, where it is unfavourable) with the true ones, and ``right``, the
+    fraction of true features among its features; ``saturation``, q over the largest possible q;
+    ``units``.
     """
     from ketadask.cohort.relabel import relabel
 
     rows = []
-    for index in range(numbers[0], numbers[1] + 1):
+    for index in range(block[0], block[1] + 1):
         problem, inside = simulate_problem(scenario, search, seed=seed, index=index)
         order, _ = relabel(problem.trial, seed=seed, index=index)
-        best, found = _best(problem, search)
-        row = {"index": index, "jaccard": 0.0, "right": 0.0, "saturation": found.saturation}
-        if len(found.q):
-            cover = problem.literals.conjunction(found.ids)[0] == (best == nm.FAVOURABLE)
-            used = problem.literals.feature[found.ids[0][found.ids[0] >= 0]]
+        polarity, result = _best(problem, search)
+        row = {"index": index, "jaccard": 0.0, "right": 0.0, "saturation": result.saturation}
+        if len(result.q):
+            cover = problem.literals.conjunction(result.ids)[0] == (polarity == nm.FAVOURABLE)
+            features = problem.literals.feature[result.ids[0][result.ids[0] >= 0]]
             row["jaccard"] = (cover & inside).sum() / (cover | inside).sum()
-            row["right"] = float((used < scenario.literals).mean())
-        row["q"], row["q_null"] = _top(found), _top(_best(problem, search, order)[1])
+            row["right"] = float((features < scenario.literals).mean())
+        row["q"], row["q_null"] = _top(result), _top(_best(problem, search, order)[1])
         rows.append({**row, "units": len(inside)})
     return pd.DataFrame(rows)
 
 
 def power_studies(
-    asked: Sequence[Scenario],
+    scenarios: Sequence[Scenario],
     search: PersonaSearch,
-    numbers: Range,
+    block: Range,
     *,
     simulations: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Return rows of `power_block` with ``scenario``, its place among those asked.
+    """Return rows of `power_block` with ``scenario``, its index among the scenarios.
 
-    Number i is study ``i % simulations`` of scenario ``i // simulations``.
+    Item i of ``block`` is study ``i % simulations`` of scenario ``i // simulations``.
     """
     tables = []
-    for place in range(numbers[0] // simulations, numbers[1] // simulations + 1):
-        first = max(numbers[0] - place * simulations, 0)
-        last = min(numbers[1] - place * simulations, simulations - 1)
-        made = power_block(asked[place], search, (first, last), seed=seed)
-        tables.append(made.assign(scenario=place))
+    for k in range(block[0] // simulations, block[1] // simulations + 1):
+        first = max(block[0] - k * simulations, 0)
+        last = min(block[1] - k * simulations, simulations - 1)
+        rows = power_block(scenarios[k], search, (first, last), seed=seed)
+        tables.append(rows.assign(scenario=k))
     return pd.concat(tables, ignore_index=True)
 
 
 def _best(
     problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None = None
 ) -> tuple[str, Any]:
-    found = {p: search.solve(problem, polarity=p, rows=rows, keep=1) for p in search.polarities}
-    best = max(found, key=lambda polarity: _top(found[polarity]))
-    return best, found[best]
+    results = {p: search.solve(problem, polarity=p, rows=rows, keep=1) for p in search.polarities}
+    best = max(results, key=lambda polarity: _top(results[polarity]))
+    return best, results[best]
 
 
-def _top(found: Any) -> float:
-    return float(found.q[0]) if len(found.q) else -np.inf
+def _top(result: Any) -> float:
+    return float(result.q[0]) if len(result.q) else -np.inf
 
 
-def scenarios(**choices: Any) -> list[Scenario]:
-    """Return the scenarios of all combinations; a value or a sequence of values each.
+def build_scenarios(**choices: Any) -> list[Scenario]:
+    """Return the scenarios of all combinations; each choice is a value or a sequence of values.
 
     Examples
     --------
-    >>> [each.effect for each in scenarios(effect=[0.8, 1.2], design="pooled")]
+    >>> [scenario.effect for scenario in build_scenarios(effect=[0.8, 1.2], design="pooled")]
     [0.8, 1.2]
     """
-    known = [each.name for each in fields(Scenario)]
+    names = [field.name for field in fields(Scenario)]
     for name in choices:
-        if name not in known:
-            raise InputError("unknown setting of power", value=name, remedy=nearest(name, known))
+        if name not in names:
+            raise InputError("unknown setting of power", value=name, remedy=nearest(name, names))
     lists = [
         [v] if isinstance(v, str) or not isinstance(v, Iterable) else list(v)
         for v in choices.values()
@@ -224,20 +223,20 @@ def summarise_power(
     """Return the row of one scenario from its simulated studies."""
     table = pd.concat(studies).sort_values("index", ignore_index=True)
     null = np.sort(table["q_null"].to_numpy())[::-1]
-    allowed = may_reach(alpha, len(null))
-    critical = float(null[allowed]) if allowed >= 0 else np.inf
+    exceedances = may_reach(alpha, len(null))
+    critical = float(null[exceedances]) if exceedances >= 0 else np.inf
     hit = table["q"].to_numpy() > critical
-    found = hit & (table["jaccard"].to_numpy() >= FOUND)
+    recovery = hit & (table["jaccard"].to_numpy() >= RECOVERY_JACCARD)
     low, high = wilson(int(hit.sum()), len(hit))
     return {
-        **{each.name: getattr(scenario, each.name) for each in fields(scenario)},
+        **vars(scenario),
         "units": int(table["units"].iloc[0]),
         "simulations": len(table),
         "critical_value": critical,
         "power": float(hit.mean()),
         "power_low": float(low),
         "power_high": float(high),
-        "recovered": float(found.mean()),
+        "recovered": float(recovery.mean()),
         "jaccard": float(table["jaccard"][hit].mean()),
         "right": float(table["right"][hit].mean()),
         "saturation": float(table["saturation"].mean()),

@@ -1,4 +1,4 @@
-"""Verdicts: one row per finding, with all that may be claimed about it."""
+"""Verdicts: one row per finding, with everything that may be claimed about it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.evaluation import PersonaSet, admissible
-from ketadask.inference.families import families, persona_name
+from ketadask.inference.evaluation import PersonaSet, admissible_mask
+from ketadask.inference.families import family_leaders, persona_name
 from ketadask.inference.incremental import IncrementalTest
-from ketadask.inference.null import IDS, null_lists
-from ketadask.kernels.gates import gates
+from ketadask.inference.null import IDS, null_arrays
+from ketadask.kernels.gates import gates as gate_statistics
 from ketadask.kernels.maxt import max_t
 from ketadask.kernels.q_statistic import HETEROGENEITY, persona_q
 from ketadask.kernels.resampling import t_interval
@@ -29,7 +29,7 @@ ALPHA, SUGGESTIVE, JACCARD = 0.05, 0.20, 0.8
 def build_verdicts(
     problem: SearchProblem,
     search: PersonaSearch,
-    found: Mapping[str, Any],
+    result_by_polarity: Mapping[str, Any],
     nulls: pd.DataFrame,
     stability: pd.DataFrame | None = None,
     *,
@@ -42,57 +42,57 @@ def build_verdicts(
     Parameters
     ----------
     problem, search
-        What was searched, and how.
-    found
-        Per polarity, what the search found on all data.
+        The search and its problem.
+    result_by_polarity
+        The results of the search on all data.
     nulls
         Table that keeps ``schema.NULLS``: the same search on relabelled trials, every polarity.
     stability
-        Rows of `persona_stability`: those of the personas found, and further ones to be judged
-        too, such as the most recurrent hits (p = 1 where the search may not name them on all
-        data). Without it those columns are missing values.
+        Rows of `persona_stability`: those of the personas of the results, and further ones to be
+        judged too, such as the most recurrent hits (p = 1 where the search may not return them on
+        all data). Without it those columns are missing values.
     alpha, suggestive
         Adjusted p at or below which a persona is supported, or suggestive.
     jaccard
-        Overlap of covers from which two personas are one finding.
+        Minimum Jaccard index of covers at which two personas are one finding.
 
     Returns
     -------
     Table that keeps ``schema.VERDICTS``, sorted by step-down p, then Q, then literals.
     """
-    personas = PersonaSet.of(found, *([] if stability is None else [stability]))
+    personas = PersonaSet.of(result_by_polarity, *([] if stability is None else [stability]))
     if not len(personas):
         return VERDICTS.empty()
     cover = problem.literals.conjunction(personas.ids)
-    everybody = np.ones((1, cover.shape[1]), dtype=bool)
-    q = persona_q(cover, everybody, problem.trial.score, search.objective)[0][:, 0] * personas.sign
-    q = np.where(admissible(problem, search, cover, everybody)[:, 0], q, np.nan)
+    all_units = np.ones((1, cover.shape[1]), dtype=bool)
+    q = persona_q(cover, all_units, problem.trial.score, search.objective)[0][:, 0] * personas.sign
+    q = np.where(admissible_mask(problem, search, cover, all_units)[:, 0], q, np.nan)
     single, step = adjusted_p(problem, search, personas, q, nulls)
-    # Nine digits: who benefits more and who less have the same Q up to rounding.
-    worth = np.round(np.where(np.isnan(q), -np.inf, q), 9)
-    order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -worth, step))
+    # Nine digits: a persona and its complement have the same Q up to rounding.
+    merit = np.round(np.where(np.isnan(q), -np.inf, q), 9)
+    order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -merit, step))
     personas = PersonaSet(personas.ids[order], personas.polarity[order])
-    word = verdict_labels(step[order], alpha, suggestive)
-    beyond = IncrementalTest(
+    labels = verdict_labels(step[order], alpha, suggestive)
+    test = IncrementalTest(
         cover[order],
         personas.sign,
         problem.trial.score,
         nulls.groupby("relabelling")["q"].max().to_numpy(),
-        np.select([word == nm.SUPPORTED, word == nm.SUGGESTIVE], [alpha, suggestive], np.nan),
+        np.select([labels == nm.SUPPORTED, labels == nm.SUGGESTIVE], [alpha, suggestive], np.nan),
     )
-    leader = families(
+    leader = family_leaders(
         cover[order],
         _feature_sets(problem, personas),
         personas.polarity,
         jaccard=jaccard,
-        adds=beyond.adds if search.objective == HETEROGENEITY else None,
+        adds=test.adds if search.objective == HETEROGENEITY else None,
     )
     first = np.unique(leader)
-    table = _described(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
+    table = _describe(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
     table["family_size"] = np.bincount(leader, minlength=len(leader))[first]
     table["q"], table["p_single_step"] = q[order][first], single[order][first]
-    table["p_adjusted"], table["p_incremental"] = step[order][first], beyond.p[first]
-    table["verdict"] = word[first]
+    table["p_adjusted"], table["p_incremental"] = step[order][first], test.p[first]
+    table["verdict"] = labels[first]
     table["rank"] = np.arange(1, len(table) + 1)
     return VERDICTS.check(_with_stability(table, stability))
 
@@ -106,14 +106,14 @@ def adjusted_p(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return single-step and step-down p of each persona (see `max_t`).
 
-    Both polarities searched are one family of hypotheses: looking twice has its price. Where the
-    search keeps distinct feature sets, a hypothesis is a feature set, with its best cuts.
+    All polarities of the search are one family of hypotheses. Where the search returns distinct
+    feature sets, a hypothesis is a feature set with its best cuts.
     """
     polarities = list(search.polarities)
     keys = _keys(problem, search, personas.ids)
-    code = np.array([polarities.index(each) for each in personas.polarity], dtype=np.int64)
+    code = np.array([polarities.index(name) for name in personas.polarity], dtype=np.int64)
     lists = []
-    for polarity, ids, null_q in null_lists(nulls, polarities):
+    for polarity, ids, null_q in null_arrays(nulls, polarities):
         null_keys = _keys(problem, search, ids.reshape(-1, len(IDS))).reshape(ids.shape)
         own = np.full((*ids.shape[:2], 1), polarities.index(polarity), dtype=np.int64)
         lists.append((np.concatenate([own, null_keys], axis=2), null_q))
@@ -123,11 +123,11 @@ def adjusted_p(
 def verdict_labels(
     p: np.ndarray, alpha: float = ALPHA, suggestive: float = SUGGESTIVE
 ) -> np.ndarray:
-    """Return the word of each adjusted p.
+    """Return the verdict of each adjusted p.
 
     Examples
     --------
-    >>> words(np.array([0.05, 0.2, 0.21])).tolist()
+    >>> verdict_labels(np.array([0.05, 0.2, 0.21])).tolist()
     ['supported', 'suggestive', 'not distinguishable from search noise']
     """
     weaker = np.where(p <= suggestive, nm.SUGGESTIVE, nm.NOISE)
@@ -135,7 +135,7 @@ def verdict_labels(
 
 
 def _keys(problem: SearchProblem, search: PersonaSearch, ids: np.ndarray) -> np.ndarray:
-    """(P, 4) literal numbers, or sorted feature numbers where feature sets are distinct."""
+    """(P, 4) literal indices, or sorted feature indices where feature sets are distinct."""
     ids = np.asarray(ids, dtype=np.int64)
     if search.distinct != "features":
         return ids
@@ -148,11 +148,11 @@ def _feature_sets(problem: SearchProblem, personas: PersonaSet) -> list[frozense
     return [frozenset(feature[row[row >= 0]].tolist()) for row in personas.ids]
 
 
-def _described(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -> pd.DataFrame:
-    """Names, texts and numbers on all data, a row per persona."""
+def _describe(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -> pd.DataFrame:
+    """Names, texts and statistics on all data, a row per persona."""
     literals, trial = problem.literals, problem.trial
     rows = [row[row >= 0] for row in personas.ids]
-    card = gates(cover, trial.outcome, trial.participant, trial.paired)
+    card = gate_statistics(cover, trial.outcome, trial.participant, trial.has_pairs)
     size = cover.sum(axis=1)
     table = personas.frame()
     table.insert(0, "persona", [persona_name([literals.text[k] for k in row]) for row in rows])
@@ -162,36 +162,32 @@ def _described(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) 
     ]
     table["n_literals"] = [len(row) for row in rows]
     table["support"], table["prevalence"] = size, size / cover.shape[1]
-    for column, name in _CARD.items():
-        table[column] = card[name]
-    for column, arm in enumerate(nm.ARMS):
-        inside = [_seen(trial.outcome[each, column]) for each in cover]
-        table[[f"{arm}_mean", f"{arm}_low", f"{arm}_high"]] = [t_interval(y) for y in inside]
-    table["benefit_inside"] = [_mean(trial.score[each]) for each in cover]
-    table["benefit_outside"] = [_mean(trial.score[~each]) for each in cover]
+    for column, statistic in _CARD.items():
+        table[column] = card[statistic]
+    for k, arm in enumerate(nm.ARMS):
+        outcomes = [trial.outcome[inside, k] for inside in cover]
+        intervals = [t_interval(outcome[np.isfinite(outcome)]) for outcome in outcomes]
+        table[[f"{arm}_mean", f"{arm}_low", f"{arm}_high"]] = intervals
+    table["benefit_inside"] = [_mean(trial.score[inside]) for inside in cover]
+    table["benefit_outside"] = [_mean(trial.score[~inside]) for inside in cover]
     return table
 
 
 _CARD = {"p_full": "p", "d_full": "d", "g_full": "g", "interaction_p_full": "interaction_p"}
-_STABILITY = [
+_STABILITY_PREFIXES = ("recurrence", "confirmed", "p_mean", "p_twice", "p_quantile", "d_mean")
+STABILITY_COLUMNS = [
     name
     for name in VERDICTS.columns
-    if name.startswith(("recurrence", "confirmed", "p_mean", "p_twice", "p_quantile", "d_mean"))
-    or name.startswith(("prevalence_", "support_"))
-    or name.endswith("_hits")
-    or name in ("d_mean_low", "d_mean_high")
+    if name.startswith((*_STABILITY_PREFIXES, "prevalence_", "support_"))
 ]
 
 
 def _with_stability(table: pd.DataFrame, stability: pd.DataFrame | None) -> pd.DataFrame:
     if stability is None:
-        return table.assign(**dict.fromkeys(_STABILITY, np.nan))
+        return table.assign(**dict.fromkeys(STABILITY_COLUMNS, np.nan))
     keys = ["polarity", *IDS]
-    return table.merge(stability[[*keys, *_STABILITY]], on=keys, how="left", validate="1:1")
-
-
-def _seen(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+    columns = [*keys, *STABILITY_COLUMNS]
+    return table.merge(stability[columns], on=keys, how="left", validate="1:1")
 
 
 def _mean(values: np.ndarray) -> float:

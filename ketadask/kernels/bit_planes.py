@@ -1,4 +1,4 @@
-"""The weights that the inner loops count: rounded scores, and scores above a price."""
+"""Weights that the inner loops count: rounded scores, and scores above a price."""
 
 from __future__ import annotations
 
@@ -7,57 +7,65 @@ import numpy as np
 from ketadask.kernels.branch import price_cuts
 from ketadask.kernels.popcount import bit_planes, unpack
 from ketadask.kernels.q_statistic import Scores
+from ketadask.kernels.state import (
+    FineScreen,
+    PriceScreen,
+    ScoreScreen,
+    ScreenBounds,
+    SearchArrays,
+    SearchLimits,
+)
 
 _LEVELS = 255
-_FINE = 65535
+_FINE_LEVELS = 65535
 _PRICES = 8
-_FREE = 0.75
+_FREE_QUANTILE = 0.75
 
 
-def score_screen(scores: Scores, centred: np.ndarray) -> tuple:
-    """Quantise the scores to eight planes, and bound what rounding takes from a sum.
+def score_screen(scores: Scores, centred: np.ndarray) -> ScoreScreen:
+    """Round the scores to eight planes, and bound the rounding error of a sum.
 
-    With any ``fee``, the rounding errors of k units sum to at most ``k fee`` and the sum of what
-    all errors exceed the fee by; that is well below k times the worst error. Where covers have
-    many words, a finer quantisation decides about those that pass.
+    With any ``fee``, the rounding errors of k units sum to at most ``k fee`` plus the sum of the
+    errors above the fee; that is well below k times the largest error. If covers have many words,
+    a finer rounding decides about those that pass.
     """
     low, high = float(centred[-1]), float(centred[0])
     step = (high - low) / _LEVELS
-    exact = (centred - low) / step
-    weights = np.rint(exact).clip(0, _LEVELS)
-    planes = bit_planes(weights)
-    errors = exact - weights
-    fee = float(np.quantile(errors, _FREE))
-    numbers = (
-        low / step + fee + 1e-9,
-        float((errors - fee).clip(min=0.0).sum()) + 1e-9 * centred.size,
-        scores.sigma**2 / centred.size / step**2,
-        scores.slope,
-        float(centred.size),
+    exact_weights = (centred - low) / step
+    weights = np.rint(exact_weights).clip(0, _LEVELS)
+    errors = exact_weights - weights
+    fee = float(np.quantile(errors, _FREE_QUANTILE))
+    fine_step = (high - low) / _FINE_LEVELS
+    fine_weights = np.rint((centred - low) / fine_step).clip(0, _FINE_LEVELS)
+    bounds = ScreenBounds(
+        base=low / step + fee + 1e-9,
+        excess=float((errors - fee).clip(min=0.0).sum()) + 1e-9 * centred.size,
+        variance=scores.sigma**2 / centred.size / step**2,
+        slope=scores.slope,
+        units=float(centred.size),
     )
-    fine_step = (high - low) / _FINE
-    weights = np.rint((centred - low) / fine_step).clip(0, _FINE)
-    fine = bit_planes(weights, 16), fine_step, low + fine_step * (0.5 + 1e-6)
-    return planes, numbers, fine
+    fine = FineScreen(bit_planes(fine_weights, 16), fine_step, low + fine_step * (0.5 + 1e-6))
+    return ScoreScreen(bit_planes(weights), bounds, fine)
 
 
-def price_screen(words: np.ndarray, rows: int, problem: tuple, limits: tuple, q: float) -> tuple:
+def price_screen(
+    words: np.ndarray, rows: int, arrays: SearchArrays, limits: SearchLimits, q: float
+) -> PriceScreen:
     """Choose the price that prunes most of a fixed selection of pairs; round weights up."""
-    centred, denominator = problem[4], problem[6]
-    units, min_support = limits[5], limits[1]
-    pairs = max(64, min(2048, 400_000 // units))
-    steps = np.arange(pairs)
+    centred, units = arrays.centred, limits.units
+    steps = np.arange(max(64, min(2048, 400_000 // units)))
     left = steps * 7919 % rows
     right = (left + 1 + steps * 104729) % rows
     inside = unpack(words[:, left] & words[:, right], units)
     parents = unpack(words[:, left], units).sum(axis=1)
-    best_price, best_pruned = 0.0, -1
+    best_price, most_pruned = 0.0, -1
     for price in np.unique(np.quantile(centred, np.linspace(0.3, 0.9, _PRICES)).clip(min=0.0)):
         cuts = np.empty(units + 1)
-        price_cuts(q, price, denominator, min_support, cuts)
-        pruned = int((inside @ (centred - price).clip(min=0.0) < cuts[parents]).sum())
-        if pruned > best_pruned:
-            best_price, best_pruned = float(price), pruned
+        price_cuts(q, price, arrays.denominator, limits.min_support, cuts)
+        n_pruned = int((inside @ (centred - price).clip(min=0.0) < cuts[parents]).sum())
+        if n_pruned > most_pruned:
+            best_price, most_pruned = float(price), n_pruned
     gains = (centred - best_price).clip(min=0.0)
     step = max(float(gains[0]), 1e-300) / _LEVELS
-    return bit_planes(np.ceil(gains / step).clip(0, _LEVELS)), step * (1 + 1e-9), best_price
+    planes = bit_planes(np.ceil(gains / step).clip(0, _LEVELS))
+    return PriceScreen(planes, step * (1 + 1e-9), best_price)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ketadask.kernels.popcount import gather, pack_rows, words_for
-from ketadask.kernels.screens import LANES
+from ketadask.kernels.state import LANES, CoverBlock
 
 LEAST = 64
 _AT_ONCE = 1 << 22
@@ -52,7 +52,7 @@ class PackedRows:
 
     def take(self, ids: np.ndarray) -> np.ndarray:
         """Return some rows: uint64 (row, word)."""
-        return self.bits[ids]
+        return np.asarray(self.bits[ids])
 
 
 class OrderedCovers:
@@ -73,12 +73,12 @@ class OrderedCovers:
     def __init__(self, rows: LiteralRows, units: np.ndarray, levels: int, memory: float) -> None:
         self._rows, self._units, self._levels = rows, units, levels
         self.words = words_for(units.size)
-        each = 8 * self.words
-        self.whole = levels * (len(rows) + LANES) * each <= memory
-        # Two blocks are held where pairs are searched.
-        self.size = len(rows) if self.whole else int(memory / 2 / each) - LANES
+        row_bytes = 8 * self.words
+        self.whole = levels * (len(rows) + LANES) * row_bytes <= memory
+        # A search of pairs needs two blocks.
+        self.size = len(rows) if self.whole else int(memory / 2 / row_bytes) - LANES
         if not self.whole and self.size < LEAST:
-            need = 2 * (LEAST + LANES) * each
+            need = 2 * (LEAST + LANES) * row_bytes
             raise MemoryError(
                 f"{memory / 1e6:.3g} MB are too little for blocks of {LEAST} literals of "
                 f"{units.size} units; give the covers {need / 1e6:.3g} MB or more"
@@ -116,28 +116,22 @@ class OrderedCovers:
             raise ValueError("the covers do not fit into the memory given")
         return self._covers
 
-    def __call__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield covers (1, word, literal + LANES) and literal numbers, in search order."""
-        if self.whole:
-            yield self._covers[:1], self.order
-            return
-        for first in range(0, self.order.size, self.size):
-            yield self._filled(self._covers, self.order[first : first + self.size])
+    def __call__(self) -> Iterator[CoverBlock]:
+        """Yield all literals in search order, each block in the same memory."""
+        return self._blocks(self._covers, 0)
 
-    def beside(self, first: int) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yield blocks from the one that begins at ``first`` on, as `__call__` does, and positions.
-
-        Blocks lie in memory of their own, so that one of `__call__` may be held meanwhile.
-        """
-        if self.whole:
-            yield self._covers[:1], self.order, 0
-            return
-        if self._second is None:
+    def partners(self, first: int) -> Iterator[CoverBlock]:
+        """Yield blocks from position ``first`` on, in another memory than those of `__call__`."""
+        if self._second is None and not self.whole:
             self._second = np.empty_like(self._covers)
-        for start in range(first, self.order.size, self.size):
-            yield *self._filled(self._second, self.order[start : start + self.size]), start
+        return self._blocks(self._covers if self._second is None else self._second, first)
 
-    def _filled(self, covers: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.load(ids, covers[0])
-        covers[0, :, len(ids) :] = 0
-        return covers, ids
+    def _blocks(self, covers: np.ndarray, first: int) -> Iterator[CoverBlock]:
+        if self.whole:
+            yield CoverBlock(covers[:1], self.order, 0)
+            return
+        for start in range(first, self.order.size, self.size):
+            ids = self.order[start : start + self.size]
+            self.load(ids, covers[0])
+            covers[0, :, len(ids) :] = 0
+            yield CoverBlock(covers, ids, start)

@@ -8,66 +8,65 @@ from ketadask.kernels.compiled import kernel
 
 
 @kernel()
-def lempel_ziv(symbols: np.ndarray, room: np.ndarray) -> int:
+def lempel_ziv(symbols: np.ndarray, nodes: np.ndarray) -> int:
     """Count the components of the exhaustive history of a binary sequence, in linear time.
 
-    Each component is the shortest stretch that has not occurred before, its last symbol left out
+    Each component is the shortest sequence that has not occurred before its last symbol
     (Lempel & Ziv 1976, IEEE Trans Inf Theory 22:75; the count of Kaspar & Schuster 1987, Phys Rev A
-    36:842). What has occurred is kept in a suffix automaton, so a symbol costs a constant instead
-    of a search.
+    36:842). A suffix automaton stores the sequences, so a symbol costs a constant, not a search.
 
     Parameters
     ----------
     symbols
         uint8 (time,) of 0 and 1.
-    room
-        int32 (2 * time + 2, 4) work space, overwritten: transitions by 0 and 1, link, length.
+    nodes
+        int32 (2 * time + 2, 4) working memory, overwritten: transitions by 0 and 1, link, length.
 
     Examples
     --------
-    >>> room = np.empty((20, 4), dtype=np.int32)
-    >>> lempel_ziv(np.array([0, 0, 0, 1, 1, 0, 1], dtype=np.uint8), room)
+    >>> nodes = np.empty((20, 4), dtype=np.int32)
+    >>> lempel_ziv(np.array([0, 0, 0, 1, 1, 0, 1], dtype=np.uint8), nodes)
     4
     """
-    room[0, 0] = room[0, 1] = -1
-    room[0, 2], room[0, 3] = -1, 0
-    states, last, here, matched, components = 1, 0, 0, 0, 0
+    nodes[0, 0] = nodes[0, 1] = -1
+    nodes[0, 2], nodes[0, 3] = -1, 0
+    states, last, here, match_length, components = 1, 0, 0, 0, 0
     for k in range(symbols.size):
         symbol = symbols[k]
-        if room[here, symbol] >= 0:
-            here = room[here, symbol]
-            matched += 1
+        if nodes[here, symbol] >= 0:
+            here = nodes[here, symbol]
+            match_length += 1
         else:
             components += 1
-            here, matched = 0, 0
+            here, match_length = 0, 0
         new = states
         states += 1
-        room[new, 0] = room[new, 1] = -1
-        room[new, 3] = room[last, 3] + 1
+        nodes[new, 0] = nodes[new, 1] = -1
+        nodes[new, 3] = nodes[last, 3] + 1
         state = last
-        while state >= 0 and room[state, symbol] < 0:
-            room[state, symbol] = new
-            state = room[state, 2]
+        while state >= 0 and nodes[state, symbol] < 0:
+            nodes[state, symbol] = new
+            state = nodes[state, 2]
         if state < 0:
-            room[new, 2] = 0
+            nodes[new, 2] = 0
         else:
-            after = room[state, symbol]
-            if room[state, 3] + 1 == room[after, 3]:
-                room[new, 2] = after
+            after = nodes[state, symbol]
+            if nodes[state, 3] + 1 == nodes[after, 3]:
+                nodes[new, 2] = after
             else:
                 copy = states
                 states += 1
-                room[copy] = room[after]
-                room[copy, 3] = room[state, 3] + 1
-                while state >= 0 and room[state, symbol] == after:
-                    room[state, symbol] = copy
-                    state = room[state, 2]
-                room[after, 2] = room[new, 2] = copy
+                nodes[copy] = nodes[after]
+                nodes[copy, 3] = nodes[state, 3] + 1
+                while state >= 0 and nodes[state, symbol] == after:
+                    nodes[state, symbol] = copy
+                    state = nodes[state, 2]
+                nodes[after, 2] = nodes[new, 2] = copy
         last = new
-        # A copy may have taken over the stretch that is being matched.
-        while matched and matched <= room[room[here, 2], 3]:
-            here = room[here, 2]
-    return components + (matched > 0)
+        # A copy may now represent the sequence being matched.
+        while match_length and match_length <= nodes[nodes[here, 2], 3]:
+            here = nodes[here, 2]
+    return components + (match_length > 0)
 
 
 @kernel()
@@ -89,21 +88,21 @@ def mean_lempel_ziv(field: np.ndarray, starts: np.ndarray, length: int) -> np.nd
     -------
     float64 (channel,), NaN where there is no window.
     """
-    made = np.full(field.shape[0], np.nan)
+    complexity = np.full(field.shape[0], np.nan)
     symbols = np.empty(length, dtype=np.uint8)
-    room = np.empty((2 * length + 2, 4), dtype=np.int32)
+    nodes = np.empty((2 * length + 2, 4), dtype=np.int32)
     if starts.size == 0 or length < 2:
-        return made
+        return complexity
     for c in range(field.shape[0]):
         total = 0.0
         for start in starts:
             window = field[c, start : start + length]
-            middle = window.mean()
+            mean = window.mean()
             for k in range(length):
-                symbols[k] = window[k] > middle
-            total += lempel_ziv(symbols, room)
-        made[c] = total / starts.size * np.log2(length) / length
-    return made
+                symbols[k] = window[k] > mean
+            total += lempel_ziv(symbols, nodes)
+        complexity[c] = total / starts.size * np.log2(length) / length
+    return complexity
 
 
 @kernel()
@@ -120,9 +119,9 @@ def hjorth(field: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     starts, length
         First time points of the windows, and time points of each.
     """
-    made = np.full((field.shape[0], 3), np.nan)
+    complexity = np.full((field.shape[0], 3), np.nan)
     if starts.size == 0:
-        return made
+        return complexity
     for c in range(field.shape[0]):
         power = np.zeros(3)
         for start in starts:
@@ -144,7 +143,7 @@ def hjorth(field: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
                 power[order] += squares[order] / n - (sums[order] / n) ** 2
         if power[0] > 0 and power[1] > 0:
             mobility = np.sqrt(power[1] / power[0])
-            made[c, 0] = power[0] / starts.size
-            made[c, 1] = mobility
-            made[c, 2] = np.sqrt(power[2] / power[1]) / mobility
-    return made
+            complexity[c, 0] = power[0] / starts.size
+            complexity[c, 1] = mobility
+            complexity[c, 2] = np.sqrt(power[2] / power[1]) / mobility
+    return complexity

@@ -6,7 +6,7 @@ import numpy as np
 
 from ketadask.kernels.compiled import kernel
 
-_STRETCH = 512  # float32 sums stay exact enough over this many values
+_SUM_LENGTH = 512  # float32 sums stay exact enough over this many values
 
 
 def coupling(analytic: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,12 +40,12 @@ def coupling(analytic: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # Written in place: with all sensors of a helmet every copy is some ten megabytes.
     real = np.multiply(analytic.real, scale, dtype=np.float32, casting="same_kind")
     imaginary = np.multiply(analytic.imag, scale, dtype=np.float32, casting="same_kind")
-    made = np.zeros((3, len(analytic), len(analytic)))
+    couplings = np.zeros((3, len(analytic), len(analytic)))
     amplitude = np.hypot(real, imaginary)
     inverse = np.maximum(amplitude, np.float32(1e-12))
     np.divide(np.float32(1.0), inverse, out=inverse)
-    _pairs(real, imaginary, amplitude, inverse, made)
-    return made[0], made[1], made[2]
+    _pairs(real, imaginary, amplitude, inverse, couplings)
+    return couplings[0], couplings[1], couplings[2]
 
 
 @kernel()
@@ -54,7 +54,7 @@ def _pairs(
     imaginary: np.ndarray,
     amplitude: np.ndarray,
     inverse: np.ndarray,
-    made: np.ndarray,
+    couplings: np.ndarray,
 ) -> None:
     channels, n = real.shape
     sums = np.empty(8)
@@ -70,8 +70,8 @@ def _pairs(
     for i in range(channels):
         for j in range(i + 1, channels):
             sums[:] = 0.0
-            for start in range(0, n, _STRETCH):
-                stop = min(start + _STRETCH, n)
+            for start in range(0, n, _SUM_LENGTH):
+                stop = min(start + _SUM_LENGTH, n)
                 _add_pair(
                     real[i, start:stop], imaginary[i, start:stop],
                     real[j, start:stop], imaginary[j, start:stop],
@@ -79,17 +79,17 @@ def _pairs(
                     inverse[i, start:stop], inverse[j, start:stop], sums,
                 )  # fmt: skip
             sums /= n
-            found = 0.0
+            correlation = 0.0
             for side in range(2):
                 c = i if side == 0 else j
                 first, square, product = sums[2 + 3 * side], sums[3 + 3 * side], sums[4 + 3 * side]
                 own = np.sqrt(max(square - first * first, 0.0))
                 if own > 0 and spread[c] > 0:
-                    found += 0.5 * abs(product - first * mean[c]) / (own * spread[c])
-            made[0, i, j] = made[0, j, i] = found
+                    correlation += 0.5 * abs(product - first * mean[c]) / (own * spread[c])
+            couplings[0, i, j] = couplings[0, j, i] = correlation
             if sums[1] > 0:
-                made[1, i, j] = made[1, j, i] = abs(sums[0]) / sums[1]
-            made[2, i, j] = made[2, j, i] = abs(sums[0])
+                couplings[1, i, j] = couplings[1, j, i] = abs(sums[0]) / sums[1]
+            couplings[2, i, j] = couplings[2, j, i] = abs(sums[0])
 
 
 @kernel(fastmath=True, inline="always")

@@ -45,15 +45,15 @@ def band_covariance(
     [[0.02, 0.0], [0.0, 0.02]]
     """
     window = np.hanning(length + 1)[:-1].astype(np.float32)
-    made = np.zeros((len(masks), len(field), len(field)))
+    covariance = np.zeros((len(masks), len(field), len(field)))
     for start in starts.tolist():
-        piece = field[:, start : start + length]
-        piece = (piece - piece.mean(axis=1, keepdims=True)) * window
-        found = fft.rfft(piece, axis=1)
+        segment = field[:, start : start + length]
+        segment = (segment - segment.mean(axis=1, keepdims=True)) * window
+        spectrum = fft.rfft(segment, axis=1)
         for band, mask in enumerate(masks):
-            inside = found[:, mask]
+            inside = spectrum[:, mask]
             both = np.concatenate([inside.real, inside.imag], axis=1)
-            made[band] += both @ both.T
-    made *= 2.0 / (rate * float((window.astype(np.float64) ** 2).sum()) * max(len(starts), 1))
-    made /= np.array([max(int(mask.sum()), 1) for mask in masks])[:, None, None]
-    return made
+            covariance[band] += both @ both.T
+    covariance *= 2.0 / (rate * float((window.astype(np.float64) ** 2).sum()) * max(len(starts), 1))
+    covariance /= np.array([max(int(mask.sum()), 1) for mask in masks])[:, None, None]
+    return covariance

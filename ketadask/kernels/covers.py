@@ -1,4 +1,4 @@
-"""What a packed cover holds: its sum, its bound, its arms; and what its literals constrain."""
+"""Sum, bound and arms of a packed cover; features and modalities of its literals."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 
 from ketadask.kernels.compiled import kernel
 from ketadask.kernels.popcount import lowest_bit, popcount
-from ketadask.kernels.screens import LANES, SLACK
+from ketadask.kernels.screens import SLACK
+from ketadask.kernels.state import LANES, FineScreen
 
 ONE = np.uint64(1)
 LOW = np.uint64(15)
-# So many units of a cover are bounded one by one; a word of them more changes little after that.
+# Number of units that are bounded one by one; after them a whole word changes the bound little.
 FEW = 512
 
 
@@ -39,10 +40,10 @@ def single_bounds(
     min_support: int,
     sums: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the first ``count`` literals, and whether they hold enough units to be of use.
+    """Return bounds of the first ``count`` literals, and whether their support suffices.
 
-    A bound is never below that of `cover_bound`. It is the same where few units are inside; where
-    they are many, it is looser by what one word of them can change, and not negative.
+    A bound is never below that of `cover_bound`. With few units inside it is the same; with many
+    it is looser by what one word of units can change, and not negative.
     """
     bounds = np.empty(count)
     useful = np.zeros(count, dtype=np.bool_)
@@ -70,25 +71,25 @@ def _bound_by_words(
     best, total, support = -np.inf, 0.0, 0
     for w in range(cover.size):
         word = cover[w]
-        held = popcount(word)
-        if held == 0:
+        n_inside = popcount(word)
+        if n_inside == 0:
             continue
-        if support < FEW and support + held >= min_support:
+        if support < FEW and support + n_inside >= min_support:
             while word != 0:
                 total += centred[64 * w + lowest_bit(word)]
                 word &= word - ONE
                 support += 1
                 best = max(best, total * inverse[support] if support >= min_support else -np.inf)
             continue
-        after, reached = total + word_sum(word, w, sums), support + held
-        if reached >= min_support:
+        total_after, support_after = total + word_sum(word, w, sums), support + n_inside
+        if support_after >= min_support:
             high, low = centred[64 * w], centred[min(64 * w + 63, centred.size - 1)]
-            top = max(total, after)
+            top = max(total, total_after)
             if high > 0.0 and low < 0.0:
-                top += held * (high - low)
-            largest = max(inverse[support + 1], inverse[reached], inverse[reached - 1])
+                top += n_inside * (high - low)
+            largest = max(inverse[support + 1], inverse[support_after], inverse[support_after - 1])
             best = max(best, max(top, 0.0) * largest)
-        total, support = after, reached
+        total, support = total_after, support_after
     return best, support
 
 
@@ -110,7 +111,7 @@ def sum_table(centred: np.ndarray, words: int) -> np.ndarray:
 
 @kernel(inline="always")
 def word_sum(word: int, w: int, sums: np.ndarray) -> float:
-    """Return the sum of what word ``w`` of a cover holds; ``sums`` as `sum_table` makes them."""
+    """Return the sum of the scores inside word ``w`` of a cover; ``sums`` as of `sum_table`."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     row = np.uint64(16 * w)
     for j in range(np.uint64(0), np.uint64(16), np.uint64(4)):
@@ -124,7 +125,7 @@ def word_sum(word: int, w: int, sums: np.ndarray) -> float:
 
 @kernel()
 def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
-    """Return (sum, support) of a cover; ``sums`` as `sum_table` makes them."""
+    """Return (sum, support) of a cover; ``sums`` as of `sum_table`."""
     total, support = 0.0, 0
     for w in range(cover.size):
         support += popcount(cover[w])
@@ -133,19 +134,13 @@ def cover_sum(cover: np.ndarray, sums: np.ndarray) -> tuple[float, int]:
 
 
 @kernel()
-def hopeless(
-    cover: np.ndarray,
-    planes: np.ndarray,
-    step: float,
-    base: float,
-    denominator: np.ndarray,
-    q: float,
-) -> bool:
-    """Say whether a cover surely does not reach ``q``, by scores rounded to 16 planes.
+def hopeless(cover: np.ndarray, fine: FineScreen, denominator: np.ndarray, q: float) -> bool:
+    """Return whether a cover surely does not reach ``q``, by scores rounded to 16 planes.
 
-    With many units the rounding of eight planes lets too many covers pass; their exact sums would
-    cost more than this second look. ``planes`` are (16, word).
+    With many units the rounding of eight planes lets too many covers pass, and their exact sums
+    cost more than this second screen.
     """
+    planes = fine.planes
     support, high, low = 0, 0, 0
     for w in range(np.uint64(cover.size)):
         v = cover[w]
@@ -171,34 +166,57 @@ def hopeless(
             + (popcount(v & planes[15, w]) << 7)
         )
     need = q * denominator[support]
-    return step * (256 * high + low) + base * support < need - SLACK * abs(need)
+    largest = fine.step * (256 * high + low) + fine.base * support
+    return bool(largest < need - SLACK * abs(need))
+
+
+@kernel()
+def reachable_q(
+    cover: np.ndarray,
+    ids: np.ndarray,
+    size: int,
+    q: float,
+    feature: np.ndarray,
+    denominator: np.ndarray,
+    sums: np.ndarray,
+    fine: FineScreen,
+) -> float:
+    """Return Q of a cover that passed the screen; NaN if it is no persona or below ``q``."""
+    if not distinct_features(ids, size, feature):
+        return np.nan
+    if cover.size > 1 and hopeless(cover, fine, denominator, q):
+        return np.nan
+    total, support = cover_sum(cover, sums)
+    return float(total / denominator[support])
 
 
 @kernel()
 def count_in(cover: np.ndarray, mask: np.ndarray) -> int:
-    """Return how many units of ``mask`` a cover holds."""
-    held = 0
+    """Return the number of units of a cover that are in ``mask``."""
+    count = 0
     for w in range(cover.size):
-        held += popcount(cover[w] & mask[w])
-    return held
+        count += popcount(cover[w] & mask[w])
+    return count
 
 
 @kernel()
-def enough_arms(cover: np.ndarray, active: np.ndarray, control: np.ndarray, min_arm: int) -> bool:
-    """Say whether a cover holds at least ``min_arm`` units of each arm."""
-    if min_arm <= 0:
+def enough_arms(
+    cover: np.ndarray, active: np.ndarray, control: np.ndarray, min_per_arm: int
+) -> bool:
+    """Return whether a cover contains at least ``min_per_arm`` units of each arm."""
+    if min_per_arm <= 0:
         return True
-    return count_in(cover, active) >= min_arm and count_in(cover, control) >= min_arm
+    return count_in(cover, active) >= min_per_arm and count_in(cover, control) >= min_per_arm
 
 
 @kernel()
-def families_of(ids: np.ndarray, size: int, family: np.ndarray) -> int:
-    """Return how many different families the literals belong to."""
+def count_modalities(ids: np.ndarray, size: int, modality: np.ndarray) -> int:
+    """Return the number of different modalities of the literals."""
     different = 0
     for i in range(size):
         new = 1
         for j in range(i):
-            if family[ids[j]] == family[ids[i]]:
+            if modality[ids[j]] == modality[ids[i]]:
                 new = 0
         different += new
     return different
@@ -206,7 +224,7 @@ def families_of(ids: np.ndarray, size: int, family: np.ndarray) -> int:
 
 @kernel()
 def clashes(ids: np.ndarray, size: int, literal: int, feature: np.ndarray) -> bool:
-    """Say whether a literal constrains a feature that is constrained already."""
+    """Return whether a literal constrains the feature of one of the first ``size`` literals."""
     for i in range(size):
         if feature[ids[i]] == feature[literal]:
             return True
@@ -215,7 +233,7 @@ def clashes(ids: np.ndarray, size: int, literal: int, feature: np.ndarray) -> bo
 
 @kernel()
 def distinct_features(ids: np.ndarray, size: int, feature: np.ndarray) -> bool:
-    """Say whether every literal constrains another feature."""
+    """Return whether all literals constrain different features."""
     for i in range(1, size):
         if clashes(ids, i, ids[i], feature):
             return False

@@ -39,28 +39,28 @@ def count_equivalents(
 def _count(words: np.ndarray, feature: np.ndarray, target: np.ndarray, depth: int) -> int:
     rows, width = words.shape
     prefix = np.zeros((depth, width), dtype=np.uint64)
-    at = np.zeros(depth, dtype=np.int64)
-    used = np.zeros(depth, dtype=np.int64)
-    found, level = 0, 0
+    cursor = np.zeros(depth, dtype=np.int64)
+    constrained_feature = np.zeros(depth, dtype=np.int64)
+    count, level = 0, 0
     while level >= 0:
-        t = at[level]
-        at[level] += 1
+        t = cursor[level]
+        cursor[level] += 1
         if t >= rows:
             level -= 1
             continue
-        fresh = True
+        is_new = True
         for other in range(level):
-            fresh = fresh and used[other] != feature[t]
-        if not fresh:
+            is_new = is_new and constrained_feature[other] != feature[t]
+        if not is_new:
             continue
         same = True
         for w in range(width):
-            held = words[t, w] if level == 0 else prefix[level - 1, w] & words[t, w]
-            prefix[level, w] = held
-            same = same and held == target[w]
-        found += same
+            word = words[t, w] if level == 0 else prefix[level - 1, w] & words[t, w]
+            prefix[level, w] = word
+            same = same and word == target[w]
+        count += same
         if level + 1 < depth:
-            used[level] = feature[t]
-            at[level + 1] = t + 1
+            constrained_feature[level] = feature[t]
+            cursor[level + 1] = t + 1
             level += 1
-    return found
+    return count

@@ -19,9 +19,10 @@ from ketadask.kernels.covers import single_bounds, sum_table
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
 from ketadask.kernels.q_statistic import centre
-from ketadask.kernels.result import SearchResult, reoffer, report
+from ketadask.kernels.result import SearchResult, build_result, record_start
 from ketadask.kernels.screens import SLACK
 from ketadask.kernels.settings import SearchSettings
+from ketadask.kernels.state import CoverBlock, SearchArrays, SearchLimits, SearchState
 
 WHOLE = (0, 1)
 _TICK = 0.05
@@ -104,7 +105,7 @@ def search_packed(
     """
     settings.check()
     columns = np.arange(rows.units) if units is None else np.asarray(units)
-    _refuse_shapes(rows, columns, score, feature, modality, arm)
+    _check_shapes(rows, columns, score, feature, modality, arm)
     min_support = settings.support_floor(columns.size)
     scores = centre(score, settings.objective)
     by_score = np.argsort(-scores.centred, kind="stable")
@@ -124,150 +125,134 @@ def search_packed(
         arms = pack(np.stack([arm[by_score] == 1, arm[by_score] == 0])).T.copy()
     modality = np.zeros(len(rows), dtype=np.int32) if modality is None else modality
     sums = sum_table(centred, blocks.words)
-    bounds, useful = _bounds(blocks, centred, inverse, min_support, sums)
-    # Weakest literals first: their long lists of partners are cut short, and the strong ones, whose
-    # lists are not, come when few partners are left. Under a budget the best come first.
+    bounds, sufficient = _literal_bounds(blocks, centred, inverse, min_support, sums)
+    # Weak literals first: bounds shorten their long lists of partners, and the strong literals,
+    # whose lists stay long, come when few partners remain. Under a budget the best come first.
     direction = 1 if settings.max_nodes is None and max_seconds is None else -1
     order = np.argsort(direction * bounds, kind="stable").astype(np.int32)
-    order = order[useful[order]]
+    order = order[sufficient[order]]
     blocks.arrange(order)
     bounds = bounds[order]
-    problem = (
-        feature.astype(np.int32),
-        modality.astype(np.int32),
-        arms[0],
-        arms[1],
-        centred,
-        inverse,
-        scores.denominator,
-        sums,
-    )
-    screen = score_screen(scores, centred)
-    limits = (
-        int(settings.max_literals),
-        int(min_support),
-        int(settings.min_per_arm if arm is not None else 0),
-        int(settings.min_modalities),
-        int(settings.distinct == "features"),
-        int(centred.size),
-    )
-    best, counts = new_list(settings.keep, blocks.words), np.zeros(2, dtype=np.int64)
+    state = SearchState(
+        arrays=SearchArrays(
+            feature.astype(np.int32), modality.astype(np.int32), arms[0], arms[1],
+            centred, inverse, scores.denominator, sums,
+        ),
+        limits=SearchLimits(
+            settings.max_literals, min_support, 0 if arm is None else settings.min_per_arm,
+            settings.min_modalities, settings.distinct == "features", centred.size,
+        ),
+        screen=score_screen(scores, centred),
+        best=new_list(settings.keep, blocks.words),
+        counts=np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
     if start is None:
-        beam(blocks, settings.width(), problem, screen, limits, best, counts)
+        beam(blocks, settings.width(), state)
     else:
-        reoffer(start, blocks, problem, limits, best)
-    stopped = 0
+        record_start(start, blocks, state)
+    stop = 0
     if exact and settings.max_literals > 1 and order.size:
-        most = settings.max_nodes or int(np.iinfo(np.int64).max)
-        end = math.inf if max_seconds is None else time.monotonic() + max_seconds
-        walk = _pairs if settings.max_literals == 2 else _branch
-        stopped = walk(blocks, bounds, problem, screen, limits, best, counts, (most, end), part)
-    upper = float(bounds[stopped:].max(initial=-math.inf))
-    q = float(threshold(best))
-    proven = stopped >= len(order) or settings.max_literals == 1 or upper < q - SLACK * abs(q)
+        max_nodes = settings.max_nodes or int(np.iinfo(np.int64).max)
+        deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
+        search_roots = _search_pairs if settings.max_literals == 2 else _search_branches
+        stop = search_roots(blocks, bounds, state, max_nodes, deadline, part)
+    upper = float(bounds[stop:].max(initial=-math.inf))
+    q = float(threshold(state.best))
+    # Roots below the K-th best need no search.
+    proven = stop >= len(order) or settings.max_literals == 1 or upper < q - SLACK * abs(q)
     root = _root_bound(centred, scores.denominator, min_support)
-    return report(best, counts, -math.inf if proven else upper, root, proven)
+    return build_result(state, -math.inf if proven else upper, root, proven)
 
 
-def _bounds(
+def _literal_bounds(
     blocks: OrderedCovers,
     centred: np.ndarray,
     inverse: np.ndarray,
     min_support: int,
     sums: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bound of every literal by number, and whether it holds enough units to be of use."""
-    made = [
+    """Return the bound of every literal, and whether its support suffices."""
+    parts = [
         single_bounds(words, count, centred, inverse, min_support, sums)
         for words, count in blocks.unordered()
     ]
-    none = np.zeros(0), np.zeros(0, dtype=bool)
-    bounds, useful = (np.concatenate(each) for each in zip(none, *made, strict=True))
-    return bounds, useful
+    bounds = [np.zeros(0), *(part[0] for part in parts)]
+    sufficient = [np.zeros(0, dtype=bool), *(part[1] for part in parts)]
+    return np.concatenate(bounds), np.concatenate(sufficient)
 
 
-def _branch(
+def _search_branches(
     blocks: OrderedCovers,
     bounds: np.ndarray,
-    problem: tuple,
-    screen: tuple,
-    limits: tuple,
-    best: tuple,
-    counts: np.ndarray,
-    budget: tuple,
+    state: SearchState,
+    max_nodes: int,
+    deadline: float,
     part: tuple[int, int],
 ) -> int:
     """Run branch and bound over the roots."""
-    covers, order, (most, end) = blocks.one(), blocks.order, budget
-    prices = price_screen(covers[0], order.size, problem, limits, float(threshold(best)))
+    covers, order, q = blocks.one(), blocks.order, float(threshold(state.best))
+    prices = price_screen(covers[0], order.size, state.arrays, state.limits, q)
 
     def search(span: Span) -> int:
-        return branch(
-            covers, order, bounds, span, problem, screen, prices, limits, best, most, counts
-        )
+        return branch(covers, order, bounds, span, state, prices, max_nodes)
 
-    return _in_slices((part[0], order.size, part[1]), end, search)
+    return _in_slices((part[0], order.size, part[1]), deadline, search)
 
 
-def _pairs(
+def _search_pairs(
     blocks: OrderedCovers,
     bounds: np.ndarray,
-    problem: tuple,
-    screen: tuple,
-    limits: tuple,
-    best: tuple,
-    counts: np.ndarray,
-    budget: tuple,
+    state: SearchState,
+    max_nodes: int,
+    deadline: float,
     part: tuple[int, int],
 ) -> int:
-    """Hold every literal against those behind it; all of a block, where they come in blocks."""
-    most, end = budget
-    first = 0
-    for covers, order in blocks():
-        roots = (covers, order, first, bounds[first : first + order.size])
+    """Combine every literal with those after it, block by block."""
+    for roots in blocks():
+        first, last = roots.first, roots.first + roots.order.size
 
-        def search(span: Span, roots: tuple = roots) -> int:
-            for partners in blocks.beside(roots[2]):
-                until = pairs(roots, partners, span, problem, screen, limits, best, most, counts)
-                span = (span[0], until, span[2])
+        def search(span: Span, roots: CoverBlock = roots) -> int:
+            for partners in blocks.partners(roots.first):
+                stop = pairs(roots, bounds[roots.first :], partners, span, state, max_nodes)
+                span = (span[0], stop, span[2])
             return span[1]
 
-        last = first + order.size
         span = (first + (part[0] - first) % part[1], last, part[1])
-        stopped = _in_slices(span, end, search, fine=blocks.whole)
-        if stopped < last:
-            return stopped
-        first = last
-    return first
+        stop = _in_slices(span, deadline, search, fine=blocks.whole)
+        if stop < last:
+            return stop
+    return blocks.order.size
 
 
-def _in_slices(span: Span, end: float, search: Callable[[Span], int], *, fine: bool = True) -> int:
-    """Search a span of roots; in slices of some hundredths of a second where a clock is watched.
+def _in_slices(
+    span: Span, deadline: float, search: Callable[[Span], int], *, fine: bool = True
+) -> int:
+    """Search a span of roots; if there is a deadline, in slices of some hundredths of a second.
 
-    Slices that are not to be ``fine`` are as long as the span. Returns the position of the root at
-    which a budget ended the search; one past the span where it did not.
+    Slices that are not ``fine`` are as long as the span. Returns the position of the root at which
+    a budget ended the search; a position at or after the end of the span if none did.
     """
     first, last, step = span
-    length = step if fine and math.isfinite(end) else max(step, last - first)
-    while first < last and time.monotonic() < end:
-        until, started = min(last, first + length), time.monotonic()
-        stopped = search((first, until, step))
-        if stopped < until:
-            return stopped
-        first += -(-(until - first) // step) * step
-        double = time.monotonic() - started < _TICK
-        length = length * 2 if double else max(step, length // 2 // step * step)
+    length = step if fine and math.isfinite(deadline) else max(step, last - first)
+    while first < last and time.monotonic() < deadline:
+        end, start_time = min(last, first + length), time.monotonic()
+        stop = search((first, end, step))
+        if stop < end:
+            return stop
+        first += -(-(end - first) // step) * step
+        is_short = time.monotonic() - start_time < _TICK
+        length = length * 2 if is_short else max(step, length // 2 // step * step)
     return first
 
 
 def _root_bound(centred: np.ndarray, denominator: np.ndarray, min_support: int) -> float:
     """Largest Q of any set of at least ``min_support`` and fewer than all units."""
     q = np.cumsum(centred) / denominator[1:]
-    admitted = q[max(1, min_support) - 1 : -1]
-    return float(admitted.max()) if admitted.size else float("nan")
+    q = q[max(1, min_support) - 1 : -1]
+    return float(q.max()) if q.size else math.nan
 
 
-def _refuse_shapes(
+def _check_shapes(
     rows: LiteralRows,
     units: np.ndarray,
     score: np.ndarray,
@@ -275,11 +260,11 @@ def _refuse_shapes(
     modality: np.ndarray | None,
     arm: np.ndarray | None,
 ) -> None:
-    """Compiled code reads past the end of what is too short."""
+    """Raise if an array is too short: compiled code would read past its end."""
     if units.size != np.size(score):
         raise ValueError(f"{units.size} units in the literals but {np.size(score)} scores")
-    for name, numbers in (("feature", feature), ("modality", modality)):
-        if numbers is not None and len(numbers) != len(rows):
-            raise ValueError(f"{len(rows)} literals but {len(numbers)} {name} numbers")
+    for name, values in (("feature", feature), ("modality", modality)):
+        if values is not None and len(values) != len(rows):
+            raise ValueError(f"{len(rows)} literals but {len(values)} values of {name}")
     if arm is not None and len(arm) != units.size:
         raise ValueError(f"{units.size} units but {len(arm)} arms")

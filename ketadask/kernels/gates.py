@@ -1,4 +1,4 @@
-"""Is the benefit inside a persona real (published gate), and more than outside (heterogeneity)?"""
+"""Benefit inside a persona (published gate), and its difference to that outside (heterogeneity)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gates(
     inside
         (persona, unit) bool, True where the persona holds.
     outcome
-        (unit, 2) endpoint on active, on control, larger is better; NaN where not seen.
+        (unit, 2) endpoint on active, on control, larger is better; NaN where missing.
     participant
         (unit,) equal values are the same participant.
     paired
@@ -30,8 +30,8 @@ def gates(
     -------
     Arrays (persona,), positive where active is better:
 
-    ``n_active``, ``n_control`` : int64, outcomes seen inside.
-    ``mean_active``, ``mean_control`` : NaN where none was seen.
+    ``n_active``, ``n_control`` : int64, outcomes inside.
+    ``mean_active``, ``mean_control`` : NaN where there is none.
     ``t``, ``p`` : Welch (1947, 10.1093/biomet/34.1-2.28), or the paired t test; two-sided.
     ``d`` : Cohen's d with the pooled standard deviation of the arms; in paired data too.
     ``g`` : Hedges' g, d times its exact correction (1981, 10.3102/10769986006002107) at
@@ -41,15 +41,15 @@ def gates(
     arm and their product over all units, standard errors clustered by participant (CR1), t with
     clusters - 1 degrees of freedom. Paired units are two rows of one participant.
 
-    What is undefined passes no gate: fewer than two outcomes per arm (two pairs), no variance up
+    Undefined statistics pass no gate: fewer than two outcomes per arm (two pairs), no variance up
     to rounding, a cell of the interaction with fewer than two outcomes, a single participant give
     p = 1, t = 0, d = 0, interaction = 0.
 
     Examples
     --------
     >>> y = np.array([[9.0, np.nan], [7.0, np.nan], [np.nan, 1.0], [np.nan, 2.0]])
-    >>> made = gates(np.ones((1, 4), dtype=bool), y, np.arange(4), paired=False)
-    >>> [round(float(made[key][0]), 3) for key in ("t", "p", "d", "interaction_p")]
+    >>> result = gates(np.ones((1, 4), dtype=bool), y, np.arange(4), paired=False)
+    >>> [round(float(result[key][0]), 3) for key in ("t", "p", "d", "interaction_p")]
     [5.814, 0.055, 5.814, 1.0]
     """
     inside = np.asarray(inside, dtype=np.bool_)
@@ -57,7 +57,7 @@ def gates(
     if inside.shape[1:] != outcome.shape[:1] or np.shape(participant) != outcome.shape[:1]:
         raise ValueError(
             f"personas of {inside.shape[1:]} units, outcomes of {outcome.shape[:1]} and "
-            f"participants of {np.shape(participant)} do not belong together"
+            f"participants of {np.shape(participant)} do not match"
         )
     # Clusters are summed in runs, so rows go by participant; the sort is stable, which keeps the
     # sums the same however personas are divided over calls.
@@ -69,28 +69,28 @@ def gates(
     fresh = np.ones(unit.shape[0], dtype=np.bool_)
     fresh[1:] = who[1:] != who[:-1]
     least = _rounding(y)
-    made = np.zeros((inside.shape[0], 8))
-    _fill_cells(np.ascontiguousarray(inside.T), unit, arm, y, fresh, least, made)
-    answer, d, correction = _effect_sizes(made)
+    cells = np.zeros((inside.shape[0], 8))
+    _fill_cells(np.ascontiguousarray(inside.T), unit, arm, y, fresh, least, cells)
+    statistics, d, correction = _effect_sizes(cells)
     if paired:
         both = order[np.isfinite(outcome[order]).all(axis=1)]
         differences = outcome[both, 0] - outcome[both, 1]
         pairs = np.zeros((inside.shape[0], 3))
         _fill_pairs(np.ascontiguousarray(inside), both, differences, least, pairs)
-        t, df, there, answer["d_z"] = _paired_t(pairs)
+        t, df, is_defined, statistics["d_z"] = _paired_t(pairs)
         correction = hedges_correction(pairs[:, 0] - 1.0)
     else:
-        t, df, there = _welch_t(made)
-        answer["d_z"] = np.full(made.shape[0], np.nan)
-    answer["t"] = np.where(there, t, 0.0)
-    answer["p"] = two_sided(t, df, there)
-    answer["d"], answer["g"] = d, d * correction
-    variance = made[:, 7]
-    shown = variance > 0.0
-    t = made[:, 6] / np.sqrt(np.where(shown, variance, 1.0))
-    answer["interaction"] = np.where(shown, made[:, 6], 0.0)
-    answer["interaction_p"] = two_sided(t, np.full(t.shape, float(fresh.sum() - 1)), shown)
-    return answer
+        t, df, is_defined = _welch_t(cells)
+        statistics["d_z"] = np.full(cells.shape[0], np.nan)
+    statistics["t"] = np.where(is_defined, t, 0.0)
+    statistics["p"] = two_sided(t, df, is_defined)
+    statistics["d"], statistics["g"] = d, d * correction
+    variance = cells[:, 7]
+    is_defined = variance > 0.0
+    t = cells[:, 6] / np.sqrt(np.where(is_defined, variance, 1.0))
+    statistics["interaction"] = np.where(is_defined, cells[:, 6], 0.0)
+    statistics["interaction_p"] = two_sided(t, np.full(t.shape, float(fresh.sum() - 1)), is_defined)
+    return statistics
 
 
 def carry_over(outcome: np.ndarray, active_first: np.ndarray) -> dict[str, float]:
@@ -121,10 +121,10 @@ def carry_over(outcome: np.ndarray, active_first: np.ndarray) -> dict[str, float
     total = np.asarray(outcome, dtype=np.float64).sum(axis=1)
     by_sequence = np.column_stack((np.where(first, total, np.nan), np.where(first, np.nan, total)))
     unit = np.arange(total.shape[0])
-    made = gates(np.ones((1, unit.size), dtype=bool), by_sequence, unit, paired=False)
-    enough = min(made["n_active"][0], made["n_control"][0]) >= 2
-    difference = float(made["mean_active"][0] - made["mean_control"][0]) if enough else 0.0
-    return {"difference": difference, "t": float(made["t"][0]), "p": float(made["p"][0])}
+    result = gates(np.ones((1, unit.size), dtype=bool), by_sequence, unit, paired=False)
+    enough = min(result["n_active"][0], result["n_control"][0]) >= 2
+    difference = float(result["mean_active"][0] - result["mean_control"][0]) if enough else 0.0
+    return {"difference": difference, "t": float(result["t"][0]), "p": float(result["p"][0])}
 
 
 def _rounding(y: np.ndarray) -> float:
@@ -132,54 +132,54 @@ def _rounding(y: np.ndarray) -> float:
     return float((8.0 * EPS * np.max(np.abs(y), initial=0.0)) ** 2)
 
 
-def _effect_sizes(made: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def _effect_sizes(cells: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Return counts and means, d with the pooled standard deviation, and the correction of d."""
-    n1, n0 = made[:, 0], made[:, 1]
+    n1, n0 = cells[:, 0], cells[:, 1]
     df = n1 + n0 - 2.0
-    there = (n1 >= 2) & (n0 >= 2) & (made[:, 4] + made[:, 5] > 0.0)
-    pooled = np.where(there, made[:, 4] + made[:, 5], 1.0) / np.where(there, df, 1.0)
-    d = np.where(there, made[:, 2] - made[:, 3], 0.0) / np.sqrt(pooled)
-    answer = {
+    is_defined = (n1 >= 2) & (n0 >= 2) & (cells[:, 4] + cells[:, 5] > 0.0)
+    pooled = np.where(is_defined, cells[:, 4] + cells[:, 5], 1.0) / np.where(is_defined, df, 1.0)
+    d = np.where(is_defined, cells[:, 2] - cells[:, 3], 0.0) / np.sqrt(pooled)
+    statistics = {
         "n_active": n1.astype(np.int64),
         "n_control": n0.astype(np.int64),
-        "mean_active": np.where(n1 > 0, made[:, 2], np.nan),
-        "mean_control": np.where(n0 > 0, made[:, 3], np.nan),
+        "mean_active": np.where(n1 > 0, cells[:, 2], np.nan),
+        "mean_control": np.where(n0 > 0, cells[:, 3], np.nan),
     }
-    return answer, d, hedges_correction(df)
+    return statistics, d, hedges_correction(df)
 
 
-def _welch_t(made: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n1, n0 = made[:, 0], made[:, 1]
-    there = (n1 >= 2) & (n0 >= 2) & (made[:, 4] + made[:, 5] > 0.0)
-    n1, n0 = np.where(there, n1, 2.0), np.where(there, n0, 2.0)
-    v1 = np.where(there, made[:, 4], 1.0) / (n1 - 1.0) / n1
-    v0 = np.where(there, made[:, 5], 1.0) / (n0 - 1.0) / n0
+def _welch_t(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n1, n0 = cells[:, 0], cells[:, 1]
+    is_defined = (n1 >= 2) & (n0 >= 2) & (cells[:, 4] + cells[:, 5] > 0.0)
+    n1, n0 = np.where(is_defined, n1, 2.0), np.where(is_defined, n0, 2.0)
+    v1 = np.where(is_defined, cells[:, 4], 1.0) / (n1 - 1.0) / n1
+    v0 = np.where(is_defined, cells[:, 5], 1.0) / (n0 - 1.0) / n0
     # As shares of their sum the variances cannot underflow when squared.
     w1, w0 = v1 / (v1 + v0), v0 / (v1 + v0)
     df = 1.0 / (w1 * w1 / (n1 - 1.0) + w0 * w0 / (n0 - 1.0))
-    return (made[:, 2] - made[:, 3]) / np.sqrt(v1 + v0), df, there
+    return (cells[:, 2] - cells[:, 3]) / np.sqrt(v1 + v0), df, is_defined
 
 
 def _paired_t(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     n = pairs[:, 0]
-    there = (n >= 2) & (pairs[:, 2] > 0.0)
-    n = np.where(there, n, 2.0)
-    d_z = np.where(there, pairs[:, 1], 0.0)
-    d_z = d_z / np.sqrt(np.where(there, pairs[:, 2], 1.0) / (n - 1.0))
-    return d_z * np.sqrt(n), n - 1.0, there, d_z
+    is_defined = (n >= 2) & (pairs[:, 2] > 0.0)
+    n = np.where(is_defined, n, 2.0)
+    d_z = np.where(is_defined, pairs[:, 1], 0.0)
+    d_z = d_z / np.sqrt(np.where(is_defined, pairs[:, 2], 1.0) / (n - 1.0))
+    return d_z * np.sqrt(n), n - 1.0, is_defined, d_z
 
 
-def two_sided(t: np.ndarray, df: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Return the two-sided p of Student's t, 1 where it is not ``there``.
+def two_sided(t: np.ndarray, df: np.ndarray, is_defined: np.ndarray) -> np.ndarray:
+    """Return the two-sided p of Student's t, 1 where it is not defined.
 
     Examples
     --------
     >>> two_sided(np.array([2.228, 9.0]), np.array([10.0, 3.0]), np.array([True, False])).round(3)
     array([0.05, 1.  ])
     """
-    safe_t = np.where(there, np.abs(t), 0.0)
-    safe_df = np.where(there, df, 1.0)
-    return np.where(there, 2.0 * stdtr(safe_df, -safe_t), 1.0)
+    safe_t = np.where(is_defined, np.abs(t), 0.0)
+    safe_df = np.where(is_defined, df, 1.0)
+    return np.where(is_defined, 2.0 * stdtr(safe_df, -safe_t), 1.0)
 
 
 def hedges_correction(df: np.ndarray) -> np.ndarray:
@@ -191,9 +191,9 @@ def hedges_correction(df: np.ndarray) -> np.ndarray:
     array([0.5642, 0.9227, 0.9849])
     """
     safe = np.maximum(df, 2.0)
-    made = np.exp(gammaln(safe / 2.0) - gammaln((safe - 1.0) / 2.0)) / np.sqrt(safe / 2.0)
+    cells = np.exp(gammaln(safe / 2.0) - gammaln((safe - 1.0) / 2.0)) / np.sqrt(safe / 2.0)
     # At one degree of freedom the gamma function has its pole and the correction is zero.
-    return np.where(df >= 2, made, 0.0)
+    return np.where(df >= 2, cells, 0.0)
 
 
 @kernel()
@@ -204,7 +204,7 @@ def _fill_cells(
     y: np.ndarray,
     fresh: np.ndarray,
     least: float,
-    made: np.ndarray,
+    cells: np.ndarray,
 ) -> None:
     """Fill per persona: counts, means and sums of squares of active and control inside, the
     interaction and its clustered variance (0 where undefined).
@@ -226,11 +226,11 @@ def _fill_cells(
         here, counts, others = inside[u], count[a], count[2 + a]
         sums, rest = mean[a], mean[2 + a]
         for k in range(personas):
-            there = 1.0 if here[k] else 0.0
-            counts[k] += there
-            others[k] += 1.0 - there
-            sums[k] += there * value
-            rest[k] += (1.0 - there) * value
+            member = 1.0 if here[k] else 0.0
+            counts[k] += member
+            others[k] += 1.0 - member
+            sums[k] += member * value
+            rest[k] += (1.0 - member) * value
     mean /= np.maximum(count, 1.0)
     for r in range(rows):
         u, a, value = unit[r], arm[r], y[r]
@@ -242,30 +242,30 @@ def _fill_cells(
         here, counts, others = inside[u], count[a], count[2 + a]
         sums, rest, spread = mean[a], mean[2 + a], square[a]
         for k in range(personas):
-            there = here[k]
-            residual = value - (sums[k] if there else rest[k])
-            spread[k] += residual * residual if there else 0.0
-            weighted = sign * (residual if there else -residual)
-            running[k] += weighted / (counts[k] if there else others[k])
+            member = here[k]
+            residual = value - (sums[k] if member else rest[k])
+            spread[k] += residual * residual if member else 0.0
+            pull = sign * (residual if member else -residual)
+            running[k] += pull / (counts[k] if member else others[k])
     for k in range(personas):
         meat[k] += running[k] * running[k]
         for cell in range(2):
-            made[k, cell] = count[cell, k]
-            made[k, 2 + cell] = mean[cell, k]
-            shown = square[cell, k] > count[cell, k] * least
-            made[k, 4 + cell] = square[cell, k] if shown else 0.0
-        made[k, 6] = mean[0, k] - mean[1, k] - mean[2, k] + mean[3, k]
+            cells[k, cell] = count[cell, k]
+            cells[k, 2 + cell] = mean[cell, k]
+            varies = square[cell, k] > count[cell, k] * least
+            cells[k, 4 + cell] = square[cell, k] if varies else 0.0
+        cells[k, 6] = mean[0, k] - mean[1, k] - mean[2, k] + mean[3, k]
         smallest = count[:, k].min()
         # A cell of one outcome has residual zero and would pass for known without error.
         if smallest >= 2 and clusters >= 2 and meat[k] * smallest * smallest > clusters * least:
             # CR1: G / (G - 1) times (N - 1) / (N - 4), for four coefficients.
             scale = clusters / (clusters - 1.0) * (rows - 1.0) / (rows - 4.0)
-            made[k, 7] = scale * meat[k]
+            cells[k, 7] = scale * meat[k]
 
 
 @kernel()
 def _fill_pairs(
-    inside: np.ndarray, unit: np.ndarray, difference: np.ndarray, least: float, made: np.ndarray
+    inside: np.ndarray, unit: np.ndarray, difference: np.ndarray, least: float, cells: np.ndarray
 ) -> None:
     """Fill per persona: pairs inside, mean difference, sum of squares about it."""
     for k in range(inside.shape[0]):
@@ -280,6 +280,6 @@ def _fill_pairs(
         for r in range(unit.shape[0]):
             if inside[k, unit[r]]:
                 square += (difference[r] - mean) ** 2
-        made[k, 0] = count
-        made[k, 1] = mean
-        made[k, 2] = square if square > 4.0 * count * least else 0.0
+        cells[k, 0] = count
+        cells[k, 1] = mean
+        cells[k, 2] = square if square > 4.0 * count * least else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 TIE = 1e-9
-"""Relative tolerance: Q of equal worth, summed in another order, counts as equal."""
+"""Relative tolerance of Q: sums in another order count as equal."""
 
 
 def remaining_maximum(order: np.ndarray, ids: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -34,12 +34,12 @@ def remaining_maximum(order: np.ndarray, ids: np.ndarray, q: np.ndarray) -> np.n
     >>> remaining_maximum(order, np.array([[[3], [8]]]), np.array([[2.5, 1.0]]))
     array([[2.5, 1. ]])
     """
-    n_null, kept = q.shape
-    place = _places(order, ids)
-    highest = np.repeat(q[:, kept - 1 :], len(order), axis=1)
+    n_null, n_stored = q.shape
+    rank_of = _ranks(order, ids)
+    highest = np.repeat(q[:, n_stored - 1 :], len(order), axis=1)
     rank = np.arange(len(order))
-    for k in range(kept - 1, -1, -1):
-        np.copyto(highest, q[:, k : k + 1], where=rank <= place[:, k : k + 1])
+    for k in range(n_stored - 1, -1, -1):
+        np.copyto(highest, q[:, k : k + 1], where=rank <= rank_of[:, k : k + 1])
     return highest.reshape(n_null, len(order))
 
 
@@ -106,21 +106,21 @@ def may_reach(alpha: float, relabellings: int) -> int:
     >>> may_reach(0.05, 999), may_reach(0.05, 19), may_reach(0.05, 18)
     (49, 0, -1)
     """
-    # 0.05 * 20 must not be 0.999...: what is whole to nine digits is meant to be whole.
+    # 0.05 * 20 must not be 0.999...: round what is whole to nine digits.
     return int(np.floor(alpha * (relabellings + 1) + 1e-9)) - 1
 
 
 def _p(exceeds: np.ndarray) -> np.ndarray:
     """(B, P) exceedances -> (P,) p-values."""
-    return (exceeds.sum(axis=0) + 1) / (len(exceeds) + 1)
+    return np.asarray((exceeds.sum(axis=0) + 1) / (len(exceeds) + 1))
 
 
-def _places(order: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return (B, J): place of each candidate in ``order``, len(order) where it is not in it."""
-    n_null, kept, width = ids.shape
-    rows = np.concatenate([order, ids.reshape(n_null * kept, width)])
+def _ranks(order: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return (B, J): rank of each candidate in ``order``, len(order) if it is not among them."""
+    n_null, n_stored, width = ids.shape
+    rows = np.concatenate([order, ids.reshape(n_null * n_stored, width)])
     _, codes = np.unique(rows, axis=0, return_inverse=True)
     codes = codes.reshape(-1)
-    place = np.full(codes.max() + 1, len(order), dtype=np.int64)
-    place[codes[: len(order)]] = np.arange(len(order))
-    return place[codes[len(order) :]].reshape(n_null, kept)
+    rank_of = np.full(codes.max() + 1, len(order), dtype=np.int64)
+    rank_of[codes[: len(order)]] = np.arange(len(order))
+    return rank_of[codes[len(order) :]].reshape(n_null, n_stored)

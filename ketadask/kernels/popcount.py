@@ -111,7 +111,7 @@ def _gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, column: np.uin
     six, low, word = np.uint64(6), np.uint64(63), np.uint64(WORD)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     side = np.empty((bits.shape[1], WORD), dtype=np.uint64)
-    made = np.empty(WORD, dtype=np.uint64)
+    column_words = np.empty(WORD, dtype=np.uint64)
     for first in range(0, rows, WORD):
         some = min(WORD, rows - first)
         for row in range(some):
@@ -120,14 +120,14 @@ def _gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, column: np.uin
         for w in range(np.uint64(out.shape[0])):
             start, bit = word * w, np.uint64(0)
             inside = min(word, count - start)
-            made[:] = 0
+            column_words[:] = 0
             while bit + three < inside:
                 a, b = units[start + bit], units[start + bit + one]
                 c, d = units[start + bit + two], units[start + bit + three]
                 qa, qb, qc, qd = a >> six, b >> six, c >> six, d >> six
                 a, b, c, d = a & low, b & low, c & low, d & low
                 for row in range(word):
-                    made[row] |= (
+                    column_words[row] |= (
                         (((side[qa, row] >> a) & one) | (((side[qb, row] >> b) & one) << one))
                         | (((side[qc, row] >> c) & one) << two)
                         | (((side[qd, row] >> d) & one) << three)
@@ -136,10 +136,10 @@ def _gather(bits: np.ndarray, units: np.ndarray, out: np.ndarray, column: np.uin
             while bit < inside:
                 a, qa = units[start + bit] & low, units[start + bit] >> six
                 for row in range(word):
-                    made[row] |= ((side[qa, row] >> a) & one) << bit
+                    column_words[row] |= ((side[qa, row] >> a) & one) << bit
                 bit += one
             for row in range(some):
-                out[w, column + np.uint64(first + row)] = made[row]
+                out[w, column + np.uint64(first + row)] = column_words[row]
 
 
 def unpack(words: np.ndarray, units: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Q of chosen personas on the train side of many splits, as two matrix products."""
+"""The search statistic Q: centred scores, and Q of personas on the training sets of many splits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 from ketadask.kernels.settings import Objective
 
 HETEROGENEITY: Objective = "heterogeneity"
+CELLS = 1 << 22
+"""Largest number of split x unit cells in memory at once."""
 
 
 class EqualScoresError(ValueError):
-    """Scores that do not differ: nothing can be searched."""
+    """All scores are equal, so no persona can differ."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Scores:
         Standard deviation of the scaled scores, n - 1 in the denominator.
     denominator
         float64 (n + 1,): ``Q = sum of centred / denominator[support]``; inf at 0 and n, because
-        a persona that holds nobody or everybody says nothing.
+        Q of no units or of all units is undefined.
     slope
         1 for heterogeneity, 0 for effect: the variance of a sum of k units is
         ``sigma^2 k (n - slope k) / n``.
@@ -90,23 +92,19 @@ def _refuse(score: np.ndarray, objective: str) -> None:
         )
 
 
-CELLS = 1 << 22
-"""Largest number of split x unit cells held at once."""
-
-
 def persona_q(
     cover: np.ndarray, train: np.ndarray, score: np.ndarray, objective: str = HETEROGENEITY
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return Q and support of each persona on the train side of each split.
+    """Return Q and support of each persona on the training set of each split.
 
     Parameters
     ----------
     cover
         bool (P, U), units inside each persona.
     train
-        bool (S, U), units on the train side of each split.
+        bool (S, U), units on the training set of each split.
     score
-        float64 (U,), or (S, U) where every train side has scores of its own; finite on train.
+        float64 (U,), or (S, U) with scores of every training set; finite in it.
         For the unfavourable polarity Q changes its sign, exactly.
     objective
         ``heterogeneity`` or ``effect``.

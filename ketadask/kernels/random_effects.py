@@ -1,4 +1,4 @@
-"""Effects of several trials summed up by random effects, and what a further trial may bring.
+"""Random-effects summary of several trials, and the prediction interval of a further trial.
 
 The effect of trial i is normal around a mean with variance se_i^2 + tau^2; tau^2 is how much the
 true effects differ. DerSimonian & Kacker 2007, 10.1016/j.cct.2006.04.004, compare the ways to
@@ -19,7 +19,7 @@ _ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, eq=False)
 class RandomEffects:
-    """What k trials say together; NaN where they are too few to say it.
+    """Summary of k trials; NaN where they are too few.
 
     Attributes
     ----------
@@ -76,9 +76,9 @@ def random_effects(
 
     Examples
     --------
-    >>> made = random_effects(np.array([4.0, 6.0, 9.0, 5.0]), np.array([1.0, 1.0, 1.0, 2.0]))
-    >>> round(made.effect, 2), round(made.low, 2), round(made.high, 2), round(made.i2, 2)
-    (6.11, 2.55, 9.68, 0.77)
+    >>> summary = random_effects(np.array([4.0, 6.0, 9.0, 5.0]), np.array([1.0, 1.0, 1.0, 2.0]))
+    >>> round(summary.effect, 2), round(summary.low, 2), round(summary.high, 2)
+    (6.11, 2.55, 9.68)
 
     References
     ----------
@@ -86,15 +86,15 @@ def random_effects(
     10.1002/sim.1009; I^2: Higgins & Thompson 2002, 10.1002/sim.1186.
     """
     y, s = np.asarray(effect, dtype=np.float64), np.asarray(se, dtype=np.float64)
-    counted = np.isfinite(y) & np.isfinite(s) & (s > 0)
+    is_counted = np.isfinite(y) & np.isfinite(s) & (s > 0)
     weight = np.zeros(y.shape)
-    y, variance = y[counted], s[counted] ** 2
-    k = int(counted.sum())
+    y, variance = y[is_counted], s[is_counted] ** 2
+    k = int(is_counted.sum())
     if k == 0:
         return RandomEffects(0, weight)
     tau2 = paule_mandel(y, variance) if k > 1 else 0.0
     w = 1.0 / (variance + tau2)
-    weight[counted] = w / w.sum()
+    weight[is_counted] = w / w.sum()
     mean, spread = float(w @ y / w.sum()), float(1.0 / w.sum())
     if k == 1:
         return RandomEffects(1, weight, mean, math.sqrt(spread))
@@ -118,7 +118,7 @@ def random_effects(
 
 
 def paule_mandel(effect: np.ndarray, variance: np.ndarray) -> float:
-    """Return the variance of the true effects at which their scatter is what chance lets expect.
+    """Return the variance of the true effects at which their scatter equals its expectation.
 
     The root of sum w_i (y_i - mean)^2 = k - 1, w_i = 1 / (variance_i + tau^2), or 0 where the
     scatter is smaller already. The left side falls and is convex in tau^2, so that Newton's steps
@@ -154,7 +154,7 @@ def prediction_interval(
     """Return where the true effect of a further trial is expected.
 
     mean +- t sqrt(tau^2 + se^2), t of k - 2 degrees of freedom; NaN with fewer than 3 trials.
-    With few trials tau^2 is known badly, and so is this interval.
+    With few trials tau^2, and so this interval, is imprecise.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def prediction_interval(
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean inside minus mean outside, with interval; NaN where it cannot be told."""
+    """Mean inside minus mean outside, with interval; NaN where undefined."""
 
     effect: float
     se: float
@@ -186,12 +186,12 @@ class Difference:
 def difference(
     score: np.ndarray, inside: np.ndarray, participant: np.ndarray, level: float = 0.95
 ) -> Difference:
-    """Return how far the mean score inside lies above that outside.
+    """Return the mean score inside minus that outside, with its interval.
 
-    Every unit pulls its side's mean by its distance from it over the size of the side; the pulls
-    of a participant are added up first, because units of one participant say less than units of
-    two, and each side of G participants is widened by G / (G - 1). With a unit per participant
-    this is Welch's interval (1947, 10.1093/biomet/34.1-2.28), degrees of freedom included.
+    The influence of a unit is its distance from the mean of its side over the size of the side.
+    Influences are summed within participants, whose units are dependent, and those of a side of G
+    participants are multiplied by sqrt(G / (G - 1)). With one unit per participant this is Welch's
+    interval (1947, 10.1093/biomet/34.1-2.28), degrees of freedom included.
 
     Parameters
     ----------
@@ -209,8 +209,8 @@ def difference(
 
     Examples
     --------
-    >>> made = difference(np.array([5.0, 7.0, 1.0, 2.0, 3.0]), np.arange(5) < 2, np.arange(5))
-    >>> made.effect, round(made.se, 4)
+    >>> result = difference(np.array([5.0, 7.0, 1.0, 2.0, 3.0]), np.arange(5) < 2, np.arange(5))
+    >>> result.effect, round(result.se, 4)
     (4.0, 1.1547)
     """
     person = np.unique(participant, return_inverse=True)[1]

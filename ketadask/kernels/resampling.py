@@ -1,4 +1,4 @@
-"""What may be concluded from many overlapping splits: intervals, p-values, stability, bounds."""
+"""Inference from many overlapping splits: intervals, p-values, error bounds of selection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def wilson(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the score interval of a proportion (Wilson 1927, 10.1080/01621459.1927.10502953).
 
-    Arrays broadcast; without trials nothing is known and the interval is (0, 1).
+    Arrays broadcast; without trials the interval is (0, 1).
 
     Examples
     --------
@@ -25,15 +25,15 @@ def wilson(
     """
     k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
     z = ndtri(0.5 + level / 2.0)
-    known = n > 0
-    safe = np.where(known, n, 1.0)
-    share = k / safe
-    centre = (share + z * z / (2.0 * safe)) / (1.0 + z * z / safe)
-    reach = z * np.sqrt(share * (1.0 - share) / safe + (z / (2.0 * safe)) ** 2)
+    is_known = n > 0
+    safe = np.where(is_known, n, 1.0)
+    rate = k / safe
+    centre = (rate + z * z / (2.0 * safe)) / (1.0 + z * z / safe)
+    reach = z * np.sqrt(rate * (1.0 - rate) / safe + (z / (2.0 * safe)) ** 2)
     reach = reach / (1.0 + z * z / safe)
     # At the ends the interval is closed by definition, whatever rounding says.
-    low = np.where(known & (k > 0), np.maximum(centre - reach, 0.0), 0.0)
-    high = np.where(known & (k < n), np.minimum(centre + reach, 1.0), 1.0)
+    low = np.where(is_known & (k > 0), np.maximum(centre - reach, 0.0), 0.0)
+    high = np.where(is_known & (k < n), np.minimum(centre + reach, 1.0), 1.0)
     return low, high
 
 
@@ -61,7 +61,7 @@ def t_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, f
 def nadeau_bengio(
     values: np.ndarray, n_train: float, n_holdout: float, level: float = 0.95
 ) -> Interval:
-    """Return the mean over random splits with an interval that knows that the splits overlap.
+    """Return the mean over random splits with an interval that allows for their overlap.
 
     The variance of the mean is (1 / J + n_holdout / n_train) times the variance of the J values;
     t with J - 1 degrees of freedom (Nadeau & Bengio 2003, 10.1023/A:1024068626366, section 3.2).
@@ -108,7 +108,7 @@ def twice_mean(p: np.ndarray) -> np.ndarray:
     >>> float(twice_mean(np.array([0.01, 0.03])))
     0.04
     """
-    return np.minimum(1.0, 2.0 * np.mean(np.asarray(p, dtype=np.float64), axis=-1))
+    return np.asarray(np.minimum(1.0, 2.0 * np.mean(np.asarray(p, dtype=np.float64), axis=-1)))
 
 
 def twice_median(p: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def twice_median(p: np.ndarray) -> np.ndarray:
     >>> float(twice_median(np.array([0.01, 0.02, 0.9])))
     0.04
     """
-    return np.minimum(1.0, 2.0 * np.median(np.asarray(p, dtype=np.float64), axis=-1))
+    return np.asarray(np.minimum(1.0, 2.0 * np.median(np.asarray(p, dtype=np.float64), axis=-1)))
 
 
 def quantile_aggregate(p: np.ndarray, gamma_min: float = 0.05) -> np.ndarray:
@@ -138,15 +138,16 @@ def quantile_aggregate(p: np.ndarray, gamma_min: float = 0.05) -> np.ndarray:
     >>> float(quantile_aggregate(np.full(20, 0.001)).round(6))
     0.003996
     """
-    ordered = np.sort(np.asarray(p, dtype=np.float64), axis=-1)
-    n = ordered.shape[-1]
-    # 0.29 * 100 is 28.999...: what is whole to nine digits is meant to be whole.
+    p_sorted = np.sort(np.asarray(p, dtype=np.float64), axis=-1)
+    n = p_sorted.shape[-1]
+    # 0.29 * 100 is 28.999...: round what is whole to nine digits.
     first = min(math.floor(gamma_min * n + 1e-9), n - 1)
-    scaled = ordered[..., first:] * (n / np.arange(first + 1, n + 1))
-    return np.minimum(1.0, (1.0 - math.log(gamma_min)) * np.min(scaled, axis=-1))
+    candidates = p_sorted[..., first:] * (n / np.arange(first + 1, n + 1))
+    smallest = np.min(candidates, axis=-1)
+    return np.asarray(np.minimum(1.0, (1.0 - math.log(gamma_min)) * smallest))
 
 
-def meinshausen_buhlmann_bound(selected: float, features: int, threshold: float) -> float:
+def meinshausen_buhlmann_bound(n_selected: float, features: int, threshold: float) -> float:
     """Bound the expected number of falsely selected features: q^2 / ((2 pi - 1) p).
 
     Meinshausen & Buhlmann 2010, 10.1111/j.1467-9868.2010.00740.x, theorem 1; it asks for random
@@ -154,13 +155,13 @@ def meinshausen_buhlmann_bound(selected: float, features: int, threshold: float)
 
     Parameters
     ----------
-    selected
+    n_selected
         Mean number of features q that a split selects.
     features
         Number of features p.
     threshold
-        Frequency pi from which a feature counts as selected; at 1/2 and below nothing is known
-        and the bound is p.
+        Frequency pi from which a feature counts as selected; at 1/2 and below the
+        bound is p.
 
     Examples
     --------
@@ -170,10 +171,10 @@ def meinshausen_buhlmann_bound(selected: float, features: int, threshold: float)
     if threshold <= 0.5:
         return float(features)
     # 2 x 0.6 - 1 is 0.2 only up to rounding; the bound should not show it.
-    return round(selected * selected / (round(2.0 * threshold - 1.0, 12) * features), 12)
+    return round(n_selected * n_selected / (round(2.0 * threshold - 1.0, 12) * features), 12)
 
 
-def shah_samworth_bound(selected: float, features: int, threshold: float, pairs: int) -> float:
+def shah_samworth_bound(n_selected: float, features: int, threshold: float, pairs: int) -> float:
     """Bound the expected number of selected features that are selected no more often than average.
 
     For complementary pairs, with unimodal distributions of the simultaneous selection (Shah &
@@ -182,7 +183,7 @@ def shah_samworth_bound(selected: float, features: int, threshold: float, pairs:
 
     Parameters
     ----------
-    selected
+    n_selected
         Mean number of features q that a half selects.
     features
         Number of features p.
@@ -202,7 +203,7 @@ def shah_samworth_bound(selected: float, features: int, threshold: float, pairs:
     tau = min(math.ceil(threshold * halves - 1e-9) / halves, 1.0)
     if tau <= 0.5:
         return float(features)
-    theta = selected / features
+    theta = n_selected / features
     lowest = 0.5 + min(theta**2, 1.0 / halves + 0.75 * theta**2)
     constant = 1.0 / (2.0 * tau - 1.0)
     # Theorem 2 speaks of tau = 1/2 + 1/B and up, and of theta up to 1 / sqrt(3).
@@ -211,4 +212,4 @@ def shah_samworth_bound(selected: float, features: int, threshold: float, pairs:
             constant = 1.0 / (2.0 * (2.0 * tau - 1.0 - 1.0 / halves))
         else:
             constant = 4.0 * (1.0 - tau + 1.0 / halves) / (1.0 + 1.0 / pairs)
-    return theta * selected * constant
+    return theta * n_selected * constant

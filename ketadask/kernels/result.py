@@ -1,4 +1,4 @@
-"""What a search found, and one result made of the parts of a search."""
+"""The result of a search, and the merged result of its parts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketadask.kernels.best_list import MAX, in_order
+from ketadask.kernels.best_list import in_order
 from ketadask.kernels.blocks import LiteralRows, OrderedCovers
 from ketadask.kernels.branch import record
-from ketadask.kernels.covers import cover_sum
+from ketadask.kernels.state import MAX, NODES, SCREENED, SearchState
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +21,13 @@ class SearchResult:
     Attributes
     ----------
     ids
-        int32 (persona, 4): literal numbers, ascending, padded with -1; best persona first.
+        int32 (persona, 4): literal indices, ascending, padded with -1; best persona first.
     n_literals, q, support
-        (persona,): number of literals, Q, units held.
+        (persona,): number of literals, Q, units inside.
     upper
-        No persona whatsoever has a larger Q than this.
+        Upper bound on Q of every persona.
     root
-        The largest Q any set of units of an admitted size could have.
+        Upper bound on Q of any set of units of an admissible size.
     nodes, screened
         Prefixes expanded, and conjunctions screened by the inner loop.
     proven
@@ -46,24 +46,24 @@ class SearchResult:
 
     @property
     def saturation(self) -> float:
-        """Best Q over the largest any set could reach; near 1 any data would do so."""
+        """Best Q over its upper bound for any set of units; near 1, noise reaches it as well."""
         return float(self.q[0] / self.root) if self.q.size and self.root > 0 else float("nan")
 
     @property
     def gap(self) -> float:
-        """Best still possible minus best found; 0 where the result is proven."""
+        """Upper bound on Q minus best Q; 0 if the result is proven."""
         if self.proven:
             return 0.0
-        found = float(self.q[0]) if self.q.size else -math.inf
-        return max(0.0, self.upper - found)
+        best = float(self.q[0]) if self.q.size else -math.inf
+        return max(0.0, self.upper - best)
 
     def __repr__(self) -> str:
-        """Say how many, how good, and whether that is proven."""
+        """Return number of personas, best Q and whether it is proven."""
         if not self.q.size:
-            return "<Found: no persona>"
+            return "<SearchResult: no persona>"
         word = "proven" if self.proven else f"not proven, gap {self.gap:.2f}"
         best = f"best Q {self.q[0]:.2f} of at most {self.root:.2f}"
-        return f"<Found: {self.q.size} personas, {best}, {word}>"
+        return f"<SearchResult: {self.q.size} personas, {best}, {word}>"
 
 
 def nothing() -> SearchResult:
@@ -82,11 +82,9 @@ def nothing() -> SearchResult:
     )
 
 
-def report(
-    best: tuple, counts: np.ndarray, upper: float, root: float, proven: bool
-) -> SearchResult:
+def build_result(state: SearchState, upper: float, root: float, proven: bool) -> SearchResult:
     """Return the list of the best as a result."""
-    q, sizes, ids, covers = in_order(best)
+    q, sizes, ids, covers = in_order(state.best)
     return SearchResult(
         ids=ids,
         n_literals=sizes.astype(np.int8),
@@ -94,30 +92,26 @@ def report(
         support=np.bitwise_count(covers).sum(axis=1).astype(np.int32),
         upper=max(upper, float(q[0]) if q.size else -math.inf),
         root=root,
-        nodes=int(counts[0]),
-        screened=int(counts[1]),
+        nodes=int(state.counts[NODES]),
+        screened=int(state.counts[SCREENED]),
         proven=proven,
     )
 
 
-def reoffer(
-    start: np.ndarray, blocks: OrderedCovers, problem: tuple, limits: tuple, best: tuple
-) -> None:
-    """Put personas found before, (persona, 4) literal numbers, into a list of the best."""
-    sums = problem[7]
+def record_start(start: np.ndarray, blocks: OrderedCovers, state: SearchState) -> None:
+    """Offer personas of an earlier part, (persona, 4) literal indices, to the list of the best."""
     for row in start:
         ids = row[row >= 0].astype(np.int32)
         covers = np.empty((blocks.words, ids.size), dtype=np.uint64)
         blocks.load(ids, covers)
         cover = np.bitwise_and.reduce(covers, axis=1)
-        total, support = cover_sum(cover, sums)
-        padded = np.full(MAX, -1, dtype=np.int32)
-        padded[: ids.size] = ids
-        record(best, cover, total, support, padded, ids.size, problem, limits)
+        four_ids = np.full(MAX, -1, dtype=np.int32)
+        four_ids[: ids.size] = ids
+        record(state, cover, four_ids, ids.size)
 
 
 def merge(
-    found: Sequence[SearchResult],
+    results: Sequence[SearchResult],
     rows: LiteralRows,
     feature: np.ndarray,
     *,
@@ -125,43 +119,40 @@ def merge(
     keep: int = 100,
     distinct: str = "covers",
 ) -> SearchResult:
-    """Make one result of what parts of one search found; arguments as those parts were given.
+    """Return one result of the parts of a search; other arguments as the parts were given.
 
-    The K best of the whole are among the K best of the parts, because places are ranked
-    completely: by Q, then number of literals, then literal numbers. Of personas with the same
-    cover (or features) the first in that ranking stands for all, as in the search itself.
+    The K best of the whole are among the K best of the parts, because personas are ranked
+    completely: by Q, then number of literals, then literal indices. Of personas with the same
+    cover (or features) the first in that ranking is kept, as in the search itself.
     """
     inside = np.zeros(-(-rows.units // 8) * 8, dtype=bool)
     inside[: rows.units][slice(None) if units is None else units] = True
     mask = np.packbits(inside, bitorder="little")
     candidates = {
         tuple(int(i) for i in ids if i >= 0): (float(q), int(support))
-        for each in found
-        for q, ids, support in zip(each.q, each.ids, each.support, strict=True)
+        for result in results
+        for q, ids, support in zip(result.q, result.ids, result.support, strict=True)
     }
-    seen: set[object] = set()
-    kept: list[tuple[int, ...]] = []
+    best: dict[object, tuple[int, ...]] = {}
     for ids in sorted(candidates, key=lambda ids: (-candidates[ids][0], len(ids), ids)):
         key: object = frozenset(feature[list(ids)].tolist())
         if distinct == "covers":
             cover = np.bitwise_and.reduce(rows.take(np.array(ids)), axis=0)
             key = (cover.astype("<u8").view(np.uint8)[: mask.size] & mask).tobytes()
-        if key not in seen:
-            seen.add(key)
-            kept.append(ids)
-        if len(kept) == keep:
+        best.setdefault(key, ids)
+        if len(best) == keep:
             break
-    padded = np.full((len(kept), MAX), -1, dtype=np.int32)
-    for row, ids in zip(padded, kept, strict=True):
-        row[: len(ids)] = ids
+    personas = list(best.values())
     return SearchResult(
-        ids=padded,
-        n_literals=np.array([len(ids) for ids in kept], dtype=np.int8),
-        q=np.array([candidates[ids][0] for ids in kept]),
-        support=np.array([candidates[ids][1] for ids in kept], dtype=np.int32),
-        upper=max(each.upper for each in found),
-        root=found[0].root,
-        nodes=sum(each.nodes for each in found),
-        screened=sum(each.screened for each in found),
-        proven=all(each.proven for each in found),
+        ids=np.array([ids + (-1,) * (MAX - len(ids)) for ids in personas], np.int32).reshape(
+            -1, MAX
+        ),
+        n_literals=np.array([len(ids) for ids in personas], dtype=np.int8),
+        q=np.array([candidates[ids][0] for ids in personas]),
+        support=np.array([candidates[ids][1] for ids in personas], dtype=np.int32),
+        upper=max(result.upper for result in results),
+        root=results[0].root,
+        nodes=sum(result.nodes for result in results),
+        screened=sum(result.screened for result in results),
+        proven=all(result.proven for result in results),
     )

@@ -18,7 +18,7 @@ def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.nda
 
 
 def pooled_score(outcome: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Score cases one by one: ``(a - q) / (q (1 - q)) (y - mean y)``, q the share on active.
+    """Score cases one by one: ``(a - q) / (q (1 - q)) (y - mean y)``, q the fraction on active.
 
     The mean of the scores is the difference of the arms' means.
 
@@ -40,16 +40,16 @@ def pooled_score(outcome: np.ndarray, active: np.ndarray) -> np.ndarray:
     """
     active = np.asarray(active, dtype=bool)
     y = np.asarray(outcome, dtype=np.float64)
-    share = float(np.mean(active)) if active.size else 0.0
-    if share in (0.0, 1.0):
+    fraction = float(np.mean(active)) if active.size else 0.0
+    if fraction in (0.0, 1.0):
         return np.full(y.shape, np.nan)
-    return np.where(active, 1.0 / share, -1.0 / (1.0 - share)) * (y - np.mean(y))
+    return np.where(active, 1.0 / fraction, -1.0 / (1.0 - fraction)) * (y - np.mean(y))
 
 
 def period_effect(difference: np.ndarray, active_first: np.ndarray) -> float:
     """Return half the difference between the sequences' means of (active - control).
 
-    Zero where only one sequence exists: nothing can be estimated then (Senn 2002, Cross-over
+    Zero if only one sequence exists, as it cannot be estimated then (Senn 2002, Cross-over
     Trials in Clinical Research, chapter 3).
 
     Examples
@@ -66,7 +66,7 @@ def period_effect(difference: np.ndarray, active_first: np.ndarray) -> float:
 def crossover_score(
     active_outcome: np.ndarray, control_outcome: np.ndarray, active_first: np.ndarray
 ) -> np.ndarray:
-    """Score participants seen on both arms: their difference, freed of the period effect.
+    """Score participants with both arms: their difference without the period effect.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ def crossover_score(
     """
     difference = np.asarray(active_outcome, dtype=np.float64) - control_outcome
     effect = period_effect(difference, active_first)
-    return difference - np.where(np.asarray(active_first, dtype=bool), effect, -effect)
+    score = difference - np.where(np.asarray(active_first, dtype=bool), effect, -effect)
+    return np.asarray(score)
 
 
 def parallel_score(
@@ -98,7 +99,7 @@ def parallel_score(
 ) -> np.ndarray:
     """Score participants of a parallel trial by augmented inverse probability.
 
-    ``m1 - m0 + a (y - m1) / q - (1 - a) (y - m0) / (1 - q)`` with q the share on active in the
+    ``m1 - m0 + a (y - m1) / q - (1 - a) (y - m0) / (1 - q)`` with q the fraction on active in the
     stratum and m1, m0 the expected outcomes on each arm: the stratum's means, or a prediction
     (Robins, Rotnitzky & Zhao 1994, 10.1080/01621459.1994.10476818). With the stratum's means the
     mean score of a stratum is exactly the difference of its arms' means.
@@ -110,10 +111,10 @@ def parallel_score(
     active
         (unit,) True on the active arm.
     stratum
-        (unit,) strata of the randomisation; one that lacks an arm borrows share and means
+        (unit,) strata of the randomisation; one that lacks an arm borrows fraction and means
         from all units.
     prediction
-        (unit, 2) expected outcome on active and on control, made without the unit itself.
+        (unit, 2) expected outcome on active and on control, predicted without the unit itself.
 
     Returns
     -------
@@ -135,17 +136,17 @@ def parallel_score(
     lacking = (n_active == 0) | (n_active == n)
     q = np.where(lacking, np.mean(active), n_active / n)[code]
     if prediction is None:
-        whole = ~lacking
+        has_both = ~lacking
         means = []
         for arm, size in ((active, n_active), (~active, n - n_active)):
             total = np.bincount(code, weights=np.where(arm, y, 0.0))
             mean = np.full(n.shape, np.mean(y[arm]))
-            mean[whole] = total[whole] / size[whole]
+            mean[has_both] = total[has_both] / size[has_both]
             means.append(mean[code])
         m1, m0 = means
     else:
         m1, m0 = prediction[:, 0], prediction[:, 1]
-    return m1 - m0 + np.where(active, (y - m1) / q, -(y - m0) / (1.0 - q))
+    return np.asarray(m1 - m0 + np.where(active, (y - m1) / q, -(y - m0) / (1.0 - q)))
 
 
 def cross_fitted(
@@ -175,49 +176,49 @@ def cross_fitted(
 
     Returns
     -------
-    (unit, 2) expected outcome on active, on control; made without the unit's own fold.
+    (unit, 2) expected outcome on active, on control; predicted without the unit's own fold.
 
     Examples
     --------
     >>> x = np.arange(40.0)
     >>> arm = np.arange(40) % 2 == 0
-    >>> made = cross_fitted(x[:, None], x + 3.0 * arm, arm, np.arange(40) // 2 % 4, (1e-9,))
-    >>> bool(np.allclose(made[:, 0] - made[:, 1], 3.0))
+    >>> predicted = cross_fitted(x[:, None], x + 3.0 * arm, arm, np.arange(40) // 2 % 4, (1e-9,))
+    >>> bool(np.allclose(predicted[:, 0] - predicted[:, 1], 3.0))
     True
     """
     active = np.asarray(active, dtype=bool)
     y = np.asarray(outcome, dtype=np.float64)
-    made = np.empty((y.shape[0], 2))
-    for held in np.unique(fold):
-        out = fold == held
+    prediction = np.empty((y.shape[0], 2))
+    for test_fold in np.unique(fold):
+        out = fold == test_fold
         for column, arm in enumerate((active, ~active)):
             fit = ~out & arm
             if not fit.any():
                 fit = arm if arm.any() else np.ones_like(arm)
-            made[out, column] = _ridge(X[fit], y[fit], X[out], penalties)
-    return made
+            prediction[out, column] = _ridge(X[fit], y[fit], X[out], penalties)
+    return prediction
 
 
 def _ridge(
     X: np.ndarray, y: np.ndarray, new: np.ndarray, penalties: tuple[float, ...]
 ) -> np.ndarray:
     """Fit on (X, y), predict ``new``; the penalty is the one of least generalised error."""
-    seen = np.isfinite(X)
-    count = np.maximum(seen.sum(axis=0), 1)
-    centre = np.where(seen, X, 0.0).sum(axis=0) / count
-    Z = np.where(seen, X - centre, 0.0)
+    observed = np.isfinite(X)
+    count = np.maximum(observed.sum(axis=0), 1)
+    centre = np.where(observed, X, 0.0).sum(axis=0) / count
+    Z = np.where(observed, X - centre, 0.0)
     spread = np.sqrt((Z * Z).sum(axis=0) / count)
     scale = np.where(spread > 1e-12 * (1.0 + np.abs(centre)), spread, np.inf)
     mean = float(np.mean(y))
     U, d, Vt = np.linalg.svd(Z / scale, full_matrices=False)
     Uy = U.T @ (y - mean)
-    best, chosen = np.inf, np.zeros(Vt.shape[1])
+    best, coefficients = np.inf, np.zeros(Vt.shape[1])
     for penalty in penalties:
         shrink = d * d / (d * d + penalty)
         residual = y - mean - U @ (shrink * Uy)
         free = max(y.shape[0] - 1.0 - float(shrink.sum()), 1e-9)
         error = float(residual @ residual) / free**2
         if error < best:
-            best, chosen = error, Vt.T @ (d / (d * d + penalty) * Uy)
+            best, coefficients = error, Vt.T @ (d / (d * d + penalty) * Uy)
     Z_new = np.where(np.isfinite(new), new - centre, 0.0) / scale
-    return mean + Z_new @ chosen
+    return mean + Z_new @ coefficients

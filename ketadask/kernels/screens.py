@@ -12,10 +12,10 @@ import numpy as np
 
 from ketadask.kernels.compiled import kernel
 from ketadask.kernels.popcount import popcount
+from ketadask.kernels.state import LANES, ScreenBounds
 
 TILE = 1024
 CACHED = 1 << 20
-LANES = 8
 STRIDE = 64
 SLACK = 1e-9
 LOWEST = -1e100
@@ -178,7 +178,7 @@ def margins_one(
     count: int,
     planes: np.ndarray,
     base: float,
-    more: float,
+    excess: float,
     need: float,
     fall: float,
     out: np.ndarray,
@@ -205,7 +205,7 @@ def margins_one(
             + (popcount(v & p6) << 6)
             + (popcount(v & p7) << 7)
         )
-        largest = (total + more) + base * k
+        largest = (total + excess) + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
         hopeful |= margin >= 0.0
@@ -218,7 +218,7 @@ def margins_many(
     total: np.ndarray,
     count: int,
     base: float,
-    more: float,
+    excess: float,
     need: float,
     fall: float,
     out: np.ndarray,
@@ -227,14 +227,14 @@ def margins_many(
     hopeful = False
     for t in range(np.uint64(count)):
         k = float(support[t])
-        largest = (total[t] + more) + base * k
+        largest = (total[t] + excess) + base * k
         margin = largest * abs(largest) - k * (need - fall * k)
         out[t] = margin
         hopeful |= margin >= 0.0
     return hopeful
 
 
-@kernel()
+@kernel(inline="always")
 def screen_rows(
     prefix: np.ndarray,
     covers: np.ndarray,
@@ -242,33 +242,31 @@ def screen_rows(
     first: int,
     last: int,
     planes: np.ndarray,
-    numbers: tuple,
+    bounds: ScreenBounds,
     q: float,
     support: np.ndarray,
     total: np.ndarray,
     out: np.ndarray,
 ) -> bool:
-    """Say whether any of ``prefix & covers[level, :, first:last]`` may reach ``q``.
+    """Return whether any of ``prefix & covers[level, :, first:last]`` may reach ``q``.
 
-    Fills ``out`` with margins: below zero means that the cover surely does not reach ``q``. In
-    steps of the rounded scores, the largest possible sum is ``total + more + base * support``,
-    where ``more`` and ``base`` hold the rounding errors; the comparison with
-    ``q * sigma * sqrt(k (n - slope k) / n)`` is made without division or root, by signed squares:
-    ``need k - fall k^2`` is the square of what is asked. ``numbers`` holds base, more,
-    sigma^2 / n, slope and n.
+    Fills ``out`` with margins: below zero, the cover surely does not reach ``q``. The largest
+    possible sum (see `ScreenBounds`) is compared with ``q * sigma * sqrt(k (n - slope k) / n)``
+    without division or root, by signed squares: ``need k - fall k^2`` is the square of the sum
+    that ``q`` requires. ``support`` and ``total`` are overwritten.
     """
-    base, more, unit, slope, n = numbers
+    base, excess, variance, slope, units = bounds
     q = max(q, LOWEST)
-    squared = q * abs(q) * (1.0 - np.sign(q) * SLACK) * unit
-    need, fall = squared * n, squared * slope
+    squared_q = q * abs(q) * (1.0 - np.sign(q) * SLACK) * variance
+    need, fall = squared_q * units, squared_q * slope
     count = last - first
     if prefix.size == 1:
         hopeful = margins_one(
-            prefix[0], covers, level, first, count, planes, base, more, need, fall, out
+            prefix[0], covers, level, first, count, planes, base, excess, need, fall, out
         )
     else:
         weigh(prefix, covers, level, first, last, planes, support, total)
-        hopeful = margins_many(support, total, count, base, more, need, fall, out)
+        hopeful = margins_many(support, total, count, base, excess, need, fall, out)
     return hopeful
 
 

@@ -1,4 +1,4 @@
-"""Spectra and what is read from them: power in bands, aperiodic part, peak, entropy."""
+"""Spectra: density, bands, aperiodic part, peak frequency, entropy."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def welch(field: np.ndarray, starts: np.ndarray, length: int, rate: float) -> np
         Time points per second.
     """
     window = np.hanning(length + 1)[:-1].astype(np.float32)
-    made = np.zeros((field.shape[0], length // 2 + 1))
-    place = starts[:, None] + np.arange(length)
+    density = np.zeros((field.shape[0], length // 2 + 1))
+    index = starts[:, None] + np.arange(length)
     for first in range(0, field.shape[0], _CHANNELS_AT_ONCE):
         for row in range(first, min(first + _CHANNELS_AT_ONCE, field.shape[0])):
-            pieces = field[row, place]
-            pieces -= pieces.mean(axis=1, keepdims=True)
-            pieces *= window
-            found = fft.rfft(pieces, axis=1)
-            made[row] = (found.real**2 + found.imag**2).mean(axis=0, dtype=np.float64)
-    made *= 2.0 / (rate * float((window.astype(np.float64) ** 2).sum()))
-    made[:, 0] /= 2
+            windows = field[row, index]
+            windows -= windows.mean(axis=1, keepdims=True)
+            windows *= window
+            spectrum = fft.rfft(windows, axis=1)
+            density[row] = (spectrum.real**2 + spectrum.imag**2).mean(axis=0, dtype=np.float64)
+    density *= 2.0 / (rate * float((window.astype(np.float64) ** 2).sum()))
+    density[:, 0] /= 2
     if length % 2 == 0:
-        made[:, -1] /= 2
-    return made
+        density[:, -1] /= 2
+    return density
 
 
 def in_band(
@@ -65,10 +65,10 @@ def spectral_entropy(density: np.ndarray) -> np.ndarray:
     >>> spectral_entropy(np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]))
     array([1., 0.])
     """
-    share = density / density.sum(axis=1, keepdims=True)
+    fraction = density / density.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(share > 0, share * np.log2(share), 0.0)
-    return np.abs(-terms.sum(axis=1) / np.log2(density.shape[1]))
+        terms = np.where(fraction > 0, fraction * np.log2(fraction), 0.0)
+    return np.asarray(np.abs(-terms.sum(axis=1) / np.log2(density.shape[1])))
 
 
 def aperiodic(
@@ -101,12 +101,12 @@ def aperiodic(
     """
     x = np.log10(frequency)
     y = np.log10(density)
-    kept = np.ones(y.shape, dtype=bool)
+    inliers = np.ones(y.shape, dtype=bool)
     for _ in range(turns):
-        weight = kept.sum(axis=1)
-        middle_x = (kept * x).sum(axis=1) / weight
-        middle_y = np.where(kept, y, 0.0).sum(axis=1) / weight
-        centred = (x - middle_x[:, None]) * kept
+        weight = inliers.sum(axis=1)
+        middle_x = (inliers * x).sum(axis=1) / weight
+        middle_y = np.where(inliers, y, 0.0).sum(axis=1) / weight
+        centred = (x - middle_x[:, None]) * inliers
         slope = (centred * (y - middle_y[:, None])).sum(axis=1) / (centred**2).sum(axis=1)
         offset = middle_y - slope * middle_x
         flat = y - offset[:, None] - slope[:, None] * x
@@ -114,11 +114,11 @@ def aperiodic(
         spread = np.sqrt(
             (np.where(below, flat, 0.0) ** 2).sum(axis=1) / np.maximum(below.sum(axis=1), 1)
         )
-        again = flat <= above * np.maximum(spread, 1e-9)[:, None]
-        again |= again.sum(axis=1, keepdims=True) < 3
-        if (again == kept).all():
+        new_inliers = flat <= above * np.maximum(spread, 1e-9)[:, None]
+        new_inliers |= new_inliers.sum(axis=1, keepdims=True) < 3
+        if (new_inliers == inliers).all():
             break
-        kept = again
+        inliers = new_inliers
     return -slope, offset, flat
 
 

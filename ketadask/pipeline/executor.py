@@ -159,4 +159,4 @@ def load(lazy: Lazy, **options: Any) -> Lazy:
 
 
 def _run(task: Delayed) -> Any:
-    return task.compute(scheduler="synchronous")
+    return task.compute(scheduler="synchronous")  # type: ignore[no-untyped-call]

@@ -52,13 +52,14 @@ def run_stage(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> import pandas as pd
     >>> from dask import delayed
     >>> from ketadask.pipeline.executor import Synchronous
     >>> from ketadask.pipeline.progress import Progress
     >>> from ketadask.store.parts import Parts
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     parts = Parts(folder, "key")
+    ...     parts = Parts(Path(folder), "key")
     ...     squares = pd.DataFrame({"item": range(4), "square": [0, 1, 4, 9]})
     ...     def build_graph(ranges):
     ...         return [

@@ -62,8 +62,8 @@ class Stage:
     def missing(self) -> list[Range]:
         """Return the ranges of items without a finished part."""
         if self.part_names is not None:
-            finished = self.parts.verify()
-            present = [(i, i) for i, name in enumerate(self.part_names) if name in finished]
+            complete = self.parts.verify()
+            present = [(i, i) for i, name in enumerate(self.part_names) if name in complete]
             return gaps(present, self.n_items)
         if self.subset is None:
             return self.parts.missing(self.n_items)

@@ -15,9 +15,9 @@ def block_size(item_seconds: float, n_left: int, workers: int, task_seconds: flo
     >>> block_size(0.05, 10_000, workers=2, task_seconds=10), block_size(0.05, 100, 2, 10)
     (200, 13)
     """
-    intended = task_seconds / max(item_seconds, 1e-6)
+    target = task_seconds / max(item_seconds, 1e-6)
     fair = -(-n_left // (4 * workers))
-    return max(1, round(min(intended, fair)), -(-n_left // MAX_TASKS))
+    return max(1, round(min(target, fair)), -(-n_left // MAX_TASKS))
 
 
 def pieces_of(item_seconds: float, n_left: int, n_searches: int, task_seconds: float) -> int:
@@ -30,9 +30,9 @@ def pieces_of(item_seconds: float, n_left: int, n_searches: int, task_seconds: f
     """
     if not n_searches or item_seconds <= 2 * task_seconds:
         return 1
-    intended = -(-item_seconds // (n_searches * task_seconds))
+    target = -(-item_seconds // (n_searches * task_seconds))
     affordable = MAX_TASKS // (max(n_left, 1) * n_searches)
-    return max(1, min(int(intended), MAX_PIECES, affordable))
+    return max(1, min(int(target), MAX_PIECES, affordable))
 
 
 def spread_of(n_left: int, workers: int, n_searches: int) -> int:
@@ -48,5 +48,5 @@ def spread_of(n_left: int, workers: int, n_searches: int) -> int:
     """
     if not 0 < n_left < workers or not n_searches:
         return 1
-    intended = -(-2 * workers // (n_left * n_searches))
-    return max(1, min(intended, MAX_PIECES, MAX_UNTIMED_PIECES // (n_left * n_searches)))
+    target = -(-2 * workers // (n_left * n_searches))
+    return max(1, min(target, MAX_PIECES, MAX_UNTIMED_PIECES // (n_left * n_searches)))

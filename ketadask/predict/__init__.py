@@ -1,1 +1,1 @@
-"""Response foretold from brain structure: nested cross-validation, locked models, other cohorts."""
+"""Prediction of response from brain structure: nested cross-validation and locked models."""

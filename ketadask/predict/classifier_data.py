@@ -153,7 +153,7 @@ def classifier_data(
         raise InputError(
             "the cohort has no volumes to predict from",
             where="features.modalities",
-            remedy="add volume to the families, and FreeSurfer tables to the data",
+            remedy="add volume to the modalities, and FreeSurfer tables to the data",
         )
     value = part["value"].transpose(nm.CASE, nm.FEATURE).values
     return build_classifier_data(

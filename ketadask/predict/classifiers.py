@@ -137,7 +137,7 @@ class ClassifierModels:
             return np.stack([model.decide(volumes) for model in self.models])
         weights = np.stack([model.weight for model in linear])
         offsets = np.array([model.offset for model in linear])
-        return weights @ volumes.T + offsets[:, None]
+        return np.asarray(weights @ volumes.T + offsets[:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ class LinearModel:
 
     def decide(self, volumes: np.ndarray) -> np.ndarray:
         """Return the decision values (case,)."""
-        return volumes @ self.weight + self.offset
+        return np.asarray(volumes @ self.weight + self.offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ class RadialModel:
         scores = volumes @ self.axes
         norms = (scores**2).sum(axis=1)[:, None] + (self.vectors**2).sum(axis=1)
         distance = np.maximum(norms - 2 * scores @ self.vectors.T, 0.0)
-        return np.exp(-self.gamma * distance) @ self.alpha + self.offset
+        return np.asarray(np.exp(-self.gamma * distance) @ self.alpha + self.offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ class ForestModel:
 
     def decide(self, volumes: np.ndarray) -> np.ndarray:
         """Return the decision values (case,): probability of response minus one half."""
-        return self.forest.predict_proba(volumes)[:, 1] - 0.5
+        return np.asarray(self.forest.predict_proba(volumes)[:, 1] - 0.5)
 
 
 def _weights(label: np.ndarray, balance: bool) -> dict[int, float]:
@@ -209,4 +209,4 @@ def balanced_accuracies(decision: np.ndarray, label: np.ndarray) -> np.ndarray:
     positive = decision > 0
     rows_by_label = [(k, label == k) for k in (0, 1) if (label == k).any()]
     recalls = [(positive[:, rows] == k).sum(axis=1) / rows.sum() for k, rows in rows_by_label]
-    return np.add.reduce(recalls) / len(recalls)
+    return np.asarray(np.add.reduce(recalls) / len(recalls))

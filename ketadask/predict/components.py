@@ -55,27 +55,27 @@ class ComponentSpace:
     @cached_property
     def gram(self) -> np.ndarray:
         """(case, case) inner products of the training cases."""
-        return self.points @ self.points.T
+        return np.asarray(self.points @ self.points.T)
 
     @cached_property
     def axes(self) -> np.ndarray:
         """(region, component) directions; the identity where the regions themselves are used."""
         if self.left is None or self.singular is None:
             return np.eye(self.points.shape[1])
-        return (self.left.T @ self.points / self.singular[:, None]).T
+        return np.asarray((self.left.T @ self.points / self.singular[:, None]).T)
 
     @cached_property
     def scores(self) -> np.ndarray:
         """(case, component) coordinates of the training cases."""
         if self.left is None or self.singular is None:
             return self.points
-        return self.left * self.singular
+        return np.asarray(self.left * self.singular)
 
     @cached_property
     def distance(self) -> np.ndarray:
         """(case, case) squared distances of the training cases."""
         norms = np.diag(self.gram)
-        return np.maximum(norms[:, None] + norms - 2 * self.gram, 0.0)
+        return np.asarray(np.maximum(norms[:, None] + norms - 2 * self.gram, 0.0))
 
     @cached_property
     def default_gamma(self) -> float:

@@ -23,45 +23,45 @@ from ketadask.store.ranges import Range, range_name
 
 
 def fold_blocks(
-    cases: ClassifierData, nested: NestedCV, ranges: Sequence[Range], parts: Parts
+    cases: ClassifierData, nested_cv: NestedCV, ranges: Sequence[Range], parts: Parts
 ) -> list[Delayed]:
     """One task per range of outer folds; each writes predictions, choices and weights."""
-    return _tasks("fold", _write_folds, cases, nested, ranges, parts)
+    return _tasks("fold", _write_folds, cases, nested_cv, ranges, parts)
 
 
 def permutation_blocks(
-    cases: ClassifierData, nested: NestedCV, ranges: Sequence[Range], parts: Parts
+    cases: ClassifierData, nested_cv: NestedCV, ranges: Sequence[Range], parts: Parts
 ) -> list[Delayed]:
     """One task per range of permutations (0 is the cohort itself); each writes statistics."""
-    return _tasks("permutation", _write_permutations, cases, nested, ranges, parts)
+    return _tasks("permutation", _write_permutations, cases, nested_cv, ranges, parts)
 
 
 def _tasks(
     name: str,
     write: Any,
     cases: ClassifierData,
-    nested: NestedCV,
+    nested_cv: NestedCV,
     ranges: Sequence[Range],
     parts: Parts,
 ) -> list[Delayed]:
     token = tokenize(cases)
     node = delayed(cases, traverse=False, name=f"cases-{token}")
-    key = tokenize(token, nested, parts)[:12]  # the scheduler may still hold an earlier result
+    key = tokenize(token, nested_cv, parts)[:12]  # the scheduler may still hold an earlier result
     return [
         delayed(write)(
-            node, nested, block, parts, dask_key_name=f"{name}-{range_name(*block)}-{key}"
+            node, nested_cv, block, parts, dask_key_name=f"{name}-{range_name(*block)}-{key}"
         )
         for block in ranges
     ]
 
 
-def _write_folds(cases: ClassifierData, nested: NestedCV, block: Range, parts: Parts) -> Receipt:
-    tables = fold_tables(cases, nested, range(block[0], block[1] + 1))
+def _write_folds(cases: ClassifierData, nested_cv: NestedCV, block: Range, parts: Parts) -> Receipt:
+    tables = fold_tables(cases, nested_cv, range(block[0], block[1] + 1))
     return parts.write(range_name(*block), tables)
 
 
 def _write_permutations(
-    cases: ClassifierData, nested: NestedCV, block: Range, parts: Parts
+    cases: ClassifierData, nested_cv: NestedCV, block: Range, parts: Parts
 ) -> Receipt:
-    table = permutation_rows(cases, nested, *block)
+    table = permutation_rows(cases, nested_cv, *block)
     return parts.write(range_name(*block), {"permutations": table})

@@ -117,23 +117,23 @@ class LockedModel:
         return path
 
 
-def lock_model(nested: NestedCV, cases: ClassifierData) -> LockedModel:
+def lock_model(nested_cv: NestedCV, cases: ClassifierData) -> LockedModel:
     """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refit."""
     from ketadask.predict.solvers import one_thread
 
-    if nested.classifier.name == FOREST:
+    if nested_cv.classifier.name == FOREST:
         raise InputError(
             "a forest cannot be locked",
             where="classifier",
             value=FOREST,
             remedy="use a forest for comparison only; lock svc-linear, svc-rbf or logistic",
         )
-    nested.cv.check(cases)
+    nested_cv.cv.check(cases)
     with one_thread():
-        selection = select_inner(nested, cases, nested.cv.inner(cases, -1))
+        selection = select_inner(nested_cv, cases, nested_cv.cv.inner(cases, -1))
         models, preparations = selection.models, selection.preparations
-        if nested.final == REFIT:
-            preparation, refit = refit_model(nested, cases, selection.candidate)
+        if nested_cv.final == REFIT:
+            preparation, refit = refit_model(nested_cv, cases, selection.candidate)
             models, preparations = refit.models, [preparation]
     slope, offset = platt(selection.inner_decision, cases.label)
     best = selection.candidate
@@ -145,14 +145,14 @@ def lock_model(nested: NestedCV, cases: ClassifierData) -> LockedModel:
         slope=slope,
         offset=offset,
         about={
-            "classifier": nested.classifier.name,
-            "final": nested.final,
+            "classifier": nested_cv.classifier.name,
+            "final": nested_cv.final,
             "cases": len(cases),
             "responders": int((cases.label == 1).sum()),
             "sites": sorted({str(site) for site in cases.site}),
             "cost": best.cost,
             "gamma": best.gamma,
-            "energy": best.explained_variance,
+            "explained_variance": best.explained_variance,
             "inner_score": selection.score,
         },
     )
@@ -189,8 +189,11 @@ def _from_arrays(header: dict[str, Any], arrays: Any) -> LockedModel:
         if f"{k}.sites.name" in arrays:
             values["sites"] = Sites(**_values(arrays, f"{k}.sites", Sites))
         preparations.append(Preparation(**values, unseen_site=header["unseen_site"]))
-        parameters = _values(arrays, f"{k}.model", kind).items()
-        models.append(kind(**{name: float(v) if v.ndim == 0 else v for name, v in parameters}))
+        parameters: dict[str, Any] = {
+            name: float(value) if value.ndim == 0 else value
+            for name, value in _values(arrays, f"{k}.model", kind).items()
+        }
+        models.append(kind(**parameters))
     return LockedModel(
         region=tuple(header["region"]),
         covariate_names=tuple(header["covariates"]),

@@ -121,8 +121,8 @@ class FoldResult:
             {
                 **{name: [value] for name, value in address.items()},
                 "cost": [best.cost],
-                "gamma": [np.nan if best.gamma is None else best.gamma],
-                "energy": [np.nan if best.explained_variance is None else best.explained_variance],
+                "gamma": np.array([best.gamma], dtype=float),
+                "explained_variance": np.array([best.explained_variance], dtype=float),
                 "inner_score": [self.inner_score],
             }
         )
@@ -146,7 +146,7 @@ class InnerSelection:
 
 
 def select_inner(
-    nested: NestedCV,
+    nested_cv: NestedCV,
     train: ClassifierData,
     folds: Iterable[Fold],
     *,
@@ -154,17 +154,15 @@ def select_inner(
 ) -> InnerSelection:
     """Fit every candidate in every inner fold and choose the best.
 
-    Returns
-    -------
-    The selection; ``inner_decision`` (case,) is the mean decision on every case of the training
+    ``inner_decision`` (case,) is the mean decision on every case of the training
     set by models of the inner folds without it, ``test_decision`` (model, case) the decisions on
     the test cases.
     """
     scores, fold_models, preparations, inner, outer = [], [], [], [], []
     for train_rows, test_rows in folds:
         cases = train.take(train_rows)
-        preparation = fit_preparation(cases, nested.preparation)
-        models = nested.classifier.fit(preparation.apply(cases), cases.label)
+        preparation = fit_preparation(cases, nested_cv.preparation)
+        models = nested_cv.classifier.fit(preparation.apply(cases), cases.label)
         decision = models.decisions(preparation.apply(train.take(test_rows)))
         scores.append(balanced_accuracies(decision, train.label[test_rows]))
         inner.append((test_rows, decision))
@@ -178,7 +176,7 @@ def select_inner(
         total[test_rows] += decision[best]
         count[test_rows] += 1
     return InnerSelection(
-        candidate=nested.classifier.candidates[best],
+        candidate=nested_cv.classifier.candidates[best],
         score=float(np.mean([score[best] for score in scores])),
         models=[models.models[best] for models in fold_models],
         preparations=preparations,
@@ -188,11 +186,13 @@ def select_inner(
 
 
 def refit_model(
-    nested: NestedCV, train: ClassifierData, candidate: Hyperparameters
+    nested_cv: NestedCV, train: ClassifierData, candidate: Hyperparameters
 ) -> tuple[Preparation, ClassifierModels]:
     """Fit one candidate to a whole training set."""
-    preparation = fit_preparation(train, nested.preparation)
-    return preparation, nested.classifier.fit(preparation.apply(train), train.label, (candidate,))
+    preparation = fit_preparation(train, nested_cv.preparation)
+    return preparation, nested_cv.classifier.fit(
+        preparation.apply(train), train.label, (candidate,)
+    )
 
 
 def majority_vote(votes: np.ndarray, decision: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import wilson
+from ketadask.kernels.roc import auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,8 @@ def performance(
     for every measure. So a model that only knows the site, and noise under every cross-validation
     scheme, have expectation one half. Pooled over sites they do not: where sites are left out in
     turn, a label rare in one site is frequent in its training set, which draws noise below one
-    half; where sites share folds, their response rates can be learnt, which draws it above. The
-    pooled accuracy is ``bac_pooled``; with one site, or none given, both are the same.
+    half; where sites share folds, their response rates can be predicted, which draws it above. The
+    pooled accuracy is ``bac_pooled``; with one site both are the same.
 
     Sensitivity and specificity have Wilson's interval at their effective sample size, balanced
     accuracy the interval of their mean (Zou & Donner 2008, 10.1002/sim.3095), AUC DeLong's on the
@@ -47,14 +48,7 @@ def performance(
     over participants. They are conditional on the predictions: they ignore that models of
     different folds share cases.
 
-    Parameters
-    ----------
-    label, prediction
-        (case,) 0 or 1.
-    score
-        (case,) larger where response is more likely.
-    participant, site
-        (case,) names.
+    Labels and predictions are 0 or 1; ``score`` is larger where response is more likely.
 
     Examples
     --------
@@ -176,8 +170,10 @@ def _bootstrap(
     rows = [np.flatnonzero(of_case == k) for k in range(len(people))]
     estimates: dict[str, list[float]] = {}
     for _ in range(_BOOTSTRAPS):
-        sample = np.concatenate([rows[k] for k in rng.integers(len(people), size=len(people))])
-        draw = point_estimates(label[sample], prediction[sample], score[sample], site[sample])
+        resample = np.concatenate([rows[k] for k in rng.integers(len(people), size=len(people))])
+        draw = point_estimates(
+            label[resample], prediction[resample], score[resample], site[resample]
+        )
         for name, value in draw.items():
             estimates.setdefault(name, []).append(value)
     return {name: _quantiles(np.array(values), level) for name, values in estimates.items()}
@@ -187,23 +183,8 @@ def _quantiles(values: np.ndarray, level: float) -> list[float]:
     """Return the outer quantiles; NaN where all values are, as of cases of one label."""
     if np.isnan(values).all():
         return [math.nan, math.nan]
-    return np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
-
-
-def auc(score: np.ndarray, label: np.ndarray) -> float:
-    """Return the probability that a responder scores higher than a non-responder; ties count half.
-
-    Examples
-    --------
-    >>> auc(np.array([1.0, 2.0, 2.0, 3.0]), np.array([0, 0, 1, 1]))
-    0.875
-    """
-    positive = int((label == 1).sum())
-    negative = int((label == 0).sum())
-    if not positive or not negative:
-        return math.nan
-    ranks = float(rankdata(score)[label == 1].sum())
-    return (ranks - positive * (positive + 1) / 2) / (positive * negative)
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return [float(low), float(high)]
 
 
 def delong(
@@ -277,12 +258,7 @@ def platt(decision: np.ndarray, label: np.ndarray) -> tuple[float, float]:
 
 
 def calibration_curve(probability: np.ndarray, label: np.ndarray, bins: int = 5) -> pd.DataFrame:
-    """Return predicted and observed response rates in bins of equal size.
-
-    Returns
-    -------
-    Columns predicted, observed, observed_low, observed_high (Wilson), n; a row per bin.
-    """
+    """Return predicted and observed response rates, with Wilson interval, in bins of equal size."""
     import pandas as pd
 
     order = np.argsort(probability, kind="stable")
@@ -301,10 +277,6 @@ def decision_curve(probability: np.ndarray, label: np.ndarray) -> pd.DataFrame:
 
     Vickers & Elkin 2006, 10.1177/0272989X06295361: responders treated minus non-responders
     treated weighted by the odds of the threshold, per participant.
-
-    Returns
-    -------
-    Columns threshold, model, treat_all, treat_none.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def permute_labels(cases: ClassifierData, index: int, *, seed: int) -> Classifie
 
 
 def permutation_rows(
-    cases: ClassifierData, nested: NestedCV, first: int, last: int
+    cases: ClassifierData, nested_cv: NestedCV, first: int, last: int
 ) -> pd.DataFrame:
     """Return the statistics of permutations ``first`` to ``last``, both included."""
     import pandas as pd
@@ -58,8 +58,8 @@ def permutation_rows(
     rows = []
     with one_thread():
         for index in range(first, last + 1):
-            permutation = permute_labels(cases, index, seed=nested.cv.seed)
-            rows.append({"permutation": index, **cv_statistics(permutation, nested)})
+            permutation = permute_labels(cases, index, seed=nested_cv.cv.seed)
+            rows.append({"permutation": index, **cv_statistics(permutation, nested_cv)})
     return pd.DataFrame(rows)
 
 

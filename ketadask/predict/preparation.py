@@ -39,7 +39,7 @@ class Preparation:
 
     def apply(self, cases: ClassifierData) -> np.ndarray:
         """Return (case, region) prepared volumes."""
-        return (self._before_scaling(cases) - self.mean) / self.scale
+        return np.asarray((self._before_scaling(cases) - self.mean) / self.scale)
 
     def _before_scaling(self, cases: ClassifierData) -> np.ndarray:
         value = _fill_missing(cases.value, self.fill)
@@ -91,7 +91,7 @@ def _slopes(
     groups = np.unique(site, return_inverse=True)[1] if within_site else np.zeros(len(value), int)
     level = np.eye(groups.max() + 1)[groups]
     design = np.column_stack([covariate, level])
-    return np.linalg.lstsq(design, value, rcond=None)[0][: covariate.shape[1]]
+    return np.asarray(np.linalg.lstsq(design, value, rcond=None)[0][: covariate.shape[1]])
 
 
 def _medians(table: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import nadeau_bengio
+from ketadask.kernels.roc import auc
 from ketadask.predict.classifier_data import ClassifierData
 from ketadask.predict.nested import NestedCV, majority_vote
-from ketadask.predict.performance import auc, performance, point_estimates, pooled_accuracy
+from ketadask.predict.performance import performance, point_estimates, pooled_accuracy
 from ketadask.predict.weights import weight_table
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Prediction:
     folds: pd.DataFrame
 
 
-def nested_cross_validate(cases: ClassifierData, nested: NestedCV) -> Prediction:
+def nested_cross_validate(cases: ClassifierData, nested_cv: NestedCV) -> Prediction:
     """Run every outer fold in this process and summarise them.
 
     Examples
@@ -62,27 +63,27 @@ def nested_cross_validate(cases: ClassifierData, nested: NestedCV) -> Prediction
     >>> prediction.measures["bac"] > 0.9, len(prediction.cases)
     (True, 40)
     """
-    nested.cv.check(cases)
-    tables = fold_tables(cases, nested, range(nested.cv.count(cases)))
-    return summarise_prediction(cases, nested, tables)
+    nested_cv.cv.check(cases)
+    tables = fold_tables(cases, nested_cv, range(nested_cv.cv.count(cases)))
+    return summarise_prediction(cases, nested_cv, tables)
 
 
 def fold_tables(
-    cases: ClassifierData, nested: NestedCV, indices: Iterable[int]
+    cases: ClassifierData, nested_cv: NestedCV, indices: Iterable[int]
 ) -> dict[str, pd.DataFrame]:
     """Run some outer folds on one thread; return their tables, one below the other."""
     import pandas as pd
 
     from ketadask.predict.solvers import one_thread
 
-    folds = nested.cv.outer_folds(cases)
+    folds = nested_cv.cv.outer_folds(cases)
     with one_thread():
-        parts = [nested.fold(cases, index).tables(cases, folds) for index in indices]
+        parts = [nested_cv.fold(cases, index).tables(cases, folds) for index in indices]
     return {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
 
 
 def summarise_prediction(
-    cases: ClassifierData, nested: NestedCV, tables: Mapping[str, pd.DataFrame]
+    cases: ClassifierData, nested_cv: NestedCV, tables: Mapping[str, pd.DataFrame]
 ) -> Prediction:
     """Return the prediction from the tables of all outer folds, in any order."""
     predictions = tables["predictions"].sort_values(["number", "row"], ignore_index=True)
@@ -94,9 +95,9 @@ def summarise_prediction(
         by_case["decision"].to_numpy(),
         by_case[nm.PARTICIPANT].to_numpy(),
         site=by_case["site"].to_numpy(),
-        seed=nested.cv.seed,
+        seed=nested_cv.cv.seed,
     )
-    n_test = len(cases) / nested.cv.outer_folds(cases)
+    n_test = len(cases) / nested_cv.cv.outer_folds(cases)
     for name in ("bac", "auc"):
         values = folds[name].dropna().to_numpy()
         mean, low, high = (float(x) for x in nadeau_bengio(values, len(cases) - n_test, n_test))
@@ -148,15 +149,15 @@ def _balanced_accuracy(label: np.ndarray, prediction: np.ndarray) -> float:
     """Return the balanced accuracy of one fold; NaN where it has one label only."""
     if not 0 < label.sum() < len(label):
         return np.nan
-    return (prediction[label == 1].mean() + 1 - prediction[label == 0].mean()) / 2
+    return float((prediction[label == 1].mean() + 1 - prediction[label == 0].mean()) / 2)
 
 
-def cv_statistics(cases: ClassifierData, nested: NestedCV) -> dict[str, float]:
+def cv_statistics(cases: ClassifierData, nested_cv: NestedCV) -> dict[str, float]:
     """Return the statistics that permutations compare, of one nested cross-validation."""
     votes, decision, count = (np.zeros(len(cases)) for _ in range(3))
     scores = []
-    for index in range(nested.cv.count(cases)):
-        fold = nested.fold(cases, index)
+    for index in range(nested_cv.cv.count(cases)):
+        fold = nested_cv.fold(cases, index)
         votes[fold.rows] += fold.votes
         decision[fold.rows] += fold.decision
         count[fold.rows] += 1

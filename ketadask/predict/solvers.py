@@ -52,7 +52,8 @@ def solve_svc(
     gram: np.ndarray, label: np.ndarray, weight: dict[int, float], cost: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return support (rows), dual coefficients and offset; label 1 lies above zero."""
-    return _solver()(gram, label, weight, cost)
+    solution: tuple[np.ndarray, np.ndarray, float] = _solver()(gram, label, weight, cost)
+    return solution
 
 
 def public_svc(

@@ -50,10 +50,10 @@ class CardsView:
 
     cards: tuple[PersonaCard, ...]
     axis: Axis
-    any_supported: bool
+    has_supported: bool
 
 
-def verdict_table(context: ReportContext) -> VerdictTable | None:
+def verdicts_view(context: ReportContext) -> VerdictTable | None:
     """Return the verdicts in the order of their rank, or None where there are none yet."""
     if context.data.verdicts is None:
         return None
@@ -81,7 +81,7 @@ def cards_view(context: ReportContext) -> CardsView | None:
     return CardsView(
         cards=cards,
         axis=shared_axis(ends),
-        any_supported=any(card.persona.verdict == nm.SUPPORTED for card in cards),
+        has_supported=any(card.persona.verdict == nm.SUPPORTED for card in cards),
     )
 
 

@@ -96,8 +96,8 @@ class ChecklistView:
     rows: tuple[ChecklistItem, ...]
 
     @property
-    def n_answered(self) -> int:
-        """Items with an answer."""
+    def answer_count(self) -> int:
+        """Number of items with an answer."""
         return sum(row.answer is not None for row in self.rows)
 
 
@@ -105,13 +105,14 @@ def checklist_views(context: ReportContext) -> tuple[ChecklistView, ...] | None:
     """Return the checklists; None before there is a summary."""
     if not context.data.summary:
         return None
-    rows = checklist_items(context.summary, context.settings if context.data.settings else None)
-    masked = [
+    rows = tuple(
         ChecklistItem(r.checklist, r.item, None if r.answer is None else context.mask(r.answer))
-        for r in rows
-    ]
+        for r in checklist_items(
+            context.summary, context.settings if context.data.settings else None
+        )
+    )
     return tuple(
-        ChecklistView(name, tuple(row for row in masked if row.checklist == name))
+        ChecklistView(name, tuple(row for row in rows if row.checklist == name))
         for name in (ICEMAN, PATH, REMARK, TRIPOD)
     )
 

@@ -9,7 +9,7 @@ from ketadask.report.context import ReportContext
 from ketadask.report.facts import LeftOutFacts
 from ketadask.report.personas import PersonaView
 
-_MAX_LISTED = 3
+_MAX_CLAIMS = 3
 _HIGH_SATURATION = 0.9
 _RESULT_WORDS = {
     "cohort": "the cohort",
@@ -31,8 +31,8 @@ class ClaimsView:
     """
 
     tone: str
-    supported: tuple[PersonaView, ...]
-    suggestive: tuple[PersonaView, ...]
+    supported_personas: tuple[PersonaView, ...]
+    suggestive_personas: tuple[PersonaView, ...]
     n_supported: int
     n_suggestive: int
     all_add: bool
@@ -49,36 +49,32 @@ class ClaimsView:
 def claims_view(context: ReportContext) -> ClaimsView:
     """Return the content of the first page."""
     rows = context.personas
-    supported = tuple(r for r in rows if r.verdict == nm.SUPPORTED)
-    suggestive = tuple(r for r in rows if r.verdict == nm.SUGGESTIVE)
-    new_trials = _new_trials(context, supported)
+    supported_personas = tuple(r for r in rows if r.verdict == nm.SUPPORTED)
+    suggestive_personas = tuple(r for r in rows if r.verdict == nm.SUGGESTIVE)
+    new_trials = _new_trials(context, supported_personas)
     return ClaimsView(
-        tone=_tone(context, supported, suggestive),
-        supported=supported[:_MAX_LISTED],
-        suggestive=suggestive[: _MAX_LISTED - 1],
-        n_supported=len(supported),
-        n_suggestive=len(suggestive),
-        all_add=all(r.adds_p is not None for r in supported[1:]),
+        tone=_tone(context),
+        supported_personas=supported_personas[:_MAX_CLAIMS],
+        suggestive_personas=suggestive_personas[: _MAX_CLAIMS - 1],
+        n_supported=len(supported_personas),
+        n_suggestive=len(suggestive_personas),
+        all_add=all(r.adds_p is not None for r in supported_personas[1:]),
         n_rows=len(rows),
         best=rows[0] if rows else None,
         too_few=_too_few_relabellings(context),
         saturation=_high_saturation(context),
         unproven=_unproven(context),
         new_trials=new_trials,
-        new_trials_agree=new_trials is not None and _agrees(new_trials, supported[0].polarity),
+        new_trials_agree=new_trials is not None
+        and _agrees(new_trials, supported_personas[0].polarity),
         missing=tuple(_RESULT_WORDS[name] for name in context.data.missing),
     )
 
 
-def _tone(
-    context: ReportContext,
-    supported: tuple[PersonaView, ...],
-    suggestive: tuple[PersonaView, ...],
-) -> str:
-    if supported:
-        return nm.SUPPORTED
-    if suggestive:
-        return nm.SUGGESTIVE
+def _tone(context: ReportContext) -> str:
+    verdicts = {row.verdict for row in context.personas}
+    if verdicts & {nm.SUPPORTED, nm.SUGGESTIVE}:
+        return nm.SUPPORTED if nm.SUPPORTED in verdicts else nm.SUGGESTIVE
     return "pending" if context.data.verdicts is None else "none"
 
 
@@ -104,9 +100,9 @@ def _unproven(context: ReportContext) -> str:
     return "reached its limit before it could prove this"
 
 
-def _new_trials(context: ReportContext, supported: tuple[PersonaView, ...]) -> LeftOutFacts | None:
-    """Return the effect in trials left out, for the polarity of the first supported persona."""
-    facts = context.summary.left_out.get(supported[0].polarity) if supported else None
+def _new_trials(context: ReportContext, claims: tuple[PersonaView, ...]) -> LeftOutFacts | None:
+    """Return the effect in trials left out, for the polarity of the first claim."""
+    facts = context.summary.left_out.get(claims[0].polarity) if claims else None
     return facts if facts is not None and facts.n_estimated >= 2 else None
 
 

@@ -21,7 +21,7 @@ from ketadask.report.canvas import (
 )
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
-from ketadask.report.format import flatten, format_percent
+from ketadask.report.format import flatten, format_percentage
 from ketadask.report.labels import Mask
 
 _MAX_ROWS = 100
@@ -142,12 +142,14 @@ def risk_figure(curve: pd.DataFrame) -> Drawing | None:
     if curve.empty:
         return None
     ends = [
-        f"{format_percent(row['accuracy'])} at coverage {format_percent(row['coverage'])}"
+        f"{format_percentage(row['accuracy'])} at coverage {format_percentage(row['coverage'])}"
         for row in (curve.iloc[0], curve.iloc[-1])
     ]
     alt = "Accuracy " + ", ".join(ends)
     if "null_mean" in curve:
-        alt += f"; on relabelled trials {format_percent(curve['null_mean'].iloc[-1])} at the latter"
+        alt += (
+            f"; on relabelled trials {format_percentage(curve['null_mean'].iloc[-1])} at the latter"
+        )
     return draw("risk", alt, (300, 280), lambda s: _paint_risk(s, curve))
 
 
@@ -162,6 +164,6 @@ def _paint_risk(surface: Surface, curve: pd.DataFrame) -> None:
     axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
     for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):
         (dot,) = axes.plot([x], [y], "o", color=ACTIVE, markersize=5, clip_on=False)
-        surface.add_title(dot, f"coverage {format_percent(x)}, accuracy {format_percent(y)}")
+        surface.add_title(dot, f"coverage {format_percentage(x)}, accuracy {format_percentage(y)}")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="cases explained", ylabel="accuracy")
     set_percent_ticks(axes.xaxis, axes.yaxis)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ketadask.report.format import python_scalar
 
-_NESTED = ("best", "consistency_of_best", "searches", "selection", "left_out")
+_GROUPS = ("best", "consistency_of_best", "searches", "selection", "left_out")
 
 
 def _at(path: str, default: Any = None) -> Any:
@@ -139,7 +139,7 @@ class SummaryFacts:
     published_both: float | None = _at("gates.published_both_share")
     mean_benefit: float | None = _at("enrichment.benefit")
     n_trials: int | None = _at("trials.count")
-    carry_over: Mapping[str, Any] = None
+    carry_over: Mapping[str, Any] | None = None
     best: BestFacts | None = None
     consistency_of_best: ConsistencyFacts | None = None
     searches: Mapping[str, SearchFacts] = field(default_factory=dict)
@@ -194,7 +194,7 @@ def _values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         f.name: lookup(values, f.metadata.get("path", f.name), f.default)
         for f in fields(cls)
-        if f.name not in _NESTED
+        if f.name not in _GROUPS
     }
 
 

@@ -24,7 +24,7 @@ from ketadask.report.canvas import (
 )
 from ketadask.report.context import ReportContext
 from ketadask.report.facts import SelectionFacts
-from ketadask.report.format import format_fixed, format_percent
+from ketadask.report.format import format_fixed, format_percentage
 from ketadask.report.labels import shorten
 from ketadask.report.personas import FeatureLabels, PersonaView
 
@@ -36,11 +36,11 @@ _MARKERS = {nm.FAVOURABLE: ("o", ACTIVE), nm.UNFAVOURABLE: ("s", CONTROL), _ANY:
 
 @dataclass(frozen=True)
 class NullView:
-    """The largest Q of each relabelled trial, with the observed and the critical value."""
+    """The largest Q of each relabelled trial, with the best_q and the critical value."""
 
     figure: Drawing
     n_relabellings: int
-    observed: dict[str, float]
+    best_q: dict[str, float]
     critical: float | None
 
 
@@ -81,7 +81,7 @@ def null_view(context: ReportContext) -> NullView | None:
     values = maxima[np.isfinite(maxima)]
     if not values.size:
         return None
-    observed = {
+    best_q = {
         polarity: max(row.q for row in context.personas if row.polarity == polarity)
         for polarity in nm.POLARITIES
         if any(row.polarity == polarity for row in context.personas)
@@ -90,18 +90,18 @@ def null_view(context: ReportContext) -> NullView | None:
     alt = (
         f"{maxima.size} relabelled trials, largest Q from {format_fixed(values.min())} to "
         f"{format_fixed(values.max())}"
-        + "".join(f"; best {p} persona {format_fixed(q)}" for p, q in observed.items())
+        + "".join(f"; best {p} persona {format_fixed(q)}" for p, q in best_q.items())
         + (f"; critical value {format_fixed(critical)}" if critical is not None else "")
     )
-    figure = draw("null", alt, (270, 250), lambda s: _paint_null(s, values, observed, critical))
-    return NullView(figure, maxima.size, observed, critical)
+    figure = draw("null", alt, (270, 250), lambda s: _paint_null(s, values, best_q, critical))
+    return NullView(figure, maxima.size, best_q, critical)
 
 
 def _paint_null(
-    surface: Surface, values: np.ndarray, observed: dict[str, float], critical: float | None
+    surface: Surface, values: np.ndarray, best_q: dict[str, float], critical: float | None
 ) -> None:
     axes = surface.axes(48, 46, 12, 10)
-    lines = [(p, q, _MARKERS[p][1], "-") for p, q in observed.items()]
+    lines = [(p, q, _MARKERS[p][1], "-") for p, q in best_q.items()]
     if critical is not None:
         lines.append(("critical", critical, INK, DASHED))
     ends = np.append(values, [q for _, q, _, _ in lines])
@@ -146,7 +146,7 @@ def stability_view(context: ReportContext) -> StabilityView | None:
     )
     first = "; ".join(
         f"{shorten(row.label, 60)} "
-        + ", ".join(f"{p} {format_percent(f)}" for p, f in row.frequency.items())
+        + ", ".join(f"{p} {format_percentage(f)}" for p, f in row.frequency.items())
         for row in rows[:3]
     )
     alt = f"Fraction of splits in which each feature was selected; highest: {first}"
@@ -191,10 +191,10 @@ def _paint_stability(surface: Surface, rows: tuple[FeatureStability, ...]) -> No
             (dot,) = axes.plot(
                 [frequency], [y], marker, color=colour, markersize=6, zorder=3, clip_on=False
             )
-            title = f"{row.label}, {polarity}: {format_percent(frequency)} of splits"
+            title = f"{row.label}, {polarity}: {format_percentage(frequency)} of splits"
             surface.add_title(dot, title)
             end = max(end, frequency)
-        text = format_percent(max(row.frequency.values()))
+        text = format_percentage(max(row.frequency.values()))
         surface.annotate(axes, text, (end, index), (8, 0), color=MUTED, fontsize=11.5)
     limit = 18 if surface.narrow else 36
     axes.set_yticks(range(len(rows)), [shorten(row.label, limit) for row in rows])

@@ -72,7 +72,9 @@ def format_fixed(value: Any, places: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return format_number(value)
     text = f"{value:,.{places}f}"
-    return text.removeprefix("-") if float(value) == 0 else text.replace("-", _MINUS)
+    return (
+        text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", _MINUS)
+    )
 
 
 def format_p(value: Any) -> str:
@@ -91,14 +93,14 @@ def format_p(value: Any) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.2g}"
 
 
-def format_percent(value: Any) -> str:
+def format_percentage(value: Any) -> str:
     """Return a fraction as a percentage with one decimal; only 0 and 1 become 0.0 and 100.0.
 
     Examples
     --------
-    >>> [format_percent(rate).split() for rate in (0.4375, 0.05, 0.0, 0.9996)]
+    >>> [format_percentage(rate).split() for rate in (0.4375, 0.05, 0.0, 0.9996)]
     [['43.8', '%'], ['5.0', '%'], ['0.0', '%'], ['99.9', '%']]
-    >>> format_percent(0.0001).replace(chr(160), " ")
+    >>> format_percentage(0.0001).replace(chr(160), " ")
     '< 0.1 %'
     """
     value = python_scalar(value)
@@ -146,7 +148,7 @@ FORMATS: dict[str, Callable[..., str]] = {
     "end": format_bound,
     "fix": format_fixed,
     "p": format_p,
-    "pct": format_percent,
+    "pct": format_percentage,
     "setting_pct": format_setting_percent,
     "setting": format_setting,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ketadask import names as nm
 from ketadask.kernels.resampling import t_interval
 from ketadask.report.canvas import ACTIVE, CONTROL, INK, LINE, MUTED, Drawing, Surface, draw
 from ketadask.report.context import ReportContext
-from ketadask.report.format import format_fixed, format_percent
+from ketadask.report.format import format_fixed, format_percentage
 from ketadask.report.personas import FeatureLabels, PersonaView
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def family_map(context: ReportContext) -> FamilyMap | None:
     jaccard = both / np.maximum(either, 1)
     pairs = [(jaccard[i, j], i, j) for i in range(len(rows)) for j in range(i)]
     alt = "Overlap of personas: " + "; ".join(
-        f"{rows[j].rank} and {rows[i].rank} {format_percent(index)}"
+        f"{rows[j].rank} and {rows[i].rank} {format_percentage(index)}"
         for index, i, j in sorted(pairs, reverse=True)[:3]
     )
     heights = (72 + 34 * len(rows), 60 + 23 * len(rows))
@@ -163,11 +163,12 @@ def _inside(context: ReportContext, table: pd.DataFrame, mask: np.ndarray) -> np
 def _points(table: pd.DataFrame) -> tuple[CoursePoint, ...]:
     """Return means with intervals, except those of a single participant (privacy)."""
     points = []
-    for (day, inside, arm), rows in table.groupby(["day", "inside", nm.ARM], sort=True):
+    for key, rows in table.groupby(["day", "inside", nm.ARM], sort=True):
+        day, inside, arm = cast("tuple[int, float, str]", key)
         if rows[nm.PARTICIPANT].nunique() >= 2:
             interval = t_interval(rows["score"].to_numpy())
             side = "inside" if inside else "outside"
-            points.append(CoursePoint(int(day), side, str(arm), len(rows), *interval))
+            points.append(CoursePoint(int(day), side, arm, len(rows), *interval))
     return tuple(points)
 
 

@@ -79,12 +79,12 @@ def provenance_pairs(context: ReportContext) -> Pairs | None:
 
 
 def _masked_pairs(values: Mapping[str, Any], mask: Mask) -> Pairs:
-    return [(mask(k), _masked(v, mask)) for k, v in flatten(values)]
+    return [(mask(k), _mask_value(v, mask)) for k, v in flatten(values)]
 
 
-def _masked(value: Any, mask: Mask) -> Any:
+def _mask_value(value: Any, mask: Mask) -> Any:
     if isinstance(value, list | tuple):
-        return [_masked(v, mask) for v in value]
+        return [_mask_value(v, mask) for v in value]
     return value if is_number(value) or value is None or isinstance(value, bool) else mask(value)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ketadask.cohort.designs import design_exclusions
-from ketadask.report.cards import cards_view, verdict_table
+from ketadask.cohort.units import design_exclusions
+from ketadask.report.cards import cards_view, verdicts_view
 from ketadask.report.checklists import checklist_views
 from ketadask.report.claims import claims_view
 from ketadask.report.context import ReportContext, build_context
@@ -54,7 +54,7 @@ def _stages(context: ReportContext) -> object | None:
 SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] = (
     ("claims", "What may be claimed", claims_view),
     ("stages", "Progress of the study", _stages),
-    ("verdicts", "Verdicts", verdict_table),
+    ("verdicts", "Verdicts", verdicts_view),
     ("personas", "The leading personas", cards_view),
     ("null", "Comparison with relabelled trials", null_view),
     ("stability", "Stability over splits", stability_view),

@@ -69,7 +69,7 @@ class MissingnessView:
 
 def flow_view(context: ReportContext) -> FlowView | None:
     """Return counts and exclusions, separately before the cohort and before the search."""
-    cohort, excluded = context.data.cohort, context.data.exclusions
+    cohort, table = context.data.cohort, context.data.exclusions
     if cohort is None and context.data.units is None:
         return None
     identifiers: list[str] = []
@@ -78,33 +78,33 @@ def flow_view(context: ReportContext) -> FlowView | None:
         identifiers = [str(p) for p in cohort[nm.PARTICIPANT].values]
         periods = cohort["period"].values.tolist()
     before = after = None
-    if excluded is not None:
-        late = _in_cohort(excluded, identifiers, periods)
-        before = _reasons(excluded[~late], context.mask)
-        after = _reasons(excluded[late], context.mask)
-    outside = set() if excluded is None else set(map(str, excluded["participant"]))
-    has_list = context.identifiers and excluded is not None
+    if table is not None:
+        in_cohort = _in_cohort(table, identifiers, periods)
+        before = _reasons(table[~in_cohort], context.mask)
+        after = _reasons(table[in_cohort], context.mask)
+    outside = set() if table is None else set(map(str, table["participant"]))
+    listed_table = table if context.identifiers else None
     return FlowView(
         assessed=None if cohort is None else len({*identifiers, *outside}),
         before=before,
         after=after,
-        exclusions=tuple(rows_as(excluded, ExclusionRow)) if has_list else (),
+        exclusions=() if listed_table is None else tuple(rows_as(listed_table, ExclusionRow)),
         participants=None if cohort is None else len(set(identifiers)),
         cases=None if cohort is None else len(identifiers),
         arms={} if cohort is None else _arm_counts(cohort[nm.ARM].values),
     )
 
 
-def _in_cohort(excluded: pd.DataFrame, identifiers: list[str], periods: list[int]) -> np.ndarray:
+def _in_cohort(table: pd.DataFrame, identifiers: list[str], periods: list[int]) -> np.ndarray:
     """Return whether each exclusion concerns a case or a participant of the cohort."""
     cases = set(zip(identifiers, periods, strict=True)) | {(name, 0) for name in identifiers}
-    rows = zip(excluded["participant"].map(str), excluded["period"], strict=True)
+    rows = zip(table["participant"].map(str), table["period"], strict=True)
     return np.array([row in cases for row in rows], bool)
 
 
-def _reasons(excluded: pd.DataFrame, mask: Mask) -> tuple[ReasonCount, ...]:
+def _reasons(table: pd.DataFrame, mask: Mask) -> tuple[ReasonCount, ...]:
     """Return each reason with its number of participants, the most frequent first."""
-    groups = excluded.assign(reason=[mask(r) for r in excluded["reason"]]).groupby("reason")
+    groups = table.assign(reason=[mask(r) for r in table["reason"]]).groupby("reason")
     counts = [ReasonCount(str(r), int(rows["participant"].nunique())) for r, rows in groups]
     return tuple(sorted(counts, key=lambda count: (-count.participants, count.reason)))
 

@@ -145,7 +145,8 @@ class PersonaView(VerdictRow):
 def rows_as(table: pd.DataFrame, cls: type[_Row]) -> list[_Row]:
     """Return the rows of a table as values of a dataclass whose fields are columns."""
     names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    return [cls(**row) for row in table[names].to_dict("records")]  # type: ignore[misc]
+    rows = table[names].to_dict("records")
+    return [cls(**{str(name): value for name, value in row.items()}) for row in rows]
 
 
 def persona_views(data: ReportData) -> tuple[PersonaView, ...]:
@@ -173,7 +174,7 @@ def _persona_view(
 ) -> PersonaView:
     literals = tuple(_literal_view(literal, labels) for literal in literal_rows)
     lines = tuple(_with_signs(v.text) for v in literals if v.text) or (_with_signs(row.text),)
-    labelled = tuple(f"{v.label} {v.range_text}" for v in literals if v.range_text) or lines
+    labelled_lines = tuple(f"{v.label} {v.range_text}" for v in literals if v.range_text) or lines
     is_claim = row.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
     words, only_trial = consistency.get(row.rank, ("", "")) if is_claim else ("", "")
     features = [name for name in row.features.split(" | ") if name]
@@ -182,7 +183,7 @@ def _persona_view(
         **vars(row),
         literals=literals,
         lines=lines,
-        labelled_lines=labelled,
+        labelled_lines=labelled_lines,
         labels=own_labels,
         consistency=words,
         only_trial=only_trial,

@@ -15,7 +15,7 @@ from ketadask.report.canvas import (
     draw,
     set_percent_ticks,
 )
-from ketadask.report.format import format_percent
+from ketadask.report.format import format_percentage
 
 _COLOURS = (CONTROL, ACCENT, INK)
 _LIGHT = (
@@ -32,9 +32,9 @@ def power_figure(table: pd.DataFrame) -> Drawing:
     table
         Rows of `ketadask.inference.power.power` of one design.
     """
-    best = table.loc[table["power"].idxmax()]
+    best = table.iloc[int(table["power"].to_numpy().argmax())]
     alt = (
-        f"Power in the {best['design']} design, at most {format_percent(best['power'])}: "
+        f"Power in the {best['design']} design, at most {format_percentage(best['power'])}: "
         f"{best['participants']} participants, {best['features']} features, effect d = "
         f"{best['effect']}"
     )
@@ -55,7 +55,7 @@ def _paint_power(surface: Surface, table: pd.DataFrame) -> None:
             for row in rows.to_dict("records"):
                 (dot,) = axes.plot([row["participants"]], [row["power"]], "o", color=colour, ms=6)
                 power, low, high = (
-                    format_percent(row[name]) for name in ("power", "power_low", "power_high")
+                    format_percentage(row[name]) for name in ("power", "power_low", "power_high")
                 )
                 scenario = f"{row['participants']} participants, {features} features, d = {effect}"
                 surface.add_title(dot, f"{scenario}: {power} ({low} to {high})")

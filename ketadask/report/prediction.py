@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketadask.predict.performance import auc, calibration_curve, decision_curve
+from ketadask.kernels.roc import auc
+from ketadask.predict.performance import calibration_curve, decision_curve
 from ketadask.report.canvas import (
     ACCENT,
     ACTIVE,
@@ -24,7 +25,7 @@ from ketadask.report.canvas import (
 )
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
-from ketadask.report.format import format_fixed, format_percent, format_setting_percent
+from ketadask.report.format import format_fixed, format_percentage, format_setting_percent
 from ketadask.report.labels import Mask, shorten
 from ketadask.report.personas import rows_as
 
@@ -119,8 +120,8 @@ def _figures(
 
 def _accuracy_figure(cohorts: Mapping[str, Performance]) -> Drawing:
     texts = [
-        f"{name}: {format_percent(m['bac'])} "
-        f"({format_percent(m['bac_low'])} to {format_percent(m['bac_high'])})"
+        f"{name}: {format_percentage(m['bac'])} "
+        f"({format_percentage(m['bac_low'])} to {format_percentage(m['bac_high'])})"
         for name, m in cohorts.items()
     ]
 
@@ -186,8 +187,8 @@ def _roc_figure(cases: pd.DataFrame, mask: Mask) -> Drawing:
 def _calibration_figure(table: pd.DataFrame) -> Drawing:
     rows = table.to_dict("records")
     texts = [
-        f"predicted {format_percent(row['predicted'])}, "
-        f"observed {format_percent(row['observed'])} of {row['n']}"
+        f"predicted {format_percentage(row['predicted'])}, "
+        f"observed {format_percentage(row['observed'])} of {row['n']}"
         for row in rows
     ]
 
@@ -207,11 +208,10 @@ def _calibration_figure(table: pd.DataFrame) -> Drawing:
 
 
 def _net_benefit_figure(table: pd.DataFrame) -> Drawing:
-    best = table.loc[table["model"].idxmax()]
     alt = (
         f"Net benefit at thresholds from {format_setting_percent(table['threshold'].min())} to "
         f"{format_setting_percent(table['threshold'].max())}; "
-        f"largest {format_fixed(best['model'], 3)}"
+        f"largest {format_fixed(table['model'].max(), 3)}"
     )
 
     def paint(surface: Surface) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OPEN_SHEETS = 6
 _MAX_LINES, _MAX_BAD = 4, 6
 _LOWEST, _HIGHEST, _POINTS = 1.0, 120.0, 64
+_LOG_RANGE = float(np.log(_HIGHEST / _LOWEST))
 _WIDTH, _HEIGHT = 320.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 6.0, 8.0, 22.0
 _FREQUENCIES = (1, 3, 10, 30, 100)
@@ -78,7 +79,7 @@ class SpectrumAxes:
 class RecordingsView:
     """Quality of the recordings, the worst first, and the excluded ones with reasons."""
 
-    excluded: tuple[tuple[str, str], ...]
+    exclusions: tuple[tuple[str, str], ...]
     sheets: tuple[RecordingSheet, ...] = ()
     axes: SpectrumAxes | None = None
     clean_seconds: float = 0.0
@@ -98,12 +99,12 @@ def recordings_view(context: ReportContext) -> RecordingsView | None:
     part, mask = context.data.recordings, context.mask
     if part is None or not (len(part["quality"]) or len(part["failures"])):
         return None
-    excluded = tuple(
-        (mask(row.recording), mask(_reason(row.recording, row.reason)))
-        for row in part["failures"].itertuples()
+    exclusions = tuple(
+        (mask(recording), mask(_reason(str(recording), str(reason))))
+        for recording, reason in part["failures"][["recording", "reason"]].to_numpy()
     )
     if not len(part["quality"]):
-        return RecordingsView(excluded)
+        return RecordingsView(exclusions)
     table = worst_first(part["quality"])
     curves = spectra(part["spectra"], table[nm.RECORDING].tolist())
     labels = without_task(table[nm.RECORDING].tolist())
@@ -112,7 +113,7 @@ def recordings_view(context: ReportContext) -> RecordingsView | None:
     axes, sheets = _sheets(rows_as(_complete(table), QualityRow), curves, labels)
     anonymous = table.drop(columns=[nm.PARTICIPANT]).assign(recording=labels)
     return RecordingsView(
-        excluded,
+        exclusions,
         sheets,
         axes,
         clean_seconds=float(table["clean_seconds"].median()),
@@ -204,7 +205,7 @@ def reduce_spectrum(frequency: np.ndarray, density: np.ndarray) -> Spectrum:
     """
     inside = (frequency >= _LOWEST) & (frequency <= _HIGHEST)
     frequency, density = frequency[inside], density[inside]
-    step = np.floor(_POINTS * np.log(frequency / _LOWEST) / np.log(_HIGHEST / _LOWEST))
+    step = np.floor(_POINTS * np.log(frequency / _LOWEST) / _LOG_RANGE)
     first = np.flatnonzero(np.diff(step, prepend=-1))
     if not first.size:
         return frequency, density
@@ -250,12 +251,12 @@ def _sheets(
 
 
 def _x_position(frequency: npt.ArrayLike) -> np.ndarray:
-    fraction = np.log(np.asarray(frequency) / _LOWEST) / np.log(_HIGHEST / _LOWEST)
+    fraction: np.ndarray = np.log(np.asarray(frequency, float) / _LOWEST) / _LOG_RANGE
     return _LEFT + (_WIDTH - _LEFT - _RIGHT) * fraction
 
 
 def _y_position(amplitude: npt.ArrayLike, low: float, high: float) -> np.ndarray:
-    fraction = np.log(np.asarray(amplitude) / low) / np.log(high / low)
+    fraction: np.ndarray = np.log(np.asarray(amplitude, float) / low) / np.log(high / low)
     return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * fraction
 
 
@@ -286,7 +287,7 @@ def _on_common_grid(curves: list[Spectrum]) -> Spectrum:
 def _overview(sheets: tuple[RecordingSheet, ...], curves: list[Spectrum]) -> Drawing:
     frequency, amplitudes = _on_common_grid(curves)
     low, median, high = np.quantile(amplitudes, (0.05, 0.5, 0.95), axis=0)
-    flagged = [
+    flagged_curves = [
         (f"{sheet.label}: {sheet.quality.flags}", amplitude)
         for sheet, amplitude in zip(sheets, amplitudes, strict=True)
         if sheet.quality.flags
@@ -294,14 +295,14 @@ def _overview(sheets: tuple[RecordingSheet, ...], curves: list[Spectrum]) -> Dra
     alt = (
         f"Spectra of {len(curves)} recordings from {_LOWEST:g} to {_HIGHEST:g} Hz; median "
         f"{format_fixed(np.interp(10.0, frequency, median), 1)} fT per root Hz at 10 Hz"
-        + "".join(f"; flagged: {title}" for title, _ in flagged)
+        + "".join(f"; flagged: {title}" for title, _ in flagged_curves)
     )
 
     def paint(surface: Surface) -> None:
         axes = surface.axes(58, 48, 16, 12)
         band = axes.fill_between(frequency, low, high, color=SOFT, alpha=0.45, linewidth=0)
         surface.add_title(band, "central 90 % of the recordings")
-        for title, amplitude in flagged:
+        for title, amplitude in flagged_curves:
             (line,) = axes.plot(frequency, amplitude, color=CONTROL, linewidth=1.2)
             surface.add_title(line, title)
         (line,) = axes.plot(frequency, median, color=ACTIVE, linewidth=2)

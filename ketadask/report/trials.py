@@ -15,7 +15,7 @@ from ketadask.report.cards import MIN_ROWS, leading
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
 from ketadask.report.facts import LeftOutFacts
-from ketadask.report.format import format_fixed, format_percent
+from ketadask.report.format import format_fixed, format_percentage
 from ketadask.report.labels import Endpoint, shorten
 from ketadask.report.personas import PersonaView, rows_as
 from ketadask.sources.names_order import natural_key
@@ -227,7 +227,7 @@ def _paint_trial(
     surface.add_title(
         square,
         f"{row.trial}: {text}, {row.inside} of {row.n} inside, "
-        f"weight {format_percent(row.weight)}, "
+        f"weight {format_percentage(row.weight)}, "
         f"{'found' if row.is_rediscovered else 'not found'} without this trial",
     )
     _annotate_right(surface, axes, text, y)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
 
@@ -47,7 +47,8 @@ class Participants:
         return f"<Participants: {len(self.table)}, {len(self.findings)} findings>\n{self.table}"
 
     def _repr_html_(self) -> str:
-        return str(self.table._repr_html_())
+        table: Any = self.table
+        return str(table._repr_html_())
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,4 +96,5 @@ class Phenotype:
         )
 
     def _repr_html_(self) -> str:
-        return str(self.table._repr_html_())
+        table: Any = self.table
+        return str(table._repr_html_())

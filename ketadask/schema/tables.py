@@ -8,7 +8,7 @@ from ketadask.schema.checks import Column, TableContract
 _TEXT = "OT"
 
 
-def _whole(meaning: str) -> Column:
+def _integer(meaning: str) -> Column:
     return Column("i", meaning, nullable=False)
 
 
@@ -25,20 +25,20 @@ def _text(meaning: str) -> Column:
 
 
 _LITERAL_IDS = {
-    f"literal_{k}": _whole("row of the literals table, ascending, -1 where there is none")
+    f"literal_{k}": _integer("row of the literals table, ascending, -1 where there is none")
     for k in range(1, nm.MAX_LITERALS + 1)
 }
 
 LITERALS = TableContract(
     "literals",
     {
-        "literal": _whole("number of the literal, in canonical order"),
+        "literal": _integer("number of the literal, in canonical order"),
         "feature": _text("feature it constrains"),
         "modality": _text("family of the feature"),
         "low": _real("feature > low, -inf where unbounded"),
         "high": _real("feature <= high, inf where unbounded"),
         "text": _text("the literal as a reader sees it"),
-        "support": _whole("units it holds"),
+        "support": _integer("units it holds"),
         "aliases": _text("other literals that hold exactly the same units, joined by ' | '"),
     },
 )
@@ -46,10 +46,10 @@ LITERALS = TableContract(
 SEARCHES = TableContract(
     "searches",
     {
-        "split": _whole("number of the split"),
+        "split": _integer("number of the split"),
         "polarity": _text("favourable or unfavourable"),
-        "n_train": _whole("units searched"),
-        "n_holdout": _whole("units held out"),
+        "n_train": _integer("units searched"),
+        "n_holdout": _integer("units held out"),
         "q_best": _real("best Q of the search"),
         "q_last": _real("Q of the last persona kept, -inf where fewer than K were found"),
         "saturation": _real("q_best over the bound at the root"),
@@ -61,8 +61,8 @@ SEARCHES = TableContract(
 
 def _gates(side: str) -> dict[str, Column]:
     return {
-        f"n_active_{side}": _whole(f"units with an active outcome inside, {side}"),
-        f"n_control_{side}": _whole(f"units with a control outcome inside, {side}"),
+        f"n_active_{side}": _integer(f"units with an active outcome inside, {side}"),
+        f"n_control_{side}": _integer(f"units with a control outcome inside, {side}"),
         f"p_{side}": _real("p of the published gate: Welch, or paired t in crossover"),
         f"d_{side}": _real("Cohen's d, active minus control, pooled standard deviation"),
         f"interaction_p_{side}": _real("p of persona x arm, clustered by participant"),
@@ -74,14 +74,14 @@ def _gates(side: str) -> dict[str, Column]:
 HITS = TableContract(
     "hits",
     {
-        "split": _whole("number of the split"),
+        "split": _integer("number of the split"),
         "polarity": _text("favourable or unfavourable"),
-        "rank": _whole("1 is the best of its search"),
-        "n_literals": _whole("1 to 4"),
+        "rank": _integer("1 is the best of its search"),
+        "n_literals": _integer("1 to 4"),
         **_LITERAL_IDS,
         "q": _real("Q on the train side"),
-        "support_train": _whole("train units inside"),
-        "support_holdout": _whole("holdout units inside"),
+        "support_train": _integer("train units inside"),
+        "support_holdout": _integer("holdout units inside"),
         **_gates(nm.TRAIN),
         **_gates(nm.HOLDOUT),
     },
@@ -90,10 +90,10 @@ HITS = TableContract(
 NULLS = TableContract(
     "nulls",
     {
-        "relabelling": _whole("number of the relabelled trial, from 0"),
+        "relabelling": _integer("number of the relabelled trial, from 0"),
         "polarity": _text("favourable or unfavourable"),
-        "rank": _whole("1 is the best persona of the relabelled trial"),
-        "n_literals": _whole("1 to 4, 0 where nothing was found"),
+        "rank": _integer("1 is the best persona of the relabelled trial"),
+        "n_literals": _integer("1 to 4, 0 where nothing was found"),
         **_LITERAL_IDS,
         "q": _real("Q"),
     },
@@ -103,7 +103,7 @@ EXCLUSIONS = TableContract(
     "exclusions",
     {
         "participant": _text("who"),
-        "period": _whole("period, 0 for all"),
+        "period": _integer("period, 0 for all"),
         "reason": _text("why, in words"),
     },
 )
@@ -112,9 +112,9 @@ COURSES = TableContract(
     "courses",
     {
         "participant": _text("participant of the case"),
-        "period": _whole("period of the case"),
+        "period": _integer("period of the case"),
         "arm": _text("arm of the case"),
-        "day": _whole("day after the infusion, 0 for the baseline"),
+        "day": _integer("day after the infusion, 0 for the baseline"),
         "score": _real("outcome scale"),
     },
 )
@@ -122,16 +122,16 @@ COURSES = TableContract(
 VERDICTS = TableContract(
     "verdicts",
     {
-        "rank": _whole("order of the verdicts, 1 first"),
+        "rank": _integer("order of the verdicts, 1 first"),
         "persona": _text("stable id of the representative"),
         "polarity": _text("favourable or unfavourable"),
         "text": _text("the persona as a reader sees it"),
         "features": _text("its features, joined by ' | '"),
-        "n_literals": _whole("1 to 4"),
+        "n_literals": _integer("1 to 4"),
         **_LITERAL_IDS,
-        "family_size": _whole("personas of the family it stands for"),
+        "family_size": _integer("personas of the family it stands for"),
         "q": _real("Q on all units"),
-        "support": _whole("units inside, all data"),
+        "support": _integer("units inside, all data"),
         "prevalence": _real("support over units"),
         "p_adjusted": _real("step-down max-T adjusted p"),
         "p_single_step": _real("single-step max-T adjusted p"),
@@ -181,27 +181,27 @@ _EFFECT = {
 TRIALS = TableContract(
     "trials",
     {
-        "rank": _whole("rank of the persona among the verdicts"),
+        "rank": _integer("rank of the persona among the verdicts"),
         "persona": _text("stable id of the persona"),
         "polarity": _text("favourable or unfavourable"),
         "trial": _text("name of the trial"),
-        "n": _whole("units of the trial"),
-        "inside": _whole("units of the trial inside"),
+        "n": _integer("units of the trial"),
+        "inside": _integer("units of the trial inside"),
         **_EFFECT,
         "excludes_zero": _flag("the interval, widened for the number of trials, excludes zero"),
         "weight": _real("share of the trial in the mean of all"),
-        "rank_without": _whole("rank at which the search without this trial lists it, 0 if not"),
+        "rank_without": _integer("rank at which the search without this trial lists it, 0 if not"),
     },
 )
 
 SUMMARIES = TableContract(
     "summaries",
     {
-        "rank": _whole("rank of the persona among the verdicts"),
+        "rank": _integer("rank of the persona among the verdicts"),
         "persona": _text("stable id of the persona"),
         "polarity": _text("favourable or unfavourable"),
-        "n_trials": _whole("trials of the study"),
-        "n_estimated": _whole("trials in which the effect could be measured"),
+        "n_trials": _integer("trials of the study"),
+        "n_estimated": _integer("trials in which the effect could be measured"),
         "effect": _real("mean of the true effects (random effects, Paule-Mandel)"),
         "se": _real("its standard error (Hartung-Knapp)"),
         "low": _real("95 % interval of the mean"),
@@ -212,9 +212,9 @@ SUMMARIES = TableContract(
         "cochran_q": _real("Cochran's Q"),
         "cochran_p": _real("p of Q where all true effects are the same"),
         "i2": _real("share of the variance between the effects that is not chance"),
-        "n_agreeing": _whole("trials whose effect points the persona's way"),
-        "n_excluding_zero": _whole("trials that show it by themselves"),
-        "n_rediscovered": _whole("trials without which the search finds it among its first ten"),
+        "n_agreeing": _integer("trials whose effect points the persona's way"),
+        "n_excluding_zero": _integer("trials that show it by themselves"),
+        "n_rediscovered": _integer("trials without which the search finds it among its first ten"),
         "consistency": _text("in which trials it holds, in words"),
         "only_trial": _text("the single trial, or nothing"),
     },
@@ -226,8 +226,8 @@ LEFT_OUT = TableContract(
         "trial": _text("name of the trial left out"),
         "polarity": _text("favourable or unfavourable"),
         "text": _text("first persona of the search on the other trials"),
-        "n": _whole("units of the trial left out"),
-        "inside": _whole("units of the trial left out inside"),
+        "n": _integer("units of the trial left out"),
+        "inside": _integer("units of the trial left out inside"),
         **_EFFECT,
         "confirmed": _flag("passes the heterogeneity gate in the trial left out"),
     },

@@ -1,4 +1,4 @@
-"""One block of splits: a full search on every train side, gates on both sides of every hit."""
+"""One block of splits: a full search of every training set, gates on both sides for every hit."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ def search_block(
     Returns
     -------
     Tables ``hits`` (a row per split, polarity and rank) and ``searches`` (a row per split and
-    polarity), and what the searches themselves took: ``search_seconds``, ``nodes`` expanded and
-    conjunctions ``screened``, which may differ where the same is done in other pieces.
+    polarity), and the cost of the searches: ``search_seconds``, ``nodes`` expanded and conjunctions
+    ``screened``, which depend on the number of pieces.
     """
     trial = problem.trial
     hits: list[_Columns] = []
     searches: list[_Columns] = []
-    spent = {"search_seconds": 0.0, "nodes": 0.0, "screened": 0.0}
+    cost = {"search_seconds": 0.0, "nodes": 0.0, "screened": 0.0}
     for split in range(first, last + 1):
-        train = splitter.mask(split, trial.participant, trial.split_stratum, trial.trial)
+        train = splitter.train_mask(split, trial)
         sides = {nm.TRAIN: np.isfinite(trial.scores(train)), nm.HOLDOUT: ~train}
         for polarity in search.polarities:
             if result is None:
-                started = time.perf_counter()
+                start = time.perf_counter()
                 best = _solve(problem, search, split, polarity, train)
-                spent["search_seconds"] += time.perf_counter() - started
+                cost["search_seconds"] += time.perf_counter() - start
             else:
                 best = result[split, polarity]
-            spent["nodes"] += best.nodes
-            spent["screened"] += best.screened
+            cost["nodes"] += best.nodes
+            cost["screened"] += best.screened
             searches.append(_summary(split, polarity, sides, best, search.keep))
             hits.append(_hits(problem, split, polarity, sides, best, gates))
     return {
         "hits": HITS.check(_frame(hits)),
         "searches": SEARCHES.check(_frame(searches)),
-    }, spent
+    }, cost
 
 
 def _solve(
@@ -87,7 +87,7 @@ def train_side(
 ) -> tuple[SearchProblem, _Columns]:
     """Return what is searched in a split: the problem, and arguments of `PersonaSearch.solve`."""
     trial = problem.trial
-    train = splitter.mask(index, trial.participant, trial.split_stratum, trial.trial)
+    train = splitter.train_mask(index, trial)
     return problem, {"train": train}
 
 
@@ -135,15 +135,15 @@ def _hits(
     sign = -1.0 if polarity == nm.UNFAVOURABLE else 1.0
     trial = problem.trial
     for side, units in sides.items():
-        made = compare(
-            inside[:, units], trial.outcome[units], trial.participant[units], trial.paired
+        statistics = compare(
+            inside[:, units], trial.outcome[units], trial.participant[units], trial.has_pairs
         )
         columns |= {
-            f"n_active_{side}": made["n_active"],
-            f"n_control_{side}": made["n_control"],
-            f"p_{side}": made["p"],
-            f"d_{side}": made["d"],
-            f"interaction_p_{side}": made["interaction_p"],
-            **{f"{gate}_{side}": yes for gate, yes in gates.passed(made, sign).items()},
+            f"n_active_{side}": statistics["n_active"],
+            f"n_control_{side}": statistics["n_control"],
+            f"p_{side}": statistics["p"],
+            f"d_{side}": statistics["d"],
+            f"interaction_p_{side}": statistics["interaction_p"],
+            **{f"{gate}_{side}": mask for gate, mask in gates.passes(statistics, sign).items()},
         }
     return columns

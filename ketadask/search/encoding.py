@@ -64,8 +64,8 @@ def encode_values(
     include, exclude
         Names of features or modalities: search only these, leave these out.
     priority
-        Families in order of preference: of equal covers, and of equal Q, personas made of earlier
-        modalities come first. Modalities not named come last.
+        Modalities in order of preference: of equal covers, and of equal Q, personas of earlier
+        modalities come first. Unlisted modalities come last.
     memory, folder
         Bytes the packed literals may take, and where the file is written in which they are kept
         above that.
@@ -75,7 +75,7 @@ def encode_values(
     >>> encode_values(np.array([[0.0], [1.0], [2.0], [np.nan]]), names=["hamd_1"]).text
     ('hamd_1 <= 0', 'hamd_1 <= 1', 'hamd_1 >= 1', 'hamd_1 >= 2')
     """
-    names, modalities, used = _wanted(values, names, modalities, include, exclude, priority)
+    names, modalities, features = _select(values, names, modalities, include, exclude, priority)
     cut_points = dict(settings.cut_points or {})
     unknown = [name for name in cut_points if name not in names]
     if unknown:
@@ -90,24 +90,24 @@ def encode_values(
     same: dict[bytes, list[int]] = {}
     also: list[list[str]] = []
     texts: list[str] = []
-    for feature in used:
+    for feature in features:
         column = values[:, feature]
-        name, seen = names[feature], column[np.isfinite(column)]
-        whole = bool((seen == np.floor(seen)).all())
-        points = _cut_points(seen, settings.cuts, cut_points.get(name))
-        merged: dict[bytes, int] = {}
+        name, present = names[feature], column[np.isfinite(column)]
+        is_integer = bool((present == np.floor(present)).all())
+        points = _cut_points(present, settings.cuts, cut_points.get(name))
+        literal_by_digest: dict[bytes, int] = {}
         for low, high in _ranges(points, intervals=settings.intervals):
             inside = (column > low) & (column <= high)
             if not inside.any() or inside.all():
                 continue
-            text = literal_text(name, low, high, whole=whole)
+            text = literal_text(name, low, high, is_integer=is_integer)
             bits = pack_rows(inside[None])[0]
             digest = hashlib.blake2b(bits.tobytes(), digest_size=16).digest()
-            twin = merged.get(digest)
+            twin = literal_by_digest.get(digest)
             if twin is not None:
                 also[twin].append(text)
                 continue
-            merged[digest] = len(rows)
+            literal_by_digest[digest] = len(rows)
             same.setdefault(digest, []).append(len(rows))
             rows.append((feature, low, high))
             packing.add(bits)
@@ -129,7 +129,7 @@ def encode_values(
     )
 
 
-def _wanted(
+def _select(
     values: np.ndarray,
     names: Sequence[str] | None,
     modalities: Sequence[str] | None,
@@ -140,7 +140,7 @@ def _wanted(
     """Return names and modalities, and the features to use, in canonical order."""
     count = values.shape[1]
     names = [f"x{i}" for i in range(count)] if names is None else [str(name) for name in names]
-    modalities = [""] * count if modalities is None else [str(family) for family in modalities]
+    modalities = [""] * count if modalities is None else [str(modality) for modality in modalities]
     if len(names) != count or len(modalities) != count:
         raise InputError(
             f"{count} features but {len(names)} names and {len(modalities)} modalities",
@@ -149,45 +149,45 @@ def _wanted(
     twice = [name for name in names if names.count(name) > 1] if len(set(names)) < count else []
     if twice:
         raise InputError("feature named twice", value=twice[0], remedy="give every column a name")
-    named = "feature or modality", {*names, *modalities}
-    for key, listed, (what, known) in (
-        ("include", include, named),
-        ("exclude", exclude, named),
+    groups = "feature or modality", {*names, *modalities}
+    for key, words, (kind, valid) in (
+        ("include", include, groups),
+        ("exclude", exclude, groups),
         ("priority", priority, ("modality", set(modalities))),
     ):
-        if isinstance(listed, str):
+        if isinstance(words, str):
             raise InputError(
-                "a list of names is needed, not a text", where=key, value=listed,
-                remedy=f"write {key}=[{listed!r}]",
+                "a list of names is needed, not a text", where=key, value=words,
+                remedy=f"write {key}=[{words!r}]",
             )  # fmt: skip
-        for word in listed or ():
-            if word not in known:
+        for word in words or ():
+            if word not in valid:
                 raise InputError(
-                    f"no such {what}", where=key, value=word, remedy=nearest(word, sorted(known))
+                    f"no such {kind}", where=key, value=word, remedy=nearest(word, sorted(valid))
                 )
-    used = [
+    features = [
         i
         for i in range(count)
         if (include is None or names[i] in include or modalities[i] in include)
         and not (exclude and (names[i] in exclude or modalities[i] in exclude))
     ]
-    order = {family: rank for rank, family in enumerate(priority or ())}
-    used.sort(key=lambda i: (order.get(modalities[i], len(order)), i))
-    return names, modalities, used
+    order = {modality: rank for rank, modality in enumerate(priority or ())}
+    features.sort(key=lambda i: (order.get(modalities[i], len(order)), i))
+    return names, modalities, features
 
 
 def _cut_points(
-    seen: np.ndarray, cuts: int, own_points: Sequence[float] | None
+    present: np.ndarray, cuts: int, own_points: Sequence[float] | None
 ) -> list[tuple[float, float]]:
     """Return cuts as pairs (value below, value above); the cut may lie anywhere between."""
     if own_points is not None:
         return [(float(point), float(point)) for point in sorted(own_points)]
-    levels = np.unique(seen)
+    levels = np.unique(present)
     if levels.size < 2:
         return []
     if levels.size > LEVELS:
-        shares = np.arange(1, cuts + 1) / (cuts + 1)
-        at = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
+        quantiles = np.arange(1, cuts + 1) / (cuts + 1)
+        at = np.unique(np.quantile(present, quantiles, method="inverted_cdf"))
         positions = np.searchsorted(levels, at)
     else:
         positions = np.arange(levels.size - 1)
@@ -226,8 +226,8 @@ def _aliases(
     twins: Iterable[list[int]], texts: list[str], also: list[list[str]]
 ) -> tuple[str, ...]:
     """Name the literals with the same cover: merged cuts first, then those of other features."""
-    others: list[list[str]] = [list(merged) for merged in also]
+    others: list[list[str]] = [list(names) for names in also]
     for group in twins:
         for i in group if len(group) > 1 else ():
             others[i] += [text for j in group if j != i for text in (texts[j], *also[j])]
-    return tuple(" | ".join(each) for each in others)
+    return tuple(" | ".join(names) for names in others)

@@ -76,14 +76,14 @@ def hit_blocks(
     With ``pieces`` above 1 every search is split over that many tasks.
     """
     token = tokenize(problem)
-    shared = delayed(problem, traverse=False, name=f"problem-{token}")
+    node = delayed(problem, traverse=False, name=f"problem-{token}")
     # Everything that distinguishes a task is in its key: a scheduler may hold an earlier result.
     key = tokenize(token, search, splitter, parts, gates, pieces)[:12]
     build = partial(train_side, splitter=splitter)
     return [
         delayed(_write)(
-            shared, search, splitter, block, parts, gates,
-            split_searches(shared, search, build, block, pieces, name=f"hits-{key}"),
+            node, search, splitter, block, parts, gates,
+            split_searches(node, search, build, block, pieces, name=f"hits-{key}"),
             dask_key_name=f"search-{range_name(*block)}-{key}",
         )
         for block in ranges
@@ -91,7 +91,7 @@ def hit_blocks(
 
 
 def split_searches(
-    shared: Delayed,
+    node: Delayed,
     search: PersonaSearch,
     build: BuildSearch,
     block: Range,
@@ -105,7 +105,7 @@ def split_searches(
         return None
     return {
         (index, polarity): split_search(
-            shared, search, partial(build, index=index), pieces,
+            node, search, partial(build, index=index), pieces,
             name=f"{name}-{index}-{polarity}", polarity=polarity, keep=keep,
         )
         for index in range(block[0], block[1] + 1)
@@ -114,7 +114,7 @@ def split_searches(
 
 
 def split_search(
-    shared: Delayed,
+    node: Delayed,
     search: PersonaSearch,
     build: BuildSearch,
     pieces: int,
@@ -132,17 +132,17 @@ def split_search(
     for indices in (range(n_first), range(n_first, pieces)):
         tasks = [
             delayed(solve_piece)(
-                shared, search, build, earlier, polarity=polarity, keep=keep, part=(i, pieces),
+                node, search, build, earlier, polarity=polarity, keep=keep, part=(i, pieces),
                 dask_key_name=f"piece-{name}-{i}",
             )
             for i in indices
         ]  # fmt: skip
         if tasks:
-            merged = delayed(merge_pieces)(
-                shared, search, build, [*earlier, *tasks], keep=keep,
+            merge = delayed(merge_pieces)(
+                node, search, build, [*earlier, *tasks], keep=keep,
                 dask_key_name=f"merge-{name}-{indices[-1]}",
             )  # fmt: skip
-            earlier = [merged]
+            earlier = [merge]
     return earlier[0]
 
 

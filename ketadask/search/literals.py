@@ -1,4 +1,4 @@
-"""Literals: the value ranges personas are made of, and who is inside each."""
+"""Literals: value ranges of features, and the units inside each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask.kernels.blocks import LiteralRows
+from ketadask.kernels.equivalents import count_equivalents
 from ketadask.kernels.popcount import unpack_rows, words_for
 from ketadask.schema.tables import LITERALS
-from ketadask.search.stored_literals import Reordered, in_steps
+from ketadask.search.stored_literals import ReorderedRows, in_steps
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ketadask.kernels.result import SearchResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class Literals:
     Attributes
     ----------
     rows
-        Who is inside each literal, packed; nobody whose feature is missing.
+        Units inside each literal, packed; none where the feature is missing.
     feature, modality
         int32 (literal,): position in ``feature_names`` and ``modality_names``.
     low, high
@@ -50,7 +53,7 @@ class Literals:
     aliases: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Say how many, of how much."""
+        """Show the numbers of literals, features and units."""
         units = self.rows.units
         return f"<Literals: {len(self)} of {len(self.feature_names)} features, {units} units>"
 
@@ -60,28 +63,28 @@ class Literals:
 
     @property
     def holds(self) -> np.ndarray:
-        """bool (literal, unit), unpacked anew each time to 8 times the size: for small cohorts."""
-        return self.held(np.arange(len(self)))
+        """bool (literal, unit), unpacked at every call to 8 times the size: for small cohorts."""
+        return self.holds_of(np.arange(len(self)))
 
-    def held(self, ids: np.ndarray) -> np.ndarray:
+    def holds_of(self, ids: np.ndarray) -> np.ndarray:
         """Return bool (literal, unit) of some literals."""
         return unpack_rows(self.rows.take(np.asarray(ids)), self.rows.units)
 
     def conjunction(self, ids: np.ndarray) -> np.ndarray:
         """Return bool (persona, unit) for literal numbers (persona, k) padded with -1."""
         ids = np.atleast_2d(ids)
-        used, position = np.unique(ids[ids >= 0], return_inverse=True)
-        bits = self.rows.take(used)
-        which = np.full(ids.shape, -1)
-        which[ids >= 0] = position
+        unique_ids, index = np.unique(ids[ids >= 0], return_inverse=True)
+        bits = self.rows.take(unique_ids)
+        row_of = np.full(ids.shape, -1)
+        row_of[ids >= 0] = index
         inside = np.full((len(ids), words_for(self.rows.units)), ~np.uint64(0))
-        for column in which.T:
+        for column in row_of.T:
             inside[column >= 0] &= bits[column[column >= 0]]
         return unpack_rows(inside, self.rows.units)
 
-    def rearranged(self, order: np.ndarray) -> Literals:
-        """Return literals of which unit u holds what unit ``order[u]`` held."""
-        return replace(self, rows=Reordered(self.rows, order))
+    def reorder(self, order: np.ndarray) -> Literals:
+        """Return the literals with permuted units: unit u becomes unit ``order[u]``."""
+        return replace(self, rows=ReorderedRows(self.rows, order))
 
     def sentence(self, ids: np.ndarray) -> str:
         """Return a persona as a reader sees it."""
@@ -92,7 +95,7 @@ class Literals:
         return [self.feature_names[self.feature[i]] for i in ids if i >= 0]
 
     def candidates(self, max_literals: int) -> int:
-        """Return how many conjunctions of 1..L literals on distinct features there are.
+        """Return the number of conjunctions of 1 to L literals on distinct features.
 
         Examples
         --------
@@ -128,9 +131,9 @@ class Literals:
 
     @property
     def support(self) -> np.ndarray:
-        """int64 (literal,): how many units each holds."""
-        counted = [np.bitwise_count(bits).sum(axis=1) for bits in in_steps(self.rows)]
-        return np.concatenate([np.zeros(0, dtype=np.int64), *counted]).astype(np.int64)
+        """int64 (literal,): number of units inside each."""
+        counts = [np.bitwise_count(bits).sum(axis=1) for bits in in_steps(self.rows)]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *counts]).astype(np.int64)
 
     @cached_property
     def _digest(self) -> str:
@@ -148,20 +151,54 @@ class Literals:
         return "ketadask.search.literals.Literals", self._digest
 
 
-def literal_text(feature: str, low: float, high: float, *, whole: bool) -> str:
-    """Return a literal as a reader sees it; ``whole`` says the feature takes whole numbers only.
+def literal_text(feature: str, low: float, high: float, *, is_integer: bool) -> str:
+    """Return a literal as a reader sees it; ``is_integer`` marks features with integer values only.
 
     Examples
     --------
-    >>> literal_text("bdi_10", 0, math.inf, whole=True)
+    >>> literal_text("bdi_10", 0, math.inf, is_integer=True)
     'bdi_10 >= 1'
-    >>> literal_text("bdi_10", 2.5, math.inf, whole=True)
+    >>> literal_text("bdi_10", 2.5, math.inf, is_integer=True)
     'bdi_10 >= 3'
-    >>> literal_text("age", 30.5, 41, whole=False)
+    >>> literal_text("age", 30.5, 41, is_integer=False)
     '30.5 < age <= 41'
     """
     if math.isinf(low):
         return f"{feature} <= {high:.12g}"
     if math.isinf(high):
-        return f"{feature} >= {math.floor(low) + 1}" if whole else f"{feature} > {low:.12g}"
+        return f"{feature} >= {math.floor(low) + 1}" if is_integer else f"{feature} > {low:.12g}"
     return f"{low:.12g} < {feature} <= {high:.12g}"
+
+
+def personas_table(
+    result: SearchResult, literals: Literals, score: np.ndarray, max_literals: int = 0
+) -> pd.DataFrame:
+    """Return the personas of a search as a table; counts equivalents of up to ``max_literals``."""
+    import pandas as pd
+
+    inside = literals.conjunction(result.ids)
+    ids = [[int(i) for i in row if i >= 0] for row in result.ids]
+    table = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(result.q) + 1),
+            "persona": [literals.sentence(row) for row in result.ids],
+            "features": [tuple(literals.features_of(row)) for row in result.ids],
+            "cuts": [
+                tuple((float(literals.low[i]), float(literals.high[i])) for i in row) for row in ids
+            ],
+            "q": result.q,
+            "support": result.support,
+            "mean_inside": [float(score[mask].mean()) for mask in inside],
+            "mean_outside": [float(score[~mask].mean()) for mask in inside],
+            "n_literals": result.n_literals.astype(int),
+            "aliases": [
+                "; ".join(literals.aliases[i] for i in row if literals.aliases[i]) for row in ids
+            ],
+        }
+    )
+    if max_literals:
+        holds = literals.holds
+        table["equivalents"] = [
+            count_equivalents(holds, literals.feature, mask, max_literals) - 1 for mask in inside
+        ]
+    return table

@@ -51,5 +51,5 @@ def merge_pieces(
     """Return the K best of all parts."""
     problem, arguments = build(problem)
     results = [piece.result for piece in pieces]
-    merged = search.merge(problem, results, **arguments, keep=keep)
-    return PartialResult(merged, sum(piece.seconds for piece in pieces))
+    result = search.merge(problem, results, **arguments, keep=keep)
+    return PartialResult(result, sum(piece.seconds for piece in pieces))

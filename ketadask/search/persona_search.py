@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ketadask.search.resampling import ResamplingResult
 
 # Of the memory of a process; the rest is for Python itself, tables and what is no array.
-LITERALS_SHARE, COVERS_SHARE = 0.25, 0.4
+LITERALS_FRACTION, COVERS_FRACTION = 0.25, 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class PersonaSearch(PersonaSettings):
             include=self.include,
             exclude=self.exclude,
             priority=self.priority,
-            memory=LITERALS_SHARE * memory,
+            memory=LITERALS_FRACTION * memory,
             folder=folder,
         )
         return SearchProblem(literals, trial_arrays(units), memory)
@@ -165,7 +165,7 @@ class PersonaSearch(PersonaSettings):
             One of m parts of the search, and what is known before (see `exact.search_rows`).
         """
         literals, trial = problem.literals, problem.trial
-        units, score = _searched(trial, train)
+        units, score = _search_units(trial, train)
         if train is not None and units.size < 2 and train.any():
             return nothing()  # the side lacks an arm, or is a single unit
         # A smaller ``keep`` does not narrow the beam: relabelled trials are searched as the study.
@@ -183,16 +183,16 @@ class PersonaSearch(PersonaSettings):
                 settings,
                 units=units if rows is None else rows[units],
                 modality=literals.modality,
-                arm=None if trial.paired else trial.arm[units],
+                arm=None if trial.has_pairs else trial.arm[units],
                 max_seconds=self.max_seconds,
-                memory=COVERS_SHARE * problem.memory,
+                memory=COVERS_FRACTION * problem.memory,
                 part=part,
                 start=start,
             )
         except EqualScoresError:
             if train is None:
                 raise
-            return nothing()  # a side on which all benefit alike names nobody: no hit there
+            return nothing()  # all units of the training set benefit alike: no hit
         except MemoryError as error:
             raise InputError(
                 str(error) or "the search does not fit in memory",
@@ -204,16 +204,16 @@ class PersonaSearch(PersonaSettings):
     def merge(
         self,
         problem: SearchProblem,
-        found: Sequence[SearchResult],
+        results: Sequence[SearchResult],
         *,
         train: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         keep: int | None = None,
     ) -> SearchResult:
         """Make one result of the parts of a search; settings as these were given."""
-        units, _ = _searched(problem.trial, train)
+        units, _ = _search_units(problem.trial, train)
         return merge(
-            found,
+            results,
             problem.literals.rows,
             problem.literals.feature,
             units=units if rows is None else rows[units],
@@ -231,25 +231,27 @@ class PersonaSearch(PersonaSettings):
     ) -> PersonaSearch:
         """Search a cohort (its ``design`` makes the scores) or a search matrix.
 
-        ``memory`` is how many bytes a process may take; no limit by default. Sets
-        ``problem_``, ``found_`` (polarity -> `Found`) and ``personas_`` (a table).
+        ``memory`` limits the bytes of a process; no limit by default. Sets
+        ``problem_``, ``result_by_polarity_`` (`SearchResult`) and ``personas_`` (a table).
         """
-        from ketadask.cohort.designs import search_matrix
+        from ketadask.cohort.units import search_matrix
 
         self.problem_ = self.problem(search_matrix(X, design), memory=memory)
-        self.found_ = {each: self.solve(self.problem_, polarity=each) for each in self.polarities}
+        self.result_by_polarity_ = {
+            polarity: self.solve(self.problem_, polarity=polarity) for polarity in self.polarities
+        }
         self.personas_ = self._table()
         return self
 
     def _table(self) -> pd.DataFrame:
         import pandas as pd
 
-        from ketadask.search.top_personas import personas_table
+        from ketadask.search.literals import personas_table
 
         literals, score = self.problem_.literals, self.problem_.trial.score
         tables = [
-            personas_table(found, literals, score).assign(polarity=polarity)
-            for polarity, found in self.found_.items()
+            personas_table(result, literals, score).assign(polarity=polarity)
+            for polarity, result in self.result_by_polarity_.items()
         ]
         return pd.concat(tables, ignore_index=True)
 
@@ -264,16 +266,16 @@ class PersonaSearch(PersonaSettings):
         block: int = 50,
         memory: float | None = None,
     ) -> ResamplingResult:
-        """Search the whole cohort, and the train side of every split that has not been yet.
+        """Search all units, and the training set of every split without a result.
 
-        Runs on dask's current scheduler: processes of a ``Client`` where there is one. Parts are
-        written into the folder ``store`` and used again by a later call that asks the same.
-        ``memory`` is how many bytes each process may take; no limit by default.
+        Runs on dask's current scheduler, that of a ``Client`` if there is one. Results are parts in
+        the folder ``store``; a later call with the same search and splits uses them.
+        ``memory`` limits the bytes of each process; no limit by default.
         """
         from ketadask.search.resampling import run_splits
 
-        fitted = self.fit(cohort, design=design, memory=memory)
-        return run_splits(fitted, splits, store, gates or GateThresholds(), block)
+        self.fit(cohort, design=design, memory=memory)
+        return run_splits(self, splits, store, gates or GateThresholds(), block)
 
 
 PersonaSearch.__doc__ = (PersonaSearch.__doc__ or "").replace(
@@ -281,7 +283,7 @@ PersonaSearch.__doc__ = (PersonaSearch.__doc__ or "").replace(
 )
 
 
-def _searched(trial: TrialArrays, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _search_units(trial: TrialArrays, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the units searched, and their scores."""
     if train is None:
         return np.arange(len(trial.score)), trial.score

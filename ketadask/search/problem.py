@@ -1,4 +1,4 @@
-"""What a search is given: literals, and the arrays of the trial. It travels; it never changes."""
+"""The data of a search: literals, and the arrays of the trial; immutable, sent to workers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from ketadask.search.literals import Literals
 class SearchProblem:
     """Literals and trial of one study: the one shared node of every search graph.
 
-    ``memory`` is how many bytes a process that searches them may take, its own modules included;
-    no limit by default. It decides what is done in blocks, changes no result, and is no part of
-    what is asked.
+    ``memory`` limits the bytes of a process that searches them, modules included; no limit by
+    default. It determines the blocks of a search, changes no result and enters no key.
     """
 
     literals: Literals

@@ -74,7 +74,7 @@ def run_splits(
     """Search the missing splits of a fitted search, on dask's current scheduler."""
     trial = search.problem_.trial
     if isinstance(splitter, HoldoutSplit):
-        splitter.need_two_sides(trial.participant)
+        splitter.check_sides(trial.participant)
     splitter = replace(splitter, n_splits=splitter.get_n_splits(groups=trial.trial))
     # More splits add parts and invalidate none; other code invalidates all.
     question = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)
@@ -82,4 +82,6 @@ def run_splits(
     parts = Parts(Path(store) / "hits" / key[:12], key)
     stage = search_stage(search.problem_, search, splitter, parts, gates)
     require(run_stage(stage, CurrentScheduler, Progress.silent(), block=block))
-    return ResamplingResult(search, search.problem_, splitter, gates, search.found_, parts)
+    return ResamplingResult(
+        search, search.problem_, splitter, gates, search.result_by_polarity_, parts
+    )

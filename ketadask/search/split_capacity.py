@@ -1,7 +1,7 @@
-"""Whether a search of a train side could find anything, said before a study computes.
+"""Whether training sets are large enough for a persona, checked before a study computes.
 
-A persona holds at least `search.min_support` units and leaves somebody out. A train side with no
-more units than that gives no hit; in a small study that can be every split.
+A persona includes at least `search.min_support` units and excludes at least one. A smaller training
+set gives no hit; in a small study that can be every split.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ketadask import names as nm
 
@@ -21,81 +19,80 @@ if TYPE_CHECKING:
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.search.persona_search import PersonaSearch
 
-LOOKED_AT = 200
-"""Splits whose train sides are counted; more would say the same."""
+MAX_CHECKED = 200
+"""Splits whose training sets are counted."""
 
 
 @dataclass(frozen=True)
 class SplitCapacity:
-    """Train sides that are too small for any persona.
+    """Training sets that are too small for any persona.
 
     Parameters
     ----------
-    looked, without
-        Splits that were looked at, and how many of them have such a train side.
-    train, least
-        Units on the smallest of these train sides, and the fewest that a persona there must hold.
-    units, needed
-        Units in all, and the fewest a train side must have for there to be room.
-    by_share
-        Whether the size of the sides follows `splits.train_size`.
+    n_checked, n_too_small
+        Splits that were checked, and those with such a training set.
+    train, min_support
+        Units of the smallest of these training sets, and the least support of a persona in it.
+    units, min_train
+        Units in all, and the least size of a training set that can contain a persona.
+    has_train_size
+        Whether `splits.train_size` determines the size of the training sets.
     """
 
-    looked: int
-    without: int
+    n_checked: int
+    n_too_small: int
     train: int
-    least: int
+    min_support: int
     units: int
-    needed: int
-    by_share: bool
+    min_train: int
+    has_train_size: bool
 
     def line(self) -> str:
-        """Return the warning, with the numbers and what helps."""
-        whole = "" if self.least < self.units else ", nor among all units"
-        of = f"{self.without:,} of " if self.without < self.looked else "all "
-        helps = []
-        share = math.ceil(100 * self.needed / self.units) / 100
-        if self.by_share and round(self.units * (1 - share)) >= 2:
-            helps.append(f"a smaller holdout (splits.train_size of {share:g} or more)")
+        """Return the warning, with the numbers and the remedies."""
+        all_units = "" if self.min_support < self.units else " and all units together"
+        count = f"{self.n_too_small:,} of " if self.n_too_small < self.n_checked else "all "
+        remedies = []
+        fraction = math.ceil(100 * self.min_train / self.units) / 100
+        if self.has_train_size and round(self.units * (1 - fraction)) >= 2:
+            remedies.append(f"splits.train_size of {fraction:g} or more")
         if self.train > 1:
-            helps.append(f"search.min_support below {self.train:,}")
-        helps.append("more participants")
+            remedies.append(f"search.min_support below {self.train:,}")
+        remedies.append("more participants")
         return (
-            f"WARNING: nothing can be found in {of}{self.looked:,} splits{whole}: a train side has "
-            f"{self.train:,} of {self.units:,} units, and a persona holds {self.least:,} or more "
-            f"and leaves somebody out; what helps: {', '.join(helps)}"
+            f"Warning: training sets of {count}{self.n_checked:,} splits{all_units} are too small "
+            f"for a persona: {self.train:,} of {self.units:,} units, expected more than "
+            f"{self.min_support:,}; possible remedies: {', '.join(remedies)}"
         )
 
 
 def split_capacity(
     search: PersonaSearch, splitter: HoldoutSplit, units: xr.Dataset
 ) -> SplitCapacity | None:
-    """Return how many train sides hold no persona at all; None where each of them may hold one."""
-    roles = [units[name].to_numpy() for name in (nm.PARTICIPANT, "split_stratum", "trial")]
-    looked = min(splitter.n_splits, LOOKED_AT)
-    sizes = np.array([int(splitter.mask(i, *roles).sum()) for i in range(looked)])
-    narrow = sizes[[too_small_message(search, size) for size in sizes.tolist()]]
-    if not narrow.size:
+    """Return how many training sets are too small for a persona; None where none is."""
+    n_checked = min(splitter.n_splits, MAX_CHECKED)
+    sizes = [int(splitter.train_mask(i, units).sum()) for i in range(n_checked)]
+    too_small = [size for size in sizes if is_too_small(search, size)]
+    if not too_small:
         return None
-    train = int(narrow.min())
-    least = search.support_floor(train)
+    train = min(too_small)
+    min_support = search.support_floor(train)
     return SplitCapacity(
-        looked=looked,
-        without=int(narrow.size),
+        n_checked=n_checked,
+        n_too_small=len(too_small),
         train=train,
-        least=least,
+        min_support=min_support,
         units=int(units.sizes[nm.UNIT]),
-        needed=least + 1,
-        by_share=splitter.scheme == "holdout",
+        min_train=min_support + 1,
+        has_train_size=splitter.scheme == "holdout",
     )
 
 
-def too_small_message(search: PersonaSearch, units: int) -> bool:
-    """Return whether so few units are searched that no persona is admissible."""
+def is_too_small(search: PersonaSearch, units: int) -> bool:
+    """Return whether no persona is admissible among so few units."""
     return search.support_floor(units) >= units
 
 
 def splits_too_small(search: PersonaSearch, searches: pd.DataFrame) -> int:
-    """Return in how many of the splits that were searched the train side was too small."""
+    """Return the number of splits whose training set was too small."""
     sizes = searches.groupby("split")[f"n_{nm.TRAIN}"].first()
-    return sum(too_small_message(search, int(size)) for size in sizes)
+    return sum(is_too_small(search, int(size)) for size in sizes)

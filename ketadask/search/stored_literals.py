@@ -17,7 +17,7 @@ FILE = "literals.bits"
 
 
 class StoredRows:
-    """Packed truth values in a memory-mapped file: what travels is its name.
+    """Packed truth values in a memory-mapped file: only its name is sent to workers.
 
     The file is mapped anew for every access and let go after it, so that pages read once do not
     add up.
@@ -41,13 +41,13 @@ class StoredRows:
                 "cannot read the literals",
                 file=self.file,
                 value=str(error),
-                remedy="the folder of the run must be there on every worker; run again",
+                remedy="make the run folder visible to every worker, then run again",
             ) from error
         return np.array(bits[ids], dtype=np.uint64)
 
 
 class Packing:
-    """Packed rows while they are being made: in memory up to a limit, in a file above it.
+    """Packed rows under construction: in memory up to a limit, in a file above it.
 
     Examples
     --------
@@ -61,16 +61,16 @@ class Packing:
         self, units: int, memory: float = float("inf"), folder: Path | None = None
     ) -> None:
         self._units, self._memory, self._folder = units, memory, folder
-        self._held: list[np.ndarray] = []
+        self._pending: list[np.ndarray] = []
         self._count = 0
         self._file: Path | None = None
 
     def add(self, row: np.ndarray) -> None:
         """Append a row: uint64 (word,)."""
-        self._held.append(row)
+        self._pending.append(row)
         self._count += 1
-        # Rows are held twice when they become one array.
-        if self._folder is not None and 2 * row.nbytes * len(self._held) > self._memory:
+        # Rows exist twice while they become one array.
+        if self._folder is not None and 2 * row.nbytes * len(self._pending) > self._memory:
             self._flush(self._folder)
 
     def rows(self) -> LiteralRows:
@@ -86,20 +86,20 @@ class Packing:
                     self._file.replace(target)
             return StoredRows(target, self._count, self._units)
         words = words_for(self._units)
-        bits = np.array(self._held, dtype=np.uint64).reshape(self._count, words)
+        bits = np.array(self._pending, dtype=np.uint64).reshape(self._count, words)
         return PackedRows(bits, self._units)
 
     def _flush(self, folder: Path) -> None:
         if self._file is None:
             self._file = temporary_path(make_folder(folder) / FILE)
         with disk_errors(folder), self._file.open("ab") as file:
-            for row in self._held:
+            for row in self._pending:
                 file.write(row.astype("<u8").tobytes())
-        self._held = []
+        self._pending = []
 
 
-class Reordered:
-    """Rows whose units stand in another order; bits are moved when they are asked for."""
+class ReorderedRows:
+    """Rows with permuted units; bits are moved when rows are read."""
 
     def __init__(self, rows: LiteralRows, order: np.ndarray) -> None:
         self._rows, self._order, self.units = rows, order, order.size
@@ -110,9 +110,9 @@ class Reordered:
 
     def take(self, ids: np.ndarray) -> np.ndarray:
         """Return some rows: uint64 (row, word)."""
-        moved = np.empty((words_for(self.units), len(ids)), dtype=np.uint64)
-        gather(self._rows.take(ids), self._order, moved)
-        return np.ascontiguousarray(moved.T)
+        bits = np.empty((words_for(self.units), len(ids)), dtype=np.uint64)
+        gather(self._rows.take(ids), self._order, bits)
+        return np.ascontiguousarray(bits.T)
 
 
 def in_steps(rows: LiteralRows, size: int = 1024) -> Iterator[np.ndarray]:

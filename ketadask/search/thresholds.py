@@ -1,4 +1,4 @@
-"""Thresholds a persona has to pass."""
+"""Thresholds of the gates."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ class GateThresholds:
     p: float = 0.05
     d: float = 0.5
 
-    def passed(
-        self, made: Mapping[str, np.ndarray], sign: np.ndarray | float
+    def passes(
+        self, statistics: Mapping[str, np.ndarray], sign: np.ndarray | float
     ) -> dict[str, np.ndarray]:
         """Return by gate whether each persona passes it.
 
         Parameters
         ----------
-        made
-            What `ketadask.kernels.gates.gates` returned.
+        statistics
+            Result of `ketadask.kernels.gates.gates`.
         sign
             1 where the persona claims more benefit, -1 where it claims less.
 
         Examples
         --------
-        >>> made = {"p": 0.01, "d": np.array([0.6, -0.6]), "interaction_p": 0.2, "interaction": 1.0}
-        >>> Gates().passed(made, -1.0)["published"]
+        >>> statistics = {
+        ...     "p": 0.01, "d": np.array([0.6, -0.6]), "interaction_p": 0.2, "interaction": 1.0
+        ... }
+        >>> GateThresholds().passes(statistics, -1.0)["published"]
         array([False,  True])
         """
         return {
-            "published": (made["p"] < self.p) & (sign * made["d"] > self.d),
-            "heterogeneity": (made["interaction_p"] < self.p) & (sign * made["interaction"] > 0),
+            "published": (statistics["p"] < self.p) & (sign * statistics["d"] > self.d),
+            "heterogeneity": (statistics["interaction_p"] < self.p)
+            & (sign * statistics["interaction"] > 0),
         }

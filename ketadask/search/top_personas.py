@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.kernels.equivalents import count_equivalents
 from ketadask.kernels.exact import search_packed
-from ketadask.kernels.result import SearchResult
 from ketadask.schema.errors import InputError, nearest
 from ketadask.search.encoding import encode_values
-from ketadask.search.literals import Literals
+from ketadask.search.literals import personas_table
 from ketadask.search.persona_search import PersonaSettings
 
 if TYPE_CHECKING:
@@ -69,12 +67,12 @@ def top_personas(
         )
     settings = PersonaSettings(**options)
     settings.check()
-    started = time.perf_counter()
+    start = time.perf_counter()
     literals = encode_values(
         values, settings, names=names, modalities=modalities,
         include=settings.include, exclude=settings.exclude, priority=settings.priority,
     )  # fmt: skip
-    found = search_packed(
+    result = search_packed(
         literals.rows,
         -score if polarity == nm.UNFAVOURABLE else score,
         literals.feature,
@@ -82,55 +80,21 @@ def top_personas(
         modality=literals.modality,
         max_seconds=settings.max_seconds,
     )
-    spent = time.perf_counter() - started
+    seconds = time.perf_counter() - start
     max_literals = settings.max_literals
-    counted = max_literals if (max_literals <= 3 if equivalents is None else equivalents) else 0
-    table = personas_table(found, literals, score, counted)
+    has_equivalents = max_literals <= 3 if equivalents is None else equivalents
+    table = personas_table(result, literals, score, max_literals if has_equivalents else 0)
     table.attrs = {
-        "saturation": found.saturation,
+        "saturation": result.saturation,
         "candidates": literals.candidates(max_literals),
-        "nodes": found.nodes,
-        "screened": found.screened,
-        "proven": found.proven,
-        "gap": found.gap,
-        "upper": found.upper,
+        "nodes": result.nodes,
+        "screened": result.screened,
+        "proven": result.proven,
+        "gap": result.gap,
+        "upper": result.upper,
         "strategy": settings.strategy,
-        "seconds": spent,
+        "seconds": seconds,
     }
-    return table
-
-
-def personas_table(
-    found: SearchResult, literals: Literals, score: np.ndarray, counted: int = 0
-) -> pd.DataFrame:
-    """Return what a search found as a table; equivalents are counted of ``counted`` literals."""
-    import pandas as pd
-
-    inside = literals.conjunction(found.ids)
-    used = [[int(i) for i in row if i >= 0] for row in found.ids]
-    table = pd.DataFrame(
-        {
-            "rank": np.arange(1, len(found.q) + 1),
-            "persona": [literals.sentence(row) for row in found.ids],
-            "features": [tuple(literals.features_of(row)) for row in found.ids],
-            "cuts": [
-                tuple((float(literals.low[i]), float(literals.high[i])) for i in row)
-                for row in used
-            ],
-            "q": found.q,
-            "support": found.support,
-            "mean_inside": [float(score[each].mean()) for each in inside],
-            "mean_outside": [float(score[~each].mean()) for each in inside],
-            "n_literals": found.n_literals.astype(int),
-            "aliases": ["; ".join(literals.aliases[i] for i in row if literals.aliases[i])
-                        for row in used],
-        }
-    )  # fmt: skip
-    if counted:
-        holds = literals.holds
-        table["equivalents"] = [
-            count_equivalents(holds, literals.feature, each, counted) - 1 for each in inside
-        ]
     return table
 
 

@@ -1,4 +1,4 @@
-"""Tables written row slice by row slice into a folder that appears whole or not at all."""
+"""Tables written block by block into a folder that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Table:
     Parameters
     ----------
     path
-        File to make; its folder is made too.
+        File to write; its folder is created.
     columns
         Names of the columns, the first header line.
     described
         Descriptions, the second header line of NDA files; those files quote every cell.
     missing
-        What stands for a negative whole number.
+        Text for a negative integer.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class Table:
         path: Path,
         columns: Sequence[str],
         *,
-        described: Sequence[str] = (),
+        descriptions: Sequence[str] = (),
         missing: str = "n/a",
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.missing = missing
         self._file = path.open("wb")
-        quote = '"' if described else ""
-        for line in (columns, described):
+        quote = '"' if descriptions else ""
+        for line in (columns, descriptions):
             if line:
                 cells = "\t".join(f"{quote}{cell}{quote}" for cell in line)
                 self._file.write(f"{cells}\n".encode())
-        style = "all_valid" if described else "none"
+        style = "all_valid" if descriptions else "none"
         self._options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style=style)
         self._schema = pa.schema([(f"{i}", pa.string()) for i in range(len(columns))])
         self._writer = csv.CSVWriter(self._file, self._schema, write_options=self._options)
@@ -79,8 +79,8 @@ class Table:
 
 def _cells(column: np.ndarray, missing: str) -> pa.Array:
     if column.dtype.kind in "iu":
-        given = pa.array(np.ascontiguousarray(column), mask=column < 0)
-        return pc.fill_null(pc.cast(given, pa.string()), missing)
+        numbers = pa.array(np.ascontiguousarray(column), mask=column < 0)
+        return pc.fill_null(pc.cast(numbers, pa.string()), missing)
     if column.dtype.kind == "f":
         return pc.cast(pa.array(np.ascontiguousarray(column)), pa.string())
     return pa.array(column.astype(object), pa.string())
@@ -94,11 +94,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def whole_folder(out: Path, *, overwrite: bool, mark: str) -> Iterator[Path]:
-    """Give a temporary folder beside ``out`` that becomes ``out`` when the body has ended well.
+    """Yield a temporary folder beside ``out`` that becomes ``out`` when the body succeeds.
 
-    A folder that is there and not empty is refused. With ``overwrite`` it is replaced at the very
-    end, provided it holds ``mark``: nobody's own data are ever removed. Of a body that fails
-    nothing remains.
+    An ``out`` that is not empty is refused. With ``overwrite`` it is replaced at the end, provided
+    it has ``mark``, so that no other data are removed. A body that fails leaves nothing.
     """
     out = out.absolute()
     _put_back(out)
@@ -113,7 +112,7 @@ def whole_folder(out: Path, *, overwrite: bool, mark: str) -> Iterator[Path]:
             )
         if not (out / mark).exists():
             raise InputError(
-                f"the folder has no {mark}, so it was not made here and is not overwritten",
+                f"the folder has no {mark}, so it is no simulated study and is not overwritten",
                 file=out,
                 remedy="name a new folder, or remove this one yourself",
             )
@@ -153,27 +152,27 @@ def _sibling(out: Path, what: str, pid: int | str | None = None) -> Path:
 
 
 def _put_back(out: Path) -> None:
-    """Give ``out`` its name again where a process was killed between taking and giving it."""
+    """Restore ``out`` where a process was killed while it replaced it."""
     for left in _left(out, "replaced"):
         if not out.exists():
             os.replace(left, out)
 
 
 def _sweep(out: Path) -> None:
-    """Remove what a process of this machine left here when it was killed."""
+    """Remove the temporary folders of killed processes of this machine."""
     for left in (*_left(out, "partial"), *_left(out, "replaced")):
         shutil.rmtree(left, ignore_errors=True)
 
 
 def _left(out: Path, what: str) -> list[Path]:
-    """Return the folders of this kind whose process, of this machine, has ended."""
+    """Return the temporary folders of this kind whose process on this machine is not running."""
     pattern = glob.escape(_sibling(out, what, "*").name).replace("[*]", "*")
-    found = sorted(out.parent.glob(pattern))
-    return [each for each in found if not _alive_elsewhere(each.name.rpartition("-")[2])]
+    paths = sorted(out.parent.glob(pattern))
+    return [path for path in paths if not _alive_elsewhere(path.name.rpartition("-")[2])]
 
 
 def _alive_elsewhere(pid: str) -> bool:
-    # Our own number can be left from a killed process too: containers count from 1 again.
+    # The id of this process may be that of a killed one: containers count from 1 again.
     if not pid.isdigit() or int(pid) == os.getpid():
         return False
     return is_alive(socket.gethostname(), int(pid))

@@ -1,4 +1,4 @@
-"""The people of a stretch: age, sex, body, brain volumes, traits, and who holds the persona."""
+"""The participants of a block: age, sex, body, brain volumes, traits, and persona membership."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ketadask.simulate.volumes import draw_brains, in_mm3, regions
 _POOL = 4
 _MEN = 0.4
 AGE_MEAN, AGE_SD = 35.2, 10.0
-# Crying (BDI item 10): shares of depressed adults scoring 0, at most 1, at most 2, as quantiles.
+# Crying (BDI item 10): fractions of depressed adults scoring 0, at most 1, at most 2, as quantiles.
 _CRYING = np.array([-0.47, 0.25, 0.9])
 
 
@@ -32,13 +32,13 @@ class People:
 
 
 def draw_people(
-    rng: np.random.Generator, planned: np.ndarray, site: np.ndarray, scanner: np.ndarray
+    rng: np.random.Generator, is_member: np.ndarray, site: np.ndarray, scanner: np.ndarray
 ) -> People:
-    """Draw people so that those planned as members hold the persona and the others do not.
+    """Draw participants so that exactly the planned members match the persona.
 
-    A pool four times as large is drawn and people are taken from it in order, so that everything
-    but the share of members is as in the population. A scanner displaces what is measured and not
-    the brain, and the persona is one of brains.
+    Participants are taken in order from a pool four times as large, so that only the prevalence of
+    members differs from the population. A scanner displaces measured volumes, not the brain, and
+    the persona is defined by the brain.
 
     Parameters
     ----------
@@ -57,41 +57,41 @@ def draw_people(
     domain = rng.standard_normal((n, len(DOMAINS)))
     mood = 0.4 * severity - 0.3 * (male - _MEN) + 0.9 * rng.standard_normal(n)
     crying = np.searchsorted(_CRYING, mood)
-    place = np.tile(site, _POOL)
+    pool_site = np.tile(site, _POOL)
     brains = draw_brains(rng, male)
-    volume, true = in_mm3(brains + scanner[place]), in_mm3(brains)
+    volume, true = in_mm3(brains + scanner[pool_site]), in_mm3(brains)
     traits = {p.feature: true[:, regions().column(p.feature)] for p in PERSONA[:2]}
     traits["bdi_10"] = crying
     holds = np.logical_and.reduce([p.holds(traits[p.feature]) for p in PERSONA])
-    chosen = _choose(planned, site, holds, place)
+    pool_rows = _choose(is_member, site, holds, pool_site)
     return People(
-        age[chosen],
-        male[chosen],
-        bmi[chosen],
-        volume[chosen],
-        severity[chosen],
-        domain[chosen],
-        crying[chosen],
-        holds[chosen],
+        age[pool_rows],
+        male[pool_rows],
+        bmi[pool_rows],
+        volume[pool_rows],
+        severity[pool_rows],
+        domain[pool_rows],
+        crying[pool_rows],
+        holds[pool_rows],
     )
 
 
 def _choose(
-    planned: np.ndarray, site: np.ndarray, holds: np.ndarray, place: np.ndarray
+    is_member: np.ndarray, site: np.ndarray, holds: np.ndarray, pool_site: np.ndarray
 ) -> np.ndarray:
     """Return for every participant a row of the pool with the planned membership and its site."""
-    chosen = np.full(len(planned), -1)
+    pool_rows = np.full(len(is_member), -1)
     for code in np.unique(site):
-        for wanted in (True, False):
-            slots = np.flatnonzero((site == code) & (planned == wanted))
-            rows = np.flatnonzero((place == code) & (holds == wanted))[: len(slots)]
-            chosen[slots[: len(rows)]] = rows
-    # A small site may find too few members in the pool: it then has fewer.
-    short = np.flatnonzero(chosen < 0)
+        for membership in (True, False):
+            slots = np.flatnonzero((site == code) & (is_member == membership))
+            rows = np.flatnonzero((pool_site == code) & (holds == membership))[: len(slots)]
+            pool_rows[slots[: len(rows)]] = rows
+    # Where the pool has too few members for a small site, the site has fewer.
+    short = np.flatnonzero(pool_rows < 0)
     if short.size:
-        free = np.setdiff1d(np.arange(len(place)), chosen)
+        free = np.setdiff1d(np.arange(len(pool_site)), pool_rows)
         for slot in short:
-            row = free[place[free] == site[slot]][0]
-            chosen[slot] = row
+            row = free[pool_site[free] == site[slot]][0]
+            pool_rows[slot] = row
             free = free[free != row]
-    return chosen
+    return pool_rows

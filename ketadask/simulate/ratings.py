@@ -1,4 +1,4 @@
-"""What the raters wrote: every scale at every visit, items adding up to their total."""
+"""Rating scales at every visit, items adding up to their total."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ketadask.simulate.scale_models import INSTRUMENTS, ScaleModel
 from ketadask.simulate.trial import FOLLOW_UPS
 
 LEAST_MADRS = 20
-UNREADABLE = 0.015  # share of cells
+UNREADABLE = 0.015  # fraction of cells
 _CRYING = 9  # position of BDI item 10
 _STABLE = 0.8
 
@@ -17,7 +17,7 @@ _STABLE = 0.8
 def draw_ratings(
     rng: np.random.Generator, people: People, improvement: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Draw all scales of a stretch.
+    """Draw all scales of a block of participants.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def draw_ratings(
     state = rng.standard_normal((n, 2))
     severity = _STABLE * people.severity[:, None] + np.sqrt(1 - _STABLE**2) * state
     ratings: dict[str, np.ndarray] = {}
-    share = np.zeros_like(improvement)
+    fraction = np.zeros_like(improvement)
     for scale in INSTRUMENTS:
         baseline = _baselines(rng, scale, severity)
         if scale.name == "madrs":
             baseline = np.maximum(baseline, LEAST_MADRS)
             course = np.clip(baseline[:, :, None] - improvement, 0, scale.highest)
-            share = 1 - course / baseline[:, :, None]
+            fraction = 1 - course / baseline[:, :, None]
         else:
-            noise = 0.12 * rng.standard_normal(share.shape)
-            course = np.clip(baseline[:, :, None] * (1 - 0.85 * share + noise), 0, scale.highest)
-        wanted = [FOLLOW_UPS.index(day) for day in scale.days[1:]]
-        total = np.round(np.concatenate([baseline[:, :, None], course[:, :, wanted]], axis=2))
+            noise = 0.12 * rng.standard_normal(fraction.shape)
+            course = np.clip(baseline[:, :, None] * (1 - 0.85 * fraction + noise), 0, scale.highest)
+        visits = [FOLLOW_UPS.index(day) for day in scale.days[1:]]
+        total = np.round(np.concatenate([baseline[:, :, None], course[:, :, visits]], axis=2))
         ratings[scale.name] = _fill(rng, scale, people, total.astype(int))
     return ratings
 
@@ -57,16 +57,16 @@ def _baselines(rng: np.random.Generator, scale: ScaleModel, severity: np.ndarray
     n, own = len(severity), np.sqrt(1 - scale.severity**2)
     lasting, passing = rng.standard_normal((n, 1)), rng.standard_normal((n, 2))
     z = scale.severity * severity + own * (np.sqrt(0.75) * lasting + np.sqrt(0.25) * passing)
-    if scale.skewed:
+    if scale.is_lognormal:
         total = scale.mean * np.exp(scale.sd * z - scale.sd**2 / 2)
     else:
         total = scale.mean + scale.sd * z
-    return np.clip(np.round(total), 0, scale.highest)
+    return np.asarray(np.clip(np.round(total), 0, scale.highest))
 
 
 def _apart(scale: ScaleModel) -> float:
-    """How far the items of one person stand apart: as far as totals of a scale differ."""
-    return 0.3 if scale.skewed else float(np.clip(2.2 * scale.sd / scale.highest, 0.15, 0.4))
+    """Return the spread of the items of one person, which follows that of the totals."""
+    return 0.3 if scale.is_lognormal else float(np.clip(2.2 * scale.sd / scale.highest, 0.15, 0.4))
 
 
 def _fill(
@@ -80,13 +80,13 @@ def _fill(
     passing = 0.45 * rng.standard_normal((n, periods, days, items))
     leaning = scale.base + apart * (lasting[:, None, None, :] + passing)
     if scale.name == "bdi":
-        held = _crying(rng, people.crying, total)
+        score = _crying(rng, people.crying, total)
         others = np.arange(items) != _CRYING
-        total = np.clip(total, held, held + maxima[others].sum())
+        total = np.clip(total, score, score + maxima[others].sum())
         value = np.empty((n, periods, days, items), int)
-        value[..., _CRYING] = held
+        value[..., _CRYING] = score
         rest = allocate(
-            (total - held).ravel(), leaning[..., others].reshape(-1, items - 1), maxima[others]
+            (total - score).ravel(), leaning[..., others].reshape(-1, items - 1), maxima[others]
         )
         value[..., others] = rest.reshape(n, periods, days, -1)
     else:
@@ -103,18 +103,18 @@ def _fill(
 
 def _crying(rng: np.random.Generator, crying: np.ndarray, total: np.ndarray) -> np.ndarray:
     """(participant, period, visit): the same before both infusions, then as the scale falls."""
-    held = np.broadcast_to(crying[:, None, None], total.shape).copy()
+    score = np.broadcast_to(crying[:, None, None], total.shape).copy()
     left = total[:, :, 1:] / np.maximum(total[:, :, :1], 1)
-    fallen = np.floor(held[:, :, 1:] * left + rng.random(left.shape))
-    held[:, :, 1:] = np.clip(fallen, 0, 3)
-    return held
+    fallen = np.floor(score[:, :, 1:] * left + rng.random(left.shape))
+    score[:, :, 1:] = np.clip(fallen, 0, 3)
+    return score
 
 
 def allocate(total: np.ndarray, leaning: np.ndarray, maxima: np.ndarray) -> np.ndarray:
-    """Share a total score among items, the items people lean to first.
+    """Distribute a total score over items, first to those with the largest leaning.
 
-    Every item is a ladder of equal steps from 0 to its maximum; the ``total`` lowest steps are
-    taken, a ladder standing lower the more a person leans to the item.
+    Every item has equal steps from 0 to its maximum; the ``total`` lowest steps count, and the
+    steps of an item are lower the larger its leaning.
 
     Parameters
     ----------
@@ -140,7 +140,8 @@ def allocate(total: np.ndarray, leaning: np.ndarray, maxima: np.ndarray) -> np.n
     step = np.concatenate([np.arange(m) for m in maxima])
     height = (step + 0.5) / maxima[item] - leaning[:, item]
     order = np.argsort(height, axis=1, kind="stable")
-    place = np.empty_like(order)
-    np.put_along_axis(place, order, np.broadcast_to(np.arange(len(item)), order.shape), axis=1)
-    taken = place < total[:, None]
-    return np.add.reduceat(taken, np.concatenate([[0], np.cumsum(maxima)[:-1]]), axis=1, dtype=int)
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(item)), order.shape), axis=1)
+    is_step = rank < total[:, None]
+    starts = np.cumsum(maxima) - maxima
+    return np.add.reduceat(is_step, starts, axis=1, dtype=int)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FOLLOWED = (0, 1, 3, 7, 10)
+FOLLOW_UP_DAYS = (0, 1, 3, 7, 10)
 DOMAINS = "masbcx"
 
 
@@ -30,7 +30,7 @@ class ScaleModel:
     severity: float
     words: tuple[str, ...]
     lowest: int = 0
-    skewed: bool = False
+    is_lognormal: bool = False
     days: tuple[int, ...] = (0,)
 
     @property
@@ -76,7 +76,7 @@ INSTRUMENTS = (
         4.6,
         0.8,
         ("absent", "absent to mild", "mild", "mild to moderate", "moderate", "severe", "extreme"),
-        days=FOLLOWED,
+        days=FOLLOW_UP_DAYS,
     ),
     ScaleModel(
         "hamd",
@@ -94,7 +94,7 @@ INSTRUMENTS = (
         4.2,
         0.75,
         _FIVE,
-        days=FOLLOWED,
+        days=FOLLOW_UP_DAYS,
     ),
     ScaleModel(
         "hama",
@@ -171,7 +171,7 @@ INSTRUMENTS = (
         0.6,
         0.1,
         (*_FIVE, "5", "6", "7", "8"),
-        skewed=True,
+        is_lognormal=True,
     ),
     ScaleModel(
         "shaps",
@@ -207,7 +207,7 @@ INSTRUMENTS = (
         0.9,
         0.15,
         ("not at all", "slightly", "moderately", "considerably", "extremely"),
-        skewed=True,
+        is_lognormal=True,
     ),
     ScaleModel(
         "ssi",
@@ -224,7 +224,7 @@ INSTRUMENTS = (
         0.8,
         0.4,
         ("absent", "weak", "strong"),
-        skewed=True,
+        is_lognormal=True,
     ),
     ScaleModel(
         "pswq",

@@ -32,12 +32,12 @@ def write_stats(folder: Path, participants: Sequence[str], volumes: np.ndarray) 
         if name not in (_BRAIN, HEAD_SIZE):
             rows.setdefault(table, []).append(j)
     for participant, volume in zip(participants, volumes, strict=True):
-        place = folder / participant / "stats"
-        place.mkdir(parents=True)
+        stats_folder = folder / participant / "stats"
+        stats_folder.mkdir(parents=True)
         for table, columns in rows.items():
             lines = _head(table, volume[model.column(_BRAIN)], volume[model.column(HEAD_SIZE)])
             lines += [_row(table, k, model.name[j], volume[j]) for k, j in enumerate(columns, 1)]
-            (place / f"{table}.stats").write_text("\n".join(lines) + "\n")
+            (stats_folder / f"{table}.stats").write_text("\n".join(lines) + "\n")
     return folder
 
 
@@ -53,8 +53,8 @@ def _head(table: str, brain: float, head: float) -> list[str]:
     ]
 
 
-def _row(table: str, number: int, name: str, volume: float) -> str:
+def _row(table: str, index: int, name: str, volume: float) -> str:
     if table in ("aseg", "wmparc"):
-        return f"{number} {number} {volume:.0f} {volume:.1f} {name} 80.0 9.0 30.0 120.0 90.0"
+        return f"{index} {index} {volume:.0f} {volume:.1f} {name} 80.0 9.0 30.0 120.0 90.0"
     bare = name.split("_")[1]
     return f"{bare} 1000 700 {volume:.0f} 2.500 0.500 0.120 0.020 10 2.0"

@@ -58,30 +58,30 @@ def simulate_study(
     """Write a study folder with planted truth, in the formats real studies come in.
 
     A crossover of two infusions, ketamine and saline, in depressed adults: ten rating scales,
-    185 brain volumes. Seven in twenty hold a persona (small white matter of the left posterior
+    185 brain volumes. Seven in twenty match a persona (small white matter of the left posterior
     cingulate and of the right inferior parietal, crying) and benefit more from ketamine; age
-    foretells improvement on both arms alike. ``truth.json`` says so.
+    predicts improvement on both arms alike. ``truth.json`` describes the planted effects.
 
     Parameters
     ----------
     out
-        Folder to make. It appears when everything is written.
+        Folder of the study, which appears complete or not at all.
     participants
-        How many. The first n of a larger study are the same people.
+        Number of participants. The first n of a larger study are the same.
     seed
         Address of all randomness.
     trials, sites
-        Trials differ in the overall benefit, in the response to saline and in how brains are
-        scanned, sites (within each trial) in their scanner.
+        Trials differ in overall benefit, response to saline and scanning protocol, sites (within
+        each trial) in their scanner.
     effect
         Extra benefit of the persona's members on active at day 7, in standard deviations.
     persona_trials
-        In how many trials, the first ones, members benefit more; all if not given.
+        Number of trials, the first ones, in which members benefit more; all by default.
     prognostic
         Points lost per standard deviation of age on both arms, in the same unit.
     missing_visits
-        With it one participant in eleven has one usable arm only (33 give 63 cases), and 4 % of
-        the other follow-ups are missing. Without it everybody is seen at every visit.
+        If true, one participant in eleven has one usable arm only (33 give 63 cases), and 4 % of
+        the other follow-ups are missing. If false, all visits are complete.
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
     meg_seconds
@@ -99,14 +99,14 @@ def simulate_study(
     --------
     >>> import tempfile, json
     >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     folder = simulate(Path(place) / "study", participants=11)
+    >>> with tempfile.TemporaryDirectory() as temporary:
+    ...     folder = simulate_study(Path(temporary) / "study", participants=11)
     ...     json.loads((folder / _TRUTH).read_text())["counts"]["cases"]
     21
     """
     _check_counts(participants=participants, trials=trials, sites=sites)
-    held = trials if persona_trials is None else persona_trials
-    if not 1 <= held <= trials:
+    n_persona_trials = trials if persona_trials is None else persona_trials
+    if not 1 <= n_persona_trials <= trials:
         raise InputError(
             "cannot be simulated",
             where="persona_trials",
@@ -125,16 +125,18 @@ def simulate_study(
     _check_seconds(meg_seconds)
     out, members, singles = Path(out), [], 0
     everybody: list[str] = []
-    drawn = _Drawn(seed, trials, sites, effect, held, prognostic, missing_visits)
+    population = _Population(
+        seed, trials, sites, effect, n_persona_trials, prognostic, missing_visits
+    )
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
             tables = StudyTables(folder, layout, files)
             for first in range(0, participants, STRETCH):
-                part = drawn.stretch(first // STRETCH).first(participants - first)
+                part = population.stretch(first // STRETCH).first(participants - first)
                 tables.write(part)
                 everybody += part.ids.tolist()
                 members += part.ids[part.people.member].tolist()
-                singles += int((~part.paired).sum())
+                singles += int((~part.has_pair).sum())
         tables.describe(_NAME, __version__)
         if meg_seconds:
             from ketadask.simulate.meg.bids import write_recordings
@@ -149,27 +151,27 @@ def simulate_study(
             "trials": trials,
             "sites": sites,
         }
-        write_json(folder / _TRUTH, {**drawn.truth(), "counts": counts, "members": members})
+        write_json(folder / _TRUTH, {**population.truth(), "counts": counts, "members": members})
     return out
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """The population a study is drawn from."""
+class _Population:
+    """The population of a simulated study."""
 
     seed: int
     trials: int
     sites: int
     effect: float
-    held: int
+    n_persona_trials: int
     prognostic: float
     missing_visits: bool
 
-    def stretch(self, number: int) -> Slice:
-        """Draw one stretch of participants."""
-        rng = generator(self.seed, number)
+    def stretch(self, index: int) -> Slice:
+        """Draw one block of participants."""
+        rng = generator(self.seed, index)
         design = draw_design(rng)
-        row = number * STRETCH + np.arange(STRETCH)
+        row = index * STRETCH + np.arange(STRETCH)
         # Sequences are balanced in pairs: pairs stay together, so trials and sites are balanced.
         trial, site = row // 2 % self.trials, row // 2 // self.trials % self.sites
         people = draw_people(rng, design.member, trial * self.sites + site, self._scanners())
@@ -178,7 +180,7 @@ class _Drawn:
             design,
             people.member,
             (people.age - AGE_MEAN) / AGE_SD,
-            effect=self.effect * (trial < self.held),
+            effect=self.effect * (trial < self.n_persona_trials),
             prognostic=self.prognostic,
             overall=self._differences(_BETWEEN_TRIALS, 2)[trial],
             placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial],
@@ -190,10 +192,10 @@ class _Drawn:
 
     def _scanners(self) -> np.ndarray:
         """(trial and site, region) displacements; none with one trial of one site."""
-        own = np.array([self._regions(place, 1) for place in range(self.trials * self.sites)])
-        shared = np.array([self._regions(trial, 5) for trial in range(self.trials)])
-        shared = np.repeat(shared - shared.mean(axis=0), self.sites, axis=0)
-        return _BETWEEN_SCANNERS * own * (self.sites > 1) + _BETWEEN_PROTOCOLS * shared * (
+        own = np.array([self._regions(code, 1) for code in range(self.trials * self.sites)])
+        protocols = np.array([self._regions(trial, 5) for trial in range(self.trials)])
+        protocols = np.repeat(protocols - protocols.mean(axis=0), self.sites, axis=0)
+        return _BETWEEN_SCANNERS * own * (self.sites > 1) + _BETWEEN_PROTOCOLS * protocols * (
             self.trials > 1
         )
 
@@ -206,15 +208,15 @@ class _Drawn:
         return spread * np.array(points) * (self.trials > 1)
 
     def truth(self) -> dict[str, object]:
-        """Say what was planted."""
+        """Return the planted effects."""
         return {
-            "persona": [vars(planted) for planted in PERSONA],
+            "persona": [vars(literal) for literal in PERSONA],
             "polarity": nm.FAVOURABLE,
             "outcome": "madrs",
             "day": DAY,
             "effect": self.effect,
             "effect_points": round(self.effect * SPREAD, 3),
-            "persona_trials": [f"trial-{t + 1}" for t in range(self.held)],
+            "persona_trials": [f"trial-{t + 1}" for t in range(self.n_persona_trials)],
             "prognostic": PROGNOSTIC,
             "prognostic_points": round(-self.prognostic * SPREAD, 3),
             "seed": self.seed,

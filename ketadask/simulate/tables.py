@@ -25,7 +25,7 @@ _VOLUME_TABLES = {
     "aseg": ("Measure:volume", _GLOBALS, {}),
     "wmparc": ("Measure:volume", (HEAD_SIZE,), {}),
 }
-_NDA_FIXED = {
+_NDA_RECORD = {
     "subjectkey": "The NDAR Global Unique Identifier (GUID) for research subject",
     "src_subject_id": "Subject ID how it's defined in lab/project",
     "interview_date": "Date on which the interview was completed. MM/DD/YYYY",
@@ -37,15 +37,15 @@ _NDA_FIXED = {
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Participants that stand next to each other; every array begins with (participant,).
+    """A block of participants; every array begins with (participant,).
 
-    ``there`` (participant, period, visit) says which visits took place; ``ratings`` holds, per
-    scale, (participant, period, visit of the scale, column).
+    ``there`` (participant, period, visit) is attendance; ``ratings`` holds, per scale,
+    (participant, period, visit of the scale, column).
     """
 
-    number: np.ndarray
+    index: np.ndarray
     active_first: np.ndarray
-    second_given: np.ndarray
+    has_second: np.ndarray
     there: np.ndarray
     trial: np.ndarray
     site: np.ndarray
@@ -54,7 +54,7 @@ class Slice:
 
     def first(self, count: int) -> Slice:
         """Return the first ``count`` participants."""
-        arrays = ("number", "active_first", "second_given", "there", "trial", "site")
+        arrays = ("index", "active_first", "has_second", "there", "trial", "site")
         return replace(
             self,
             **{name: getattr(self, name)[:count] for name in arrays},
@@ -63,15 +63,15 @@ class Slice:
         )
 
     @property
-    def paired(self) -> np.ndarray:
-        """(participant,) whether day 7 was seen after both infusions."""
+    def has_pair(self) -> np.ndarray:
+        """(participant,) whether day 7 was attended after both infusions."""
         day = 1 + FOLLOW_UPS.index(DAY)
         return np.asarray(self.there[:, :, day].all(axis=1))
 
     @property
     def ids(self) -> np.ndarray:
         """(participant,) BIDS names."""
-        return np.char.add("sub-K", np.char.zfill((self.number + 1).astype(str), 5))
+        return np.char.add("sub-K", np.char.zfill((self.index + 1).astype(str), 5))
 
 
 def _visit_names(scale: ScaleModel) -> np.ndarray:
@@ -111,9 +111,9 @@ class StudyTables:
         if self._nda:
             for scale in INSTRUMENTS:
                 path = folder / "nda" / f"{scale.name}01.txt"
-                header = [*_NDA_FIXED, *NDA_NAMES.get(scale.name, scale.columns)]
-                described = [*_NDA_FIXED.values(), *_descriptions(scale)]
-                table = Table(path, header, described=described, missing="-999")
+                header = [*_NDA_RECORD, *NDA_NAMES.get(scale.name, scale.columns)]
+                descriptions = [*_NDA_RECORD.values(), *_descriptions(scale)]
+                table = Table(path, header, descriptions=descriptions, missing="-999")
                 self._archive[scale.name] = files.enter_context(table)
 
     def write(self, part: Slice) -> None:
@@ -130,8 +130,8 @@ class StudyTables:
                 self._scales[scale.name].write(part.ids[who], names, values)
             if self._nda:
                 after = period * _BETWEEN_INFUSIONS + np.array(scale.days)[day]
-                fixed = _nda_fixed(part, who, after)
-                self._archive[scale.name].write(*fixed, names, values)
+                record = _nda_record(part, who, after)
+                self._archive[scale.name].write(*record, names, values)
 
     def _write_participants(self, part: Slice) -> None:
         first = np.where(part.active_first, "d", "p")
@@ -144,13 +144,13 @@ class StudyTables:
             people.bmi,
             np.full(len(part.ids), "MDD"),
             first,
-            np.where(part.second_given, second, "n/a"),
+            np.where(part.has_second, second, "n/a"),
             np.char.add("trial-", (part.trial + 1).astype(str)),
             np.char.add("site-", (part.site + 1).astype(str)),
         )
 
     def describe(self, name: str, made_by: str) -> None:
-        """Write the descriptions BIDS asks for beside the tables."""
+        """Write the descriptions that BIDS requires beside the tables."""
         tool = {"Name": "ketadask", "Version": made_by}
         write_json(
             self._folder / "dataset_description.json",
@@ -180,13 +180,13 @@ class StudyTables:
 def _volume_columns() -> dict[str, tuple[list[str], list[int]]]:
     """Header and columns of every FreeSurfer table, globals at the end as FreeSurfer puts them."""
     model, tables = regions(), {}
-    for name, (corner, last, renamed) in _VOLUME_TABLES.items():
+    for name, (corner, last, aliases) in _VOLUME_TABLES.items():
         own = [
             region for region, table in zip(model.name, model.table, strict=True) if table == name
         ]
-        wanted = [*own, *last]
-        header = [corner, *(renamed.get(region, region) for region in wanted)]
-        tables[name] = header, [model.column(region) for region in wanted]
+        names = [*own, *last]
+        header = [corner, *(aliases.get(region, region) for region in names)]
+        tables[name] = header, [model.column(region) for region in names]
     return tables
 
 
@@ -208,8 +208,8 @@ def _sidecar(scale: ScaleModel) -> dict[str, object]:
             },
         },
     }
-    described = zip(scale.columns, _descriptions(scale), strict=True)
-    for (column, text), highest in zip(described, (*scale.maxima, 0), strict=True):
+    descriptions = zip(scale.columns, _descriptions(scale), strict=True)
+    for (column, text), highest in zip(descriptions, (*scale.maxima, 0), strict=True):
         if highest:
             levels = {str(scale.lowest + k): scale.words[k] for k in range(highest + 1)}
             columns[column] = {"Description": text, "Levels": levels}
@@ -219,13 +219,13 @@ def _sidecar(scale: ScaleModel) -> dict[str, object]:
     return columns
 
 
-def _nda_fixed(part: Slice, who: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
-    number = part.number[who]
-    key = np.char.add("NDAR_INVK", np.char.zfill((number + 1).astype(str), 7))
-    date = _FIRST_DAY + (number % _DAYS_OF_ENROLMENT) + after
+def _nda_record(part: Slice, who: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
+    index = part.index[who]
+    key = np.char.add("NDAR_INVK", np.char.zfill((index + 1).astype(str), 7))
+    date = _FIRST_DAY + (index % _DAYS_OF_ENROLMENT) + after
     text = np.datetime_as_string(date)
     american = np.array([f"{day[5:7]}/{day[8:10]}/{day[:4]}" for day in text])
-    months = part.people.age[who].astype(int) * 12 + number % 12
+    months = part.people.age[who].astype(int) * 12 + index % 12
     return key, part.ids[who], american, months, np.where(part.people.male[who], "M", "F")
 
 

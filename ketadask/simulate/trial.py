@@ -1,6 +1,6 @@
-"""The trial: who is given what in which order, who is not seen, and who improves by how much.
+"""The trial: sequences of infusions, missing visits and improvement.
 
-Everything is drawn for fixed stretches of ``STRETCH`` participants, stretch k from
+All is drawn in fixed blocks of ``STRETCH`` participants, block k from
 SeedSequence(seed, spawn_key=(names.STREAM_SIMULATION, k)): participant 1,000 is the same person in
 a study of 1,001 and of 50,000.
 """
@@ -14,14 +14,14 @@ import numpy as np
 
 from ketadask import names as nm
 
-# A multiple of 2 (sequences), 11 (one participant in eleven is seen on one arm only) and 20 (seven
-# members in twenty).
+# A multiple of 2 (sequences), 11 (one participant in eleven has one arm only) and 20 (seven members
+# in twenty).
 STRETCH = 220
 _SINGLE, _TWENTY, _MEMBERS = 11, 20, 7
 
 FOLLOW_UPS = (1, 3, 7, 10)
 DAY = 7
-MISSED = 0.04
+MISSING_RATE = 0.04
 
 # Points of improvement on the MADRS per follow-up, chosen after the published courses: ketamine
 # peaks on the first day, the persona's members keep their benefit for a week.
@@ -45,8 +45,8 @@ class PlantedLiteral:
     cut: float
 
     def holds(self, value: np.ndarray) -> np.ndarray:
-        """Say for every value whether the literal holds."""
-        return _COMPARE[self.op](value, self.cut)
+        """Return for every value whether the literal covers it."""
+        return np.asarray(_COMPARE[self.op](value, self.cut))
 
 
 # The features of the first persona of Geraci et al. 2025 (10.1038/s41746-025-02143-7). Each literal
@@ -64,24 +64,24 @@ PROGNOSTIC = "age"
 class SimulatedDesign:
     """Plan of one stretch: (participant,) arrays.
 
-    ``gap`` is 0 where nothing is lost, 1 where the second infusion was not given, 2 and 3 where
-    day 7 of the first or the second period was not seen.
+    ``gap`` is 0 where nothing is missing, 1 without the second infusion, 2 and 3 where day 7 of the
+    first or the second period is missing.
     """
 
     active_first: np.ndarray
     member: np.ndarray
     gap: np.ndarray
-    seen: np.ndarray
+    attendance: np.ndarray
 
 
 def generator(seed: int, *address: int) -> np.random.Generator:
-    """Return the randomness of one address of the simulation."""
+    """Return the random generator of one address of the simulation."""
     key = (nm.STREAM_SIMULATION, *address)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def draw_design(rng: np.random.Generator) -> SimulatedDesign:
-    """Draw the plan of one stretch.
+    """Draw the design of one block of participants.
 
     Sequences are balanced in pairs, members in twenties and within sequence, and one participant
     in eleven gives one usable arm only, so that 33 participants give 63 cases.
@@ -95,25 +95,25 @@ def draw_design(rng: np.random.Generator) -> SimulatedDesign:
     first = rng.permuted(np.tile([True, False], (STRETCH // 2, 1)), axis=1).ravel()
     member = np.zeros(STRETCH, bool)
     for start in range(0, STRETCH, _TWENTY):
-        place = np.arange(start, start + _TWENTY)
+        block = np.arange(start, start + _TWENTY)
         among_active = _MEMBERS // 2 + rng.integers(2)
         for group, count in ((first, among_active), (~first, _MEMBERS - among_active)):
-            member[rng.permutation(place[group[place]])[:count]] = True
+            member[rng.permutation(block[group[block]])[:count]] = True
     gap = np.zeros(STRETCH, np.int8)
     starts = np.arange(0, STRETCH, _SINGLE)
     gap[starts + rng.integers(_SINGLE, size=len(starts))] = rng.choice(
         [1, 2, 3], p=[0.5, 0.25, 0.25], size=len(starts)
     )
-    seen = rng.random((STRETCH, 2, len(FOLLOW_UPS))) >= MISSED
-    return SimulatedDesign(first, member, gap, seen)
+    attendance = rng.random((STRETCH, 2, len(FOLLOW_UPS))) >= MISSING_RATE
+    return SimulatedDesign(first, member, gap, attendance)
 
 
 def visits(design: SimulatedDesign, missing_visits: bool) -> np.ndarray:
-    """Return which visits took place: (participant, period, visit), visit 0 is the baseline."""
+    """Return attendance, bool (participant, period, visit); visit 0 is the baseline."""
     there = np.ones((len(design.gap), 2, 1 + len(FOLLOW_UPS)), bool)
     if not missing_visits:
         return there
-    there[:, :, 1:] = design.seen
+    there[:, :, 1:] = design.attendance
     day = 1 + FOLLOW_UPS.index(DAY)
     there[:, :, day] = True
     there[design.gap == 1, 1] = False
@@ -133,20 +133,19 @@ def draw_improvement(
     overall: np.ndarray,
     placebo: np.ndarray,
 ) -> np.ndarray:
-    """Draw how much everybody improves, in points; positive is better.
+    """Draw the improvement of all participants in points; positive is better.
 
     Parameters
     ----------
     design, member
-        The plan, and who holds the persona.
+        Design of the block, and members of the persona.
     prognosis
         (participant,) standardised; its effect is the same on both arms.
     effect, prognostic
         In units of ``SPREAD``: extra benefit of members on active (participant,), loss per unit of
         prognosis.
     overall, placebo
-        (participant,) points added to everybody's active arm, and to both arms (differences
-        between trials).
+        (participant,) points added on active, and on both arms (differences between trials).
 
     Returns
     -------
@@ -162,4 +161,4 @@ def draw_improvement(
     course -= (prognostic * SPREAD * prognosis)[:, None, None]
     course += _PERSON * rng.standard_normal((n, 1, 1))
     course += _PERIOD * rng.standard_normal((n, 2, 1))
-    return course + _VISIT * rng.standard_normal((n, 2, days))
+    return np.asarray(course + _VISIT * rng.standard_normal((n, 2, days)))

@@ -1,6 +1,6 @@
 """Regional brain volumes with the means, spreads and covariances of adults.
 
-The table ``volumes.tsv`` holds facts about the group tables of OpenNeuro ds002790 (AOMIC-PIOP2,
+The table ``volumes.tsv`` summarises the group tables of OpenNeuro ds002790 (AOMIC-PIOP2,
 n = 226, CC0), rounded: mean and standard deviation of every region, its correlation with head size
 (eTIV), loadings on six factors of what is left, on a factor shared by the two hemispheres
 (`homologue`) and on one shared by cortex and white matter of a parcel (`parcel`). Of skewed
@@ -42,8 +42,8 @@ class Regions:
     @property
     def own(self) -> np.ndarray:
         """Standard deviation of what a region shares with nothing else, in standard units."""
-        shared = self.size**2 + (self.factors**2).sum(1) + self.homologue**2 + self.parcel**2
-        return np.sqrt(np.clip(1 - shared, 0, None))
+        variance = self.size**2 + (self.factors**2).sum(1) + self.homologue**2 + self.parcel**2
+        return np.asarray(np.sqrt(np.clip(1 - variance, 0, None)))
 
     def column(self, name: str) -> int:
         """Return the column of a region."""
@@ -57,14 +57,14 @@ def _parts(name: str) -> tuple[str, str, str]:
         (r"wm-(lh|rh)-(.+)", "white"),
         (r"(Left|Right)-(.+)", "deep"),
     ):
-        if found := re.fullmatch(pattern, name):
-            return found[1], tissue, found[2]
+        if match := re.fullmatch(pattern, name):
+            return match[1], tissue, match[2]
     return "", "middle", name
 
 
 def _groups(keys: list[tuple[str, ...]]) -> np.ndarray:
-    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return np.array([number[key] for key in keys])
+    values = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([values[key] for key in keys])
 
 
 @cache
@@ -79,18 +79,18 @@ def regions() -> Regions:
     text = files("ketadask.simulate").joinpath("volumes.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[2:]]
     table, name, shape = zip(*(row[:3] for row in rows), strict=True)
-    number = np.array([row[3:] for row in rows], dtype=float)
+    values = np.array([row[3:] for row in rows], dtype=float)
     parts = [_parts(n) for n in name]
     return Regions(
         table=table,
         name=name,
         shape=np.array(shape),
-        mean=number[:, 0],
-        sd=number[:, 1],
-        size=number[:, 2],
-        factors=number[:, 3:9],
-        homologue=number[:, 9],
-        parcel=number[:, 10],
+        mean=values[:, 0],
+        sd=values[:, 1],
+        size=values[:, 2],
+        factors=values[:, 3:9],
+        homologue=values[:, 9],
+        parcel=values[:, 10],
         homologue_group=_groups([(tissue, parcel) for _, tissue, parcel in parts]),
         parcel_group=_groups([(side, parcel) for side, _, parcel in parts]),
     )
@@ -147,20 +147,20 @@ def draw_brains(rng: np.random.Generator, male: np.ndarray) -> np.ndarray:
         (model.parcel_group, model.parcel),
     ):
         z += rng.standard_normal((n, group.max() + 1))[:, group] * loading
-    return z + rng.standard_normal(z.shape) * model.own
+    return np.asarray(z + rng.standard_normal(z.shape) * model.own)
 
 
 def in_mm3(z: np.ndarray) -> np.ndarray:
     """Return volumes in mm3, rounded as FreeSurfer does, of (person, region) standard units."""
     model = regions()
     volume = model.mean + model.sd * z
-    skewed = model.shape == "lognormal"
-    volume[:, skewed] = model.mean[skewed] * np.exp(model.sd[skewed] * z[:, skewed])
+    skew = model.shape == "lognormal"
+    volume[:, skew] = model.mean[skew] * np.exp(model.sd[skew] * z[:, skew])
     # The normal tail never reaches zero where a region exists in everybody.
-    there = model.shape == "normal"
-    volume[:, there] = np.maximum(volume[:, there], 0.25 * model.mean[there])
+    is_normal = model.shape == "normal"
+    volume[:, is_normal] = np.maximum(volume[:, is_normal], 0.25 * model.mean[is_normal])
     volume = np.maximum(volume, 0)
-    whole = np.array(
+    is_integer = np.array(
         [t.endswith("aparc") or n == _BRAIN for t, n in zip(model.table, model.name, strict=True)]
     )
-    return np.where(whole, np.round(volume), np.round(volume, 1))
+    return np.asarray(np.where(is_integer, np.round(volume), np.round(volume, 1)))

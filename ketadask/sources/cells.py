@@ -57,7 +57,7 @@ class Cells:
         """Return the error of a column name."""
         return InputError(problem, file=self.file, where="header", value=value, remedy=remedy)
 
-    def renamed(self, names: Mapping[str, str]) -> Cells:
+    def rename(self, names: Mapping[str, str]) -> Cells:
         """Return the table with other column names; errors use those of the file.
 
         Parameters

@@ -161,9 +161,10 @@ class LazyVolumes(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         """Return the volumes at ``key`` (participant, region)."""
-        return indexing.explicit_indexing_adapter(
+        values: np.ndarray = indexing.explicit_indexing_adapter(
             key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
         )
+        return values
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         # Already inside one task of xarray's graph: reading must not start another scheduler.

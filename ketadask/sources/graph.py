@@ -49,7 +49,8 @@ def volumes_of_folders(folders: Sequence[Path]) -> tuple[da.Array, list[str]]:
 
 
 def _block(task: object, shape: tuple[int, int]) -> da.Array:
-    return da.from_delayed(task, shape=shape, dtype=np.float64)  # type: ignore[no-untyped-call]
+    block: da.Array = da.from_delayed(task, shape, np.float64)  # type: ignore[no-untyped-call]
+    return block
 
 
 def merge_globals(

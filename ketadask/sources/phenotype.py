@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.schema.phenotype import Phenotype
-from ketadask.sources import rating_scales
+from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells, read_cells, read_sidecar
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.delimited import read_error
-from ketadask.sources.participants import Roster, roster_of
+from ketadask.sources.participants import find_participants
+from ketadask.sources.rating_scales import scale_of
 from ketadask.sources.scale_columns import ScaleColumn, scale_columns
 from ketadask.sources.visit_tables import VisitReader, check_ignored, join_scales
 from ketadask.sources.visits import PERIODS, VisitPattern
@@ -23,7 +23,7 @@ def read_phenotype(
     scales: Sequence[str] | None = None,
     *,
     session_pattern: str = PERIODS,
-    participants: Roster | Sequence[str] | None = None,
+    participants: Participants | Sequence[str] | None = None,
     bad_cells: str = "stop",
     ignore: Sequence[str] = (),
 ) -> Phenotype:
@@ -36,27 +36,29 @@ def read_phenotype(
     root
         Study folder with ``phenotype/``, or that folder itself.
     scales
-        Names of files, or of known scales kept in a file of another name; all files if None.
+        Names of files, or of known scales inside files of another name; all files if None.
     session_pattern
         Regular expression of the session names with groups ``day`` and ``period`` or ``arm``.
     participants
-        Participants of the study; a row of anybody else is wrong, and with a ``Roster`` a session
-        that contradicts the infusions. Those of ``participants.tsv`` if None and there is one.
+        Participants of the study, of ``participants.tsv`` if None and there is one. Rows of others
+        are wrong, and so are sessions that contradict known infusions.
     bad_cells
         ``stop`` raises at the first wrong cell, ``missing`` adds it to ``findings``.
     ignore
-        Columns left aside.
+        Columns to ignore.
 
     Returns
     -------
     ``table`` has columns participant, session, period, arm, day, then ``<scale>_<n>`` and
     ``<scale>_total`` in natural order.
     """
-    folder, findings = _phenotype_folder(Path(root)), DataIssues(bad_cells)
-    roster = roster_of((folder, folder.parent), participants)
-    reader = VisitReader(VisitPattern(session_pattern), roster, findings, ignore=frozenset(ignore))
-    tables = [reader.table(*chosen) for chosen in _choose(folder, scales, reader)]
-    phenotype = join_scales(tables, folder, findings, roster)
+    folder, issues = _phenotype_folder(Path(root)), DataIssues(bad_cells)
+    participants = find_participants((folder, folder.parent), participants)
+    reader = VisitReader(
+        VisitPattern(session_pattern), participants, issues, ignore=frozenset(ignore)
+    )
+    tables = [reader.table(cells, columns) for cells, columns in _scales(folder, scales, reader)]
+    phenotype = join_scales(tables, folder, issues, participants)
     check_ignored(phenotype, ignore)
     return replace(phenotype, session_pattern=session_pattern)
 
@@ -65,65 +67,55 @@ def _phenotype_folder(root: Path) -> Path:
     if not root.exists():
         raise InputError("no such folder", file=root, remedy="check the path")
     for folder in (root / "phenotype", root):
-        if files_in(folder, ".tsv"):
+        if scale_files(folder, ".tsv"):
             return folder
     raise InputError(
         "holds no phenotype/*.tsv", file=root, remedy="name the folder that holds phenotype/"
     )
 
 
-def files_in(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return the files of a folder with this ending by stem, none where there is no folder."""
+def scale_files(folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the files of a folder with this ending, by stem; none if there is no folder."""
     try:
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise read_error(folder, error) from None
-    return {p.stem: p for p in found if p.suffix == suffix and p.stem != "participants"}
+    return {p.stem: p for p in paths if p.suffix == suffix and p.stem != "participants"}
 
 
-def _choose(
+def unknown_scale(folder: Path, scale: str, names: set[str]) -> InputError:
+    """Return the error of a scale that no file holds."""
+    remedy = nearest(scale, sorted(names))
+    return InputError("no such scale", file=folder, where="scales", value=scale, remedy=remedy)
+
+
+def _scales(
     folder: Path, scales: Sequence[str] | None, reader: VisitReader
 ) -> Iterator[tuple[Cells, list[ScaleColumn]]]:
-    """Yield the files that hold the scales asked for, with the columns that belong to them.
+    """Yield the files that hold the scales, with the columns that belong to them.
 
     One file after the other: together their text needs many times the memory of the scores.
     """
-    files = files_in(folder, ".tsv")
-    wanted = list(files) if scales is None else list(dict.fromkeys(scales))
-    for stem in wanted:
-        if stem in files:
-            yield _open(files[stem], reader)
-    inside = [scale for scale in wanted if scale not in files]
-    if inside:
-        yield from _of_scales(
-            folder, [p for s, p in files.items() if s not in wanted], inside, reader
-        )
+    files = scale_files(folder, ".tsv")
+    names = list(files) if scales is None else list(dict.fromkeys(scales))
+    for name in names:
+        if name in files:
+            yield _open(files[name], reader)
+    missing = {name for name in names if name not in files}
+    others = [path for name, path in files.items() if name not in names] if missing else []
+    available = set(files)
+    for path in others:
+        cells, columns = _open(path, reader)
+        available |= {scale_of(column.name) for column in columns}
+        own = [column for column in columns if scale_of(column.name) in missing]
+        if own:
+            yield cells, own
+    for name in names:
+        if name not in available:
+            raise unknown_scale(folder, name, available)
 
 
 def _open(path: Path, reader: VisitReader) -> tuple[Cells, list[ScaleColumn]]:
     cells = read_cells(path)
-    described = read_sidecar(path.with_suffix(".json"))
-    return cells, scale_columns(cells, described, reader.keys(cells))
-
-
-def _of_scales(
-    folder: Path, files: list[Path], scales: list[str], reader: VisitReader
-) -> Iterator[tuple[Cells, list[ScaleColumn]]]:
-    """Yield of each file the columns of these scales; a scale found nowhere is wrong."""
-    available: set[str] = set()
-    for path in files:
-        cells, columns = _open(path, reader)
-        available |= {rating_scales.scale_of(column.name) for column in columns}
-        mine = [column for column in columns if rating_scales.scale_of(column.name) in scales]
-        if mine:
-            yield cells, mine
-    for scale in scales:
-        if scale not in available:
-            stems = {path.stem for path in files_in(folder, ".tsv").values()}
-            raise InputError(
-                "no such scale",
-                file=folder,
-                where="scales",
-                value=scale,
-                remedy=nearest(scale, sorted(stems | available)),
-            )
+    descriptions = read_sidecar(path.with_suffix(".json"))
+    return cells, scale_columns(cells, descriptions, reader.keys(cells))

@@ -1,4 +1,4 @@
-"""Scores from any table a lab has, by a mapping that says which column is what."""
+"""Scores from any table, by a description of its columns."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from pathlib import Path
 import pandas as pd
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.schema.phenotype import Phenotype
+from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import MISSING_CODES, is_missing, parse_number
 from ketadask.sources.data_issues import DataIssues
-from ketadask.sources.participants import Roster, roster_of
+from ketadask.sources.participants import find_participants
 from ketadask.sources.scale_columns import KEYS, scale_columns
 from ketadask.sources.spreadsheets import read_table
-from ketadask.sources.visit_tables import VisitReader, join_scales, merge_facts
-from ketadask.sources.visits import COLUMNS, ONCE, PERIODS, Visit, VisitPattern, visit_of
+from ketadask.sources.visit_tables import VisitReader, join_scales, merge_mappings
+from ketadask.sources.visits import (
+    DATE_COLUMNS,
+    ONCE,
+    PERIODS,
+    Visit,
+    VisitPattern,
+    build_visit,
+    compile_pattern,
+)
 
-LONG, WIDE = "long", "wide"
-_WHO, _WHEN = "participant_id", "session_id"
-_PARTS = {
+_PARTICIPANT, _SESSION = "participant_id", "session_id"
+# How period, arm and day of a row are written as a session, and the pattern that reads it.
+_FORMATS = {"period": "period {}", "arm": "{}", "day": "day {}"}
+_PATTERNS = {
     "period": r"period (?P<period>\S+)",
     "arm": r"(?P<arm>[^ ]+)",
     "day": r"day (?P<day>-?\d+)",
@@ -42,16 +51,16 @@ class PlainTable:
     session
         Column of sessions (long layout), read by the pattern of the study.
     period, arm, day
-        Columns that say the visit where there is no session; ``day`` and one of the others. An
-        arm that is not given stands for a baseline of both periods.
+        Columns of the visit where there is no session; ``day`` and one of the others. A missing
+        arm stands for a baseline of both periods.
     wide_pattern
         Regular expression of the headers of a table with one row per participant, with the group
         ``name`` (of the item) and ``session``, or ``day`` and ``period`` or ``arm``. Columns that
-        do not match were measured once.
+        do not match were recorded once.
     columns
         Canonical name by the name in the file, or by ``name`` in the wide layout.
     ignore
-        Columns left aside.
+        Columns to ignore.
     na_values
         Numbers that stand for a missing value, besides the usual ones.
     sheet, delimiter, decimal
@@ -59,7 +68,7 @@ class PlainTable:
     """
 
     file: str
-    participant: str = _WHO
+    participant: str = _PARTICIPANT
     session: str | None = None
     period: str | None = None
     arm: str | None = None
@@ -78,7 +87,7 @@ def read_tables(
     tables: Sequence[PlainTable],
     *,
     session_pattern: str = PERIODS,
-    participants: Roster | Sequence[str] | None = None,
+    participants: Participants | Sequence[str] | None = None,
     bad_cells: str = "stop",
 ) -> Phenotype:
     """Read rating scales from plain tables into one row per participant and visit.
@@ -86,7 +95,7 @@ def read_tables(
     Parameters
     ----------
     folder
-        Where the files are.
+        Folder of the files.
     tables
         How to read each of them.
     session_pattern, participants, bad_cells
@@ -94,63 +103,60 @@ def read_tables(
 
     Returns
     -------
-    What ``read_phenotype`` returns.
+    As ``read_phenotype``.
     """
-    folder, findings = Path(folder), DataIssues(bad_cells)
-    roster = roster_of((folder,), participants)
-    reader = VisitReader(VisitPattern(session_pattern), roster, findings)
-    phenotype = join_scales([_read(folder, t, reader) for t in tables], folder, findings, roster)
+    folder, issues = Path(folder), DataIssues(bad_cells)
+    participants = find_participants((folder,), participants)
+    reader = VisitReader(VisitPattern(session_pattern), participants, issues)
+    parts = [_read_table(folder, table, reader) for table in tables]
+    phenotype = join_scales(parts, folder, issues, participants)
     return replace(phenotype, session_pattern=session_pattern)
 
 
-def _read(folder: Path, table: PlainTable, reader: VisitReader) -> Phenotype:
+def _read_table(folder: Path, table: PlainTable, reader: VisitReader) -> Phenotype:
     path = folder / table.file
     cells = read_table(path, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal)
     unknown = next((name for name in table.ignore if name not in cells.columns), None)
     if unknown is not None:
         remedy = nearest(unknown, cells.columns)
         raise InputError("no such column", file=path, where="ignore", value=unknown, remedy=remedy)
-    kept = [name for name in cells.columns if name not in table.ignore]
-    cells = replace(cells.only(kept), missing=MISSING_CODES | frozenset(table.na_values))
-    cells = cells.renamed({} if table.participant == _WHO else {table.participant: _WHO})
-    described = read_sidecar(path.with_suffix(".json"))
+    cells = cells.only([name for name in cells.columns if name not in table.ignore])
+    cells = replace(cells, missing=MISSING_CODES | frozenset(table.na_values))
+    cells = _rename(cells, table.participant, _PARTICIPANT)
+    descriptions = read_sidecar(path.with_suffix(".json"))
     if table.wide_pattern is not None:
-        return _wide(cells, table, described, reader)
+        return _read_wide(cells, table, descriptions, reader)
     cells, reader = _with_sessions(cells, table, reader)
-    cells = cells.renamed(table.columns)
-    described = {table.columns.get(name, name): text for name, text in described.items()}
-    return reader.table(cells, scale_columns(cells, described, reader.keys(cells)))
+    cells = cells.rename(table.columns)
+    descriptions = {table.columns.get(name, name): text for name, text in descriptions.items()}
+    return reader.table(cells, scale_columns(cells, descriptions, reader.keys(cells)))
+
+
+def _rename(cells: Cells, old: str, new: str) -> Cells:
+    return cells if old == new else cells.rename({old: new})
 
 
 def _with_sessions(
     cells: Cells, table: PlainTable, reader: VisitReader
 ) -> tuple[Cells, VisitReader]:
-    """Return the table with a column of sessions, made from period, arm and day if needed."""
+    """Return the table with a column of sessions, if needed from period, arm and day."""
     if table.session is not None:
-        names = {} if table.session == _WHEN else {table.session: _WHEN}
-        return cells.renamed(names), reader
-    said = {part: getattr(table, part) for part in _PARTS if getattr(table, part)}
-    if not said:
+        return _rename(cells, table.session, _SESSION), reader
+    parts = {part: getattr(table, part) for part in _FORMATS if getattr(table, part)}
+    if not parts:
         return cells, reader
-    for column in said.values():
-        cells.renamed({column: _WHEN})  # names the column that is not there
-    texts = [_session(dict(zip(said, row, strict=True))) for row in _rows(cells, said)]
-    columns = {n: c for n, c in cells.columns.items() if n not in said.values()} | {_WHEN: texts}
-    made = replace(
-        cells,
-        columns=columns,
-        headers={**cells.headers, _WHEN: ", ".join(said.values())},
-    )
-    pattern = VisitPattern(" ".join(_PARTS[part] for part in said))
-    return made, replace(reader, pattern=pattern)
-
-
-def _rows(cells: Cells, said: Mapping[str, str]) -> zip[tuple[str, ...]]:
-    return zip(*(cells.columns[column] for column in said.values()), strict=True)
+    for column in parts.values():
+        cells.rename({column: _SESSION})  # raises where there is no such column
+    rows = zip(*(cells.columns[column] for column in parts.values()), strict=True)
+    sessions = [_session(dict(zip(parts, row, strict=True))) for row in rows]
+    columns = {n: c for n, c in cells.columns.items() if n not in parts.values()}
+    headers = {**cells.headers, _SESSION: ", ".join(parts.values())}
+    cells = replace(cells, columns=columns | {_SESSION: sessions}, headers=headers)
+    return cells, replace(reader, pattern=VisitPattern(" ".join(_PATTERNS[p] for p in parts)))
 
 
 def _session(parts: dict[str, str]) -> str:
-    """Return what one row says about its visit, in words the pattern reads."""
+    """Return period, arm and day of one row as a session."""
     if all(is_missing(cell) for cell in parts.values()):
         return ""
     if "arm" in parts:
@@ -159,91 +165,81 @@ def _session(parts: dict[str, str]) -> str:
         value = parse_number(parts.get(part, ""))
         if value is not None and value.is_integer():
             parts[part] = str(int(value))
-    shown = {"period": "period {}", "arm": "{}", "day": "day {}"}
-    return " ".join(shown[part].format(cell) for part, cell in parts.items())
+    return " ".join(_FORMATS[part].format(cell) for part, cell in parts.items())
 
 
-def _wide(
-    cells: Cells, table: PlainTable, described: Mapping[str, dict[str, str]], reader: VisitReader
+def _read_wide(
+    cells: Cells,
+    table: PlainTable,
+    descriptions: Mapping[str, dict[str, str]],
+    reader: VisitReader,
 ) -> Phenotype:
-    """Return the table of a file with one row per participant, one visit after the other."""
-    visits = _headers_of_visits(cells, table, reader.pattern)
-    fixed = [name for name in (cells.need(_WHO), cells.find(*COLUMNS)) if name]
+    """Return the scores of a file with one row per participant, one visit after the other."""
+    visits = _headers_by_visit(cells, table, reader.pattern)
+    keys = [name for name in (cells.need(_PARTICIPANT), cells.find(*DATE_COLUMNS)) if name]
     parts = []
     for visit, (session, names) in visits.items():
-        part = cells.only([*fixed[:1], *names]).renamed(names)
-        texts = {names[header]: described.get(header, {}) for header in names}
+        part = cells.only([*keys[:1], *names]).rename(names)
+        texts = {names[header]: descriptions.get(header, {}) for header in names}
         need = visit != ONCE or len(visits) == 1
-        columns = scale_columns(part, texts, frozenset(fixed), need=need)
+        columns = scale_columns(part, texts, frozenset(keys), need=need)
         if columns:
-            once = replace(reader, when="", always=(session, visit))
-            scores = once.table(part, columns)
-            filled = scores.table.drop(columns=list(KEYS)).notna().any(axis=1)
-            parts.append(replace(scores, table=scores.table[filled]))
+            one_visit = replace(reader, session="", session_and_visit=(session, visit))
+            scores = one_visit.table(part, columns)
+            has_score = scores.table.drop(columns=list(KEYS)).notna().any(axis=1)
+            parts.append(replace(scores, table=scores.table[has_score]))
     return Phenotype(
         pd.concat([part.table for part in parts], ignore_index=True),
-        labels=merge_facts(part.labels for part in parts),
-        limits=merge_facts(part.limits for part in parts),
-        units=merge_facts(part.units for part in parts),
+        labels=merge_mappings(part.labels for part in parts),
+        limits=merge_mappings(part.limits for part in parts),
+        units=merge_mappings(part.units for part in parts),
         ignored=sorted({name for part in parts for name in part.ignored}),
         files=[str(cells.file)],
     )
 
 
-def _headers_of_visits(
+def _headers_by_visit(
     cells: Cells, table: PlainTable, pattern: VisitPattern
 ) -> dict[Visit, tuple[str, dict[str, str]]]:
-    """Return per visit its first spelling, and the canonical name of each header of it."""
-    way = _wide_pattern(str(table.wide_pattern))
+    """Return per visit its first spelling, and the canonical name of each of its headers."""
+    wide_pattern = _compile_wide_pattern(str(table.wide_pattern))
     visits: dict[Visit, tuple[str, dict[str, str]]] = {}
-    matched = False
+    n_matches = 0
     for header in cells.columns:
-        if header == cells.find(_WHO):
+        if header == cells.find(_PARTICIPANT):
             continue
-        found = way.fullmatch(header)
-        if found is None:
-            visits.setdefault(ONCE, ("", {}))[1][header] = table.columns.get(header, header)
-            continue
-        matched = True
-        said = found.groupdict()
-        name = said.pop("name")
-        try:
-            session = said.get("session")
-            visit = pattern.visit(session) if session else visit_of(said, header)
-        except InputError as error:
-            raise InputError(
-                error.problem, file=cells.file, where="header", value=header, remedy=error.remedy
-            ) from None
-        spelt = session or "_".join(str(part) for part in said.values() if part)
-        visits.setdefault(visit, (spelt, {}))[1][header] = table.columns.get(name, name)
-    if not matched:
+        match = wide_pattern.fullmatch(header)
+        visit, spelling, name = ONCE, "", header
+        if match is not None:
+            n_matches += 1
+            groups = match.groupdict()
+            name, session = groups.pop("name"), groups.get("session")
+            try:
+                visit = pattern.visit(session) if session else build_visit(groups, header)
+            except InputError as error:
+                raise cells.header_error(error.problem, str(error.remedy), header) from None
+            spelling = session or "_".join(str(part) for part in groups.values() if part)
+        visits.setdefault(visit, (spelling, {}))[1][header] = table.columns.get(name, name)
+    if not n_matches:
         raise InputError(
             "no header matches the pattern of the wide layout",
             file=cells.file,
             where="wide_pattern",
             value=table.wide_pattern,
-            remedy=f"mend the pattern; there is for example {next(iter(cells.columns))!r}",
+            remedy=f"correct the pattern; a header is for example {next(iter(cells.columns))!r}",
         )
     return visits
 
 
-def _wide_pattern(wide_pattern: str) -> re.Pattern[str]:
-    try:
-        way = re.compile(wide_pattern)
-    except re.error as error:
-        raise InputError(
-            f"not a regular expression ({error})",
-            where="wide_pattern",
-            value=wide_pattern,
-            remedy="mend it",
-        ) from None
-    groups = set(way.groupindex)
-    whole = "session" in groups or ("day" in groups and groups & {"period", "arm"})
-    if "name" not in groups or not whole:
+def _compile_wide_pattern(pattern: str) -> re.Pattern[str]:
+    expression = compile_pattern(pattern, "wide_pattern")
+    groups = set(expression.groupindex)
+    has_visit = "session" in groups or ("day" in groups and groups & {"period", "arm"})
+    if "name" not in groups or not has_visit:
         raise InputError(
             "needs the named groups name and session, or name, day and period or arm",
             where="wide_pattern",
-            value=wide_pattern,
+            value=pattern,
             remedy=r"write for example (?P<name>.+)_(?P<session>ses-p[12]d\d+)",
         )
-    return way
+    return expression

@@ -61,8 +61,8 @@ def _with_points(cells: Cells) -> Cells:
 def _column_with_points(cells: Cells, name: str) -> list[str]:
     column = []
     for cell in cells.columns[name]:
-        number = cell.replace(".", "") if _WITH_THOUSANDS.fullmatch(cell) else cell
-        column.append(re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", number))
+        text = cell.replace(".", "") if _WITH_THOUSANDS.fullmatch(cell) else cell
+        column.append(re.sub(r"^([+-]?\d*),(\d+)$", r"\1.\2", text))
     if column == cells.columns[name]:
         return column
     for row, cell in enumerate(cells.columns[name]):

@@ -12,146 +12,150 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError, nearest
-from ketadask.schema.phenotype import Phenotype
+from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.names_order import natural_key
-from ketadask.sources.participants import Roster, participant_column
+from ketadask.sources.participants import participant_column
 from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
 from ketadask.sources.visits import (
-    COLUMNS,
+    DATE_COLUMNS,
+    NO_PERIOD,
     ONCE,
-    UNPLACED,
     Visit,
     VisitPattern,
-    misdated,
+    date_conflicts,
     period_of_visit,
 )
 
 T = TypeVar("T")
-_ASIDE = "; or leave the column aside (ignore)"
+_IGNORE = "; or ignore the column (ignore)"
 
 
 @dataclass(frozen=True)
 class VisitReader:
     """Turns a file of scores into one row per participant and visit.
 
-    ``who`` and ``when`` name the columns that say so, ``roster`` the participants of the study
-    (None: anybody). Without a column ``when`` everything was measured once, or at the visit
-    ``always``. Columns ``ignore`` hold no scores.
+    Parameters
+    ----------
+    pattern
+        Pattern of the session names.
+    participants
+        Participants of the study; any participant is valid if None.
+    issues
+        Collects wrong cells.
+    participant, session
+        Columns of participant and session.
+    session_and_visit
+        Session and visit of all rows of a file without a column of sessions.
+    ignore
+        Columns that hold no scores.
     """
 
     pattern: VisitPattern
-    roster: Roster | None
-    findings: DataIssues
-    who: str = "participant_id"
-    when: str = "session_id"
-    always: tuple[str, Visit] = ("", ONCE)
+    participants: Participants | None
+    issues: DataIssues
+    participant: str = "participant_id"
+    session: str = "session_id"
+    session_and_visit: tuple[str, Visit] = ("", ONCE)
     ignore: frozenset[str] = frozenset()
 
     def keys(self, cells: Cells) -> frozenset[str]:
-        """Return the columns of a file that hold no scores: those who say who and when first."""
-        found = (cells.find(self.who), cells.find(self.when), cells.find(*COLUMNS))
-        return frozenset(column for column in found if column) | self.ignore
+        """Return the columns of a file that hold no scores."""
+        keys = cells.find(self.participant), cells.find(self.session), cells.find(*DATE_COLUMNS)
+        return frozenset(column for column in keys if column) | self.ignore
 
     def table(self, cells: Cells, columns: list[ScaleColumn]) -> Phenotype:
-        """Return the scores of a file per participant and visit, wrong rows left out."""
+        """Return the scores of a file per participant and visit, without wrong rows."""
         values = {
             c.name: cells.numbers(
-                c.header, self.findings, low=c.low, high=c.high, text_remedy=_ASIDE
+                c.header, self.issues, low=c.low, high=c.high, text_remedy=_IGNORE
             )
             for c in columns
         }
-        check_totals(cells, columns, values, self.findings)
+        check_totals(cells, columns, values, self.issues)
         empty = np.logical_and.reduce([np.isnan(column) for column in values.values()])
         rows, visits = self._visits(cells, empty)
         table = pd.DataFrame(visits, columns=list(KEYS))
         scores = pd.DataFrame({name: column[rows] for name, column in values.items()})
-        table = pd.concat([table, scores], axis=1)
-        used = {c.header for c in columns} | (self.keys(cells) - self.ignore)
+        headers = {c.header for c in columns} | (self.keys(cells) - self.ignore)
         return Phenotype(
-            table,
+            pd.concat([table, scores], axis=1),
             labels={c.name: c.label for c in columns},
             limits={c.name: (c.low, c.high) for c in columns},
             units={c.name: c.unit for c in columns if c.unit},
-            ignored=sorted(set(cells.columns) - used),
+            ignored=sorted(set(cells.columns) - headers),
             files=[str(cells.file)],
         )
 
     def _visits(self, cells: Cells, empty: np.ndarray) -> tuple[list[int], list[tuple[Any, ...]]]:
-        people = participant_column(cells, self.findings, self.who)
-        column = cells.find(self.when)
-        sessions = cells.text(column) if column else [self.always[0]] * len(cells)
-        found: dict[str, dict[Visit, tuple[int, str]]] = {}
-        meant: dict[str, Visit] = {}
-        doubled: set[int] = set()
-        for row, (person, session) in enumerate(zip(people, sessions, strict=True)):
-            if not person or not self._is_known(person, cells, row):
+        """Return the rows of the file to use, and participant, session and visit of each."""
+        participants = participant_column(cells, self.issues, self.participant)
+        column = cells.find(self.session)
+        default, once = self.session_and_visit
+        sessions = cells.text(column) if column else [default] * len(cells)
+        where = column or cells.need(self.participant)
+        visit_of: dict[str, Visit | None] = {} if column else {default: once}
+        rows: dict[str, dict[Visit, tuple[int, str]]] = {}
+        duplicates: set[int] = set()
+        for row, (participant, session) in enumerate(zip(participants, sessions, strict=True)):
+            if not participant or not self._is_valid(participant, cells, row):
                 continue
             if column and not session and empty[row]:
                 continue  # nothing was recorded; assembling lists the participant
-            visit = meant.get(session) or self._visit(session, cells, row, column)
+            visit = visit_of.get(session) or self._parse(session, cells, row, where)
             if visit is None:
                 continue
-            meant[session] = visit
-            first = found.setdefault(person, {}).setdefault(visit, (row, session))[0]
+            visit_of[session] = visit
+            first = rows.setdefault(participant, {}).setdefault(visit, (row, session))[0]
             if first != row:
-                doubled |= {first, row}  # which of them is right must not depend on their order
+                duplicates |= {first, row}  # which of them is right must not depend on their order
                 problem = f"visit appears twice, first in row {cells.lines[first]}"
                 remedy = "keep one row per participant and session"
-                self._say(cells, row, column, problem, f"{person} {session}".strip(), remedy)
-                continue
-            if self._contradicted(person, visit) and not empty[row]:
-                # Assembling places it nowhere, and says so where an outcome is missing for it.
-                problem = f"session does not fit the infusions {self._sequences()[person]}"
+                value = f"{participant} {session}".strip()
+                self.issues.add(cells.error(row, where, problem, remedy, value))
+            elif self._is_contradiction(participant, visit) and not empty[row]:
+                # Assembling ignores it, and reports it where an outcome is missing.
+                problem = f"session does not fit the infusions {self._sequences()[participant]}"
                 remedy = "correct the session, or the infusions in participants.tsv"
-                self._say(cells, row, column, problem, session, remedy)
-        infusions = self.roster.infusions if self.roster else {}
-        wrong = misdated(cells, found, self._sequences(), infusions, self.findings) | doubled
-        kept = sorted(
-            (row, person, session, visit)
-            for person, rows in found.items()
-            for visit, (row, session) in rows.items()
-            if row not in wrong
+                self.issues.add(cells.error(row, where, problem, remedy, session))
+        infusions = self.participants.infusions if self.participants else {}
+        conflicts = date_conflicts(cells, rows, self._sequences(), infusions, self.issues)
+        valid = sorted(
+            (row, participant, session, visit)
+            for participant, visits in rows.items()
+            for visit, (row, session) in visits.items()
+            if row not in conflicts | duplicates
         )
-        return [row for row, *_ in kept], [(who, when, *visit) for _, who, when, visit in kept]
+        return [row for row, *_ in valid], [(p, session, *visit) for _, p, session, visit in valid]
 
     def _sequences(self) -> Mapping[str, str]:
-        return self.roster.sequences if self.roster else {}
+        return self.participants.sequences if self.participants else {}
 
-    def _contradicted(self, person: str, visit: Visit) -> bool:
-        sequence = self._sequences().get(person, "")
-        return bool(sequence) and period_of_visit(sequence, *visit) == UNPLACED
+    def _is_contradiction(self, participant: str, visit: Visit) -> bool:
+        sequence = self._sequences().get(participant, "")
+        return bool(sequence) and period_of_visit(sequence, *visit) == NO_PERIOD
 
-    def _say(
-        self, cells: Cells, row: int, column: str | None, problem: str, value: str, remedy: str
-    ) -> None:
-        where = cells.where(row, column or self.who)
-        self.findings.add(
-            InputError(problem, file=cells.file, where=where, value=value, remedy=remedy)
-        )
-
-    def _is_known(self, person: str, cells: Cells, row: int) -> bool:
-        if self.roster is None or person in self.roster.sequences:
+    def _is_valid(self, participant: str, cells: Cells, row: int) -> bool:
+        if self.participants is None or participant in self.participants.sequences:
             return True
-        known = sorted(self.roster.sequences)
-        add = "add the participant to participants.tsv, or correct the name"
-        remedy = add if len(known) > 20 else nearest(person, known)
-        self._say(cells, row, cells.need(self.who), "unknown participant", person, remedy)
+        names = sorted(self.participants.sequences)
+        remedy = "add the participant to participants.tsv, or correct the name"
+        remedy = remedy if len(names) > 20 else nearest(participant, names)
+        column = cells.need(self.participant)
+        self.issues.add(cells.error(row, column, "unknown participant", remedy, participant))
         return False
 
-    def _visit(self, session: str, cells: Cells, row: int, column: str | None) -> Visit | None:
-        if column is None:
-            return self.always[1]
+    def _parse(self, session: str, cells: Cells, row: int, column: str) -> Visit | None:
         try:
             return self.pattern.visit(session)
         except InputError as error:
-            self._say(cells, row, column, error.problem, session, str(error.remedy))
+            self.issues.add(cells.error(row, column, error.problem, str(error.remedy), session))
             return None
 
 
 def check_ignored(phenotype: Phenotype, ignore: Iterable[str]) -> None:
-    """Refuse a column to ignore that is in none of the files."""
+    """Raise an InputError where a column to ignore is in none of the files."""
     for name in ignore:
         if name not in phenotype.ignored:
             raise InputError(
@@ -164,11 +168,11 @@ def check_ignored(phenotype: Phenotype, ignore: Iterable[str]) -> None:
 
 
 def place_visits(phenotype: Phenotype, sequences: Mapping[str, str]) -> Phenotype:
-    """Return the visits of the participants with the period each belongs to.
+    """Return the visits of the participants with the period of each.
 
-    A visit named by its arm gets the period in which the participant was given that arm; a
+    A visit named by its arm gets the period in which the participant received that arm; a
     baseline shared by both periods gets period 0. A visit that contradicts the sequence gets
-    period -1: it is used nowhere.
+    period -1 and is not used.
 
     Parameters
     ----------
@@ -179,84 +183,95 @@ def place_visits(phenotype: Phenotype, sequences: Mapping[str, str]) -> Phenotyp
     """
     visits = phenotype.table[phenotype.table[nm.PARTICIPANT].isin(list(sequences))].copy()
     visits["period"] = [
-        period_of_visit(sequences[person], *visit)
-        for person, *visit in zip(*(visits[name] for name in VISIT), strict=True)
+        period_of_visit(sequences[participant], *visit)
+        for participant, *visit in zip(*(visits[name] for name in VISIT), strict=True)
     ]
     return replace(phenotype, table=visits)
 
 
 def join_scales(
-    tables: list[Phenotype], folder: Path, findings: DataIssues, roster: Roster | None
+    tables: list[Phenotype],
+    folder: Path,
+    issues: DataIssues,
+    participants: Participants | None,
 ) -> Phenotype:
     """Return the outer join of tables on participant and visit, in canonical order.
 
-    The list is emptied: each table is let go once its scores are copied.
+    The list is emptied: each table is freed once its scores are copied.
     """
-    owners: dict[str, str] = {}
+    file_of: dict[str, str] = {}
     for table in tables:
         for name in table.labels:
-            if name in owners:
+            if name in file_of:
                 raise InputError(
                     f"{name} is in two files",
                     file=table.files[0],
                     where=f"column {name}",
-                    remedy=f"remove it here or in {owners[name]}",
+                    remedy=f"remove it here or in {file_of[name]}",
                 )
-            owners[name] = table.files[0]
-    visits, rows = _all_visits([table.table for table in tables])
-    joined = Phenotype(
+            file_of[name] = table.files[0]
+    visits, rows = _union_of_visits([table.table for table in tables])
+    phenotype = Phenotype(
         visits,
-        labels=merge_facts(table.labels for table in tables),
-        findings=findings.records(),
-        limits=merge_facts(table.limits for table in tables),
-        units=merge_facts(table.units for table in tables),
+        labels=merge_mappings(table.labels for table in tables),
+        findings=issues.records(),
+        limits=merge_mappings(table.limits for table in tables),
+        units=merge_mappings(table.units for table in tables),
         ignored=[name for table in tables for name in table.ignored],
         folder=str(folder),
         files=[file for table in tables for file in table.files],
-        sequences=roster.sequences if roster else {},
+        sequences=participants.sequences if participants else {},
     )
-    names = sorted(owners, key=natural_key)
+    names = sorted(file_of, key=natural_key)
     scores = np.full((len(names), len(visits)), np.nan)
     while tables:
-        table, mine = tables.pop(), rows.pop()
+        table, own = tables.pop(), rows.pop()
         for name in table.labels:
-            scores[names.index(name), mine] = table.table[name].to_numpy()
+            scores[names.index(name), own] = table.table[name].to_numpy()
     columns = pd.DataFrame(scores.T, columns=names, copy=False)
-    return replace(joined, table=pd.concat([visits, columns], axis=1))
+    return replace(phenotype, table=pd.concat([visits, columns], axis=1))
 
 
-def _all_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Return the visits of all tables, sorted, and which of them the rows of each table are.
+def _union_of_visits(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Return the visits of all tables, sorted, and the positions of the rows of each table.
 
-    A visit is one whole number here: sorting and matching text of every row of every table would
-    take more memory than the scores.
+    A visit is one integer here: sorting and matching text of every row of every table would take
+    more memory than the scores.
     """
-    who = pd.Index(sorted(set().union(*(table[nm.PARTICIPANT].unique() for table in tables))))
-    arms = pd.Index(sorted(set().union(*(table[nm.ARM].unique() for table in tables))))
-    period = max((int(table["period"].max()) + 1 for table in tables if len(table)), default=1)
-    first = min((int(table["day"].min()) for table in tables if len(table)), default=0)
-    days = max((int(table["day"].max()) - first + 1 for table in tables if len(table)), default=1)
-    keys = []
+    participants = pd.Index(sorted(set().union(*(t[nm.PARTICIPANT].unique() for t in tables))))
+    arms = pd.Index(sorted(set().union(*(t[nm.ARM].unique() for t in tables))))
+    n_periods = max((int(t["period"].max()) + 1 for t in tables if len(t)), default=1)
+    first = min((int(t["day"].min()) for t in tables if len(t)), default=0)
+    n_days = max((int(t["day"].max()) - first + 1 for t in tables if len(t)), default=1)
+    codes = []
     for table in tables:
-        key = who.get_indexer(table[nm.PARTICIPANT]).astype(np.int64) * period
-        key = (key + table["period"].to_numpy(np.int64)) * len(arms)
-        key = (key + arms.get_indexer(table[nm.ARM])) * days
-        keys.append(key + table["day"].to_numpy(np.int64) - first)
-    every = np.unique(np.concatenate(keys))
-    rows = [np.searchsorted(every, key) for key in keys]
-    session = np.full(len(every), None, dtype=object)
-    for table, mine in zip(tables, rows, strict=True):
-        new, old = np.array(table["session"], dtype=object), session[mine]
-        known = np.array([value is not None for value in old], dtype=bool)
-        new[known] = np.minimum(new[known], old[known])  # one name whichever file comes first
-        session[mine] = new
-    left, day = np.divmod(every, days)
-    left, arm = np.divmod(left, len(arms))
-    person, number = np.divmod(left, period)
-    visits = {nm.PARTICIPANT: who[person], "session": session, "period": number}
-    return pd.DataFrame(visits | {nm.ARM: arms[arm], "day": day + first}), rows
+        code = participants.get_indexer(table[nm.PARTICIPANT]).astype(np.int64) * n_periods
+        code = (code + table["period"].to_numpy(np.int64)) * len(arms)
+        code = (code + arms.get_indexer(table[nm.ARM])) * n_days
+        codes.append(code + table["day"].to_numpy(np.int64) - first)
+    union = np.unique(np.concatenate(codes))
+    rows = [np.searchsorted(union, code) for code in codes]
+    session = np.full(len(union), None, dtype=object)
+    for table, own in zip(tables, rows, strict=True):
+        new, old = np.array(table["session"], dtype=object), session[own]
+        both = np.array([name is not None for name in old], dtype=bool)
+        new[both] = np.minimum(new[both], old[both])  # one name whichever file comes first
+        session[own] = new
+    rest, day = np.divmod(union, n_days)
+    rest, arm = np.divmod(rest, len(arms))
+    participant, period = np.divmod(rest, n_periods)
+    visits = pd.DataFrame(
+        {
+            nm.PARTICIPANT: participants[participant],
+            "session": session,
+            "period": period,
+            nm.ARM: arms[arm],
+            "day": day + first,
+        }
+    )
+    return visits, rows
 
 
-def merge_facts(facts: Iterable[Mapping[str, T]]) -> dict[str, T]:
-    """Return the entries of several mappings in one, the last of a name."""
-    return {name: value for fact in facts for name, value in fact.items()}
+def merge_mappings(mappings: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """Return the entries of several mappings in one, the last of each name."""
+    return {name: value for mapping in mappings for name, value in mapping.items()}

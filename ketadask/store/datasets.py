@@ -64,6 +64,7 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise InputError(
             "the dataset is damaged", file=damaged_path, remedy="run again to compute it again"
         )
+    dataset: xr.Dataset
     with xr.open_zarr(path, consolidated=True, chunks=None) as dataset:
         return dataset.load()
 

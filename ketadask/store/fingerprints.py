@@ -99,7 +99,8 @@ def _sources(floor: Path) -> list[Path]:
     """Return the code and data files of a floor, or the one file that is the floor."""
     if floor.suffix:
         return [floor]
-    return sorted(f for f in floor.rglob("*") if f.is_file() and f.parent.name != "__pycache__")
+    files = (file for file in floor.rglob("*") if "__pycache__" not in file.parts)
+    return sorted(file for file in files if file.is_file())
 
 
 def source_hash(file: Path) -> str:
@@ -150,10 +151,10 @@ def _is_bare_text(node: Any) -> bool:
 
 def _digest(value: Any) -> bytes:
     """Hash one value; every kind has its own tag, so that kinds never collide."""
-    tag, chunks = _tag_and_bytes(value)
+    tag, pieces = _tag_and_bytes(value)
     digest = hashlib.sha256(tag + b":")
-    for chunk in chunks:
-        digest.update(chunk)
+    for piece in pieces:
+        digest.update(piece)
     return digest.digest()
 
 

@@ -107,7 +107,7 @@ class Parts:
         rows = self.read_all(table, n)
         if rows.empty:
             return rows
-        return rows[rows[index] < n].sort_values([index, *order], ignore_index=True)
+        return rows[rows[index] < n].sort_values([index, *order], kind="stable", ignore_index=True)
 
     def receipts(self) -> dict[str, Receipt]:
         """Return the receipts of this key, without checking tables or moving files."""
@@ -147,8 +147,6 @@ class Parts:
     def damaged_files(self) -> list[str]:
         """Names of the files that were set aside as damaged or incomplete."""
         return [file.name for file in _listing(self.folder / "damaged")]
-
-    finished, covered, damaged = verify, ranges, damaged_files
 
     def _names(self) -> list[str]:
         return [file.stem for file in _listing(self.folder) if file.suffix == ".json"]

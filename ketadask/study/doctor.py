@@ -1,4 +1,4 @@
-"""What a study needs of this machine, tried out: what would fail, and the remedy."""
+"""Checks of the machine and the cluster, with a remedy for each failure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ _GIB = 2**30
 
 
 def check_system(cluster: Path | None, out: Path) -> list[SystemCheck]:
-    """Try everything a study needs, the cluster of a profile included."""
+    """Check Python, packages, memory, disk, locks, threads and the cluster of a profile."""
     profile = Profile() if cluster is None else read_settings(cluster, Profile)
     if profile.kind == "slurm":
-        here = [_python(), *_libraries(), _disk(out), _locks(out)]
-        there = check_queue(profile, out)
-        well = all(each.well for each in (*here, *there))
-        return [*here, *there, *([_cluster(profile, out)] if well else [])]
+        checks = [_python(), *_libraries(), _disk(out), _locks(out), *check_queue(profile, out)]
+        return [*checks, *([_cluster(profile, out)] if all(check.ok for check in checks) else [])]
     return [
         _python(),
         *_libraries(),
@@ -43,26 +41,26 @@ def check_system(cluster: Path | None, out: Path) -> list[SystemCheck]:
 
 
 def _python() -> SystemCheck:
-    well = sys.version_info >= (3, 11)
+    ok = sys.version_info >= (3, 11)
     return SystemCheck(
-        "python", well, platform.python_version(), "" if well else "install 3.11 or up"
+        "python", ok, platform.python_version(), "" if ok else "install 3.11 or later"
     )
 
 
 def _libraries() -> list[SystemCheck]:
-    found = []
+    checks = []
     for name, oldest in _OLDEST.items():
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found.append(
+            checks.append(
                 SystemCheck(name, False, "not installed", f"pip install '{name}>={oldest}'")
             )
             continue
-        well = int(version.split(".")[0]) >= oldest
-        remedy = "" if well else f"pip install --upgrade '{name}>={oldest}'"
-        found.append(SystemCheck(name, well, version, remedy))
-    return found
+        ok = int(version.split(".")[0]) >= oldest
+        remedy = "" if ok else f"pip install --upgrade '{name}>={oldest}'"
+        checks.append(SystemCheck(name, ok, version, remedy))
+    return checks
 
 
 def _memory(profile: Profile) -> SystemCheck:
@@ -74,39 +72,40 @@ def _memory(profile: Profile) -> SystemCheck:
         free = int(available.split()[1]) * 1024
     except (OSError, StopIteration, ValueError):
         pass
-    each = free / workers
-    well = each >= 0.4 * _GIB
-    text = f"{free / _GIB:.1f} GiB free, {each / _GIB:.1f} GiB for each of {workers} workers"
-    return SystemCheck("memory", well, text, "" if well else "set fewer workers in the profile")
+    per_worker = free / workers
+    ok = per_worker >= 0.4 * _GIB
+    text = f"{free / _GIB:.1f} GiB free, {per_worker / _GIB:.1f} GiB for each of {workers} workers"
+    return SystemCheck("memory", ok, text, "" if ok else "set fewer workers in the profile")
 
 
 def _disk(out: Path) -> SystemCheck:
-    place = out.absolute()
-    while not place.exists():
-        place = place.parent
+    parent = _existing_parent(out)
     try:
-        with tempfile.NamedTemporaryFile(dir=place) as file:
+        with tempfile.NamedTemporaryFile(dir=parent) as file:
             file.write(b"x" * 4096)
             file.flush()
             os.fsync(file.fileno())
-        free = shutil.disk_usage(place).free
+        free = shutil.disk_usage(parent).free
     except OSError as error:
-        text = f"{place} cannot be written ({error.strerror})"
+        text = f"{parent} cannot be written ({error.strerror})"
         return SystemCheck("disk", False, text, "choose another folder with --out")
-    well = free > _GIB
-    remedy = "" if well else "free space, or choose another folder with --out"
-    return SystemCheck("disk", well, f"{free / _GIB:.1f} GiB free in {place}", remedy)
+    ok = free > _GIB
+    remedy = "" if ok else "free space, or choose another folder with --out"
+    return SystemCheck("disk", ok, f"{free / _GIB:.1f} GiB free in {parent}", remedy)
+
+
+def _existing_parent(path: Path) -> Path:
+    path = path.absolute()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def _locks(out: Path) -> SystemCheck:
     from ketadask.store.locks import hold_lock
 
-    place = out.absolute()
-    while not place.exists():
-        place = place.parent
+    parent = _existing_parent(out)
     try:
-        with tempfile.TemporaryDirectory(dir=place) as folder, hold_lock(Path(folder) / "lock"):
-            return SystemCheck("locks", True, f"work in {place}")
+        with tempfile.TemporaryDirectory(dir=parent) as folder, hold_lock(Path(folder) / "lock"):
+            return SystemCheck("locks", True, f"work in {parent}")
     except (InputError, OSError) as error:
         return SystemCheck("locks", False, str(error), "choose another folder with --out")
 
@@ -118,23 +117,23 @@ def _threads() -> SystemCheck:
         "threads",
         True,
         text or f"{cores()} cores, one thread per task",
-        "workers of kind local use one thread whatever these say" if many else "",
+        "workers of kind local use one thread each and ignore these" if many else "",
     )
 
 
 def _cluster(profile: Profile, out: Path) -> SystemCheck:
     from ketadask.cluster.graph import probes
 
-    begun, place = time.monotonic(), out / f"doctor-{os.getpid()}"
+    start, folder = time.monotonic(), out / f"doctor-{os.getpid()}"
     try:
-        with connect(profile, logs=place / "logs" if profile.kind in QUEUES else None) as executor:
+        with connect(profile, logs=folder / "logs" if profile.kind in QUEUES else None) as executor:
             collect(probes(4), executor)
             text = f"{profile.kind}, {executor.workers} workers, 4 tasks in "
-            text += f"{time.monotonic() - begun:.1f} s"
+            text += f"{time.monotonic() - start:.1f} s"
     except InputError as error:
         return SystemCheck("cluster", False, error.problem, error.remedy or "")
-    except Exception as error:  # of a task
+    except Exception as error:
         return SystemCheck("cluster", False, str(error), "see the log of the workers")
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return SystemCheck("cluster", True, text)

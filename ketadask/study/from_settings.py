@@ -1,4 +1,4 @@
-"""From the study folder to the search problem: tables, cohort, units, literals."""
+"""Settings to values: participants, cohort, units, search and splits."""
 
 from __future__ import annotations
 
@@ -21,22 +21,31 @@ if TYPE_CHECKING:
 
 
 def read_cohort(
-    settings: StudySettings, folder: Path, measured: FeatureTable | None = None
+    settings: StudySettings,
+    folder: Path,
+    recordings: FeatureTable | None = None,
+    participants: Participants | None = None,
 ) -> Cohort:
-    """Read the tables in ``folder`` and assemble the cohort the settings ask for.
+    """Read the tables in ``folder`` and assemble the cohort.
 
-    ``measured`` are features of recordings, where the study uses some.
+    Parameters
+    ----------
+    recordings
+        MEG features; by default they are columns of missing values.
+    participants
+        The table of participants if it is already read.
     """
     from ketadask.cohort.assemble import assemble
     from ketadask.sources.freesurfer import open_volumes
 
     outcome, features = settings.outcome, settings.features
-    participants = read_people(settings, folder)
+    if participants is None:
+        participants = read_study_participants(settings, folder)
     sources: list[Any] = [read_scales(settings, folder, participants)]
     if "volume" in features.modalities and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
     if "meg" in features.modalities:
-        sources.append(_unmeasured(features.meg) if measured is None else measured)
+        sources.append(_empty_features(features.meg) if recordings is None else recordings)
     return assemble(
         *sources,
         participants=participants,
@@ -58,41 +67,41 @@ def read_cohort(
     )
 
 
-def _unmeasured(which: str) -> FeatureTable:
-    """Return MEG features without values, where a study is only looked at."""
-    from ketadask.features.meg.registry import features
-    from ketadask.features.meg.table import unmeasured
+def _empty_features(name: str) -> FeatureTable:
+    """Return a set of MEG features without values, for a study that is only checked."""
+    from ketadask.features.meg.registry import feature_set
+    from ketadask.features.meg.table import empty_meg_table
 
-    return unmeasured(features(which))
+    return empty_meg_table(feature_set(name))
 
 
-def awaited(settings: StudySettings, cohort: Cohort) -> list[str]:
-    """Return the MEG features of a study that was only looked at: its run measures them."""
+def later_features(settings: StudySettings, cohort: Cohort) -> list[str]:
+    """Return the MEG features of a cohort without recordings: a run computes them."""
     if "meg" not in settings.features.modalities:
         return []
-    from ketadask.features.meg.registry import features
+    from ketadask.features.meg.registry import feature_set
 
-    known = {each.name for each in features(settings.features.meg)}
-    return [name for name in cohort.dropped if name in known]
+    names = {feature.name for feature in feature_set(settings.features.meg)}
+    return [name for name in cohort.dropped if name in names]
 
 
 def _has_volumes(settings: StudySettings, folder: Path) -> bool:
-    place = volumes_folder(settings, folder)
-    if place.is_dir():
+    volumes = volumes_folder(settings, folder)
+    if volumes.is_dir():
         return True
     if "modalities" not in settings.features.model_fields_set:
-        return False  # volumes are taken where there are some, unless asked for by name
+        return False  # by default, volumes are optional
     raise InputError(
         "no such folder",
-        file=place,
+        file=volumes,
         where="features.modalities",
         value="volume",
-        remedy="set data.freesurfer to the folder of the volume tables, or take volume out",
+        remedy="set data.freesurfer to the folder of the volume tables, or remove volume",
     )
 
 
-def read_people(settings: StudySettings, folder: Path) -> Participants:
-    """Read who took part, from ``participants.tsv`` or the table the settings name."""
+def read_study_participants(settings: StudySettings, folder: Path) -> Participants:
+    """Read the participants, from ``participants.tsv`` or the table of the settings."""
     from ketadask.sources.participants import read_participants
 
     table = settings.data.participants
@@ -108,31 +117,30 @@ def read_people(settings: StudySettings, folder: Path) -> Participants:
     )
 
 
-def read_scales(settings: StudySettings, folder: Path, people: Participants) -> Phenotype:
-    """Read the rating scales: plain tables if the settings list some, else BIDS, else NDA."""
+def read_scales(settings: StudySettings, folder: Path, participants: Participants) -> Phenotype:
+    """Read the rating scales: plain tables if the settings have some, else BIDS, else NDA."""
     from ketadask.sources.nda import read_nda
-    from ketadask.sources.participants import roster
     from ketadask.sources.phenotype import read_phenotype
     from ketadask.sources.plain_tables import PlainTable, read_tables
     from ketadask.sources.visits import PERIODS
 
     data = settings.data
-    how: dict[str, Any] = {
+    options: dict[str, Any] = {
         "session_pattern": data.session_pattern or PERIODS,
-        "participants": roster(people),
+        "participants": participants,
         "bad_cells": data.bad_cells,
     }
     if data.tables is not None:
         tables = [PlainTable(**table.model_dump()) for table in data.tables]
-        return read_tables(folder, tables, **how)
-    bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
-    read = read_phenotype if bids else read_nda
-    return read(folder, data.scales, ignore=data.ignore, **how)
+        return read_tables(folder, tables, **options)
+    is_bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
+    read = read_phenotype if is_bids else read_nda
+    return read(folder, data.scales, ignore=data.ignore, **options)
 
 
 def units_of(settings: StudySettings, cohort: Cohort) -> xr.Dataset:
     """Return the search matrix of the cohort."""
-    from ketadask.cohort.designs import score_units
+    from ketadask.cohort.units import score_units
 
     design = settings.design
     return score_units(
@@ -146,28 +154,28 @@ def units_of(settings: StudySettings, cohort: Cohort) -> xr.Dataset:
 
 
 def search_of(settings: StudySettings) -> PersonaSearch:
-    """Return the search the settings ask for."""
+    """Return the search of the study."""
     from ketadask.search.persona_search import PersonaSearch
 
     return PersonaSearch(**vars(settings.literals), **vars(settings.search))
 
 
 def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
-    """Return the splits the settings ask for; leaving trials out gives as many as trials."""
+    """Return the splitter; the scheme leave-trial-out has one split per trial."""
     from ketadask.cohort.splits import HoldoutSplit
 
-    asked = settings.splits
+    splits = settings.splits
     splitter = HoldoutSplit(
-        asked.count,
+        splits.count,
         seed=settings.seed,
-        train_size=asked.train_size,
-        group_by=asked.group_by,
-        scheme=asked.scheme,
-        stratify=asked.stratify,
+        train_size=splits.train_size,
+        group_by=splits.group_by,
+        scheme=splits.scheme,
+        stratify=splits.stratify,
     )
-    splitter.need_two_sides(units["participant"].to_numpy(), where="splits.train_size")
+    splitter.check_sides(units["participant"].to_numpy(), where="splits.train_size")
     count = splitter.get_n_splits(units)
-    if count == asked.count:
+    if count == splits.count:
         return splitter
     from dataclasses import replace
 
@@ -175,8 +183,8 @@ def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
 
 
 def exclusions_of(settings: StudySettings, cohort: Cohort) -> pd.DataFrame:
-    """Return the participants and cases that are not searched, and why."""
-    from ketadask.cohort.designs import design_exclusions
+    """Return the excluded participants and cases with the reasons."""
+    from ketadask.cohort.units import design_exclusions
 
     kind, endpoint = settings.design.kind, settings.outcome.endpoint
     return design_exclusions(cohort, design=kind, endpoint=endpoint)

@@ -1,4 +1,4 @@
-"""From finished searches to verdicts and headline numbers, written whole."""
+"""From finished searches to verdicts and headline numbers."""
 
 from __future__ import annotations
 
@@ -21,249 +21,237 @@ if TYPE_CHECKING:
     from ketadask.study.problem import StudyProblem
     from ketadask.study.run import StudyRun
 
-
-VERDICTS, SUMMARY, FINISHED = "verdicts.parquet", "summary.json", "finished.json"
+JUDGE, VERDICTS, SUMMARY = "judge", "verdicts.parquet", "summary.json"
 PERSONAS, STABILITY, EXPLAINED = "personas.parquet", "stability.parquet", "explained.parquet"
+RISK, CURVE = "risk_coverage.parquet", "risk_null.parquet"
+RECURRENCE, EXPLAINED_NULL = "recurrence.parquet", "explained.json"
+TRIAL_TABLES = {
+    "trials": "trials.parquet",
+    "summaries": "trial_summaries.parquet",
+    "left_out": "trials_left_out.parquet",
+}
+_MAX_RECURRENT = 100
 
 
-def judge_study(work: StudyRun, asked: StudyProblem) -> None:
-    """Judge the study, unless the verdicts of exactly this question are there."""
-    key = work.place.key("judge")
-    if (
-        completed_keys(work).get("judge") == key
-        and work.run.has(VERDICTS)
-        and work.run.has(SUMMARY)
-    ):
-        work.progress.print("judge: the verdicts are there already")
+def has_verdicts(work: StudyRun) -> bool:
+    """Whether the run folder has the verdicts of exactly these settings."""
+    is_current = work.is_current(JUDGE, work.paths.key(JUDGE))
+    return is_current and work.folder.has(VERDICTS) and work.folder.has(SUMMARY)
+
+
+def judge_study(work: StudyRun, problem: StudyProblem) -> None:
+    """Compute the verdicts, unless those of exactly these settings are complete."""
+    if has_verdicts(work):
+        work.progress.print("judge: verdicts already complete")
         return
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
     from ketadask.inference.stability import persona_stability
     from ketadask.inference.verdicts import build_verdicts
 
-    run, count, relabelled = work.run, asked.splitter.n_splits, relabellings(work)
-    searches = work.place.hits().read_below("searches", count, "split", "polarity")
-    nulls = work.place.nulls().read_below("nulls", relabelled, "relabelling", "polarity", "rank")
-    found = asked.found(work.progress)
-    personas = PersonaSet.of(found)
+    settings, paths = work.settings, work.paths
+    n_splits, n_relabellings = problem.splitter.n_splits, relabellings(work)
+    searches = paths.hits().read_below("searches", n_splits, "split", "polarity")
+    nulls = paths.nulls().read_below("nulls", n_relabellings, "relabelling", "polarity", "rank")
+    results = problem.search_units(work.progress)
+    personas = PersonaSet.of(results)
     stage = evaluation_stage(
-        asked.problem,
+        problem.search_problem,
         personas,
-        asked.splitter,
+        problem.splitter,
         searches,
-        work.place.evaluations(personas.frame().to_dict("list")),
-        search=asked.search,
+        paths.evaluations(personas.frame().to_dict("list")),
+        search=problem.search,
         gates=gates_of(work),
     )
     work.complete_stage(stage)
     work.progress.print(
-        f"judge: {len(personas):,} personas against the best of {relabelled:,} relabelled trials"
+        f"judge: {len(personas):,} personas against the best of {n_relabellings:,} "
+        "relabelled trials"
     )
-    stability = persona_stability(
-        stage.parts, stage.parts.ranges(count), personas, use=work.settings.gates.use, n=count
-    )
-    wanted = work.settings.verdict
+    ranges, gate = stage.parts.ranges(n_splits), settings.gates.use
+    stability = persona_stability(stage.parts, ranges, personas, gate=gate, n=n_splits)
     verdicts = build_verdicts(
-        asked.problem,
-        asked.search,
-        found,
+        problem.search_problem,
+        problem.search,
+        results,
         nulls,
         stability,
-        alpha=wanted.alpha,
-        suggestive=wanted.suggestive,
-        jaccard=wanted.jaccard,
+        alpha=settings.verdict.alpha,
+        suggestive=settings.verdict.suggestive,
+        jaccard=settings.verdict.jaccard,
     )
-    digest = _digest(work, asked)
-    summary = headline(work, asked, found, verdicts, nulls, searches, digest)
-    forget(work, "judge", "report")  # while files are written they answer no question
-    summary |= calibrate(work, asked)
-    trials, numbers = compare_study_trials(work, asked, verdicts)
-    summary |= numbers
-    for name, table in {**_tables(asked, digest, stability), **trials}.items():
-        run.write_table(name, table)
-    run.write_table(VERDICTS, verdicts, csv=True)
-    run.write_json(SUMMARY, summary)
-    run.write_json(FINISHED, completed_keys(work) | {"judge": key})
+    hits = _summarise_hits(work, problem)
+    summary = headline(work, problem, results, verdicts, nulls, searches, hits)
+    work.mark_outdated(JUDGE, "report")  # an interrupt below must not leave a mixture of files
+    summary |= calibrate(work, problem)
+    trials, trial_numbers = compare_study_trials(work, problem, verdicts)
+    summary |= trial_numbers
+    for name, table in {**_tables(problem, hits, stability), **trials}.items():
+        work.folder.write_table(name, table)
+    work.folder.write_table(VERDICTS, verdicts, csv=True)
+    work.folder.write_json(SUMMARY, summary)
+    work.mark_current(JUDGE, paths.key(JUDGE))
 
 
-def completed_keys(work: StudyRun) -> dict[str, str]:
-    """Return which question each written file answers."""
-    return dict(work.run.read_json(FINISHED)) if work.run.has(FINISHED) else {}
-
-
-def forget(work: StudyRun, *stages: str) -> None:
-    """Note that what these stages have written no longer answers anything."""
-    kept = {stage: key for stage, key in completed_keys(work).items() if stage not in stages}
-    work.run.write_json(FINISHED, kept)
-
-
-def _digest(work: StudyRun, asked: StudyProblem) -> HitSummary:
+def _summarise_hits(work: StudyRun, problem: StudyProblem) -> HitSummary:
     from ketadask.inference.graph import hits_summary
 
-    hits, n_splits = work.place.hits(), asked.splitter.n_splits
-    ranges, use = hits.ranges(n_splits), work.settings.gates.use
-    task = hits_summary(asked.problem, asked.splitter, hits, ranges, use=use, n=n_splits)
-    (digest,) = collect([task], work.executor(SEARCH))
-    return digest
+    parts, n_splits = work.paths.hits(), problem.splitter.n_splits
+    ranges, gate = parts.ranges(n_splits), work.settings.gates.use
+    task = hits_summary(
+        problem.search_problem, problem.splitter, parts, ranges, gate=gate, n=n_splits
+    )
+    summary: HitSummary = collect([task], work.executor(SEARCH))[0]
+    return summary
 
 
-def _tables(asked: StudyProblem, digest: HitSummary, stability: pd.DataFrame) -> dict[str, Any]:
+def _tables(problem: StudyProblem, hits: HitSummary, stability: pd.DataFrame) -> dict[str, Any]:
     import pandas as pd
 
     from ketadask.inference.explained import explained_units, risk_coverage
     from ketadask.inference.hit_summary import stability_frame
 
-    votes = digest.votes
-    people = pd.DataFrame(
+    votes, score = hits.votes, problem.search_problem.trial.score
+    units = pd.DataFrame(
         {
-            "participant": asked.units["participant"].to_numpy().astype(str),
-            "period": asked.units["period"].to_numpy(),
-            "score": asked.problem.trial.score,
+            "participant": problem.units["participant"].to_numpy().astype(str),
+            "period": problem.units["period"].to_numpy(),
+            "score": score,
             "n_held_out": votes.n_held_out,
-            "vote": votes.share,
+            "vote": votes.mean_vote,
             "explained": explained_units(votes),
         }
     )
     return {
         PERSONAS: stability,
-        STABILITY: stability_frame(digest, asked.problem.literals.feature_names),
-        EXPLAINED: people,
-        RISK: risk_coverage(votes, asked.problem.trial.score),
+        STABILITY: stability_frame(hits, problem.search_problem.literals.feature_names),
+        EXPLAINED: units,
+        RISK: risk_coverage(votes, score),
     }
 
 
-TRIALS, SUMMARIES, LEFT_OUT = "trials.parquet", "trial_summaries.parquet", "trials_left_out.parquet"
-
-
-def trial_tables(run: RunFolder) -> dict[str, pd.DataFrame] | None:
+def trial_tables(folder: RunFolder) -> dict[str, pd.DataFrame] | None:
     """Return the tables by the names of their contracts, or None where the study has one trial."""
-    names = {"trials": TRIALS, "summaries": SUMMARIES, "left_out": LEFT_OUT}
-    if not all(run.has(name) for name in names.values()):
+    if not all(folder.has(name) for name in TRIAL_TABLES.values()):
         return None
-    return {contract: run.read_table(name) for contract, name in names.items()}
-
-
-def trial_names(asked: StudyProblem) -> list[str]:
-    """Return the names of the trials, in the order in which splits leave them out."""
-    return [str(name) for name in np.unique(asked.units["trial"].to_numpy())]
+    return {contract: folder.read_table(name) for contract, name in TRIAL_TABLES.items()}
 
 
 def compare_study_trials(
-    work: StudyRun, asked: StudyProblem, verdicts: pd.DataFrame
+    work: StudyRun, problem: StudyProblem, verdicts: pd.DataFrame
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return the tables and the headline numbers of the trials; both empty where there is one."""
+    """Return the tables and the headline numbers of the trials; both empty for a single trial."""
     from ketadask.inference.trial_effects import (
         leave_trial_out,
-        left_out_summary,
-        summaries,
+        summarise_left_out,
+        summarise_trials,
         trial_effects,
     )
 
-    names = trial_names(asked)
+    names = [str(name) for name in np.unique(problem.units["trial"].to_numpy())]
     if len(names) < 2:
         return {}, {}
-    hits = _without_each(work, asked, len(names))
+    hits = _search_without_each(work, problem, len(names))
     effects = trial_effects(
-        asked.problem, verdicts, names, hits, jaccard=work.settings.verdict.jaccard
+        problem.search_problem, verdicts, names, hits, jaccard=work.settings.verdict.jaccard
     )
-    told = summaries(effects)
-    honest = leave_trial_out(asked.problem, names, hits)
-    best = told.iloc[0].to_dict() if len(told) else None
+    by_persona = summarise_trials(effects)
+    without_each = leave_trial_out(problem.search_problem, names, hits)
+    consistency = sorted(by_persona["consistency"].value_counts().items())
     numbers = {
         "count": len(names),
-        "left_out": left_out_summary(honest),
-        "best": best,
-        "consistency": {
-            str(word): int(n) for word, n in sorted(told["consistency"].value_counts().items())
-        },
+        "left_out": summarise_left_out(without_each),
+        "best": by_persona.iloc[0].to_dict() if len(by_persona) else None,
+        "consistency": {str(label): int(count) for label, count in consistency},
     }
-    return {TRIALS: effects, SUMMARIES: told, LEFT_OUT: honest}, {"trials": numbers}
+    tables = zip(TRIAL_TABLES.values(), (effects, by_persona, without_each), strict=True)
+    return dict(tables), {"trials": numbers}
 
 
-def _without_each(work: StudyRun, asked: StudyProblem, trials: int) -> pd.DataFrame:
+def _search_without_each(work: StudyRun, problem: StudyProblem, n_trials: int) -> pd.DataFrame:
     """Search all trials but one, for each; return the hits."""
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.search.graph import search_stage
 
-    splitter = HoldoutSplit(trials, seed=work.settings.seed, scheme="leave-trial-out")
-    parts, gates = work.place.left_out(), gates_of(work)
+    splitter = HoldoutSplit(n_trials, seed=work.settings.seed, scheme="leave-trial-out")
     stage = search_stage(
-        asked.problem, asked.search, splitter, parts, gates, name="leave out", unit="trials"
+        problem.search_problem,
+        problem.search,
+        splitter,
+        work.paths.without_trial(),
+        gates_of(work),
+        name="leave out",
+        unit="trials",
     )
     work.complete_stage(stage)
-    return parts.read_below("hits", trials, "split", "polarity", "rank")
+    return stage.parts.read_below("hits", n_trials, "split", "polarity", "rank")
 
 
-RECURRENCE, CURVE, EXPLAINED_NULL = "recurrence.parquet", "risk_null.parquet", "explained.json"
-RISK = "risk_coverage.parquet"
-_LISTED = 100
-
-
-def study_splits(work: StudyRun, asked: StudyProblem) -> int:
-    """Return how many splits each relabelled study has: the first ones of the study itself."""
-    return min(work.settings.null.calibration_splits, asked.splitter.n_splits)
-
-
-def calibration_stages(work: StudyRun, asked: StudyProblem) -> list[Stage]:
+def calibration_stages(work: StudyRun, problem: StudyProblem) -> list[Stage]:
     """Return the stage of relabelled studies; none where the study has none."""
     from ketadask.inference.graph import calibration_stage
 
-    null, n_splits = work.settings.null, study_splits(work, asked)
+    null, n_splits = work.settings.null, _calibration_splits(work, problem)
     if not null.calibration_studies:
         return []
     return [
         calibration_stage(
-            asked.problem,
-            asked.search,
-            asked.splitter,
+            problem.search_problem,
+            problem.search,
+            problem.splitter,
             null.calibration_studies,
-            work.place.calibrations(n_splits),
+            work.paths.calibrations(n_splits),
             n_splits=n_splits,
             gates=gates_of(work),
-            use=work.settings.gates.use,
+            gate=work.settings.gates.use,
             seed=work.settings.seed,
             method=null.method,
         )
     ]
 
 
-def calibrate(work: StudyRun, asked: StudyProblem) -> dict[str, Any]:
-    """Hold recurrence and votes of the first splits against the relabelled studies.
+def _calibration_splits(work: StudyRun, problem: StudyProblem) -> int:
+    """Return the splits of each relabelled study: the first ones of the study itself."""
+    return min(work.settings.null.calibration_splits, problem.splitter.n_splits)
+
+
+def calibrate(work: StudyRun, problem: StudyProblem) -> dict[str, Any]:
+    """Compare recurrence and votes of the first splits with the relabelled studies.
 
     Writes the most recurrent personas with their calibrated p, and the curve of accuracy against
-    coverage with that of the relabelled studies; returns the numbers for the summary.
+    coverage with that of the relabelled studies; returns the numbers of the summary.
     """
-    from ketadask.inference.calibration import calibrated_p, explained_against_null, recurrent
+    from ketadask.inference.calibration import calibrated_p, compare_votes, recurrence_rates
     from ketadask.inference.explained import count_votes
-    from ketadask.inference.stability import passes
+    from ketadask.inference.stability import passes_gate
 
-    n_studies, use = work.settings.null.calibration_studies, work.settings.gates.use
+    n_studies, gate = work.settings.null.calibration_studies, work.settings.gates.use
     for name in (RECURRENCE, CURVE, EXPLAINED_NULL):
-        (work.run.path / name).unlink(missing_ok=True)
+        (work.folder.path / name).unlink(missing_ok=True)
     if not n_studies:
         return {}
-    splits, (stage,) = study_splits(work, asked), calibration_stages(work, asked)
+    n_splits, (stage,) = _calibration_splits(work, problem), calibration_stages(work, problem)
     work.verify(stage)
-    null = {
-        table: stage.parts.read_below(table, n_studies, "relabelling", second)
-        for table, second in (("votes", "unit"), ("recurrence", "polarity"))
-    }
-    hits = work.place.hits().read_below("hits", splits, "split", "polarity", "rank")
-    passed = passes(hits, nm.TRAIN, use)
-    votes = count_votes(asked.problem, asked.splitter, hits, passed, (0, splits - 1))
-    told = explained_against_null(votes, asked.problem.trial.score, null["votes"])
-    curve = told.pop("curve")
-    rates = recurrent(hits, use, splits).head(_LISTED)
-    rates["p_calibrated"] = calibrated_p(rates, null["recurrence"])
-    work.run.write_table(RECURRENCE, rates)
-    work.run.write_table(CURVE, curve)
-    numbers = {"splits": splits, **told}
-    work.run.write_json(EXPLAINED_NULL, numbers)
+    null_votes = stage.parts.read_below("votes", n_studies, "relabelling", "unit")
+    null_rates = stage.parts.read_below("recurrence", n_studies, "relabelling", "polarity")
+    hits = work.paths.hits().read_below("hits", n_splits, "split", "polarity", "rank")
+    search_problem = problem.search_problem
+    hit_mask = passes_gate(hits, nm.TRAIN, gate)
+    votes = count_votes(search_problem, problem.splitter, hits, hit_mask, (0, n_splits - 1))
+    explained = compare_votes(votes, search_problem.trial.score, null_votes)
+    curve = explained.pop("curve")
+    rates = recurrence_rates(hits, gate, n_splits).head(_MAX_RECURRENT)
+    rates["p_calibrated"] = calibrated_p(rates, null_rates)
+    explained = {"splits": n_splits, **explained}
+    work.folder.write_table(RECURRENCE, rates)
+    work.folder.write_table(CURVE, curve)
+    work.folder.write_json(EXPLAINED_NULL, explained)
     best = rates.iloc[0] if len(rates) else None
     return {
-        "explained": numbers,
+        "explained": explained,
         "recurrence": {
-            "splits": splits,
+            "splits": n_splits,
             "relabelled": n_studies,
             "highest": None if best is None else float(best["recurrence"]),
             "p": None if best is None else float(best["p_calibrated"]),
@@ -271,8 +259,8 @@ def calibrate(work: StudyRun, asked: StudyProblem) -> dict[str, Any]:
     }
 
 
-def risk_tables(run: RunFolder) -> dict[str, Any]:
-    """Return what the report shows of accuracy against coverage, its null where there is one."""
-    if not run.has(CURVE):
-        return {"risk coverage": run.read_table(RISK)}
-    return {**run.read_json(EXPLAINED_NULL), "risk coverage": run.read_table(CURVE)}
+def risk_tables(folder: RunFolder) -> dict[str, Any]:
+    """Return accuracy against coverage, with that of the relabelled studies if there are any."""
+    if not folder.has(CURVE):
+        return {"risk coverage": folder.read_table(RISK)}
+    return {**folder.read_json(EXPLAINED_NULL), "risk coverage": folder.read_table(CURVE)}

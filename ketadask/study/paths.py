@@ -1,15 +1,18 @@
-"""The study folder: which files count, what identifies them, and making one where asked."""
+"""Input files of a study and their fingerprint; paths of its outputs; simulation."""
 
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
 from ketadask.store.disk import write_file
 from ketadask.store.fingerprints import code_version, file_hash, fingerprint
+from ketadask.store.parts import Parts
+from ketadask.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from ketadask.pipeline.progress import Progress
@@ -24,8 +27,79 @@ _SIDECARS = (
 _LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*[-_]fwd.fif")
 
 
+HITS, NULLS, EVALUATIONS, CALIBRATIONS = "hits", "nulls", "evaluations", "calibrations"
+WITHOUT_TRIAL = "left_out"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Where a study writes, and the keys of its parts.
+
+    The run folder is named after everything that is computed in bulk: inputs, code, the search and
+    the schemes of splits and relabellings, but not their number. Settings of the verdicts and of
+    the report change no folder: these are computed again in place.
+    """
+
+    settings: StudySettings
+    out: Path
+    identity: str
+
+    @classmethod
+    def of(cls, settings: StudySettings, out: Path) -> RunPaths:
+        """Return the paths of a study; reads the inputs to identify them, writes nothing."""
+        return cls(settings, out, identity(settings, out))
+
+    @property
+    def data(self) -> Path:
+        """The folder of the study's tables."""
+        return data_folder(self.settings, self.out)
+
+    @property
+    def path(self) -> Path:
+        """The run folder, whether it exists or not."""
+        return self.out.absolute() / f"{self.settings.name}-{self.run_key[:12]}"
+
+    @property
+    def run_key(self) -> str:
+        """The key of the run folder."""
+        return self._key(self.settings.science("search"), self.settings.science("null"))
+
+    def key(self, stage: str, *more: Any) -> str:
+        """Return the key of a stage; ``more`` is what else its numbers depend on."""
+        code = [code_version("study", "report")] if stage in ("judge", "report") else []
+        return self._key(stage, self.settings.science(stage), *more, *code)
+
+    def _key(self, *values: Any) -> str:
+        return fingerprint(self.identity, code_version(), *values)
+
+    def open(self) -> RunFolder:
+        """Return the run folder, created where it does not exist."""
+        return RunFolder.make(self.out, self.settings.name, self.run_key)
+
+    def hits(self) -> Parts:
+        """Return the parts of the splits."""
+        return Parts(self.path / HITS, self.key("search"))
+
+    def without_trial(self) -> Parts:
+        """Return the parts of the searches that leave out one trial each."""
+        return Parts(self.path / WITHOUT_TRIAL, self.key("search", "leave-trial-out"))
+
+    def nulls(self) -> Parts:
+        """Return the parts of the relabelled trials."""
+        return Parts(self.path / NULLS, self.key("null"))
+
+    def calibrations(self, n_splits: int) -> Parts:
+        """Return the parts of the resampling studies of relabelled trials."""
+        key = self.key("null", "calibrate", self.settings.science("search"), n_splits)
+        return Parts(self.path / CALIBRATIONS, key)
+
+    def evaluations(self, personas: Any) -> Parts:
+        """Return the parts of the evaluation of these personas on the splits."""
+        return Parts(self.path / EVALUATIONS, self.key("evaluate", personas))
+
+
 def data_folder(settings: StudySettings, out: Path) -> Path:
-    """Return where the study's tables are, or will be once simulated."""
+    """Return the study folder; a simulated one may not exist yet."""
     if settings.data.simulate is None:
         assert settings.data.folder is not None
         return settings.data.folder
@@ -33,20 +107,20 @@ def data_folder(settings: StudySettings, out: Path) -> Path:
 
 
 def identity(settings: StudySettings, out: Path) -> str:
-    """Return the fingerprint of the inputs: file contents, or how they are simulated."""
+    """Return the fingerprint of the inputs: file contents, or settings of the simulation."""
     if settings.data.simulate is not None:
         return fingerprint("simulated", settings.science("data"), code_version())
     return fingerprint(input_hashes(settings, data_folder(settings, out)))
 
 
 def input_hashes(settings: StudySettings, folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file the study reads, by its name in the folder."""
+    """Return the SHA-256 of each input file, by its name in the folder."""
     hashes = {name: file_hash(path) for name, path in sorted(_files(settings, folder).items())}
     return hashes | _recordings(settings, folder)
 
 
 def external_settings(settings: StudySettings, folder: Path) -> StudySettings:
-    """Return the settings that read another folder the same way, and drop no region there."""
+    """Return the settings for an external cohort, which keep all regions."""
     data = settings.data.model_copy(
         update={"folder": folder, "simulate": None, "freesurfer": None, "groups": None}
     )
@@ -55,44 +129,44 @@ def external_settings(settings: StudySettings, folder: Path) -> StudySettings:
 
 
 def external_hashes(settings: StudySettings) -> dict[str, str]:
-    """Return what `input_hashes` says of the other folders that are foretold, by their names."""
-    found = {}
+    """Return the `input_hashes` of external cohorts, by cohort and file."""
+    files = {}
     for name, folder in (settings.predict.external if settings.predict else {}).items():
         try:
             hashes = input_hashes(external_settings(settings, folder), folder)
         except InputError as error:
             hashes = {".": str(error)}
-        found.update({f"{name}: {file}": value for file, value in hashes.items()})
-    return found
+        files.update({f"{name}: {file}": value for file, value in hashes.items()})
+    return files
 
 
 def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
-    _readable(folder, "data.folder")
+    _check_readable(folder, "data.folder")
     files = {
         path.relative_to(folder).as_posix(): path
         for pattern in (*_PATTERNS, *_NDA, *_flat(settings, folder))
         for path in folder.glob(pattern)
     }
     for name in plain_files(settings):
-        for each in (Path(name), Path(name).with_suffix(".json")):
-            if (folder / each).is_file():
-                files[each.as_posix()] = folder / each
+        for file in (Path(name), Path(name).with_suffix(".json")):
+            if (folder / file).is_file():
+                files[file.as_posix()] = folder / file
     from ketadask.sources.fs_tables import TABLE_ENDINGS
 
-    place = volumes_folder(settings, folder)
+    freesurfer = volumes_folder(settings, folder)
     if settings.data.freesurfer is not None:
-        _readable(place, "data.freesurfer")
+        _check_readable(freesurfer, "data.freesurfer")
     volumes = {
-        f"freesurfer/{path.relative_to(place).as_posix()}": path
+        f"freesurfer/{path.relative_to(freesurfer).as_posix()}": path
         for pattern in (*(f"*{ending}" for ending in TABLE_ENDINGS), "*/stats/*.stats")
-        for path in place.glob(pattern)
+        for path in freesurfer.glob(pattern)
         if path.is_file()
     }
     return files | volumes
 
 
 def _flat(settings: StudySettings, folder: Path) -> list[str]:
-    """Return the patterns of scales that lie in the study folder itself, as they are read there."""
+    """Return the patterns of scales in the study folder itself."""
     if settings.data.tables is not None:
         return []
     scales = [] if any(folder.glob("phenotype/*.tsv")) else ["*.tsv", "*.json"]
@@ -100,33 +174,33 @@ def _flat(settings: StudySettings, folder: Path) -> list[str]:
 
 
 def plain_files(settings: StudySettings) -> list[str]:
-    """Return the names of the plain tables the settings list, relative to the study folder."""
-    people = settings.data.participants
-    tables = [*(settings.data.tables or ()), *([people] if people else [])]
+    """Return the file names of the plain tables, relative to the study folder."""
+    participants = settings.data.participants
+    tables = [*(settings.data.tables or ()), *([participants] if participants else [])]
     return [table.file for table in tables]
 
 
 def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
-    """Return size and time of recordings and forward solutions: to read all takes too long.
+    """Return size and time of recordings and forward solutions, and hashes of their sidecars.
 
-    Their sidecars are small, so those count by content, inherited ones too.
+    Reading whole recordings would take too long.
     """
     if "meg" not in settings.features.modalities:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
     sidecars = {path for pattern in _SIDECARS for path in folder.glob(pattern)}
-    found = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
+    stamps = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
     for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
         if is_recording(path):
             try:
                 size, time = Recording.at(path).stamp
-            except InputError as error:  # a link to nothing: it is left out as other broken ones
+            except InputError as error:  # a broken link; the run excludes it
                 stamp = error.problem
             else:
                 stamp = f"{size} bytes of {time}"
-            found[path.relative_to(folder).as_posix()] = stamp
-    return found
+            stamps[path.relative_to(folder).as_posix()] = stamp
+    return stamps
 
 
 def volumes_folder(settings: StudySettings, folder: Path) -> Path:
@@ -134,27 +208,27 @@ def volumes_folder(settings: StudySettings, folder: Path) -> Path:
     return settings.data.freesurfer or folder / "derivatives" / "freesurfer"
 
 
-def _readable(folder: Path, key: str) -> None:
+def _check_readable(folder: Path, key: str) -> None:
     try:
         next(iter(folder.iterdir()), None)
     except OSError as error:
         problem = {
             errno.ENOENT: "no such folder",
             errno.ENOTDIR: "this is a file, not a folder",
-            errno.EACCES: "the folder may not be read",
+            errno.EACCES: "no permission to read the folder",
         }.get(error.errno or 0, f"cannot be read ({error.strerror})")
         raise InputError(
             problem,
             file=folder,
             where=key,
-            remedy=f"set {key} to the folder that holds participants.tsv"
+            remedy=f"set {key} to the folder with participants.tsv"
             if key == "data.folder"
             else f"set {key} to the folder of the volume tables",
         ) from None
 
 
 def prepare_data(settings: StudySettings, out: Path, progress: Progress) -> Path:
-    """Return the study folder, simulated where the study asks for that and it is not there."""
+    """Return the study folder; simulate it if the settings say so and it does not exist."""
     folder = data_folder(settings, out)
     if settings.data.simulate is None:
         return folder
@@ -167,8 +241,8 @@ def prepare_data(settings: StudySettings, out: Path, progress: Progress) -> Path
         write_file(mark, fingerprint(folder).encode())
     elif mark.read_text() != fingerprint(folder):
         raise InputError(
-            "the simulated study was changed after it was made",
+            "the simulated study was changed after its simulation",
             file=folder,
-            remedy="delete the folder, it is made again; or name it as data.folder",
+            remedy="delete the folder to simulate it again, or set data.folder to it",
         )
     return folder

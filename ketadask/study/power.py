@@ -1,4 +1,4 @@
-"""Could this study find anything? Said before it runs, from its size and its search alone."""
+"""Power of a study, from simulations of its size and its search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EFFECTS = (0.8, 1.2, 2.1)
 PREVALENCE = 0.35
 SHORT_LIST = 20
-"""Features a study could have written down before looking."""
+"""Number of features of a prespecified list."""
 
 FEWEST, MOST, STEP = 20, 60, 10
 _NODES = 100_000
@@ -30,39 +30,39 @@ _NODES = 100_000
 
 @dataclass(frozen=True)
 class PowerPreview:
-    """How many of some simulated studies of this size detected a large persona.
+    """Power of a study of this size for a large persona.
 
     Parameters
     ----------
     scenario
-        What was simulated.
-    detected, simulations
-        How often it was ``supported``, of how many.
+        Simulated design, size and effect.
+    n_detected, simulations
+        Number of studies with a supported persona, and of all.
     high
-        Upper end of the 95 % interval of that share.
+        Upper limit of the 95 % interval of their ratio.
     """
 
     scenario: Scenario
-    detected: int
+    n_detected: int
     simulations: int
     high: float
 
     @property
-    def hopeless(self) -> bool:
-        """Whether even this persona would rather be missed than found."""
+    def is_very_low(self) -> bool:
+        """Whether power is below one half, by the upper limit of its interval."""
         return self.high < 0.5
 
 
 def size_of(study: Study) -> tuple[int, int]:
-    """Return participants and features as the study's tables have them."""
+    """Return the numbers of participants and features of the study."""
     from ketadask import names as nm
-    from ketadask.study.from_settings import awaited, read_cohort, units_of
+    from ketadask.study.from_settings import later_features, read_cohort, units_of
     from ketadask.study.paths import prepare_data
 
     settings = study.settings
     cohort = read_cohort(settings, prepare_data(settings, study.out, study.progress))
     units = units_of(settings, cohort)
-    features = units.sizes[nm.FEATURE] + len(awaited(settings, cohort))
+    features = units.sizes[nm.FEATURE] + len(later_features(settings, cohort))
     return len(set(units[nm.PARTICIPANT].to_numpy().tolist())), features
 
 
@@ -73,10 +73,10 @@ def plan(
     effects: Sequence[float] = EFFECTS,
     prevalences: Sequence[float] = (PREVALENCE,),
 ) -> list[Scenario]:
-    """Return the scenarios of a study: its design and depth, over the sizes given."""
-    from ketadask.inference.power import scenarios
+    """Return scenarios with the design and depth of a study, for all combinations of sizes."""
+    from ketadask.inference.power import build_scenarios
 
-    return scenarios(
+    return build_scenarios(
         design=settings.design.kind,
         participants=participants,
         features=features,
@@ -87,26 +87,25 @@ def plan(
 
 
 def planned_search(settings: StudySettings) -> PersonaSearch:
-    """Return the study's search without what names its own features and families."""
+    """Return the study's search without settings that name features or modalities."""
     search = search_of(settings)
     return search.set_params(cut_points=None, priority=None, min_modalities=1, keep=1)
 
 
-def quick_look(settings: StudySettings, participants: int, features: int) -> PowerPreview:
-    """Simulate some studies of this size with a persona as large as the published ones, d = 2.1.
+def preview_power(settings: StudySettings, participants: int, features: int) -> PowerPreview:
+    """Simulate studies of this size with a persona as large as the published ones, d = 2.1.
 
-    Takes a few seconds: at least 20 studies, and more where they are fast. A long search is cut
-    off and what it has found so far is taken: after so many nodes, wherever it runs, and by the
-    clock only where units are very many.
+    Simulates 20 to 60 studies in a few seconds. Limits of nodes and time end long searches with
+    the best personas so far.
     """
     from ketadask.inference.power import power_block, summarise_power
 
     (scenario,) = plan(settings, [participants], [features], [max(EFFECTS)])
     search = planned_search(settings).set_params(max_nodes=_NODES, max_seconds=0.3)
-    begun, tables = time.monotonic(), []
+    start, tables = time.monotonic(), []
     for first in range(0, MOST, STEP):
         tables.append(power_block(scenario, search, (first, first + STEP - 1), seed=settings.seed))
-        if first + STEP >= FEWEST and time.monotonic() - begun > 2.0:
+        if first + STEP >= FEWEST and time.monotonic() - start > 2.0:
             break
     row = summarise_power(scenario, tables, settings.verdict.alpha)
     count = row["simulations"]
@@ -114,12 +113,12 @@ def quick_look(settings: StudySettings, participants: int, features: int) -> Pow
 
 
 def study_power(
-    study: Study, asked: Sequence[Scenario], *, simulations: int
+    study: Study, scenarios: Sequence[Scenario], *, simulations: int
 ) -> tuple[pd.DataFrame, Path]:
-    """Simulate the scenarios on the study's cluster; return the table and the folder it is in.
+    """Simulate scenarios on the study's cluster; return the table and its folder.
 
-    A folder ``<name>-power-...`` among the runs holds ``power.csv``, the figure ``power.svg``
-    and the parts, so that what is finished is used again.
+    The folder ``<name>-power-...`` in the folder of runs contains ``power.csv``, the figure
+    ``power.svg`` and the parts, which a later call reuses.
     """
     import pandas as pd
 
@@ -135,15 +134,19 @@ def study_power(
 
     settings = study.settings
     search = planned_search(settings)
-    told = [vars(each) for each in asked]
     key = fingerprint(
-        "power", told, search.get_params(), simulations, settings.seed, code_version()
+        "power",
+        [vars(scenario) for scenario in scenarios],
+        search.get_params(),
+        simulations,
+        settings.seed,
+        code_version(),
     )
     folder = RunFolder.make(study.out, f"{settings.name}-power", key)
     parts = Parts(folder.path / "studies", key)
     profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.print
     with folder.lock(), connect(profile, logs=logs, say=say) as executor:
-        stage = power_stage(asked, search, parts, simulations=simulations, seed=settings.seed)
+        stage = power_stage(scenarios, search, parts, simulations=simulations, seed=settings.seed)
         execution = settings.execution
         result = run_stage(
             stage,
@@ -155,8 +158,8 @@ def study_power(
         require(result)
         studies = parts.read_all("studies", result.total)
         rows: list[dict[str, Any]] = [
-            summarise_power(each, [studies[studies["scenario"] == k]], settings.verdict.alpha)
-            for k, each in enumerate(asked)
+            summarise_power(scenario, [studies[studies["scenario"] == k]], settings.verdict.alpha)
+            for k, scenario in enumerate(scenarios)
         ]
         table = pd.DataFrame(rows)
         folder.write_table("power.parquet", table, csv=True)
@@ -165,7 +168,7 @@ def study_power(
 
 
 def default_sizes(participants: int, features: int) -> tuple[list[int], list[int]]:
-    """Return the sizes worth asking about: this study, twice, four times; all and few features.
+    """Return this number of participants, twice and four times it; few and all features.
 
     Examples
     --------

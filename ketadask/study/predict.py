@@ -1,4 +1,4 @@
-"""Response foretold from brain structure: folds, permutations, the locked model, other cohorts."""
+"""Prediction of response: outer folds, permutations, the locked model, external cohorts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ketadask.schema.errors import InputError, nearest
 from ketadask.store.disk import set_aside
 from ketadask.store.parts import Parts
 from ketadask.study.from_settings import read_cohort
-from ketadask.study.judge import FINISHED, completed_keys, forget
 from ketadask.study.paths import external_settings
 from ketadask.study.problem import cohort_of
 from ketadask.study.run import PREDICT
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from ketadask.predict.locked import LockedModel
     from ketadask.predict.nested import NestedCV
     from ketadask.predict.results import Prediction
-    from ketadask.study.run import RunPaths, StudyRun
+    from ketadask.study.paths import RunPaths
+    from ketadask.study.run import StudyRun
 
 SUMMARY, CASES, WEIGHTS = "prediction.json", "prediction_cases.parquet", "weights.parquet"
 MODEL, FOLDER = "locked_model.npz", "predict"
@@ -37,7 +37,7 @@ _TABLES = ("predictions", "choices", "weights")
 
 @dataclass(frozen=True)
 class PredictionTables:
-    """What was foretold: the summary as written, and the tables beside it."""
+    """Summary of a prediction, its cases and the weights of its models."""
 
     summary: dict[str, Any]
     cases: pd.DataFrame
@@ -45,30 +45,30 @@ class PredictionTables:
 
 
 def predict_study(work: StudyRun) -> PredictionTables:
-    """Do what is missing of the prediction and sum it up."""
-    wanted = asked_for(work.settings)
+    """Compute the missing parts of the prediction and summarise all."""
+    options = predict_settings(work.settings)
     cohort = cohort_of(work).dataset
     discovery, control = _cases(work.settings, cohort)
-    nested = nested_of(work.settings, wanted.classifier)
+    nested_cv = nested_of(work.settings, options.classifier)
     work.progress.print(
         f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} respond, "
         f"{len(discovery.region):,} regions"
     )
-    made = _out_of_fold(work, discovery, nested)
-    p, permutations = _permuted(work, discovery, nested)
-    model = _locked(work, discovery, nested)
-    others, notes = _others(work, cohort, model)
-    tables = {DISCOVERY: made.cases, CONTROL: _control(control, made, model), **others}
+    folds = _out_of_fold(work, discovery, nested_cv)
+    p, permutations = _permutation_test(work, discovery, nested_cv)
+    model = _locked_model(work, discovery, nested_cv)
+    external, notes = _external(work, cohort, model)
+    tables = {DISCOVERY: folds.cases, CONTROL: _control(control, folds, model), **external}
     summary = {
-        "classifier": wanted.classifier,
-        "cv": wanted.cv,
-        "folds": f"{wanted.repeats} x {nested.cv.outer_folds(discovery)} outer, "
-        f"{wanted.inner_repeats} x {wanted.inner_folds} inner",
-        "final": wanted.final,
+        "classifier": options.classifier,
+        "cv": options.cv,
+        "folds": f"{options.repeats} x {nested_cv.cv.outer_folds(discovery)} outer, "
+        f"{options.inner_repeats} x {options.inner_folds} inner",
+        "final": options.final,
         "regions": len(discovery.region),
-        "covariates": list(wanted.covariates),
+        "covariates": list(options.covariates),
         "cohorts": {
-            name: _measures(table) | (made.measures if name == DISCOVERY else {})
+            name: _measures(table) | (folds.measures if name == DISCOVERY else {})
             for name, table in tables.items()
             if len(table)
         },
@@ -78,230 +78,233 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "locked": model.about,
         "other_classifiers": {
             name: _out_of_fold(work, discovery, nested_of(work.settings, name)).measures
-            for name in wanted.other_classifiers
+            for name in options.other_classifiers
         },
         "notes": notes,
     }
     cases = _one_table(tables)
-    forget(work, "predict")
-    for name, table in ((CASES, cases), (WEIGHTS, made.weights)):
-        work.run.write_table(name, table, csv=True)
+    work.mark_outdated("predict")
+    for name, table in ((CASES, cases), (WEIGHTS, folds.weights)):
+        work.folder.write_table(name, table, csv=True)
     _write_summary(work, summary)
-    return PredictionTables(summary, cases, made.weights)
+    return PredictionTables(summary, cases, folds.weights)
 
 
 def _write_summary(work: StudyRun, summary: dict[str, Any]) -> None:
-    """Write the summary; where it has changed, the report is no longer the right one."""
-    earlier = work.run.read_json(SUMMARY) if work.run.has(SUMMARY) else None
-    work.run.write_json(SUMMARY, summary)
-    if work.run.read_json(SUMMARY) != earlier:
-        forget(work, "report")
-    work.run.write_json(FINISHED, completed_keys(work) | {"predict": question(work.place)})
+    """Write the summary; if it has changed, mark the report as outdated."""
+    earlier = work.folder.read_json(SUMMARY) if work.folder.has(SUMMARY) else None
+    work.folder.write_json(SUMMARY, summary)
+    if work.folder.read_json(SUMMARY) != earlier:
+        work.mark_outdated("report")
+    work.mark_current("predict", prediction_key(work.paths))
 
 
 def read_prediction(work: StudyRun) -> PredictionTables | None:
-    """Return what was foretold where exactly what the study asks for is there."""
-    run = work.run
-    if work.settings.predict is None or completed_keys(work).get("predict") != question(work.place):
+    """Return the prediction if it is current, else None."""
+    run = work.folder
+    if work.settings.predict is None or not work.is_current("predict", prediction_key(work.paths)):
         return None
     return PredictionTables(run.read_json(SUMMARY), run.read_table(CASES), run.read_table(WEIGHTS))
 
 
-def question(place: RunPaths) -> str:
-    """Return the key of all that is foretold; that of the folds does not count how many."""
-    predict = place.settings.predict
-    return place.key("predict", None if predict is None else predict.model_dump(mode="json"))
+def prediction_key(paths: RunPaths) -> str:
+    """Return the key of the whole prediction, with all settings of the section."""
+    predict = paths.settings.predict
+    return paths.key("predict", None if predict is None else predict.model_dump(mode="json"))
 
 
-def asked_for(settings: StudySettings) -> PredictSettings:
-    """Return the section, or say that the study asks for no prediction."""
+def predict_settings(settings: StudySettings) -> PredictSettings:
+    """Return the section `predict`; raise if the study has none."""
     if settings.predict is None:
         raise InputError(
-            "this study asks for no prediction",
+            "the study has no section predict",
             where="predict",
-            remedy="add a section predict, for example with classifier: svc-linear",
+            remedy="add a section predict, for example `predict: {classifier: svc-linear}`",
         )
     return settings.predict
 
 
-def nested_of(settings: StudySettings, classifier: str, *, permuted: bool = False) -> NestedCV:
-    """Return the nested cross-validation the settings ask for."""
+def nested_of(settings: StudySettings, classifier: str, *, permutation: bool = False) -> NestedCV:
+    """Return the nested cross-validation of a classifier."""
     from ketadask.predict.classifiers import Classifier
     from ketadask.predict.folds import NestedFolds
     from ketadask.predict.nested import NestedCV
     from ketadask.predict.preparation import PreparationSettings
 
-    wanted = asked_for(settings)
+    options = predict_settings(settings)
     return NestedCV(
         cv=NestedFolds(
-            scheme=wanted.cv,
-            repeats=wanted.permuted_repeats if permuted else wanted.repeats,
-            folds=wanted.folds,
-            inner_repeats=wanted.permuted_inner_repeats if permuted else wanted.inner_repeats,
-            inner_folds=wanted.inner_folds,
+            scheme=options.cv,
+            repeats=options.permuted_repeats if permutation else options.repeats,
+            folds=options.folds,
+            inner_repeats=options.permuted_inner_repeats if permutation else options.inner_repeats,
+            inner_folds=options.inner_folds,
             seed=settings.seed,
         ),
         classifier=Classifier(
             name=classifier,
-            costs=_LEAVES if classifier == FOREST else wanted.costs,
-            gammas=wanted.gammas,
-            explained_variance=wanted.explained_variance,
-            balance_labels=wanted.balanced,
+            costs=_LEAVES if classifier == FOREST else options.costs,
+            gammas=options.gammas,
+            explained_variance=options.explained_variance,
+            balance_labels=options.balanced,
             seed=settings.seed,
         ),
-        preparation=PreparationSettings(harmonise=wanted.harmonise, unseen_site=wanted.unseen_site),
-        final=wanted.final,
+        preparation=PreparationSettings(
+            harmonise=options.harmonise, unseen_site=options.unseen_site
+        ),
+        final=options.final,
     )
 
 
 def _cases(settings: StudySettings, cohort: Any) -> tuple[ClassifierData, ClassifierData]:
-    """Return the cases to learn from, and those of the control arm."""
+    """Return the training cases, and those of the control arm."""
     from ketadask.predict.classifier_data import classifier_data
 
-    wanted = asked_for(settings)
-    known = sorted({str(name) for name in cohort["trial"].values})
-    for name in wanted.external_trials:
-        if name not in known:
+    options = predict_settings(settings)
+    trials = sorted({str(name) for name in cohort["trial"].values})
+    for name in options.external_trials:
+        if name not in trials:
             raise InputError(
                 "no such trial",
                 where="predict.external_trials",
                 value=name,
-                remedy=nearest(name, known),
+                remedy=nearest(name, trials),
             )
-    trials = [name for name in known if name not in wanted.external_trials]
-    learnt, control = (
+    trials = [name for name in trials if name not in options.external_trials]
+    discovery, control = (
         classifier_data(
             cohort,
             arm=arm,
-            covariates=wanted.covariates,
-            threshold=wanted.response_threshold,
+            covariates=options.covariates,
+            threshold=options.response_threshold,
             trials=trials,
         )
         for arm in (nm.ACTIVE, nm.CONTROL)
     )
-    if not len(learnt):
+    if not len(discovery):
         raise InputError(
             "no case of the active arm has an outcome",
             where="predict.external_trials",
-            value=", ".join(wanted.external_trials) or None,
-            remedy="leave at least one trial to learn from",
+            value=", ".join(options.external_trials) or None,
+            remedy="keep at least one trial for training",
         )
-    return learnt, control
+    return discovery, control
 
 
-def _out_of_fold(work: StudyRun, cases: ClassifierData, nested: NestedCV) -> Prediction:
-    """Compute the outer folds that are missing and sum up all of them."""
+def _out_of_fold(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) -> Prediction:
+    """Compute the missing outer folds and summarise all."""
     from ketadask.predict.graph import fold_blocks
     from ketadask.predict.results import summarise_prediction
 
-    nested.cv.check(cases)
-    name = nested.classifier.name
-    parts = Parts(work.place.path / FOLDER / name, work.place.key("predict", name))
-    total = nested.cv.count(cases)
+    nested_cv.cv.check(cases)
+    name = nested_cv.classifier.name
+    parts = Parts(work.paths.path / FOLDER / name, work.paths.key("predict", name))
+    total = nested_cv.cv.count(cases)
     work.complete_stage(
         Stage(
             f"predict {name}",
             "outer folds",
             total,
-            lambda ranges: fold_blocks(cases, nested, ranges, parts),
+            lambda ranges: fold_blocks(cases, nested_cv, ranges, parts),
             parts,
         ),
         PREDICT,
     )
     return summarise_prediction(
-        cases, nested, {table: parts.read_all(table, total) for table in _TABLES}
+        cases, nested_cv, {table: parts.read_all(table, total) for table in _TABLES}
     )
 
 
-def _permuted(
-    work: StudyRun, cases: ClassifierData, nested: NestedCV
+def _permutation_test(
+    work: StudyRun, cases: ClassifierData, nested_cv: NestedCV
 ) -> tuple[dict[str, float] | None, int]:
-    """Compute the permutations that are missing; return p and their number."""
+    """Compute the missing permutations; return p and the number of permutations."""
     from ketadask.predict.graph import permutation_blocks
     from ketadask.predict.permutations import permutation_p
 
-    wanted = asked_for(work.settings)
-    if not wanted.permutations:
+    options = predict_settings(work.settings)
+    if not options.permutations:
         return None, 0
-    small = nested_of(work.settings, nested.classifier.name, permuted=True)
+    permutation_cv = nested_of(work.settings, nested_cv.classifier.name, permutation=True)
     parts = Parts(
-        work.place.path / FOLDER / "permutations", work.place.key("predict", "permutations")
+        work.paths.path / FOLDER / "permutations", work.paths.key("predict", "permutations")
     )
-    total = wanted.permutations + 1
+    total = options.permutations + 1
     work.complete_stage(
         Stage(
             "permute",
             "permutations",
             total,
-            lambda ranges: permutation_blocks(cases, small, ranges, parts),
+            lambda ranges: permutation_blocks(cases, permutation_cv, ranges, parts),
             parts,
         ),
         PREDICT,
     )
     table = parts.read_below("permutations", total, "permutation")
-    return permutation_p(table), wanted.permutations
+    return permutation_p(table), options.permutations
 
 
-def _locked(work: StudyRun, cases: ClassifierData, nested: NestedCV) -> LockedModel:
-    """Return the model fitted to the whole cohort, from the run folder where it is there."""
+def _locked_model(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) -> LockedModel:
+    """Return the model fitted to all cases, from the run folder if it is current."""
     from ketadask.predict.locked import lock_model, read_locked_model
 
-    path, key = work.run.path / MODEL, work.place.key("predict", "locked")
+    path, key = work.folder.path / MODEL, work.paths.key("predict", "locked")
     if path.is_file():
         try:
             model = read_locked_model(path)
             if model.about.get("key") == key:
                 return model
         except InputError as error:
-            work.progress.print(f"predict: the locked model is set aside and made anew: {error}")
-            set_aside(path, work.run.path / "damaged")
-    if nested.classifier.name == FOREST:
-        nested = nested_of(work.settings, INSTEAD)
-        work.progress.print(f"predict: a {FOREST} cannot be locked, {INSTEAD} is locked instead")
-    work.progress.print("predict: fitting the model that is locked")
-    model = lock_model(nested, cases)
+            work.progress.print(
+                f"predict: fitting the locked model again, the file is damaged: {error}"
+            )
+            set_aside(path, work.folder.path / "damaged")
+    if nested_cv.classifier.name == FOREST:
+        nested_cv = nested_of(work.settings, INSTEAD)
+        work.progress.print(f"predict: a {FOREST} cannot be locked; locking {INSTEAD} instead")
+    work.progress.print("predict: fitting the locked model")
+    model = lock_model(nested_cv, cases)
     model.about["key"] = key
     model.write(path)
     return model
 
 
-def _control(control: ClassifierData, made: Prediction, model: LockedModel) -> pd.DataFrame:
-    """Return what is said about the control arm, by models that never saw the participant.
+def _control(control: ClassifierData, folds: Prediction, model: LockedModel) -> pd.DataFrame:
+    """Return predictions for the control arm by models without the participant's data.
 
-    Participants who were learnt from are scored by their outer folds, the others by the locked
-    model.
+    Training participants are scored by their outer folds, the others by the locked model.
     """
     import pandas as pd
 
-    said = made.cases.set_index(nm.PARTICIPANT)
-    inside = pd.Series(control.participant).isin(said.index).to_numpy()
-    # A participant with two active cases was scored twice, by the same models and regions.
-    said = said[~said.index.duplicated()]
-    rows = said.loc[control.participant[inside]].reset_index()
+    scores = folds.cases.set_index(nm.PARTICIPANT)
+    inside = pd.Series(control.participant).isin(scores.index).to_numpy()
+    # A participant with two active cases has two scores by the same models and regions.
+    scores = scores[~scores.index.duplicated()]
+    rows = scores.loc[control.participant[inside]].reset_index()
     rows = rows.assign(label=control.label[inside].astype(int))
     if inside.all():
         return rows
     return pd.concat([rows, model.apply(control.take(~inside))], ignore_index=True)
 
 
-def _others(
+def _external(
     work: StudyRun, cohort: Any, model: LockedModel
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Apply the locked model to other trials of the folder and to other folders."""
+    """Apply the locked model to external trials of the folder and to external folders."""
     from ketadask.predict.classifier_data import classifier_data
 
-    wanted = asked_for(work.settings)
-    cohorts: dict[str, Any] = {name: (cohort, [name]) for name in wanted.external_trials}
-    for name, folder in wanted.external.items():
+    options = predict_settings(work.settings)
+    cohorts: dict[str, Any] = {name: (cohort, [name]) for name in options.external_trials}
+    for name, folder in options.external.items():
         work.progress.print(f"predict: reading {name} from {folder}")
         other = read_cohort(external_settings(work.settings, folder), folder)
         cohorts[name] = (other.dataset, None)
     tables, notes = {}, []
-    for name, (one, trials) in cohorts.items():
+    for name, (dataset, trials) in cohorts.items():
         cases = classifier_data(
-            one,
-            covariates=wanted.covariates,
-            threshold=wanted.response_threshold,
+            dataset,
+            covariates=options.covariates,
+            threshold=options.response_threshold,
             trials=trials,
         )
         if not len(cases):
@@ -309,7 +312,7 @@ def _others(
                 "no case of the active arm has an outcome", where="predict", value=name,
                 remedy="check the name and its tables",
             )  # fmt: skip
-        tables[name] = model.apply(cases, missing_region=wanted.missing_region)
+        tables[name] = model.apply(cases, missing_region=options.missing_region)
         notes += [f"{name}: {note}" for note in tables[name].attrs["notes"]]
     return tables, notes
 

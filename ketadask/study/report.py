@@ -11,12 +11,10 @@ from ketadask.store.datasets import from_dataset
 from ketadask.study.from_settings import exclusions_of, units_of
 from ketadask.study.judge import (
     EXPLAINED,
-    FINISHED,
     STABILITY,
     SUMMARY,
     VERDICTS,
-    completed_keys,
-    forget,
+    has_verdicts,
     risk_tables,
     trial_tables,
 )
@@ -34,83 +32,83 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 
 
-def report_study(work: StudyRun, *, anew: bool = False) -> tuple[pd.DataFrame | None, Path]:
-    """Write the report unless it is there already; return the verdicts and its path.
+def report_study(work: StudyRun, *, rewrite: bool = False) -> tuple[pd.DataFrame | None, Path]:
+    """Write the report unless it is current; return the verdicts and its path.
 
-    A study that is not finished gets a report of what is there, which names what is missing.
+    The report of an incomplete study names the missing parts.
     """
     from ketadask.report.page import write_page
 
-    run, path, key = work.run, work.run.path / REPORT, work.place.key("report")
+    run, path, key = work.folder, work.folder.path / REPORT, work.paths.key("report")
     identifiers = work.settings.report.identifiers
-    predicted = read_prediction(work)
-    if not run.has(VERDICTS) or completed_keys(work).get("judge") != work.place.key("judge"):
-        forget(work, "report")
-        write_page(_unfinished(work, predicted), path, identifiers=identifiers)
-        if predicted is None:
-            work.progress.print("report: nothing is judged yet; it says what is missing")
+    prediction = read_prediction(work)
+    if not has_verdicts(work):
+        work.mark_outdated("report")
+        write_page(_incomplete_report(work, prediction), path, identifiers=identifiers)
+        if prediction is None:
+            work.progress.print("report: no verdicts yet; it lists what is missing")
         return None, path
     verdicts = run.read_table(VERDICTS)
-    if not anew and path.is_file() and completed_keys(work).get("report") == key:
-        work.progress.print("report: it is there already")
+    if not rewrite and path.is_file() and work.is_current("report", key):
+        work.progress.print("report: already complete")
         return verdicts, path
-    work.progress.print("report: writing it")
+    work.progress.print("report: writing")
     with work.progress.waiting("report: writing"):
-        findings = replace(_findings(work, verdicts), prediction=_shown(predicted))
-        write_page(findings, path, identifiers=identifiers)
-    run.write_json(FINISHED, completed_keys(work) | {"report": key})
+        data = replace(_report_data(work, verdicts), prediction=_values(prediction))
+        write_page(data, path, identifiers=identifiers)
+    work.mark_current("report", key)
     return verdicts, path
 
 
-def _unfinished(work: StudyRun, predicted: PredictionTables | None) -> ReportData:
-    """Return the findings of a study without verdicts."""
+def _incomplete_report(work: StudyRun, prediction: PredictionTables | None) -> ReportData:
+    """Return the report data of a study without verdicts."""
     from ketadask.report.report_data import ReportData
 
-    run, settings = work.run, work.settings
+    run, settings = work.folder, work.settings
     if not run.has(COHORT):
         raise InputError(
-            "nothing of this study has been computed",
+            "the study has no results",
             file=run.path,
-            remedy="begin with `ketadask search`, or do everything with `ketadask run`",
+            remedy="start with `ketadask run`",
         )
     cohort = from_dataset(run.read_dataset(COHORT))
-    searched = run.has(LITERALS)
-    units = units_of(settings, cohort) if searched else None
+    has_search = run.has(LITERALS)
+    units = units_of(settings, cohort) if has_search else None
     return ReportData(
         title=settings.report.title or settings.name,
         cohort=cohort.dataset,
         units=units,
-        literals=run.read_table(LITERALS) if searched else None,
+        literals=run.read_table(LITERALS) if has_search else None,
         nulls=_nulls(work),
-        provenance=work.provenance(work),
+        provenance=work.provenance(),
         settings=settings.model_dump(mode="json"),
         exclusions=cohort.exclusions if units is None else exclusions_of(settings, cohort),
-        prediction=_shown(predicted),
+        prediction=_values(prediction),
         recordings=quality_tables(run),
         stages=tuple(
             {"stage": s.stage, "unit": s.unit, "present": s.present, "total": s.total}
-            for s in stage_statuses(work.place)
+            for s in stage_statuses(work.paths)
             if s.total
         ),
     )
 
 
-def _shown(predicted: PredictionTables | None) -> dict[str, Any] | None:
-    return None if predicted is None else vars(predicted)
+def _values(prediction: PredictionTables | None) -> dict[str, Any] | None:
+    return None if prediction is None else vars(prediction)
 
 
 def _nulls(work: StudyRun) -> pd.DataFrame | None:
-    """Return the largest Q of the relabelled trials made so far, or None where there are none."""
+    """Return the largest Q of each present relabelled trial; None without any."""
     from ketadask.inference.null import null_maxima
 
-    nulls = work.place.nulls().read_below("nulls", relabellings(work), "relabelling")
+    nulls = work.paths.nulls().read_below("nulls", relabellings(work), "relabelling")
     return null_maxima(nulls) if len(nulls) else None
 
 
-def _findings(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
+def _report_data(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
     from ketadask.report.report_data import ReportData
 
-    run, settings = work.run, work.settings
+    run, settings = work.folder, work.settings
     summary = run.read_json(SUMMARY)
     cohort = from_dataset(run.read_dataset(COHORT))
     units = units_of(settings, cohort)
@@ -123,7 +121,7 @@ def _findings(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
         nulls=_nulls(work),
         stability=run.read_table(STABILITY),
         summary=summary,
-        provenance=work.provenance(work),
+        provenance=work.provenance(),
         settings=settings.model_dump(mode="json"),
         exclusions=exclusions_of(settings, cohort),
         courses=cohort.courses,

@@ -1,4 +1,4 @@
-"""A study while it is being written: lock, log, executor, and the record of it all."""
+"""A running study: lock, log, executors, stages, and the provenance of its results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from ketadask import __version__
@@ -19,249 +19,51 @@ from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.stage import Stage, StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
-from ketadask.store.fingerprints import code_version, fingerprint
-from ketadask.store.parts import Parts
 from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import RunFolder
-from ketadask.study.paths import data_folder, external_hashes, identity, input_hashes, prepare_data
+from ketadask.study.paths import RunPaths, external_hashes, input_hashes, prepare_data
 
-PROVENANCE, LOG = "provenance.json", "study.log"
-_KEPT_RUNS = 100
-STOPPED = "stopped.json"
-_log = logging.getLogger(__name__)
-
-
-@contextmanager
-def writing(
-    place: RunPaths, profile: Profile, progress: Progress, command: list[str]
-) -> Iterator[StudyRun]:
-    """Hold the run folder for writing; whatever happens inside, it stays usable."""
-    run = place.open()
-    with run.lock() as dead, log_file(run.path / LOG), ExitStack() as stack:
-        session = _Session(run, profile, progress, command, stack)
-        work = StudyRun(place, run, progress, session.executor, session.provenance)
-        if dead is not None:
-            session.note(f"the run of {dead} ended without finishing; its parts are used")
-        _log.info("begun: %s, version %s", " ".join(command), __version__)
-        try:
-            prepare_data(place.settings, place.out, progress)
-            yield work
-        except KeyboardInterrupt:
-            session.note("interrupted; what is finished is kept, run again to continue")
-            raise
-        except InputError as error:
-            _log.error("%s", error)
-            raise
-        except Exception as error:
-            _log.exception("failed")
-            error.add_note(f"the log is {run.path / LOG}")
-            raise
-        finally:
-            _record(session, work)
-
-
-class _Session:
-    """The executor, opened when first asked for, and the record of what happened."""
-
-    def __init__(
-        self,
-        run: RunFolder,
-        profile: Profile,
-        progress: Progress,
-        command: list[str],
-        stack: ExitStack,
-    ) -> None:
-        self._run, self._profile, self._progress = run, profile, progress
-        self._command, self._stack = command, stack
-        self._executor: Executor | None = None
-        self._opened: tuple[Profile, ExitStack] | None = None
-        self._told: list[list[str]] = []
-        self._events: list[str] = []
-        self._begun = now()
-        self._earlier = _earlier(run)
-
-    def executor(self, stage: str) -> Executor:
-        """Return the executor of a stage; where it needs other workers, those before it end."""
-        profile = self._profile.for_stage(stage)
-        if self._executor is not None and self._opened is not None:
-            before, stack = self._opened
-            if before == profile:
-                return self._executor
-            self._executor = None
-            stack.close()
-        stack = self._stack.enter_context(ExitStack())
-        opened = connect(profile, logs=self._run.path / "logs", say=self._say)
-        made = stack.enter_context(opened)
-        self._executor, self._opened = made, (profile, stack)
-        self._told.append(made.events)
-        where = f", dashboard {made.dashboard}" if made.dashboard else ""
-        own = f" for {stage}" if self._profile.stages != profile.stages else ""
-        self._progress.print(f"cluster: {profile.kind}, {made.workers} workers{own}{where}")
-        return made
-
-    def _say(self, line: str) -> None:
-        """Show a line and keep it in the log, which outlives this process."""
-        self._progress.print(line)
-        _log.info("%s", line)
-
-    def note(self, line: str) -> None:
-        self._events.append(f"{now()} {line}")
-        self._progress.print(line)
-        _log.warning("%s", line)
-
-    def provenance(self, work: StudyRun) -> dict[str, Any]:
-        """Return where the results come from, this run included."""
-        settings, simulated = work.settings, work.settings.data.simulate
-        this = {
-            "begun": self._begun,
-            "ended": now(),
-            "cluster": self._profile.model_dump(mode="json"),
-            "stages": [_stage(each) for each in work.results],
-            "counted": dict(work.verified),
-            "events": [*self._events, *(line for told in self._told for line in told)],
-        }
-        return {
-            "ketadask": __version__,
-            "fingerprint": work.place.key("judge"),
-            "command": self._command,
-            "commit": commit(),
-            "versions": library_versions(),
-            "machine": describe_machine(),
-            "seeds": {
-                "study": settings.seed,
-                "simulated": None if simulated is None else simulated.seed,
-            },
-            "inputs": input_hashes(settings, work.place.data) | external_hashes(settings),
-            "stopped": stopped(work),
-            "settings": settings.model_dump(mode="json"),
-            "runs": [*self._earlier, this][-_KEPT_RUNS:],
-        }
-
-
-def _earlier(run: RunFolder) -> list[Any]:
-    try:
-        return list(run.read_json(PROVENANCE)["runs"]) if run.has(PROVENANCE) else []
-    except (InputError, KeyError, TypeError):
-        return []
-
-
-def _record(session: _Session, work: StudyRun) -> None:
-    """Write the provenance; where the run failed, that failure is what the reader must see."""
-    try:
-        work.run.write_json(PROVENANCE, session.provenance(work))
-    except InputError as error:
-        if error.__context__ is None:
-            raise
-        _log.error("%s", error)
-
-
-def _stage(ended: StageResult) -> dict[str, Any]:
-    return {
-        "stage": ended.name,
-        "unit": ended.unit,
-        "total": ended.total,
-        "present": ended.present,
-        "new": ended.new,
-        "seconds": round(ended.seconds, 2),
-        "block": ended.block,
-        "pieces": ended.pieces,
-        "failures": [f"{first}-{last}: {why}" for (first, last), why in ended.failures],
-    }
-
-
-HITS, NULLS, EVALUATIONS, CALIBRATIONS = "hits", "nulls", "evaluations", "calibrations"
-LEFT_OUT = "left_out"
+PROVENANCE, LOG, STOPS, KEYS = "provenance.json", "study.log", "stopped.json", "finished.json"
 EXTRACT, SEARCH, PREDICT = "extract", "search", "predict"
-
-
-@dataclass(frozen=True)
-class RunPaths:
-    """Where a study writes, and the keys its parts are made under.
-
-    The run folder is named after everything that is computed in bulk: inputs, code, the search,
-    the scheme of the splits and of the relabellings, but not how many. What only words the result
-    (alpha, families, the report) is judged anew in the same folder.
-    """
-
-    settings: StudySettings
-    out: Path
-    identity: str
-
-    @classmethod
-    def of(cls, settings: StudySettings, out: Path) -> RunPaths:
-        """Return the place of a study; reads the inputs to identify them, writes nothing."""
-        return cls(settings, out, identity(settings, out))
-
-    @property
-    def data(self) -> Path:
-        """The folder of the study's tables."""
-        return data_folder(self.settings, self.out)
-
-    @property
-    def path(self) -> Path:
-        """The run folder, whether it exists or not."""
-        return self.out.absolute() / f"{self.settings.name}-{self.run_key[:12]}"
-
-    @property
-    def run_key(self) -> str:
-        """The key of the run folder."""
-        return self._key(self.settings.science("search"), self.settings.science("null"))
-
-    def key(self, stage: str, *more: Any) -> str:
-        """Return the key of a stage; ``more`` is what else its numbers depend on."""
-        summing_up = [code_version("study", "report")] if stage in ("judge", "report") else []
-        return self._key(stage, self.settings.science(stage), *more, *summing_up)
-
-    def _key(self, *things: Any) -> str:
-        return fingerprint(self.identity, code_version(), *things)
-
-    def open(self) -> RunFolder:
-        """Make the run folder, or open it."""
-        return RunFolder.make(self.out, self.settings.name, self.run_key)
-
-    def hits(self) -> Parts:
-        """Return the parts of the splits."""
-        return Parts(self.path / HITS, self.key("search"))
-
-    def left_out(self) -> Parts:
-        """Return the parts of the searches that leave out one trial each."""
-        return Parts(self.path / LEFT_OUT, self.key("search", "leave-trial-out"))
-
-    def nulls(self) -> Parts:
-        """Return the parts of the relabelled trials."""
-        return Parts(self.path / NULLS, self.key("null"))
-
-    def calibrations(self, splits: int) -> Parts:
-        """Return the parts of the resampling studies, of so many splits, on relabelled trials."""
-        key = self.key("null", "calibrate", self.settings.science("search"), splits)
-        return Parts(self.path / CALIBRATIONS, key)
-
-    def evaluations(self, personas: Any) -> Parts:
-        """Return the parts in which these personas are held against the splits."""
-        return Parts(self.path / EVALUATIONS, self.key("evaluate", personas))
+_MAX_RUNS = 100
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class StudyRun:
-    """A study while it is being written."""
+    """A study while it writes its run folder.
 
-    place: RunPaths
-    run: RunFolder
+    Parameters
+    ----------
+    executor
+        Opens the executor of a stage: the workers that a cluster profile has for it.
+    provenance
+        Returns the origin of the results, this run included.
+    results
+        Outcome of each stage so far.
+    verified
+        By stage, the number of items whose parts were verified on disk.
+    on_range
+        Called with each range of items as soon as its part is written.
+    """
+
+    paths: RunPaths
+    folder: RunFolder
     progress: Progress
     executor: Callable[[str], Executor]
-    provenance: Callable[[StudyRun], dict[str, Any]]
+    provenance: Callable[[], dict[str, Any]] = dict
     results: list[StageResult] = field(default_factory=list)
-    watch: Callable[[Range], None] | None = None
     verified: dict[str, int] = field(default_factory=dict)
+    on_range: Callable[[Range], None] | None = None
 
     @property
     def settings(self) -> StudySettings:
-        """What was asked."""
-        return self.place.settings
+        """Settings of the study."""
+        return self.paths.settings
 
     def run_stage(self, stage: Stage, workers: str = SEARCH) -> StageResult:
-        """Compute what is missing of a stage, by the ``workers`` of the profile; log the result."""
-        damaged, execution = len(stage.parts.damaged_files), self.settings.execution
+        """Compute what is missing of a stage, by the ``workers`` of the profile."""
+        n_aside, execution = len(stage.parts.damaged_files), self.settings.execution
         stage = self.select(stage)
         result = run_stage(
             stage,
@@ -269,16 +71,16 @@ class StudyRun:
             self.progress,
             block=execution.block if stage.subset is None else range_size(stage.subset[:1]),
             task_seconds=execution.task_seconds,
-            on_range=self.watch,
+            on_range=self.on_range,
         )
-        damaged = len(stage.parts.damaged_files) - damaged
-        if damaged:
+        n_aside = len(stage.parts.damaged_files) - n_aside
+        if n_aside:
             self.progress.print(
-                f"{stage.name}: {damaged} damaged files moved to {stage.parts.folder / 'damaged'}; "
-                "their items are computed again"
+                f"{stage.name}: {n_aside} damaged files moved to "
+                f"{stage.parts.folder / 'damaged'}; their items are computed again"
             )
         earlier = next((e for e in self.results if e.name == stage.name), None)
-        if earlier is not None:  # part of it was computed in this run, up to an interim analysis
+        if earlier is not None:  # the same stage, up to an interim analysis
             self.results.remove(earlier)
             result = result.merge(earlier)
         self.results.append(result)
@@ -298,13 +100,189 @@ class StudyRun:
         """Return the part of a stage that this process computes: all of it."""
         return stage
 
+    def stops(self) -> dict[str, Any]:
+        """Return the early stops: by unit, the items planned and computed, and the reason."""
+        return dict(self.folder.read_json(STOPS)) if self.folder.has(STOPS) else {}
 
-def stopped_at(work: StudyRun, what: str, planned: int) -> int:
-    """Return where a stage stopped, or ``planned`` where it did not."""
-    record = stopped(work).get(what, {})
-    return int(record["made"]) if record.get("planned") == planned else planned
+    def n_items(self, unit: str, planned: int) -> int:
+        """Return the items that the verdicts use: those before an early stop, or ``planned``."""
+        return n_items_at_stop(self.stops(), unit, planned)
+
+    def clear_stops(self) -> None:
+        """Forget the early stops of earlier runs."""
+        self.folder.write_json(STOPS, {})
+
+    def record_stop(self, unit: str, planned: int, computed: int, reason: str) -> None:
+        """Record and print that a stage stopped early."""
+        stop = {"planned": planned, "made": computed, "why": reason}
+        self.folder.write_json(STOPS, self.stops() | {unit: stop})
+        self.progress.print(f"{unit}: stopped at {computed:,} of {planned:,}: {reason}")
+
+    def is_current(self, stage: str, key: str) -> bool:
+        """Whether the files of ``judge``, ``predict`` or ``report`` were written under a key."""
+        return self._keys().get(stage) == key
+
+    def mark_current(self, stage: str, key: str) -> None:
+        """Record the key under which the files of a stage were written."""
+        self.folder.write_json(KEYS, self._keys() | {stage: key})
+
+    def mark_outdated(self, *stages: str) -> None:
+        """Record that the files of these stages no longer match the study."""
+        keys = {stage: key for stage, key in self._keys().items() if stage not in stages}
+        self.folder.write_json(KEYS, keys)
+
+    def _keys(self) -> dict[str, str]:
+        return dict(self.folder.read_json(KEYS)) if self.folder.has(KEYS) else {}
 
 
-def stopped(work: StudyRun) -> dict[str, Any]:
-    """Return what ended early: per stage how many were planned and made, and why."""
-    return dict(work.run.read_json(STOPPED)) if work.run.has(STOPPED) else {}
+def n_items_at_stop(stops: dict[str, Any], unit: str, planned: int) -> int:
+    """Return the items at which a stage stopped, or ``planned`` where it did not.
+
+    Examples
+    --------
+    >>> stops = {"splits": {"planned": 50, "made": 20}}
+    >>> n_items_at_stop(stops, "splits", 50), n_items_at_stop(stops, "splits", 60)
+    (20, 60)
+    """
+    stop = stops.get(unit, {})
+    return int(stop["made"]) if stop.get("planned") == planned else planned
+
+
+@contextmanager
+def open_study_run(
+    paths: RunPaths, profile: Profile, progress: Progress, command: list[str]
+) -> Iterator[StudyRun]:
+    """Lock the run folder for writing; after an error or an interrupt it stays usable."""
+    folder = paths.open()
+    with folder.lock() as dead_owner, log_file(folder.path / LOG), ExitStack() as stack:
+        session = _Session(folder, profile, progress, command, stack)
+        work = StudyRun(paths, folder, progress, session.executor)
+        work.provenance = partial(session.provenance, work)
+        if dead_owner is not None:
+            session.note(f"the run of {dead_owner} ended without finishing; its parts are used")
+        _log.info("started: %s, version %s", " ".join(command), __version__)
+        try:
+            prepare_data(paths.settings, paths.out, progress)
+            yield work
+        except KeyboardInterrupt:
+            session.note("interrupted; finished parts are kept, run again to continue")
+            raise
+        except InputError as error:
+            _log.error("%s", error)
+            raise
+        except Exception as error:
+            _log.exception("failed")
+            error.add_note(f"the log is {folder.path / LOG}")
+            raise
+        finally:
+            _write_provenance(work)
+
+
+class _Session:
+    """Executors, opened on first use, and the events of a run."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        profile: Profile,
+        progress: Progress,
+        command: list[str],
+        stack: ExitStack,
+    ) -> None:
+        self._folder, self._profile, self._progress = folder, profile, progress
+        self._command, self._stack = command, stack
+        self._current: tuple[Profile, ExitStack, Executor] | None = None
+        self._executor_events: list[list[str]] = []
+        self._events: list[str] = []
+        self._start = now()
+        self._earlier = _earlier_runs(folder)
+
+    def executor(self, stage: str) -> Executor:
+        """Return the executor of a stage; other workers of earlier stages are closed first."""
+        profile = self._profile.for_stage(stage)
+        if self._current is not None:
+            current, stack, executor = self._current
+            if current == profile:
+                return executor
+            self._current = None
+            stack.close()
+        stack = self._stack.enter_context(ExitStack())
+        executor = stack.enter_context(
+            connect(profile, logs=self._folder.path / "logs", say=self._print)
+        )
+        self._current = profile, stack, executor
+        self._executor_events.append(executor.events)
+        dashboard = f", dashboard {executor.dashboard}" if executor.dashboard else ""
+        own = f" for {stage}" if self._profile.stages != profile.stages else ""
+        self._progress.print(f"cluster: {profile.kind}, {executor.workers} workers{own}{dashboard}")
+        return executor
+
+    def _print(self, line: str) -> None:
+        """Print a line and write it to the log, which outlives this process."""
+        self._progress.print(line)
+        _log.info("%s", line)
+
+    def note(self, line: str) -> None:
+        """Print an event, and write it to log and provenance."""
+        self._events.append(f"{now()} {line}")
+        self._progress.print(line)
+        _log.warning("%s", line)
+
+    def provenance(self, work: StudyRun) -> dict[str, Any]:
+        """Return the origin of the results, this run included."""
+        settings, simulated_data = work.settings, work.settings.data.simulate
+        this_run = {
+            "begun": self._start,
+            "ended": now(),
+            "cluster": self._profile.model_dump(mode="json"),
+            "stages": [_stage_entry(result) for result in work.results],
+            "counted": dict(work.verified),
+            "events": [*self._events, *(e for events in self._executor_events for e in events)],
+        }
+        return {
+            "ketadask": __version__,
+            "fingerprint": work.paths.key("judge"),
+            "command": self._command,
+            "commit": commit(),
+            "versions": library_versions(),
+            "machine": describe_machine(),
+            "seeds": {
+                "study": settings.seed,
+                "simulated": None if simulated_data is None else simulated_data.seed,
+            },
+            "inputs": input_hashes(settings, work.paths.data) | external_hashes(settings),
+            "stopped": work.stops(),
+            "settings": settings.model_dump(mode="json"),
+            "runs": [*self._earlier, this_run][-_MAX_RUNS:],
+        }
+
+
+def _earlier_runs(folder: RunFolder) -> list[Any]:
+    try:
+        return list(folder.read_json(PROVENANCE)["runs"]) if folder.has(PROVENANCE) else []
+    except (InputError, KeyError, TypeError):
+        return []
+
+
+def _write_provenance(work: StudyRun) -> None:
+    """Write the provenance; an error of the run itself takes precedence over one in here."""
+    try:
+        work.folder.write_json(PROVENANCE, work.provenance())
+    except InputError as error:
+        if error.__context__ is None:
+            raise
+        _log.error("%s", error)
+
+
+def _stage_entry(result: StageResult) -> dict[str, Any]:
+    return {
+        "stage": result.name,
+        "unit": result.unit,
+        "total": result.total,
+        "reused": result.present,
+        "made": result.new,
+        "seconds": round(result.seconds, 2),
+        "block": result.block,
+        "pieces": result.pieces,
+        "failures": [f"{first}-{last}: {failure}" for (first, last), failure in result.failures],
+    }

@@ -1,22 +1,27 @@
-"""How far a study is, read from its folder without changing it."""
+"""The progress of a study, read from its folder without changing it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ketadask import names as nm
 from ketadask.store.parts import Parts
-from ketadask.store.ranges import disjoint_ranges, gaps, parse_range
+from ketadask.store.ranges import parse_range, range_size
 from ketadask.store.run_folder import RunFolder
+from ketadask.study.judge import VERDICTS
+from ketadask.study.paths import EVALUATIONS, WITHOUT_TRIAL, RunPaths
 from ketadask.study.predict import SUMMARY as PREDICTION
-from ketadask.study.predict import question
-from ketadask.study.problem import SPLITS
-from ketadask.study.run import EVALUATIONS, EXTRACT, LEFT_OUT, RunPaths
+from ketadask.study.predict import prediction_key
+from ketadask.study.problem import COHORT, SPLITS, count_recordings
+from ketadask.study.run import EXTRACT, KEYS, STOPS, n_items_at_stop
+
+_LISTED_RANGES = 5
 
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage: how much is there, how much is missing, in how many parts."""
+    """One stage: items in all and present, number of parts; ``first`` missing items, or a file."""
 
     stage: str
     unit: str
@@ -28,86 +33,66 @@ class StageStatus:
 
     @property
     def missing(self) -> int:
-        """How many are not there."""
+        """Number of missing items."""
         return self.total - self.present
 
 
-def stage_statuses(place: RunPaths) -> list[StageStatus]:
-    """Return the state of every stage of a study."""
-    settings, path = place.settings, place.path
-    run = RunFolder(path)
-    data, relabelled = place.data.is_dir(), settings.null.relabellings
-    splits = _splits(place, run)
-    made = [
-        StageStatus("data", "folder", 1, int(data), int(data), first=str(place.data)),
-        *_recordings(place, run),
-        _file("cohort", run, "cohort.zarr"),
-        _parts("search", "splits", place.hits(), _count(run, "splits", splits)),
-        _parts("null", "relabelled trials", place.nulls(), _count(run, "relabellings", relabelled)),
-    ]
+def stage_statuses(paths: RunPaths) -> list[StageStatus]:
+    """Return the status of every stage of a study."""
+    return list(_statuses(paths, RunFolder(paths.path)))
+
+
+def _statuses(paths: RunPaths, folder: RunFolder) -> Iterator[StageStatus]:
+    settings = paths.settings
+    stops = folder.read_json(STOPS) if folder.has(STOPS) else {}
+    has_data = paths.data.is_dir()
+    yield _file_status("data", "folder", has_data, str(paths.data))
+    if nm.MEG in settings.features.modalities and has_data and not folder.has(COHORT):
+        total, present = count_recordings(paths)
+        yield StageStatus(EXTRACT, "recordings", total, present, present)
+    has_cohort = folder.has(COHORT)
+    yield _file_status("cohort", "file", has_cohort, str(folder.path / COHORT) * has_cohort)
+    n_splits = n_items_at_stop(stops, "splits", _planned_splits(paths, folder))
+    yield _parts_status("search", "splits", paths.hits(), n_splits)
+    n_relabellings = n_items_at_stop(stops, "relabellings", settings.null.relabellings)
+    yield _parts_status("null", "relabelled trials", paths.nulls(), n_relabellings)
     if settings.null.calibration_studies:
-        counted = _count(run, "splits", splits)
-        parts = place.calibrations(min(settings.null.calibration_splits, counted))
-        made.append(
-            _parts("calibrate", "relabelled studies", parts, settings.null.calibration_studies)
+        parts = paths.calibrations(min(settings.null.calibration_splits, n_splits))
+        yield _parts_status(
+            "calibrate", "relabelled studies", parts, settings.null.calibration_studies
         )
-    for stage, folder in (("evaluate", EVALUATIONS), ("leave out", LEFT_OUT)):
-        written = [p for p in (path / folder).glob("*.json") if p.is_file()]
-        if written or folder == EVALUATIONS:  # one trial leaves nothing to leave out
-            made.append(StageStatus(stage, "parts", len(written), len(written), len(written)))
-    keys = run.read_json("finished.json") if run.has("finished.json") else {}
-    wanted = [("judge", "verdicts.parquet", place.key("judge"))]
-    wanted += [("report", "report.html", place.key("report"))]
+    for stage, name in (("evaluate", EVALUATIONS), ("leave out", WITHOUT_TRIAL)):
+        n_parts = sum(path.is_file() for path in (folder.path / name).glob("*.json"))
+        if n_parts or name == EVALUATIONS:  # a study of one trial leaves none out
+            yield StageStatus(stage, "parts", n_parts, n_parts, n_parts)
+    keys = folder.read_json(KEYS) if folder.has(KEYS) else {}
+    files = [
+        ("judge", VERDICTS, paths.key("judge")),
+        ("report", "report.html", paths.key("report")),
+    ]
     if settings.predict is not None:
-        wanted = [("predict", PREDICTION, question(place)), *wanted]
-    for stage, name, key in wanted:
-        there = int(run.has(name) and keys.get(stage) == key)
-        made.append(
-            StageStatus(stage, "file", 1, there, there, first=str(path / name) if there else "")
-        )
-    return made
+        files.insert(0, ("predict", PREDICTION, prediction_key(paths)))
+    for stage, name, key in files:
+        is_current = folder.has(name) and keys.get(stage) == key
+        yield _file_status(stage, "file", is_current, str(folder.path / name) * is_current)
 
 
-def _splits(place: RunPaths, run: RunFolder) -> int:
-    """Return how many splits are planned; leaving trials out gives as many as there are trials."""
-    splits = place.settings.splits
-    if splits.scheme == "leave-trial-out" and run.has(SPLITS):
-        return int(run.read_dataset(SPLITS).sizes[nm.SPLIT])
+def _planned_splits(paths: RunPaths, folder: RunFolder) -> int:
+    """Return the number of splits planned; leaving trials out gives as many as trials."""
+    splits = paths.settings.splits
+    if splits.scheme == "leave-trial-out" and folder.has(SPLITS):
+        return int(folder.read_dataset(SPLITS).sizes[nm.SPLIT])
     return splits.count
 
 
-def _recordings(place: RunPaths, run: RunFolder) -> list[StageStatus]:
-    """Return how many recordings are measured while the cohort waits for them."""
-    waited_for = nm.MEG in place.settings.features.modalities and not run.has("cohort.zarr")
-    if not waited_for or not place.data.is_dir():
-        return []
-    from ketadask.study.problem import measured_so_far
-
-    total, present = measured_so_far(place)
-    return [StageStatus(EXTRACT, "recordings", total, present, present)]
+def _file_status(stage: str, unit: str, present: bool, path: str) -> StageStatus:
+    return StageStatus(stage, unit, 1, int(present), int(present), first=path)
 
 
-def _count(run: RunFolder, what: str, planned: int) -> int:
-    """Return how many a stage needs: all, or those at which the study stopped."""
-    record = run.read_json("stopped.json").get(what, {}) if run.has("stopped.json") else {}
-    return int(record["made"]) if record.get("planned") == planned else planned
-
-
-def _file(stage: str, run: RunFolder, name: str) -> StageStatus:
-    there = int(run.has(name))
-    return StageStatus(stage, "file", 1, there, there, first=str(run.path / name) if there else "")
-
-
-def _parts(stage: str, unit: str, parts: Parts, total: int) -> StageStatus:
-    ranges = [r for r in map(parse_range, parts.receipts()) if r is not None]
-    missing = gaps(disjoint_ranges(ranges, total), total)
-    left = sum(last - first + 1 for first, last in missing)
-    return StageStatus(
-        stage,
-        unit,
-        total,
-        total - left,
-        len(ranges),
-        damaged=len(parts.damaged_files),
-        first=", ".join(f"{a}-{b}" for a, b in missing[:5]) + (" ..." if len(missing) > 5 else ""),
-    )
+def _parts_status(stage: str, unit: str, parts: Parts, total: int) -> StageStatus:
+    n_parts = sum(parse_range(name) is not None for name in parts.receipts())
+    missing = parts.missing(total, check=False)
+    first = ", ".join(f"{a}-{b}" for a, b in missing[:_LISTED_RANGES])
+    more = " ..." if len(missing) > _LISTED_RANGES else ""
+    present, n_damaged = total - range_size(missing), len(parts.damaged_files)
+    return StageStatus(stage, unit, total, present, n_parts, n_damaged, f"{first}{more}")

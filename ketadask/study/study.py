@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +16,15 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.stage import StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.study.check import StudyCheck, check_study
-from ketadask.study.judge import calibration_stages
-from ketadask.study.predict import asked_for, predict_study, read_prediction
+from ketadask.study.judge import calibration_stages, judge_study, trial_tables
+from ketadask.study.paths import RunPaths
+from ketadask.study.predict import predict_settings, predict_study, read_prediction
 from ketadask.study.problem import StudyProblem, build_problem
-from ketadask.study.run import RunPaths, StudyRun, writing
+from ketadask.study.run import StudyRun, open_study_run
 from ketadask.study.search import (
     relabelled_stage,
     relabellings,
-    require_parts,
+    require_searches,
     run_searches,
     splits_stage,
     truncate_problem,
@@ -36,19 +37,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Where a study stands after a command: its folder, and what is there to look at."""
+    """The state of a study after a command: its folder, its stages and its results."""
 
     folder: Path
     stages: tuple[StageResult, ...]
     verdicts: pd.DataFrame | None = None
-    predicted: Mapping[str, Any] | None = None
+    prediction: Mapping[str, Any] | None = None
     report: Path | None = None
     trials: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study as asked for, where its runs lie, and where its work is done.
+    """The settings of a study, the folder of its runs, and the cluster it runs on.
 
     Examples
     --------
@@ -84,101 +85,91 @@ class Study:
         )
 
     def run(self) -> RunSummary:
-        """Do everything that is not done yet: search, relabel, judge, report."""
-        with self._writing() as work:
-            asked = self._search(work)
-            self._judge(work, asked)
+        """Run all incomplete stages: search, null distribution, verdicts, report."""
+        with self.open_run() as work:
+            judge_study(work, self._search(work))
             if self.settings.predict is not None:
                 predict_study(work)
             return self._report(work)
 
     def predict(self) -> RunSummary:
-        """Foretell response from brain structure, and report what is there of the study."""
-        asked_for(self.settings)
-        with self._writing() as work:
+        """Predict response from brain structure, and report what is complete of the study."""
+        predict_settings(self.settings)
+        with self.open_run() as work:
             predict_study(work)
             return self._report(work)
 
     def extract(self) -> RunSummary:
-        """Open or simulate the inputs, measure the recordings, and assemble the cohort."""
-        with self._writing() as work:
+        """Simulate or read the inputs, extract features of recordings, assemble the cohort."""
+        with self.open_run() as work:
             build_problem(work)
-            return RunSummary(work.run.path, tuple(work.results))
+            return RunSummary(work.folder.path, tuple(work.results))
 
     def search(self) -> RunSummary:
         """Search all splits and all relabelled trials."""
-        with self._writing() as work:
+        with self.open_run() as work:
             self._search(work)
-            return RunSummary(work.run.path, tuple(work.results))
+            return RunSummary(work.folder.path, tuple(work.results))
 
     def judge(self) -> RunSummary:
-        """Judge what the searches found; an error where they are not finished."""
-        with self._writing() as work:
-            asked = truncate_problem(work, build_problem(work))
-            require_parts(work, asked, relabellings(work))
-            require(*map(work.run_stage, calibration_stages(work, asked)))
-            self._judge(work, asked)
+        """Compute the verdicts of complete searches; an error where some are missing."""
+        with self.open_run() as work:
+            problem = truncate_problem(work, build_problem(work))
+            require_searches(work, problem)
+            require(*map(work.run_stage, calibration_stages(work, problem)))
+            judge_study(work, problem)
             return self._report(work)
 
     def report(self) -> RunSummary:
-        """Write the report of what has been judged."""
-        if not self.place.path.is_dir():
+        """Write the report again."""
+        if not self.paths.path.is_dir():
             raise InputError(
                 "this study has not been run",
-                file=self.place.path,
+                file=self.paths.path,
                 remedy="run it with `ketadask run`",
             )
-        with self._writing() as work:
+        with self.open_run() as work:
             return self._report(work, anew=True)
 
     def status(self) -> list[StageStatus]:
-        """Return what is there and what is missing of each stage; changes nothing."""
-        return stage_statuses(self.place)
-
-    def watched(self) -> Callable[[], list[StageStatus]]:
-        """Return a function that says how far the study is; the inputs are identified once."""
-        place = self.place
-        return lambda: stage_statuses(place)
+        """Return what is present and missing of each stage; changes nothing."""
+        return stage_statuses(self.paths)
 
     def check(self) -> StudyCheck:
-        """Read settings and tables, compute nothing else, and say what is there."""
+        """Read settings and tables and count what they contain; nothing is computed."""
         return check_study(self.settings, self.out, self.progress)
 
     @property
-    def place(self) -> RunPaths:
-        """Where the study writes, and under which keys."""
+    def paths(self) -> RunPaths:
+        """Where the study writes, and the keys of its parts; reads the inputs."""
         return RunPaths.of(self.settings, self.out)
 
     @contextmanager
-    def _writing(self) -> Iterator[StudyRun]:
-        with writing(self.place, self.profile, self.progress, list(self.command)) as work:
+    def open_run(self) -> Iterator[StudyRun]:
+        """Open the run folder for writing."""
+        command = list(self.command)
+        with open_study_run(self.paths, self.profile, self.progress, command) as work:
             yield work
 
     def _search(self, work: StudyRun) -> StudyProblem:
-        asked, results = run_searches(work, build_problem(work))
-        require(*results, *map(work.run_stage, calibration_stages(work, asked)))
-        work.verify(splits_stage(work, asked))
-        work.verify(relabelled_stage(work, asked, relabellings(work)))
-        return asked
-
-    def _judge(self, work: StudyRun, asked: StudyProblem) -> None:
-        from ketadask.study.judge import judge_study
-
-        judge_study(work, asked)
+        problem, results = run_searches(work, build_problem(work))
+        require(*results, *map(work.run_stage, calibration_stages(work, problem)))
+        work.verify(splits_stage(work, problem))
+        work.verify(relabelled_stage(work, problem, relabellings(work)))
+        return problem
 
     def _report(self, work: StudyRun, *, anew: bool = False) -> RunSummary:
-        from ketadask.study.judge import trial_tables
         from ketadask.study.report import report_study
 
-        verdicts, path = report_study(work, anew=anew)
-        predicted = read_prediction(work)
-        told = None if predicted is None else predicted.summary
-        trials = None if verdicts is None else (trial_tables(work.run) or {}).get("summaries")
-        return RunSummary(work.run.path, tuple(work.results), verdicts, told, path, trials)
+        verdicts, path = report_study(work, rewrite=anew)
+        tables = read_prediction(work)
+        prediction = None if tables is None else tables.summary
+        trials = None if verdicts is None else (trial_tables(work.folder) or {}).get("summaries")
+        return RunSummary(work.folder.path, tuple(work.results), verdicts, prediction, path, trials)
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:
-    """Return the command that does this study again, whatever was typed."""
+    """Return the command that runs this study again."""
     words = ["ketadask", "run", str(path)]
     for change in changes:
         words += ["--set", change]

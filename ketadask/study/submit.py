@@ -1,9 +1,8 @@
-"""A study as a job of its own: scheduler and study on a compute node, which survives logout.
+"""A study as a head job: scheduler and study run on a compute node and continue after logout.
 
-The head job continues where the last one stopped. Shortly before its walltime ends SLURM sends a
-signal; the head then finishes and stores what its workers compute, puts itself back on the queue
-and goes on from there. `status` and `cancel` find the run folder by the study and its data; they
-ask the queue, and no worker.
+A head job resumes the study. Shortly before its walltime SLURM sends a signal; the head job then
+stores the results of its workers, requeues itself and resumes later. `status` and `cancel` find
+the run folder by the study and its data, and query the queue only.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ HEAD, SCRIPT, QUEUE = "head.json", "head.sbatch", "cluster.json"
 
 
 def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
-    """Put the head job of a study on the queue; return its number and its log.
+    """Submit the head job of a study; return its id and its log.
 
-    ``words`` are the study's file and options, as the head job will be given them.
+    ``words`` are the command line arguments of the head job: the study's file and options.
     """
     if study.profile.kind != "slurm":
         raise InputError(
-            "only a study whose workers are SLURM jobs can be submitted",
+            "submit needs a profile of kind slurm",
             where="kind",
             value=study.profile.kind,
             remedy="give --cluster a profile of kind slurm, or use `ketadask run`",
         )
-    run = study.place.open()
-    there = slurm.mine(head_name(run))
-    if there:
+    run = study.paths.open()
+    jobs = slurm.my_jobs(head_name(run))
+    if jobs:
         raise InputError(
-            f"the study is on the queue already as job {', '.join(there)}",
+            f"the study is already on the queue as job {', '.join(jobs)}",
             file=run.path,
-            remedy="follow it with `ketadask status`, end it with `ketadask cancel`",
+            remedy="follow it with `ketadask status`, cancel it with `ketadask cancel`",
         )
     (run.path / "logs").mkdir(exist_ok=True)
     script = head_script(study, run, words)
@@ -96,20 +95,22 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
 
 
 def run_head_job(study: Study) -> RunSummary:
-    """Do the study inside its head job; near the end of the walltime, requeue and leave."""
+    """Run the study in its head job; requeue near the end of the walltime."""
     near_end, end = False, 0.0
 
-    def before_walltime(number: int, frame: FrameType | None) -> None:
+    def before_walltime(signum: int, frame: FrameType | None) -> None:
         nonlocal near_end, end
         near_end, end = True, time.monotonic() + study.profile.head.requeue_seconds
-        study.progress.print("the walltime of the head job ends soon; storing, then requeueing")
+        study.progress.print(
+            "the walltime of the head job ends soon: storing results and requeueing"
+        )
         signal.alarm(max(5, study.profile.head.requeue_seconds // 2))
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGUSR1, before_walltime)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGALRM, _leave)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGALRM, _interrupt)
     try:
         return study.run()
     except KeyboardInterrupt:
@@ -120,7 +121,7 @@ def run_head_job(study: Study) -> RunSummary:
 
 
 def requeue(job: str, end: float, say: Callable[[str], None]) -> None:
-    """Put a job back on the queue, trying until ``end`` where the controller does not answer."""
+    """Requeue a job; retry until ``end`` if the controller does not answer."""
     while True:
         try:
             slurm.call("scontrol", "requeue", job)
@@ -128,43 +129,43 @@ def requeue(job: str, end: float, say: Callable[[str], None]) -> None:
         except InputError as error:
             if time.monotonic() + _PAUSE > end:
                 raise
-            say(f"not back on the queue yet, trying again: {error.problem}")
+            say(f"requeue failed, trying again: {error.problem}")
         time.sleep(_PAUSE)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def cancel_study(study: Study, *, patience: float = 60.0) -> list[str]:
-    """Cancel head and workers of a study; return the numbers of their jobs."""
+    """Cancel the head and worker jobs of a study; return their ids."""
     from ketadask.store.run_folder import RunFolder
 
-    run = RunFolder(study.place.path)
-    heads = slurm.mine(head_name(run))
+    run = RunFolder(study.paths.path)
+    heads = slurm.my_jobs(head_name(run))
     slurm.cancel(heads)
     end = time.monotonic() + patience
-    while time.monotonic() < end and slurm.mine(head_name(run)):
+    while time.monotonic() < end and slurm.my_jobs(head_name(run)):
         time.sleep(0.5)
-    workers = slurm.mine(slurm.job_name(run.path))
+    workers = slurm.my_jobs(slurm.job_name(run.path))
     slurm.cancel(workers)
     return [*heads, *workers]
 
 
 def queue_lines(study: Study) -> list[str]:
-    """Return what the run folder tells of who writes, of jobs and workers; asks nobody."""
+    """Return the jobs, workers and writer of a study, as its run folder records them."""
     from ketadask.store.run_folder import RunFolder
 
-    run, lines = RunFolder(study.place.path), []
+    run, lines = RunFolder(study.paths.path), []
     if run.has(HEAD):
-        told = run.read_json(HEAD)
-        lines.append(f"head job {told['job']}, submitted {told['submitted']}, log {told['log']}")
+        head = run.read_json(HEAD)
+        lines.append(f"head job {head['job']}, submitted {head['submitted']}, log {head['log']}")
     if run.has(QUEUE):
-        told = run.read_json(QUEUE)
-        lines.append(f"cluster: {told['line']} (at {told['updated']})")
+        cluster = run.read_json(QUEUE)
+        lines.append(f"cluster: {cluster['line']} (at {cluster['updated']})")
     if lines:
         lines.append(f"logs of the workers: {run.path / 'logs'}")
     owner = run.owner
     if owner is not None:
-        lines.append(f"being written by {owner}")
+        lines.append(f"written by {owner}")
     return lines

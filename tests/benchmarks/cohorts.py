@@ -26,11 +26,12 @@ import numpy as np
 from ketadask.bench.synthetic import synthetic_problem, synthetic_values
 from ketadask.bench.timing import (
     describe_processor,
-    format_percent,
+    format_fraction,
     print_table,
     processor_line,
     time_call,
 )
+from ketadask.pipeline.executor import collect
 from ketadask.schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,14 +91,14 @@ def main(words: Sequence[str]) -> int:
     rows = [
         {
             **row,
-            "ratio_share": format_percent(row["ratio"]),
-            "cpu_share": format_percent(row["cpu_ratio"]),
+            "ratio_share": format_fraction(row["ratio"]),
+            "cpu_share": format_fraction(row["cpu_ratio"]),
         }
         for row in found["rows"]
     ]
     title = f"Splits on {options.workers} cores, 2,000 MB each: candidates/s of one search, of all"
     print_table(title, _COLUMNS, rows)
-    rows = [{**row, "more": format_percent(row["more"])} for row in found["split"]]
+    rows = [{**row, "more": format_fraction(row["more"])} for row in found["split"]]
     print_table("One search split over tasks, with proof", _SPLIT, rows)
     print(processor_line())
     return 0
@@ -172,7 +173,7 @@ def cohort(
 
 def _train(made: SearchProblem, splitter: HoldoutSplit, number: int = 0) -> np.ndarray:
     trial = made.trial
-    return splitter.mask(number, trial.participant, trial.split_stratum, trial.trial)
+    return splitter.train_mask(number, trial)
 
 
 def _study(
@@ -192,9 +193,9 @@ def _study(
         parts = Parts(folder / place, "bench")
         tasks = hit_blocks(made, search, splitter, ranges, parts, GateThresholds())
         started = time.perf_counter()
-        ended = [_result(result) for _, result in executor.compute(tasks)]
+        stage_receipts = collect(tasks, executor)
         seconds = time.perf_counter() - started
-        receipts.append(ended)
+        receipts.append(stage_receipts)
     first, facts = ([each.facts for each in some] for some in receipts)
     return {
         "seconds": seconds,
@@ -206,22 +207,14 @@ def _study(
     }
 
 
-def _result(result: Any) -> Any:
-    from ketadask.pipeline.executor import TaskFailure
-
-    if isinstance(result, TaskFailure):
-        raise RuntimeError(str(result)) from result.error
-    return result
-
-
 def _same_in_blocks(
     made: SearchProblem, search: PersonaSearch, train: np.ndarray, best: SearchResult, folder: Path
 ) -> bool:
     """Search with the literals in a file and less and less memory; compare all bits."""
     from ketadask.kernels.blocks import LEAST
-    from ketadask.kernels.screens import LANES
+    from ketadask.kernels.state import LANES
     from ketadask.search.encoding import encode_values
-    from ketadask.search.persona_search import COVERS_SHARE
+    from ketadask.search.persona_search import COVERS_FRACTION
 
     units, features = made.literals.rows.units, len(made.literals.feature_names)
     literals = encode_values(
@@ -234,7 +227,7 @@ def _same_in_blocks(
     wanted = fingerprint_of(best)
     for blocks in _BLOCKS:
         size = max(LEAST, len(literals) // blocks)
-        memory = 2 * 8 * words * (size + LANES) / COVERS_SHARE
+        memory = 2 * 8 * words * (size + LANES) / COVERS_FRACTION
         blocked = replace(made, literals=literals, memory=memory)
         if fingerprint_of(search.solve(blocked, train=train)) != wanted:
             return False
@@ -279,8 +272,8 @@ def one_search(
             for count in (1, pieces):
                 task = partial_search_tree(made, search, count, f"turn-{turn}")
                 started = time.perf_counter()
-                ((_, result),) = executor.compute([task])
-                found[count] = _result(result).found
+                (result,) = collect([task], executor)
+                found[count] = result.result
                 if turn:
                     least[count] = min(least[count], time.perf_counter() - started)
     one, many = found[1], found[pieces]

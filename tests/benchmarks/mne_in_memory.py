@@ -30,7 +30,7 @@ from ketadask.bench.features import (
     run_in_process,
 )
 from ketadask.features.meg import registry
-from ketadask.features.meg.registry import FAMILIES, Feature, features
+from ketadask.features.meg.registry import FEATURE_GROUPS, Feature, feature_set
 from ketadask.kernels.spectra import aperiodic, in_band, peak_frequency, spectral_entropy
 from ketadask.sources.meg.channels import sensor_region
 
@@ -56,14 +56,14 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def compare_costs(costs: dict[str, dict[str, Any]], feature_set: str) -> dict[str, Any]:
+def compare_costs(costs: dict[str, dict[str, Any]], set_name: str) -> dict[str, Any]:
     """Return both costs, their ratios, and the largest difference per group of features."""
     stream, reference = costs[STREAMED], costs[MNE]
-    differences: dict[str, list[float]] = {family: [] for family in FAMILIES}
-    for feature in features(feature_set):
+    differences: dict[str, list[float]] = {family: [] for family in FEATURE_GROUPS}
+    for feature in feature_set(set_name):
         if feature.name in reference["values"]:
             pair = stream["values"][feature.name], reference["values"][feature.name]
-            differences[feature.family].append(abs(pair[0] - pair[1]))
+            differences[feature.group].append(abs(pair[0] - pair[1]))
     return {
         **{
             name: {key: value for key, value in cost.items() if key != "values"}
@@ -111,7 +111,7 @@ def mne_features(path: str, selection: Sequence[Feature]) -> Steps:
     ]
     values["lz", ""] = np.array(counts) * np.log2(size) / size
     yield "lempel-ziv", None
-    for band in dict.fromkeys(f.band for f in selection if f.family == "aec"):
+    for band in dict.fromkeys(f.band for f in selection if f.group == "aec"):
         narrow = good.copy().filter(*registry.COUPLING_BANDS[band], verbose="error")
         narrow.apply_hilbert(verbose="error")
         edge = round(_EDGE * 300.0)
@@ -181,11 +181,11 @@ def _over_areas(
     means = {}
     for feature in selection:
         rows = [k for k, (r, s) in enumerate(areas) if feature.area in ("all", f"{r}_{s}")]
-        if feature.family == "peak":
+        if feature.group == "peak":
             flat = values["flat", ""][rows].mean(axis=0)
             means[feature.name] = peak_frequency(values["frequency", ""], flat, *registry.PEAK)
-        elif (feature.family, feature.band) in values:
-            means[feature.name] = float(values[feature.family, feature.band][rows].mean())
+        elif (feature.group, feature.band) in values:
+            means[feature.name] = float(values[feature.group, feature.band][rows].mean())
     return means
 
 

@@ -41,7 +41,8 @@ GATES = GateThresholds()
 def real_trial(folder: Path, *, design: str = "pooled", day: int = 2) -> TrialArrays:
     """Return the trial in the folder of ds005917 without its features."""
     from ketadask.cohort.assemble import assemble
-    from ketadask.cohort.designs import score_units, trial_arrays
+    from ketadask.cohort.designs import trial_arrays
+    from ketadask.cohort.units import score_units
     from ketadask.sources.participants import read_participants
     from ketadask.sources.phenotype import read_phenotype
     from ketadask.sources.visits import ARMS
@@ -89,8 +90,10 @@ def validated(problem: SearchProblem, ids: np.ndarray, train: np.ndarray) -> int
     cover = problem.literals.conjunction(ids)
     passed = np.ones(len(ids), dtype=bool)
     for side in (train, ~train):
-        made = compare(cover[:, side], trial.outcome[side], trial.participant[side], trial.paired)
-        passed &= GATES.passed(made, 1.0)["published"]
+        made = compare(
+            cover[:, side], trial.outcome[side], trial.participant[side], trial.has_pairs
+        )
+        passed &= GATES.passes(made, 1.0)["published"]
     return int(passed.sum())
 
 
@@ -104,11 +107,11 @@ def noise_block(
     relabellings: int,
 ) -> pd.DataFrame:
     """Return a row per repetition: how many were validated, and the smallest adjusted p."""
-    splitter = HoldoutSplit(1, seed=seed, group_by="participant" if trial.paired else "case")
+    splitter = HoldoutSplit(1, seed=seed, group_by="participant" if trial.has_pairs else "case")
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
         problem = noise_problem(trial, search, features=features, seed=seed, index=index)
-        train = splitter.mask(index, trial.participant, trial.split_stratum, trial.trial)
+        train = splitter.train_mask(index, trial)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_FOLD, index)))
         boxes = random_boxes(problem, search.support_floor(len(trial.score)), rng)
         best = search.solve(problem, polarity=nm.FAVOURABLE, train=train)
@@ -164,7 +167,7 @@ def main(words: Sequence[str]) -> int:
             seed=options.seed,
             relabellings=options.relabellings,
         )
-    units = f"{len(trial.score)} {'participants' if trial.paired else 'cases'}"
+    units = f"{len(trial.score)} {'participants' if trial.has_pairs else 'cases'}"
     print(f"{units}, {options.features} features of noise, {len(table)} repetitions\n")
     print(noise_markdown(table))
     return 0

@@ -97,8 +97,8 @@ def _theirs(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]
     from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV
 
-    from ketadask.predict.scikit import scikit_pipeline
     from ketadask.predict.solvers import one_thread
+    from tests.benchmarks.scikit_pipeline import scikit_pipeline
 
     steps, grid = scikit_pipeline(nested.classifier)
     told = []

@@ -7,18 +7,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import binom
 
+from ketadask.bench.graph import repetition_blocks
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.pipeline.executor import Executor, TaskFailure
+from ketadask.pipeline.executor import Executor
+from ketadask.pipeline.progress import Progress
+from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.stage import Stage
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
-from ketadask.store.ranges import Range, blocks
+from ketadask.store.ranges import Range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,84 +33,79 @@ _BLOCK = 20
 
 @dataclass(frozen=True)
 class Bench:
-    """Where repetitions are kept, who computes them, how many go into a task."""
+    """Folder of the stored repetitions, the executor, and repetitions per task."""
 
     folder: Path
     executor: Executor
     block: int = _BLOCK
 
     def rows(
-        self, name: str, make: Callable[[Range], pd.DataFrame], count: int, *asked: Any
+        self, name: str, simulate: Callable[[Range], pd.DataFrame], count: int, *key: Any
     ) -> pd.DataFrame:
-        """Return the rows of the repetitions 0 to ``count - 1``, made where they are missing.
+        """Return the rows of the repetitions 0 to ``count - 1``; only missing ones are computed.
 
         Parameters
         ----------
-        make
-            Makes the rows of a range of numbers, column ``index`` among them; travels to workers.
-        asked
-            What else the rows depend on: under it, and this version, they are found again.
+        simulate
+            Returns the rows of a range of repetitions, column ``index`` among them; travels to
+            workers.
+        key
+            Everything else that determines the rows; stored rows are reused under the same key
+            and code version.
         """
-        from ketadask.bench.graph import repetition_blocks
-
-        key = fingerprint(name, *asked, code_version())
-        parts = Parts(self.folder / f"{name}-{key[:12]}", key)
-        missing = blocks(parts.missing(count), self.block)
-        done = count - sum(last - first + 1 for first, last in missing)
-        for number, (_, result) in enumerate(
-            self.executor.compute(repetition_blocks(make, missing, parts))
-        ):
-            if isinstance(result, TaskFailure):
-                raise result.error
-            done += missing[number][1] - missing[number][0] + 1
-            if sys.stderr.isatty():
-                print(f"\r{name}: {done:,} of {count:,}", end="", file=sys.stderr)
-        if missing and sys.stderr.isatty():
-            print(file=sys.stderr)
-        table = parts.read_all("rows", count)
-        return table[table["index"] < count].sort_values("index", ignore_index=True)
+        digest = fingerprint(name, *key, code_version())
+        parts = Parts(self.folder / f"{name}-{digest[:12]}", digest)
+        build_graph = partial(repetition_blocks, simulate, parts=parts)
+        stage = Stage(name, "repetitions", count, build_graph, parts)
+        progress = Progress() if sys.stderr.isatty() else Progress.silent()
+        result = run_stage(stage, lambda: self.executor, progress, block=self.block)
+        if result.failures:
+            raise result.failures[0][1].error
+        return parts.read_below("rows", count, "index")
 
 
 def benchmark_parser(what: str, text: str | None) -> argparse.ArgumentParser:
     """Return a parser of the options that all repeated simulations have."""
     parser = argparse.ArgumentParser(f"python -m tests.benchmarks.{what}", description=text)
-    parser.add_argument("--out", type=Path, default=Path("runs") / "bench", help="kept repetitions")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs") / "bench", help="folder of repetitions"
+    )
     parser.add_argument("--cluster", type=Path, metavar="PROFILE.yaml", help="where the work runs")
     parser.add_argument("--seed", type=int, default=7)
     return parser
 
 
 @contextmanager
-def open_benchmark(asked: argparse.Namespace) -> Iterator[Bench]:
+def open_benchmark(options: argparse.Namespace) -> Iterator[Bench]:
     """Yield the bench that the options ask for."""
     from ketadask.config.reading import read_settings
 
-    profile = Profile() if asked.cluster is None else read_settings(asked.cluster, Profile)
+    profile = Profile() if options.cluster is None else read_settings(options.cluster, Profile)
     with connect(profile) as executor:
-        yield Bench(asked.out.absolute(), executor)
+        yield Bench(options.out.absolute(), executor)
 
 
-def binomial_interval(count: int, share: float, level: float = 0.99) -> tuple[float, float]:
-    """Return where an observed share lies with probability ``level``, if ``share`` is the truth.
+def binomial_interval(count: int, rate: float, level: float = 0.99) -> tuple[float, float]:
+    """Return the interval of an observed rate with probability ``level`` if ``rate`` is true.
 
     Examples
     --------
     >>> binomial_interval(1000, 0.05)
     (0.033, 0.069)
     """
-    low, high = binom.interval(level, count, share)
+    low, high = binom.interval(level, count, rate)
     return float(low / count), float(high / count)
 
 
-def error_of(share: float, count: int) -> float:
-    """Return the Monte-Carlo standard error of a share.
+def error_of(rate: float, count: int) -> float:
+    """Return the Monte-Carlo standard error of a rate.
 
     Examples
     --------
     >>> error_of(0.5, 100)
     0.05
     """
-    return float(np.sqrt(share * (1 - share) / count))
+    return float(np.sqrt(rate * (1 - rate) / count))
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.inference.notebook import power
-from ketadask.inference.power import scenarios
+from ketadask.inference.power import build_scenarios
 from ketadask.search.persona_search import PersonaSearch
 from tests.benchmarks.repeated import Bench
 from tests.benchmarks.truth import gain_markdown, main, truth_markdown, truth_table
@@ -18,7 +18,7 @@ GRID = {"participants": [30, 60], "effect": [0.5, 3.0], "design": ["crossover", 
 
 @pytest.fixture
 def table(tmp_path):
-    grid = scenarios(**GRID, features=3, literals=1)
+    grid = build_scenarios(**GRID, features=3, literals=1)
     with connect(Profile(kind="synchronous")) as executor:
         return truth_table(Bench(tmp_path, executor), grid, SEARCH, simulations=25, seed=3)
 

@@ -15,7 +15,7 @@ from functools import partial
 
 import pandas as pd
 
-from ketadask.inference.power import Scenario, power_block, scenarios, summarise_power
+from ketadask.inference.power import Scenario, build_scenarios, power_block, summarise_power
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.store.ranges import Range
 from tests.benchmarks.repeated import Bench, benchmark_parser, error_of, markdown, open_benchmark
@@ -89,7 +89,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--simulations", type=int, default=100)
     options = parser.parse_args(list(words))
-    wanted = scenarios(
+    wanted = build_scenarios(
         participants=options.participants,
         prevalence=options.prevalences,
         effect=options.effects,

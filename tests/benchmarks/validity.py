@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.power import FOUND, Scenario, simulate_problem
+from ketadask.inference.power import RECOVERY_JACCARD, Scenario, simulate_problem
 from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
@@ -172,7 +172,7 @@ def second_table(
         **asdict(scenario),
         "trials": trials,
         "first": float((supported > 0).mean()),
-        "recovered": float(((supported > 0) & (table["jaccard"] >= FOUND)).mean()),
+        "recovered": float(((supported > 0) & (table["jaccard"] >= RECOVERY_JACCARD)).mean()),
         "second": float((supported > 1).mean()),
         "low": low,
         "high": high,

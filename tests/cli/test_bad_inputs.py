@@ -91,7 +91,7 @@ INPUTS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     ),
     "unknown arm": (
         edit(PEOPLE, setting(1, "infusion_1", "x")),
-        [PEOPLE, "infusion_1", "unknown arm", "'x'", "known are"],
+        [PEOPLE, "infusion_1", "unknown arm", "'x'", "valid are"],
     ),
     "both arms the same": (
         edit(PEOPLE, lambda cells: cells[1].__setitem__(slice(None), same_arm(cells))),

@@ -15,7 +15,7 @@ from ketadask.cli.main import run
 from ketadask.config.study import read_study
 
 ROOT = Path(__file__).parents[2]
-VERBS = [each.callback.__name__ for each in app.registered_commands if not each.hidden]
+VERBS = [command.name for command in app.registered_commands if not command.hidden]
 HEAVY = ("mne", "numba", "matplotlib", "distributed", "dask", "pandas", "xarray", "scipy", "numpy")
 
 
@@ -134,7 +134,7 @@ def test_version(capsys):
 
 def test_bench_names_what_it_can_measure(capsys):
     assert run(["bench", "nonsense"]) == 2
-    assert "bench: no such measurement" in capsys.readouterr().err
+    assert "bench: no such benchmark" in capsys.readouterr().err
     for words in (["bench"], ["bench", "--help"]):
         assert run(words) == 0
         lines = capsys.readouterr().out.splitlines()

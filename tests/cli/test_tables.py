@@ -1,4 +1,4 @@
-"""What a terminal shows: verdicts within 80 columns, stages watched until nothing is missing."""
+"""Terminal output: verdicts within 80 columns, status until all stages are complete."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ketadask.study.study import RunSummary
 FEATURES = "bdi_10 >= 1 and wm-lh-posteriorcingulate <= 4550 and wm-rh-inferiorparietal <= 11960"
 
 
-def shown(thing, width=80):
+def text_of(table, width=80):
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(thing)
+    Console(file=out, width=width, color_system=None).print(table)
     return out.getvalue()
 
 
@@ -30,7 +30,7 @@ def verdicts(text):
 
 
 def test_verdicts_are_whole_at_80_columns():
-    lines = shown(tables.verdict_table(verdicts(FEATURES))).splitlines()
+    lines = text_of(tables.render_verdicts(verdicts(FEATURES))).splitlines()
     assert max(map(len, lines)) <= 80
     words = " ".join(lines).split()
     for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.0020", "70.0%", "more"):
@@ -40,37 +40,37 @@ def test_verdicts_are_whole_at_80_columns():
 
 
 def test_a_feature_named_like_markup_is_shown_as_it_is():
-    assert "[red]x[/red] > 1" in shown(tables.verdict_table(verdicts("[red]x[/red] > 1")))
+    assert "[red]x[/red] > 1" in text_of(tables.render_verdicts(verdicts("[red]x[/red] > 1")))
 
 
 def test_noise_that_agrees_in_all_trials_holds_in_none(capsys, tmp_path):
-    told = {"polarity": nm.FAVOURABLE, "effect": 4.0, "low": 2.0, "high": 6.0, "only_trial": ""}
-    told |= {"prediction_low": 1.0, "prediction_high": 7.0, "n_rediscovered": 6, "n_trials": 8}
-    summaries = pd.DataFrame([told | {"rank": rank, "consistency": IN_ALL} for rank in (1, 2)])
+    row = {"polarity": nm.FAVOURABLE, "effect": 4.0, "low": 2.0, "high": 6.0, "only_trial": ""}
+    row |= {"prediction_low": 1.0, "prediction_high": 7.0, "n_rediscovered": 6, "n_trials": 8}
+    summaries = pd.DataFrame([row | {"rank": rank, "consistency": IN_ALL} for rank in (1, 2)])
     noise = verdicts(FEATURES).assign(rank=2)
     good = verdicts(FEATURES).assign(rank=1, verdict=nm.SUPPORTED)
     tables.print_summary(RunSummary(tmp_path, (), pd.concat([good, noise]), trials=summaries))
-    said = capsys.readouterr().out
-    assert said.count(IN_ALL) == 1
+    output = capsys.readouterr().out
+    assert output.count(IN_ALL) == 1
     tables.print_summary(RunSummary(tmp_path, (), noise, trials=summaries))
-    said = capsys.readouterr().out
-    assert IN_ALL not in said
-    assert "nothing is claimed, so nothing is said to hold in any" in said
+    output = capsys.readouterr().out
+    assert IN_ALL not in output
+    assert "no persona supported" in output
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
-    found = SystemCheck("disk", False, "/data/[old]/[/b] is full", "[red]")
-    tables.print_system_checks([found])
-    checks._list(tables.console(), "Features left out", {"x[/red]": "never [bold]seen"})
-    said = capsys.readouterr().out
+    check = SystemCheck("disk", False, "/data/[old]/[/b] is full", "[red]")
+    tables.print_system_checks([check])
+    checks._print_list(tables.console(), "Excluded features", {"x[/red]": "never [bold]seen"})
+    output = capsys.readouterr().out
     for word in ("/data/[old]/[/b] is full", "[red]", "x[/red]: never [bold]seen"):
-        assert word in said
+        assert word in output
 
 
 def test_a_cohort_without_both_answers_has_no_auc():
     one = {"n": 3.0, "bac": None, "auc": None}
-    told = {"order": ["other"], "cohorts": {"other": one}, "p": None}
-    row = shown(tables.prediction_table(told)).splitlines()[-2]
+    prediction = {"order": ["other"], "cohorts": {"other": one}, "p": None}
+    row = text_of(tables.render_prediction(prediction)).splitlines()[-2]
     assert row.replace("│", " ").split() == ["other", "3"]
 
 

@@ -1,4 +1,4 @@
-"""The SLURM of these tests, small studies for it, and what they give on one machine."""
+"""SLURM for the tests, small studies, and their results on one machine."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory):
     if missing() or os.getuid() != 0:
-        told = pytest.fail if os.environ.get("CI") else pytest.skip
-        told(f"needs root and a real SLURM: apt-get install {PACKAGES}")
-    made = Slurm(tmp_path_factory.mktemp("slurm"))
+        end_test = pytest.fail if os.environ.get("CI") else pytest.skip
+        end_test(f"needs root and a real SLURM: apt-get install {PACKAGES}")
+    machine = Slurm(tmp_path_factory.mktemp("slurm"))
     try:
-        yield made.start()
+        yield machine.start()
     finally:
-        made.stop()
+        machine.stop()
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def queue(slurm):
 
 
 @dataclass
-class Place:
-    """A folder in which studies are run, and how."""
+class StudyRunner:
+    """A folder, and the commands that run a study in it."""
 
     slurm: Slurm
     folder: Path
@@ -72,7 +72,7 @@ class Place:
     environment: dict = field(default_factory=dict)
 
     def profile(self, name="profile.yaml", *, slow=False, **more):
-        """Write a profile; ``more`` goes into its section job where it belongs there."""
+        """Write a profile; ``more`` are keys of its section job, or of the profile."""
         self.folder.mkdir(parents=True, exist_ok=True)
         job = {"walltime": "00:30:00", "memory": "1000MiB", "poll": 0.5, "account": "lab"}
         job |= {"interface": interface()} if interface() else {}
@@ -99,42 +99,37 @@ class Place:
         return [*words, *(["--cluster", str(cluster)] if cluster else [])]
 
     def start(self, verb, *more, cluster=None):
-        """Start a command; its words go to one file."""
+        """Start a command; its output goes to one file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "output").open("ab") as file:
             return subprocess.Popen(
                 self.words(verb, *more, cluster=cluster),
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=file,
+                stderr=file,
             )
 
     def do(self, verb, *more, cluster=None, seconds=300):
         """Run a command to its end."""
+        return self._run(self.words(verb, *more, cluster=cluster), seconds)
+
+    def do_without_study(self, verb, *, cluster):
+        """Run a command that takes no study."""
+        words = [sys.executable, "-m", "ketadask", verb, "--cluster", str(cluster)]
+        return self._run([*words, "--out", str(self.folder / "runs")], 240)
+
+    def _run(self, words, seconds):
         self.folder.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
-            self.words(verb, *more, cluster=cluster),
+            words,
             cwd=self.folder,
             env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=seconds,
-        )
-
-    def do_alone(self, verb, *, cluster):
-        """Run a command that is given no study."""
-        words = [sys.executable, "-m", "ketadask", verb, "--cluster", str(cluster)]
-        return subprocess.run(
-            [*words, "--out", str(self.folder / "runs")],
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
         )
 
     def _environment(self):
@@ -146,38 +141,38 @@ class Place:
         return next((self.folder / "runs").glob("demo-*"))
 
     @property
-    def said(self):
-        """What started commands said so far."""
-        path = self.folder / "said"
+    def output(self):
+        """The output of started commands so far."""
+        path = self.folder / "output"
         return path.read_text() if path.exists() else ""
 
-    def there(self, pattern):
-        """Return files of the run folder, none where it does not exist yet."""
+    def files(self, pattern):
+        """Return files of the run folder, none if it does not exist yet."""
         return sorted((self.folder / "runs").glob(f"demo-*/{pattern}"))
 
     def logs(self):
         """Return the ends of all logs, for a failing test to show."""
-        texts = [f"--- {path}\n{path.read_text()[-1500:]}" for path in self.there("logs/*.log")]
-        return "\n".join([*texts, self.said[-3000:]])
+        texts = [f"--- {path}\n{path.read_text()[-1500:]}" for path in self.files("logs/*.log")]
+        return "\n".join([*texts, self.output[-3000:]])
 
-    def computed(self, word):
-        """Return the blocks that slow workers began, or finished."""
+    def blocks(self, word):
+        """Return the blocks that slow workers have started (``begin``) or completed (``done``)."""
         path = self.folder / "computed"
         lines = path.read_text().split("\n") if path.exists() else []
         rows = [line.split() for line in lines if line.startswith(word)]
         return [(int(row[1]), int(row[2]), row[3]) for row in rows]
 
-    def last(self, seconds):
-        """Say how long a block of slow workers lasts from now on."""
+    def set_seconds(self, seconds):
+        """Set the seconds that slow workers need for a block."""
         self._order("seconds", seconds)
 
     def allow(self, blocks):
-        """Say how many blocks may be finished before the next ones wait."""
+        """Set the number of blocks after which slow workers wait."""
         self._order("allowed", blocks)
 
-    def _order(self, name, number):
+    def _order(self, name, value):
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / f"{name}.new").write_text(str(number))
+        (self.folder / f"{name}.new").write_text(str(value))
         (self.folder / f"{name}.new").rename(self.folder / name)
 
     def workers(self):
@@ -193,25 +188,26 @@ class Place:
         return {row[0]: row[2:] for row in rows if row[1].startswith("keta-head")}
 
     def events(self):
-        """Return what went wrong, as the provenance of all runs lists it."""
+        """Return the events in the provenance of all runs."""
         path = self.run / "provenance.json"
-        return [line for each in json.loads(path.read_text())["runs"] for line in each["events"]]
+        return [line for run in json.loads(path.read_text())["runs"] for line in run["events"]]
 
-    def until(self, what, seconds, why):
-        """Wait until something is so."""
-        return wait_for(what, seconds, 0.2, why, self.logs)
+    def until(self, condition, seconds, why):
+        """Wait until a condition is true."""
+        return wait_for(condition, seconds, 0.2, why, self.logs)
 
 
 def interface():
     """Return a network interface other than the loopback, where this machine has one."""
     from ketadask.cluster.network import addresses, is_loopback
 
-    return next((name for name, each in addresses().items() if not is_loopback(each)), None)
+    external = (name for name, address in addresses().items() if not is_loopback(address))
+    return next(external, None)
 
 
 @pytest.fixture
-def place(queue, tmp_path):
-    return Place(queue, tmp_path)
+def study(queue, tmp_path):
+    return StudyRunner(queue, tmp_path)
 
 
 def results(run):
@@ -222,9 +218,9 @@ def results(run):
 @pytest.fixture(scope="session")
 def laptop(slurm, tmp_path_factory):
     """The results of the same study without a cluster."""
-    place = Place(slurm, tmp_path_factory.mktemp("laptop"))
-    profile = place.folder / "threads.yaml"
+    study = StudyRunner(slurm, tmp_path_factory.mktemp("laptop"))
+    profile = study.folder / "threads.yaml"
     profile.write_text("kind: threads\nworkers: 2\n")
-    told = place.do("run", cluster=profile)
-    assert told.returncode == 0, told.stderr
-    return results(place.run)
+    process = study.do("run", cluster=profile)
+    assert process.returncode == 0, process.stderr
+    return results(study.run)

@@ -1,6 +1,6 @@
-"""Measure what a queue costs: python -m tests.cluster.measure prints the table of the README.
+"""Measure the overhead of a queue: python -m tests.cluster.measure prints a table.
 
-Brings its own SLURM up (see slurm_machine.py), so the numbers are those of this machine.
+It starts a SLURM of its own (see slurm_machine.py); the numbers are those of this machine.
 """
 
 from __future__ import annotations
@@ -22,52 +22,54 @@ from ketadask.study.problem import build_problem
 from ketadask.study.run import SEARCH
 from ketadask.study.search import splits_stage
 from ketadask.study.study import Study
-from tests.cluster.conftest import STUDY, WITHOUT_MEG, Place
+from tests.cluster.conftest import STUDY, WITHOUT_MEG, StudyRunner
 from tests.cluster.slurm_machine import Slurm, wait_for
 
 CHANGES = (*WITHOUT_MEG, "splits.count=400", "null.relabellings=19", "execution.block=10")
 SPLITS, BLOCK, TASKS = 2000, 20, 2000
 
 
-def first_result(place):
+def first_result(study):
     """Return the seconds from `submit` to the first finished block, and those of submit itself."""
-    begun = time.monotonic()
-    told = place.do("submit", cluster=place.profile(workers=2, poll=1))
-    assert told.returncode == 0, told.stderr
-    submitted = time.monotonic() - begun
-    place.until(lambda: place.there("hits/*.json"), 300, "the first block")
-    seconds = time.monotonic() - begun
-    place.do("cancel")
-    place.slurm.clear()
-    return submitted, seconds
+    start = time.monotonic()
+    process = study.do("submit", cluster=study.profile(workers=2, poll=1))
+    assert process.returncode == 0, process.stderr
+    submit_seconds = time.monotonic() - start
+    study.until(lambda: study.files("hits/*.json"), 300, "the first block")
+    seconds = time.monotonic() - start
+    study.do("cancel")
+    study.slurm.clear()
+    return submit_seconds, seconds
 
 
-def searching(place, workers):
-    """Return the seconds in which ``workers`` jobs search the splits, once they are there, warm."""
-    profile = read_settings(place.profile(workers=workers, poll=1), Profile)
+def search_seconds(study, workers):
+    """Return the seconds that ``workers`` jobs need for the splits, after a warm-up."""
+    profile = read_settings(study.profile(workers=workers, poll=1), Profile)
     count = SPLITS + 2 * BLOCK * workers
     changes = [*WITHOUT_MEG, f"splits.count={count}", f"execution.block={BLOCK}"]
-    asked_for = Study.read(STUDY, changes=changes, out=place.folder / "runs")
-    with replace(asked_for, profile=profile)._writing() as work:
-        asked, executor = build_problem(work), work.executor(SEARCH)
-        there = executor._client.scheduler_info
-        wait_for(lambda: len(there(n_workers=-1)["workers"]) == workers, 120, why="the workers")
-        warm = replace(asked, splitter=replace(asked.splitter, n_splits=count - SPLITS))
+    definition = Study.read(STUDY, changes=changes, out=study.folder / "runs")
+    with replace(definition, profile=profile).open_run() as work:
+        problem, executor = build_problem(work), work.executor(SEARCH)
+        scheduler_info = executor._client.scheduler_info
+        wait_for(
+            lambda: len(scheduler_info(n_workers=-1)["workers"]) == workers, 120, why="the workers"
+        )
+        warm = replace(problem, splitter=replace(problem.splitter, n_splits=count - SPLITS))
         require(work.run_stage(splits_stage(work, warm)))
-        ended = work.run_stage(splits_stage(work, asked))
-        assert ended.new == SPLITS
-        return ended.seconds
+        result = work.run_stage(splits_stage(work, problem))
+        assert result.new == SPLITS
+        return result.seconds
 
 
-def per_task(place):
+def per_task(study):
     """Return the seconds a task costs that does nothing, on two workers."""
-    profile = read_settings(place.profile(workers=2, poll=1), Profile)
-    with connect(profile, logs=place.folder / "overhead" / "logs") as executor:
+    profile = read_settings(study.profile(workers=2, poll=1), Profile)
+    with connect(profile, logs=study.folder / "overhead" / "logs") as executor:
         dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(50)]))
-        begun = time.monotonic()
-        done = dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(TASKS)]))
-        assert len(done) == TASKS
-        return (time.monotonic() - begun) / TASKS
+        start = time.monotonic()
+        results = dict(executor.compute([delayed(abs)(-x, pure=False) for x in range(TASKS)]))
+        assert len(results) == TASKS
+        return (time.monotonic() - start) / TASKS
 
 
 def main():
@@ -78,20 +80,18 @@ def main():
         slurm.start()
         os.environ.update(slurm.environment)
         print("| what | measured |\n|---|---|")
-        submitted, seconds = first_result(Place(slurm, folder / "first", CHANGES))
-        print(f"| `submit` returns after | {submitted:.1f} s |")
+        submit_seconds, seconds = first_result(StudyRunner(slurm, folder / "first", CHANGES))
+        print(f"| `submit` returns after | {submit_seconds:.1f} s |")
         print(f"| from `submit` to the first finished block | {seconds:.1f} s |", flush=True)
-        each = 1000 * per_task(Place(slurm, folder / "overhead"))
-        print(f"| overhead per task, two workers | {each:.1f} ms |", flush=True)
-        one = None
+        overhead = 1000 * per_task(StudyRunner(slurm, folder / "overhead"))
+        print(f"| overhead per task, two workers | {overhead:.1f} ms |", flush=True)
+        single = 0.0
         for workers in (1, 2, 4):
-            took = searching(Place(slurm, folder / f"workers-{workers}"), workers)
-            what, share = f"{workers} workers", ""
-            if one is None:
-                one, what = took, f"{SPLITS:,} splits of the demo study without MEG, 1 worker"
-            else:
-                share = f", efficiency {round(100 * one / took / workers)} %"
-            print(f"| {what} | {took:.1f} s{share} |", flush=True)
+            seconds = search_seconds(StudyRunner(slurm, folder / f"workers-{workers}"), workers)
+            single = single or seconds
+            efficiency = round(100 * single / seconds / workers)
+            row = f"{SPLITS:,} splits of the demo study without MEG, {workers} workers"
+            print(f"| {row} | {seconds:.1f} s, efficiency {efficiency} % |", flush=True)
     finally:
         slurm.stop()
         shutil.rmtree(folder, ignore_errors=True)

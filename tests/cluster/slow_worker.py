@@ -1,9 +1,9 @@
-"""Loaded by the workers of the tests: blocks take a second, are listed, and do harm on demand.
+"""Preloaded by workers of the tests: blocks take a second, are listed, and fail on demand.
 
-The folder in KETADASK_TEST_WATCH holds the list ``computed`` and the orders: ``bomb`` makes one
-block take too much memory, ``poison-000007`` makes every try of the block that begins there do so,
-``seconds`` says how long a block lasts, ``allowed`` how many may be finished before the next waits.
-Where there is a file ``recordings``, those that are measured are listed, too.
+The folder in KETADASK_TEST_WATCH contains the list ``computed`` and the files that control the
+workers: with ``bomb`` one block takes too much memory, with ``poison-000007`` every attempt of the
+block that begins there does; ``seconds`` is the time of a block, ``allowed`` the number of blocks
+after which the next one waits. With a file ``recordings``, recordings are listed too.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from pathlib import Path
 FOLDER = Path(os.environ.get("KETADASK_TEST_WATCH", "."))
 
 
-def note(word, numbers):
+def note(word, block):
     """Append one line; short appends are whole."""
     with (FOLDER / "computed").open("a") as file:
-        file.write(f"{word} {numbers[0]} {numbers[1]} {os.environ.get('SLURM_JOB_ID')}\n")
+        file.write(f"{word} {block[0]} {block[1]} {os.environ.get('SLURM_JOB_ID')}\n")
 
 
 def explode():
-    """Take more memory than the job has, and keep it until something ends this."""
-    held = []
+    """Take more memory than the job has, until something ends this process."""
+    memory = []
     for _ in range(100):
-        held.append(bytearray(os.urandom(1024) * 2**16))
+        memory.append(bytearray(os.urandom(1024) * 2**16))
         time.sleep(0.05)
-    return held
+    return memory
 
 
-def ordered(name, otherwise):
-    """Return the number in a file of orders."""
+def setting(name, default):
+    """Return the number in a file."""
     path = FOLDER / name
-    return float(path.read_text()) if path.exists() else otherwise
+    return float(path.read_text()) if path.exists() else default
 
 
-def finished():
-    """Return how many blocks were finished by all workers."""
+def n_done():
+    """Return how many blocks all workers have completed."""
     return sum(line.startswith("done") for line in (FOLDER / "computed").open())
 
 
-def bombed():
-    """Take the bomb, if there is one; only one block gets it."""
+def take_bomb():
+    """Whether this block gets the bomb; only one block does."""
     try:
         (FOLDER / "bomb").rename(FOLDER / "bomb-used")
     except OSError:
@@ -50,43 +50,43 @@ def bombed():
     return True
 
 
-def slowed(write):
+def slow_search(write):
     """Wrap the function that computes and writes one block of splits."""
 
-    def made(problem, search, splitter, numbers, *more):
-        note("begin", numbers)
-        time.sleep(ordered("seconds", 0.5))
-        poisoned = (FOLDER / f"poison-{numbers[0]:06d}").exists()
+    def write_slowly(problem, search, splitter, block, *more):
+        note("begin", block)
+        time.sleep(setting("seconds", 0.5))
+        is_poison = (FOLDER / f"poison-{block[0]:06d}").exists()
         while True:
-            if poisoned or bombed():
-                note("explode", numbers)
+            if is_poison or take_bomb():
+                note("explode", block)
                 explode()
-            if finished() < ordered("allowed", float("inf")):
+            if n_done() < setting("allowed", float("inf")):
                 break
             time.sleep(0.2)
-        receipt = write(problem, search, splitter, numbers, *more)
-        note("done", numbers)
+        receipt = write(problem, search, splitter, block, *more)
+        note("done", block)
         return receipt
 
-    return made
+    return write_slowly
 
 
-def noted(write):
-    """Wrap the function that measures one recording."""
+def list_recordings(write):
+    """Wrap the function that computes the features of one recording."""
 
-    def made(*words):
+    def write_and_list(*words):
         note("measure", (0, 0))
         return write(*words)
 
-    return made
+    return write_and_list
 
 
 def dask_setup(worker):
     """Put the wrappers in place when the worker starts."""
     from ketadask.search import graph
 
-    graph._write = slowed(graph._write)
+    graph._write = slow_search(graph._write)
     if (FOLDER / "recordings").exists():
         from ketadask.features import graph as recordings
 
-        recordings._write = noted(recordings._write)
+        recordings._write = list_recordings(recordings._write)

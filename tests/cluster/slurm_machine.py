@@ -1,8 +1,8 @@
-"""A real SLURM of four nodes on one machine, started from nothing and ended without a trace.
+"""A real SLURM of four nodes on one machine, started and removed by the tests.
 
 Needs the Debian packages slurmctld slurmd slurm-client munge, for accounts and limits also
 slurmdbd mariadb-server-core mariadb-client-core, and root, because slurmd must become the job's
-user. Every daemon runs in the foreground of a process we hold; nothing is started or ended by name.
+user. Every daemon is a child process in the foreground; none is started or ended by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb")
 PACKAGES = "slurmctld slurmd slurm-client munge slurmdbd mariadb-server-core mariadb-client-core"
 NODES = 4
 _LIBC = ctypes.CDLL(None)
@@ -27,35 +27,35 @@ _LIBC = ctypes.CDLL(None)
 def missing():
     """Return the programs this machine lacks."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [name for name in NEEDED if shutil.which(name, path=path) is None]
+    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
 
 
-def wait_for(what, seconds=60.0, every=0.1, why="", also=lambda: None):
-    """Poll until ``what()`` is true; return it, or fail and say for what we waited."""
+def wait_for(condition, seconds=60.0, every=0.1, why="", also=lambda: None):
+    """Poll until ``condition()`` is true and return it; after ``seconds`` fail with ``why``."""
     end = time.monotonic() + seconds
     while True:
-        found = what()
-        if found:
-            return found
+        result = condition()
+        if result:
+            return result
         if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds:.0f} s in vain for {why}\n{also() or ''}")
+            raise AssertionError(f"waited {seconds:.0f} s for {why}\n{also() or ''}")
         time.sleep(every)
 
 
 def free_ports(count):
-    """Return ports nobody listens on now."""
+    """Return ports that are free now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for server in sockets:
+            server.bind(("127.0.0.1", 0))
+        return [server.getsockname()[1] for server in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for server in sockets:
+            server.close()
 
 
-def die_with_us():
-    """Have the kernel end a daemon when the process that tests is killed (PR_SET_PDEATHSIG)."""
+def die_with_parent():
+    """Make the kernel end a daemon with the test process (PR_SET_PDEATHSIG)."""
     _LIBC.prctl(1, signal.SIGTERM)
 
 
@@ -71,10 +71,10 @@ class Slurm:
     def __post_init__(self):
         for name in ("etc", "log", "spool", "state", "munge", "mysql"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for place in (self.folder, *self.folder.parents):
-            if place.stat().st_uid == os.getuid() and place != Path("/"):
-                place.chmod(place.stat().st_mode | 0o055)
-            if place.name.startswith("pytest-"):
+        for folder in (self.folder, *self.folder.parents):
+            if folder.stat().st_uid == os.getuid() and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o055)
+            if folder.name.startswith("pytest-"):
                 break
         (self.folder / "munge").chmod(0o711)
         names = ("controller", "database", "accounts", *(f"node{i}" for i in range(1, NODES + 1)))
@@ -88,19 +88,17 @@ class Slurm:
 
     def call(self, *words, check=True):
         """Return what a command prints."""
-        told = subprocess.run(
+        process = subprocess.run(
             words, capture_output=True, text=True, check=False, env=self.environment, timeout=90
         )
-        if check and told.returncode:
-            raise AssertionError(f"{' '.join(words)}: {told.stderr}{told.stdout}")
-        return told.stdout
+        if check and process.returncode:
+            raise AssertionError(f"{' '.join(words)}: {process.stderr}{process.stdout}")
+        return process.stdout
 
     def answers(self, *words):
-        """Tell whether a command succeeds."""
-        told = subprocess.run(
-            words, capture_output=True, check=False, env=self.environment, timeout=90
-        )
-        return told.returncode == 0
+        """Whether a command succeeds."""
+        options = {"capture_output": True, "env": self.environment, "timeout": 90}
+        return subprocess.run(words, check=False, **options).returncode == 0
 
     def _start(self, name, *words):
         log = (self.folder / "log" / f"{name}.out").open("ab")
@@ -113,7 +111,7 @@ class Slurm:
                 env=self.environment,
                 cwd=self.folder / "log",
                 start_new_session=True,
-                preexec_fn=die_with_us,  # noqa: PLW1509 - started before any thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - started before any thread
             )
 
     def _stop(self, name, seconds=15):
@@ -136,31 +134,31 @@ class Slurm:
         options = [f"--{option}={munge / name}" for option, name in files.items()]
         log = f"--log-file={munge / 'log'}"
         self._start("munged", "munged", "--foreground", "--force", *options, log)
-        wait_for((munge / "socket").exists, why="munge", also=self.said)
+        wait_for((munge / "socket").exists, why="munge", also=self.log_ends)
         self._configure()
         self._start_accounting()
         self.start_controller()
         for i in range(1, NODES + 1):
             self.start_node(f"node{i}")
-        wait_for(lambda: len(self.nodes("idle")) == NODES, why="the nodes", also=self.said)
+        wait_for(lambda: len(self.nodes("idle")) == NODES, why="the nodes", also=self.log_ends)
         return self
 
     def _start_accounting(self):
-        place = self.folder / "mysql"
-        install = ["mariadb-install-db", "--no-defaults", f"--datadir={place / 'data'}"]
+        folder = self.folder / "mysql"
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder / 'data'}"]
         install += ["--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"]
         self.call(*install)
         options = [
-            *("--no-defaults", "--user=root", f"--datadir={place / 'data'}"),
-            *(f"--socket={place / 'socket'}", f"--pid-file={place / 'pid'}"),
+            *("--no-defaults", "--user=root", f"--datadir={folder / 'data'}"),
+            *(f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"),
             *("--bind-address=127.0.0.1", f"--port={self.ports['database']}"),
             *("--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M"),
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-lock-wait-timeout=900"),
             *("--skip-log-bin", "--performance-schema=off"),
         ]
         self._start("mariadbd", "mariadbd", *options)
-        ask = ["mariadb", "--no-defaults", f"--socket={place / 'socket'}", "-u", "root", "-e"]
-        wait_for(lambda: self.answers(*ask, "select 1"), why="mariadb", also=self.said)
+        ask = ["mariadb", "--no-defaults", f"--socket={folder / 'socket'}", "-u", "root", "-e"]
+        wait_for(lambda: self.answers(*ask, "select 1"), why="mariadb", also=self.log_ends)
         self.call(
             *ask,
             "CREATE DATABASE slurm_acct_db; "
@@ -170,8 +168,8 @@ class Slurm:
             "GRANT ALL ON slurm_acct_db.* TO slurm@localhost;",
         )
         self._start("slurmdbd", "slurmdbd", "-D")
-        listed = ["sacctmgr", "-n", "-i", "list", "cluster"]
-        wait_for(lambda: self.answers(*listed), why="slurmdbd", also=self.said)
+        command = ["sacctmgr", "-n", "-i", "list", "cluster"]
+        wait_for(lambda: self.answers(*command), why="slurmdbd", also=self.log_ends)
         for words in (
             "cluster keta",
             "account lab Cluster=keta",
@@ -182,12 +180,12 @@ class Slurm:
         self.call("sacctmgr", "-i", "-Q", "modify", "user", "root", "set", "qos+=tight")
 
     def start_controller(self):
-        """Start the controller, with what it knew before."""
+        """Start the controller with its saved state."""
         self._start("slurmctld", "slurmctld", "-D", "-f", str(self.config))
-        wait_for(lambda: self.answers("scontrol", "ping"), why="slurmctld", also=self.said)
+        wait_for(lambda: self.answers("scontrol", "ping"), why="slurmctld", also=self.log_ends)
 
     def stop_controller(self):
-        """End the controller; jobs go on."""
+        """Stop the controller; jobs continue."""
         self._stop("slurmctld", 30)
 
     def start_node(self, name):
@@ -200,7 +198,7 @@ class Slurm:
         return set(self.call(*words, check=False).split())
 
     def jobs(self, *options):
-        """Return the numbers of the jobs on the queue."""
+        """Return the ids of the jobs on the queue."""
         return self.call("squeue", "-h", "-o", "%i", *options).split()
 
     def clear(self):
@@ -209,7 +207,7 @@ class Slurm:
             self.call("scancel", *self.jobs(), check=False)
         wait_for(lambda: not self.jobs(), 90, why="an empty queue")
 
-    def said(self):
+    def log_ends(self):
         """Return the ends of all logs."""
         logs = [*(self.folder / "log").iterdir(), self.folder / "munge" / "log"]
         texts = {log: log.read_text(errors="replace")[-1500:] for log in logs if log.is_file()}
@@ -224,7 +222,7 @@ class Slurm:
             self._stop(name)
 
     def _configure(self):
-        kill = _memory_is_polled()
+        kill = _POLL_MEMORY
         (self.folder / "etc" / "cgroup.conf").write_text(
             "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\nConstrainRAMSpace=no\n"
         )
@@ -252,13 +250,11 @@ class Slurm:
         database.chmod(0o600)
 
 
-def _memory_is_polled():
-    return (
-        "ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n"
-        "JobAcctGatherType=jobacct_gather/linux\nJobAcctGatherFrequency=task=1\n"
-        "JobAcctGatherParams=OverMemoryKill"
-    )
-
+_POLL_MEMORY = (
+    "ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n"
+    "JobAcctGatherType=jobacct_gather/linux\nJobAcctGatherFrequency=task=1\n"
+    "JobAcctGatherParams=OverMemoryKill"
+)
 
 _SLURM = """\
 ClusterName=keta

@@ -1,4 +1,4 @@
-"""Planted faults of a cluster: each is named, with its remedy, before a study meets it."""
+"""Faults of a cluster: the doctor names each with its remedy."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from tests.cluster.test_waiting import script
 
 
 @pytest.fixture
-def doctor(place, monkeypatch):
-    """Return a function that examines a profile and returns what is wrong, by name."""
+def doctor(study, monkeypatch):
+    """Return a function that checks a profile and returns the failed checks, by name."""
     for name in ("SLURM_CONF", "PATH"):
-        monkeypatch.setenv(name, place.slurm.environment[name])
+        monkeypatch.setenv(name, study.slurm.environment[name])
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
-    def examined(out="runs", top=(), **job):
-        profile = place.profile(**job)
+    def failed_checks(out="runs", top=(), **job):
+        profile = study.profile(**job)
         profile.write_text(yaml.safe_dump({**yaml.safe_load(profile.read_text()), **dict(top)}))
-        found = check_system(profile, place.folder / out)
-        return {each.what: (each.found, each.remedy) for each in found if not each.well}
+        checks = check_system(profile, study.folder / out)
+        return {check.name: (check.detail, check.remedy) for check in checks if not check.ok}
 
-    return examined
-
-
-def test_nothing_is_wrong_where_nothing_is(place):
-    told = place.do_alone("doctor", cluster=place.profile())
-    assert told.returncode == 0, told.stdout
-    assert "versions" in told.stdout
-    assert list((place.folder / "runs").iterdir()) == []
-    assert {path.name for path in place.folder.iterdir()} == {"profile.yaml", "runs"}
+    return failed_checks
 
 
-def test_the_exit_code_is_one_when_a_run_would_fail(place):
-    told = place.do_alone("doctor", cluster=place.profile(partition="mian"))
-    assert told.returncode == 1
-    assert "sinfo" in told.stdout
+def test_all_checks_pass(study):
+    process = study.do_without_study("doctor", cluster=study.profile())
+    assert process.returncode == 0, process.stdout
+    assert "versions" in process.stdout
+    assert list((study.folder / "runs").iterdir()) == []
+    assert {path.name for path in study.folder.iterdir()} == {"profile.yaml", "runs"}
+
+
+def test_the_exit_code_is_one_when_a_run_would_fail(study):
+    process = study.do_without_study("doctor", cluster=study.profile(partition="mian"))
+    assert process.returncode == 1
+    assert "sinfo" in process.stdout
 
 
 @pytest.mark.parametrize(
-    ("job", "what", "found", "remedy"),
+    ("job", "name", "detail", "remedy"),
     [
         ({"partition": "mian"}, "queue", "invalid partition", "sinfo -s"),
         ({"account": "nobody"}, "queue", "Invalid account", "sacctmgr"),
@@ -52,27 +52,27 @@ def test_the_exit_code_is_one_when_a_run_would_fail(place):
         ({"memory": "800MiB", "workers_": 2}, "memory of a worker", "0.29 GiB", "job.workers"),
         ({"interface": "ib7"}, "interface", "no such interface", "valid are"),
         ({"python": "/nowhere/python"}, "compute node", "No such file", "job.python"),
-        ({"scratch": "/nowhere"}, "scratch", "/nowhere cannot be written", "job.scratch"),
+        ({"scratch": "/nowhere"}, "scratch", "/nowhere is not writable", "job.scratch"),
     ],
     ids=["partition", "account", "walltime", "memory", "share", "interface", "python", "scratch"],
 )
-def test_a_wrong_profile(doctor, job, what, found, remedy):
+def test_a_wrong_profile(doctor, job, name, detail, remedy):
     workers = job.pop("workers_", None)
     top = {} if workers is None else {"job": {"memory": "800MiB", "workers": workers}}
     wrong = doctor(top=top, **job)
-    assert what in wrong, wrong
-    assert found in wrong[what][0]
-    assert remedy in wrong[what][1]
+    assert name in wrong, wrong
+    assert detail in wrong[name][0]
+    assert remedy in wrong[name][1]
 
 
-def test_a_head_job_the_queue_does_not_take(doctor):
+def test_a_head_job_the_queue_rejects(doctor):
     wrong = doctor(top={"head": {"partition": "short", "walltime": "04:00:00"}})
     assert set(wrong) == {"head job"}
     assert "time limit" in wrong["head job"][0]
     assert "head.walltime" in wrong["head job"][1]
 
 
-def test_a_stage_the_queue_does_not_take(doctor):
+def test_a_stage_the_queue_rejects(doctor):
     wrong = doctor(top={"stages": {"extract": {"memory": "900GiB"}}})
     assert set(wrong) == {"queue (extract)"}
     assert "not available" in wrong["queue (extract)"][0]
@@ -85,15 +85,15 @@ def test_no_encryption(doctor):
     assert "anyone on the network can run code as you" in wrong["encryption"][0]
 
 
-def test_another_environment_on_the_nodes(doctor, place):
-    other = place.folder / "other"
+def test_another_environment_on_the_nodes(doctor, study):
+    other = study.folder / "other"
     (other / "numpy-1.2.3.dist-info").mkdir(parents=True)
     (other / "numpy-1.2.3.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 1.2.3\n")
     (other / "sitecustomize.py").write_text(
         "import time\nnow = time.time\ntime.time = lambda: now() + 300\n"
     )
     lines = f'export PYTHONPATH={other}:{ROOT} OMP_NUM_THREADS=8\nexec {sys.executable} "$@"'
-    wrong = doctor(python=script(place, "python-other", lines))
+    wrong = doctor(python=script(study, "python-other", lines))
     assert wrong["numpy"][0].endswith("1.2.3 on " + wrong["numpy"][0].rpartition(" on ")[2])
     assert "job.prologue" in wrong["numpy"][1]
     assert "+300" in wrong["clock"][0] or "+299" in wrong["clock"][0]
@@ -103,31 +103,31 @@ def test_another_environment_on_the_nodes(doctor, place):
 
 
 @pytest.mark.parametrize(
-    ("before", "what", "found", "remedy"),
+    ("before", "name", "detail", "remedy"),
     [
-        ("mount -t tmpfs none {runs}", "shared folder", "is not the same folder", "--out"),
-        ("mount -o bind,ro {runs} {runs}", "shared folder", "cannot be written", "--out"),
+        ("mount -t tmpfs none {runs}", "shared folder", "is another folder", "--out"),
+        ("mount -o bind,ro {runs} {runs}", "shared folder", "is not writable", "--out"),
         ("true", "network", "cannot reach", "job.interface"),
     ],
     ids=["hidden", "read-only", "network"],
 )
-def test_a_node_that_sees_less(doctor, place, before, what, found, remedy):
-    (place.folder / "runs").mkdir()
-    kind = "-n" if what == "network" else "-m"
-    first = before.format(runs=place.folder / "runs")
+def test_a_node_with_limits(doctor, study, before, name, detail, remedy):
+    (study.folder / "runs").mkdir()
+    kind = "-n" if name == "network" else "-m"
+    first = before.format(runs=study.folder / "runs")
     line = f'exec unshare {kind} sh -c \'{first} && exec {sys.executable} "$@"\' sh "$@"'
-    wrong = doctor(python=script(place, "python-elsewhere", line))
-    assert what in wrong, wrong
-    assert found in wrong[what][0]
-    assert remedy in wrong[what][1]
+    wrong = doctor(python=script(study, "python-elsewhere", line))
+    assert name in wrong, wrong
+    assert detail in wrong[name][0]
+    assert remedy in wrong[name][1]
 
 
-def test_the_controller_is_down(doctor, place):
-    place.slurm.stop_controller()
+def test_the_controller_is_down(doctor, study):
+    study.slurm.stop_controller()
     try:
         wrong = doctor()
     finally:
-        place.slurm.start_controller()
+        study.slurm.start_controller()
     assert "scontrol" in wrong["queue"][0] or "does not answer" in wrong["queue"][0]
     assert wrong["queue"][1]
 

@@ -1,4 +1,4 @@
-"""Jobs of unlike size: recordings are measured by jobs with more memory, and by no others."""
+"""Stages with jobs of their own: recordings are processed by jobs with more memory only."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ RECORDINGS = (
 )
 
 
-def asked(place):
-    """Return the memory every worker job of the tests asked for, as accounting tells it."""
+def requests(study):
+    """Return memory and time limit of every worker job, from accounting."""
     words = ("sacct", "-n", "-P", "-X", "-a", "--format=JobID,JobName,ReqMem,Timelimit")
-    rows = [line.split("|") for line in place.slurm.call(*words).splitlines()]
-    name = slurm.job_name(place.run)
+    rows = [line.split("|") for line in study.slurm.call(*words).splitlines()]
+    name = slurm.job_name(study.run)
     return {job: (memory, limit) for job, which, memory, limit in rows if which == name}
 
 
-def test_recordings_are_measured_by_jobs_with_more_memory(place):
-    place.changes = RECORDINGS
-    place.last(0.1)
-    (place.folder / "recordings").touch()
-    profile = place.profile(slow=True, workers=2)
+def test_recordings_are_processed_by_jobs_with_more_memory(study):
+    study.changes = RECORDINGS
+    study.set_seconds(0.1)
+    (study.folder / "recordings").touch()
+    profile = study.profile(slow=True, workers=2)
     stages = {"extract": {"memory": "1700MiB", "walltime": "00:20:00", "workers": 1}}
     profile.write_text(yaml.safe_dump({**yaml.safe_load(profile.read_text()), "stages": stages}))
-    told = place.do("submit", cluster=profile)
-    assert told.returncode == 0, told.stderr
+    process = study.do("submit", cluster=profile)
+    assert process.returncode == 0, process.stderr
 
-    (job,) = place.until(lambda: set(place.workers()), 120, "the job that measures")
-    shown = place.slurm.call("scontrol", "show", "job", job)
-    assert "MinMemoryNode=1700M" in shown
-    place.until(lambda: len(place.workers()) == 2, 200, "the jobs that search")
-    place.until(lambda: place.there("report.html") and not place.slurm.jobs(), 240, "the report")
+    (job,) = study.until(lambda: set(study.workers()), 120, "the job that measures")
+    assert "MinMemoryNode=1700M" in study.slurm.call("scontrol", "show", "job", job)
+    study.until(lambda: len(study.workers()) == 2, 200, "the jobs that search")
+    study.until(lambda: study.files("report.html") and not study.slurm.jobs(), 240, "the report")
 
-    jobs = asked(place)
-    measured = {job for _, _, job in place.computed("measure")}
-    searched = {job for _, _, job in place.computed("done")}
-    assert len(place.computed("measure")) >= 10
-    assert len(place.computed("done")) == 12
-    assert {jobs[job] for job in measured} == {("1700M", "00:20:00")}
-    assert {jobs[job] for job in searched} == {("1000M", "00:30:00")}
-    run = json.loads((place.run / "provenance.json").read_text())["runs"][-1]
+    jobs = requests(study)
+    extract_jobs = {job for _, _, job in study.blocks("measure")}
+    search_jobs = {job for _, _, job in study.blocks("done")}
+    assert len(study.blocks("measure")) >= 10
+    assert len(study.blocks("done")) == 12
+    assert {jobs[job] for job in extract_jobs} == {("1700M", "00:20:00")}
+    assert {jobs[job] for job in search_jobs} == {("1000M", "00:30:00")}
+    run = json.loads((study.run / "provenance.json").read_text())["runs"][-1]
     assert run["events"] == []
-    assert {each["stage"]: each["made"] for each in run["stages"]}["recordings"] >= 10
+    assert {stage["stage"]: stage["made"] for stage in run["stages"]}["recordings"] >= 10

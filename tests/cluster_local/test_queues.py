@@ -1,4 +1,4 @@
-"""Profiles of job queues: what may be said, and the job scripts that come of it."""
+"""Profiles of job queues and their job scripts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ketadask.cluster.connect import connect
-from ketadask.cluster.profile import HeadJobSettings, JobSettings, Profile, Resources, Stages
-from ketadask.cluster.queues import _CLASSES, job_words, made_cluster, worker_memory
-from ketadask.cluster.slurm import Death, parse_duration
+from ketadask.cluster.profile import HeadJobSettings, JobSettings, Profile
+from ketadask.cluster.queues import CLUSTER_CLASSES, job_options, open_jobqueue, worker_memory
+from ketadask.cluster.slurm import JobEnd, parse_duration
 from ketadask.config.reading import read_settings
 from ketadask.schema.errors import InputError
 from ketadask.study import submit
@@ -21,16 +21,20 @@ MARKS = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB", "sge": "#$"}
 
 
 def profile(kind="slurm", **job):
-    given = {"partition": "long", "account": "lab", "walltime": "02:00:00", "memory": "3GiB"}
-    return Profile(kind=kind, workers=4, dashboard=False, job=JobSettings(**{**given, **job}))
+    job = {
+        **{"partition": "long", "account": "lab", "walltime": "02:00:00", "memory": "3GiB"},
+        **job,
+    }
+    return Profile(kind=kind, workers=4, dashboard=False, job=JobSettings(**job))
 
 
-def script_of(one, folder):
-    with made_cluster(one, name="keta-x", logs=folder, host="127.0.0.1", security=None) as made:
-        return made.job_script()
+def script_of(profile, folder):
+    options = {"name": "keta-x", "logs": folder, "host": "127.0.0.1", "security": None}
+    with open_jobqueue(profile, **options) as cluster:
+        return cluster.job_script()
 
 
-@pytest.mark.parametrize("kind", list(_CLASSES))
+@pytest.mark.parametrize("kind", list(CLUSTER_CLASSES))
 def test_every_queue_gets_a_job_script_with_one_thread_per_worker(tmp_path, kind):
     before = signal.getsignal(signal.SIGINT)
     text = script_of(profile(kind, prologue=("module load python",)), tmp_path)
@@ -46,7 +50,7 @@ def test_every_queue_gets_a_job_script_with_one_thread_per_worker(tmp_path, kind
         assert any("lab" in line for line in lines)
 
 
-def test_a_queue_without_a_place_for_logs_touches_nothing_that_is_there(tmp_path, monkeypatch):
+def test_a_queue_without_a_folder_for_logs_leaves_other_files_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tls-mine").mkdir()
 
@@ -59,7 +63,7 @@ def test_a_queue_without_a_place_for_logs_touches_nothing_that_is_there(tmp_path
     assert (tmp_path / "tls-mine").is_dir()
 
 
-def test_a_slurm_job_asks_for_what_the_profile_says(tmp_path):
+def test_a_slurm_job_requests_the_resources_of_the_profile(tmp_path):
     one = profile(workers=2, directives=("--constraint=avx2",), scratch="${TMPDIR:-/scr}")
     text = script_of(one, tmp_path)
     for line in (
@@ -78,13 +82,13 @@ def test_a_slurm_job_asks_for_what_the_profile_says(tmp_path):
     assert "--memory-limit 1.40GiB" in text
 
 
-def test_the_memory_of_a_worker_leaves_room_for_its_nanny():
+def test_the_memory_of_a_worker_excludes_that_of_its_nanny():
     assert worker_memory(profile()) == 3 * 2**30 - 100 * 2**20
     assert worker_memory(profile(workers=3)) == 2**30 - 100 * 2**20
     assert worker_memory(profile().model_copy(update={"memory_limit": "1GiB"})) == 2**30
 
 
-def test_a_stage_gets_jobs_of_its_own(tmp_path):
+def test_a_stage_has_jobs_of_its_own(tmp_path):
     text = (
         "kind: slurm\nworkers: 4\nmemory_limit: 1GiB\njob: {memory: 2GiB, account: lab}\n"
         "stages: {extract: {workers: 2, memory: 8GiB, walltime: '08:00:00', partition: big}}\n"
@@ -101,63 +105,36 @@ def test_a_stage_gets_jobs_of_its_own(tmp_path):
     assert extract.for_stage("extract") == extract
 
 
-def test_the_words_hold_no_secret_and_no_public_dashboard(tmp_path):
-    words = job_words(profile(), name="keta-x", logs=tmp_path)
-    assert words["worker_extra_args"] == ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+def test_the_dashboard_is_not_public(tmp_path):
+    options = job_options(profile(), name="keta-x", logs=tmp_path)
+    assert options["worker_extra_args"] == ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("end", "is_task_fault", "words"),
     [
-        ("kind: slurm\n", ["needs a number of workers", "workers: 4"]),
-        ("kind: slurm\nworkers: 2\njob: {walltime: 14:00:00}\n", ["walltime", "quotes"]),
-        ("kind: slurm\nworkers: 2\njob: {walltime: four hours}\n", ["walltime", "must match"]),
-        ("kind: slurm\nworkers: 2\njob: {memory: lots}\n", ["memory", "4GiB"]),
-        ("kind: slurm\nworkers: 2\njob: {memory: 10MiB}\n", ["memory", "300MiB"]),
-        ("kind: slurm\nworkers: 2\njob: {partiton: x}\n", ["partiton", "'job.partition'"]),
-        ("kind: local\njob: {memory: 4GiB}\n", ["takes no job", "slurm"]),
+        (JobEnd("OUT_OF_MEMORY", "0:125", "n1"), True, "exceeded its memory limit"),
+        (JobEnd("FAILED", "0:9", "n1"), True, "most likely it exceeded"),
+        (JobEnd("FAILED", "1:0", "n1"), False, "exit code 1:0"),
+        (JobEnd("TIMEOUT", "0:15", "n1"), False, "reached its walltime"),
+        (JobEnd("PREEMPTED", "0:15", "n1"), False, "higher priority"),
+        (JobEnd("NODE_FAIL", "0:0", "n1"), False, "its node failed"),
+        (JobEnd("CANCELLED", "0:15", "n1"), False, "it was cancelled"),
     ],
 )
-def test_a_wrong_profile_is_told(tmp_path, text, words):
-    path = tmp_path / "profile.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_settings(path, Profile)
-    for word in words:
-        assert word in str(caught.value)
+def test_only_memory_and_crashes_count_against_a_task(end, is_task_fault, words):
+    assert end.is_task_fault == is_task_fault
+    assert words in str(end)
+    assert "on n1" in str(end)
 
 
-def test_every_key_of_a_job_is_documented():
-    for model in (JobSettings, HeadJobSettings, Resources, Stages):
-        for name, field in model.model_fields.items():
-            assert field.description, name
-
-
-@pytest.mark.parametrize(
-    ("death", "own", "words"),
-    [
-        (Death("OUT_OF_MEMORY", "0:125", "n1"), True, "more memory than it asked for"),
-        (Death("FAILED", "0:9", "n1"), True, "most likely too much memory"),
-        (Death("FAILED", "1:0", "n1"), False, "exit code 1:0"),
-        (Death("TIMEOUT", "0:15", "n1"), False, "its walltime ended"),
-        (Death("PREEMPTED", "0:15", "n1"), False, "another job took its place"),
-        (Death("NODE_FAIL", "0:0", "n1"), False, "its node failed"),
-        (Death("CANCELLED", "0:15", "n1"), False, "it was cancelled"),
-    ],
-)
-def test_only_memory_and_crashes_are_held_against_a_task(death, own, words):
-    assert death.own == own
-    assert words in str(death)
-    assert "on n1" in str(death)
-
-
-def test_spans_of_slurm():
+def test_durations_of_slurm():
     assert parse_duration("2-00:00:01") == 172801
     assert parse_duration("04:00:00") == 14400
     assert parse_duration("INVALID") is None
 
 
-def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
+def test_the_head_job_has_its_own_resources_and_a_signal_before_its_end(tmp_path):
     from ketadask.store.run_folder import RunFolder
     from ketadask.study.study import Study
 
@@ -169,15 +146,15 @@ def test_the_head_job_asks_for_its_own_and_warns_before_its_end(tmp_path):
         }
     )
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
-    made = replace(study, profile=one)
-    lines = submit.head_script(made, RunFolder(tmp_path / "x"), ["a b.yaml"]).splitlines()
+    study = replace(study, profile=one)
+    lines = submit.head_script(study, RunFolder(tmp_path / "x"), ["a b.yaml"]).splitlines()
     for line in ("--partition=service", "--account=lab", "--signal=B:USR1@90", "--qos=long"):
         assert f"#SBATCH {line}" in lines
     assert "#SBATCH --requeue" in lines
     assert lines[-1].endswith("-m ketadask head 'a b.yaml'")
 
 
-def test_only_a_slurm_study_can_be_submitted(tmp_path):
+def test_submit_needs_slurm(tmp_path):
     from ketadask.study.study import Study
 
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)

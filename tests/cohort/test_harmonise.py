@@ -110,9 +110,9 @@ def test_a_site_of_one_and_a_constant_region():
     np.testing.assert_allclose(made[:, 2], 7.0)
 
 
-def test_age_that_cannot_be_told_from_the_site_is_refused():
+def test_age_confounded_with_site_is_refused():
     value, site, _ = scanned(1)
-    with pytest.raises(InputError, match="age or sex cannot be told from the site"):
+    with pytest.raises(InputError, match="age or sex is confounded with site"):
         combat(value, site, (site == "a").astype(float)[:, None])
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.cohort.designs import score_units
 from ketadask.cohort.splits import HoldoutSplit
+from ketadask.cohort.units import score_units
 from ketadask.schema.errors import InputError
 from tests.cohort.cohorts import crossover_cohort, parallel_cohort
 
@@ -199,7 +199,7 @@ def test_units_of_several_trials_leave_one_out():
     ("options", "message"),
     [
         (
-            {"keep": "participants"},
+            {"group_by": "participants"},
             "unknown group_by of the splits, found 'participants'; did you mean",
         ),
         ({"scheme": "jackknife"}, "unknown scheme of the splits, found 'jackknife'; valid are"),
@@ -245,14 +245,14 @@ def test_a_share_is_refused_exactly_where_a_side_may_lack_two(count, share, clas
     lacks = min(np.floor(on_train), count - np.ceil(on_train)) < 2
     if lacks:
         with pytest.raises(
-            InputError, match=f"^train_size: of {count} {keep}s a split would"
+            InputError, match=f"^train_size: with {count} {keep}s a training set"
         ) as told:
-            splits.need_two_sides(who)
+            splits.check_sides(who)
         if count >= 4:
             for word in told.value.remedy.split()[-3::2]:
-                HoldoutSplit(1, train_size=float(word), group_by=keep).need_two_sides(who)
+                HoldoutSplit(1, train_size=float(word), group_by=keep).check_sides(who)
         return
-    splits.need_two_sides(who)
+    splits.check_sides(who)
     for i in range(5):
         train = splits.mask(i, who, who % classes)
         assert min(train.sum(), (~train).sum()) >= 2
@@ -260,6 +260,6 @@ def test_a_share_is_refused_exactly_where_a_side_may_lack_two(count, share, clas
 
 def test_shares_of_other_schemes_say_nothing_about_their_sides():
     for scheme in ("bootstrap", "leave-trial-out"):
-        HoldoutSplit(3, train_size=0.01, scheme=scheme).need_two_sides(np.arange(5))
-    with pytest.raises(InputError, match=r"of 3 participants .*more of them are needed"):
-        HoldoutSplit(3, scheme="complementary").need_two_sides(np.arange(3))
+        HoldoutSplit(3, train_size=0.01, scheme=scheme).check_sides(np.arange(5))
+    with pytest.raises(InputError, match=r"with 3 participants .*more participants are needed"):
+        HoldoutSplit(3, scheme="complementary").check_sides(np.arange(3))

@@ -1,4 +1,4 @@
-"""A study's YAML file: strict, documented, and every fault told in one line with its remedy."""
+"""A study's YAML file: strict, documented, every error one line with its remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ketadask.config.analysis import DataSettings, ScoreTableSettings, SimulateSettings
+from ketadask.config.inputs import DataSettings, ScoreTableSettings, SimulateSettings
 from ketadask.config.reading import ManyInputsError, keys, section_fields, section_type
 from ketadask.config.study import StudySettings, read_study
 from ketadask.schema.errors import InputError
@@ -42,7 +42,7 @@ def test_paths_are_relative_to_the_file_and_overrides_to_the_caller(tmp_path, mo
 
 
 def test_overrides_are_yaml_values(tmp_path):
-    made = read_study(
+    settings = read_study(
         write(tmp_path, GOOD),
         [
             "splits.count=12",
@@ -52,11 +52,11 @@ def test_overrides_are_yaml_values(tmp_path):
             "literals.intervals=true",
         ],
     )
-    assert made.splits.count == 12
-    assert made.features.include == ("a", "b*")
-    assert made.search.min_support is None
-    assert made.literals.cut_points == {"age": [30.0, 40.5]}
-    assert made.literals.intervals is True
+    assert settings.splits.count == 12
+    assert settings.features.include == ("a", "b*")
+    assert settings.search.min_support is None
+    assert settings.literals.cut_points == {"age": [30.0, 40.5]}
+    assert settings.literals.intervals is True
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_overrides_are_yaml_values(tmp_path):
         (b"name: \xe9t\xe9\n", ["line 1", "UTF-8"]),
         ("name: a\ndata: {folder: x\n", ["line", "YAML"]),
         ("name: a\n\tdata: x\n", ["line 2", "YAML"]),
-        ("name: a\nname: b\n", ["line 2", "name", "twice", "line 1"]),
-        (GOOD + "splits: {count: 1, count: 2}\n", ["line 4", "count", "twice"]),
+        ("name: a\nname: b\n", ["line 2", "duplicate key", "name", "line 1"]),
+        (GOOD + "splits: {count: 1, count: 2}\n", ["line 4", "count", "duplicate"]),
         ("!!python/object:os.system x\n", ["YAML"]),
         (GOOD + "spilts: {count: 1}\n", ["spilts", "unknown key", "did you mean 'splits'"]),
         (GOOD + "splits: {cuont: 1}\n", ["splits.cuont", "did you mean 'splits.count'"]),
@@ -106,10 +106,10 @@ def test_overrides_are_yaml_values(tmp_path):
         ("name: 2020-01-01\ndata: {folder: 3}\n", ["data.folder", "must be text", "3"]),
     ],
 )
-def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, words):
-    with pytest.raises(InputError) as caught:
+def test_an_error_is_one_line_with_file_key_value_and_remedy(tmp_path, text, words):
+    with pytest.raises(InputError) as error:
         read_study(write(tmp_path, text))
-    message = str(caught.value)
+    message = str(error.value)
     assert "\n" not in message
     assert message.startswith(str(tmp_path / "study.yaml"))
     for word in words:
@@ -128,12 +128,12 @@ def test_a_fault_is_one_line_with_file_key_value_and_remedy(tmp_path, text, word
         ("execution.memory=20MB", ["execution.memory", "20MB", "at least 300MB"]),
     ],
 )
-def test_a_wrong_override_is_told_the_same_way(tmp_path, override, words):
-    with pytest.raises(InputError) as caught:
+def test_an_invalid_override_is_one_line_too(tmp_path, override, words):
+    with pytest.raises(InputError) as error:
         read_study(write(tmp_path, GOOD), [override])
     for word in words:
-        assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -169,34 +169,34 @@ def test_every_new_name_of_a_key_exists():
     assert set(_NEW_KEYS.values()) <= exist | tables
 
 
-def test_several_faults_are_told_at_once_one_line_each(tmp_path):
-    with pytest.raises(ManyInputsError) as caught:
+def test_several_errors_are_one_line_each(tmp_path):
+    with pytest.raises(ManyInputsError) as error:
         read_study(write(tmp_path, GOOD + "spilts: 1\ngates: {p: 2, q: 1}\n"))
-    assert len(str(caught.value).splitlines()) == 3
+    assert len(str(error.value).splitlines()) == 3
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     write(tmp_path, GOOD)
-    with pytest.raises(InputError, match=r"no such file; there are .*study\.yaml"):
+    with pytest.raises(InputError, match=r"no such file; available: .*study\.yaml"):
         read_study(tmp_path / "stduy.yaml")
     with pytest.raises(InputError, match="this is a folder"):
         read_study(tmp_path)
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.03, 0.05, 0.07, 0.1, 0.3])
-def test_the_relabellings_asked_for_are_the_fewest_that_are_enough(tmp_path, alpha):
+def test_the_remedy_is_the_smallest_sufficient_number_of_relabellings(tmp_path, alpha):
     text = GOOD + f"verdict: {{alpha: {alpha}, suggestive: 0.4}}\nnull: {{relabellings: %d}}\n"
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         read_study(write(tmp_path, text % 1))
-    need = int(re.search(r"to (\d+) or more", str(caught.value))[1])
+    need = int(re.search(r"to (\d+) or more", str(error.value))[1])
     assert read_study(write(tmp_path, text % need)).null.relabellings == need
     with pytest.raises(InputError):
         read_study(write(tmp_path, text % (need - 1)))
 
 
 def test_a_mapping_may_be_merged_into_another(tmp_path):
-    made = read_study(write(tmp_path, GOOD + "gates: {<<: {d: 0.3, p: 0.2}, p: 0.01}\n"))
-    assert (made.gates.p, made.gates.d) == (0.01, 0.3)
+    settings = read_study(write(tmp_path, GOOD + "gates: {<<: {d: 0.3, p: 0.2}, p: 0.01}\n"))
+    assert (settings.gates.p, settings.gates.d) == (0.01, 0.3)
 
 
 def test_settings_cannot_change(tmp_path):
@@ -217,7 +217,7 @@ def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("override", "changed", "kept"),
+    ("override", "affects", "leaves"),
     [
         ("data.task=movie", {"cohort", "search", "null", "predict", "judge"}, {"data"}),
         ("outcome.day=1", {"cohort", "search", "null", "evaluate", "judge"}, {"data"}),
@@ -230,22 +230,22 @@ def test_counts_and_speed_are_not_science_of_the_parts(tmp_path):
         ("report.title=Hello", {"report"}, {"judge", "search", "null", "evaluate"}),
     ],
 )
-def test_a_setting_changes_the_stages_it_can_change(tmp_path, override, changed, kept):
+def test_a_setting_changes_the_stages_it_can_change(tmp_path, override, affects, leaves):
     path = write(tmp_path, GOOD)
     first, other = read_study(path), read_study(path, [override])
-    assert all(first.science(stage) != other.science(stage) for stage in changed)
-    assert all(first.science(stage) == other.science(stage) for stage in kept)
+    assert all(first.science(stage) != other.science(stage) for stage in affects)
+    assert all(first.science(stage) == other.science(stage) for stage in leaves)
 
 
-def test_every_setting_but_the_place_and_speed_is_science_of_the_report():
-    made = StudySettings(name="a", data=DataSettings(folder=Path("x")))
-    science = set(flat(made.science("report")))
+def test_every_setting_but_paths_and_speed_is_science_of_the_report():
+    settings = StudySettings(name="a", data=DataSettings(folder=Path("x")))
+    science = set(flat(settings.science("report")))
     outside = {"name", "execution", "data.folder", "data.simulate", "data.freesurfer"}
     sections = {
         k for k in keys(StudySettings) if any(o.startswith(f"{k}.") for o in keys(StudySettings))
     }
     for key in set(keys(StudySettings)) - sections:
-        # a section that is not asked for is there as a whole
+        # a section without a value is one key
         assert any(f"{key}.".startswith(f"{name}.") for name in science | outside), key
 
 
@@ -258,7 +258,7 @@ def flat(values: dict, prefix: str = ""):
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda m: m.__name__)
-def test_every_key_is_documented_and_every_section_says_what_it_is(model):
+def test_every_key_and_every_section_is_documented(model):
     assert model.__doc__
     for name, field in section_fields(model).items():
         assert field.description, f"{model.__name__}.{name}"
@@ -267,7 +267,7 @@ def test_every_key_is_documented_and_every_section_says_what_it_is(model):
 
 def test_every_key_is_used_by_the_study():
     """Each name appears as an attribute in study, those of shared settings as a section."""
-    read = {
+    attributes = {
         node.attr
         for path in (ROOT / "ketadask" / "study").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
@@ -277,7 +277,7 @@ def test_every_key_is_used_by_the_study():
     unused = [
         key
         for key in keys(StudySettings)
-        if not {key.rpartition(".")[2], key.rpartition(".")[2] + "_bytes"} & read
+        if not {key.rpartition(".")[2], key.rpartition(".")[2] + "_bytes"} & attributes
         and not key.startswith(shared)
     ]
     assert [key for key in unused if not key.startswith("data.simulate.")] == []

@@ -18,14 +18,14 @@ import ketadask as kd
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.features.graph import band_power, extract_recordings, recordings_stage
-from ketadask.features.meg.registry import Feature, features
+from ketadask.features.meg.registry import Feature, feature_set
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import (
+    empty_meg_table,
     meg_table,
     part_name,
     read_recordings,
     recording_parts,
-    unmeasured,
 )
 from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
@@ -54,20 +54,20 @@ def recording_of(study, who, session="ses-p1d0"):
 
 
 def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp_path):
-    found = find_recordings(study)
-    parts = extract_recordings(found, tmp_path / "runs", SETTINGS)
-    assert set(parts.verify()) == {part_name(each) for each in found}
+    files = find_recordings(study)
+    parts = extract_recordings(files, tmp_path / "runs", SETTINGS)
+    assert set(parts.verify()) == {part_name(entry) for entry in files}
     before = {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()}
-    assert recordings_stage(found, SETTINGS, parts).missing() == []
-    assert extract_recordings(found, tmp_path / "runs", SETTINGS) == parts
+    assert recordings_stage(files, SETTINGS, parts).missing() == []
+    assert extract_recordings(files, tmp_path / "runs", SETTINGS) == parts
     assert {file: file.stat().st_mtime_ns for file in parts.folder.iterdir()} == before
-    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    table, quality, failures = read_recordings(files, parts, SETTINGS)
     assert failures == []
     assert table.values.index.tolist() == [(f"sub-{k}", p) for k in (1, 2, 3) for p in (1, 2)]
-    assert table.values.columns.tolist() == [each.name for each in features("core")]
-    assert quality["recording"].tolist() == [each.name for each in found]
+    assert table.values.columns.tolist() == [entry.name for entry in feature_set("core")]
+    assert quality["recording"].tolist() == [entry.name for entry in files]
     assert set(table.about["modality"]) == {"meg"}
-    receipt = parts.verify()[part_name(found[0])]
+    receipt = parts.verify()[part_name(files[0])]
     assert receipt.facts["quality"]["clean_seconds"] == 6.0
     assert receipt.facts["quality"]["pulse"] is None
     assert "NaN" not in (parts.folder / f"{receipt.name}.json").read_text()
@@ -75,8 +75,8 @@ def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp
 
 
 def test_other_settings_and_other_files_are_computed_anew(study, tmp_path):
-    found = find_recordings(study)
-    parts = extract_recordings(found, tmp_path, SETTINGS)
+    files = find_recordings(study)
+    parts = extract_recordings(files, tmp_path, SETTINGS)
     other = MegSettings(least_seconds=4.0, bad_channel=6.0)
     assert recording_parts(tmp_path, other).key != parts.key
     path = recording_of(study, "sub-2")
@@ -88,15 +88,15 @@ def test_other_settings_and_other_files_are_computed_anew(study, tmp_path):
 
 
 def test_results_do_not_depend_on_the_executor(study, tmp_path):
-    found = find_recordings(study)
+    files = find_recordings(study)
     tables = []
     for kind in ("synchronous", "threads"):
         parts = recording_parts(tmp_path / kind, SETTINGS)
-        stage = recordings_stage(found, SETTINGS, parts)
+        stage = recordings_stage(files, SETTINGS, parts)
         with connect(Profile(kind=kind, workers=3)) as executor:
             result = run_stage(stage, lambda executor=executor: executor, Progress.silent())
-        assert result.new == len(found)
-        tables.append(read_recordings(found, parts, SETTINGS)[0].values)
+        assert result.new == len(files)
+        tables.append(read_recordings(files, parts, SETTINGS)[0].values)
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
@@ -109,12 +109,12 @@ def break_recordings(study, real):
     flat = recording_of(study, "sub-3")
     head = helmet(12)
     write_recording(flat, head, MegTruth(flat=head.names), seconds=4, rate=300)
-    gone = study / "sub-4" / "ses-p1d0" / "meg" / "sub-4_ses-p1d0_task-rest_meg.ds"
-    gone.mkdir(parents=True)
+    ctf_folder = study / "sub-4" / "ses-p1d0" / "meg" / "sub-4_ses-p1d0_task-rest_meg.ds"
+    ctf_folder.mkdir(parents=True)
     for file in real.iterdir():
         if file.suffix != ".meg4":
-            shutil.copy(file, gone / file.name.replace(real.stem, gone.stem))
-    (gone.parent / "sub-4_ses-p1d0_task-rest_meg.json").write_text("{}")
+            shutil.copy(file, ctf_folder / file.name.replace(real.stem, ctf_folder.stem))
+    (ctf_folder.parent / "sub-4_ses-p1d0_task-rest_meg.json").write_text("{}")
     return {
         "sub-1_ses-p1d0_task-rest": "the recording is cut off; copy it again",
         "sub-2_ses-p1d0_task-rest": "has 250 time points per second, its sidecar says 300",
@@ -127,15 +127,15 @@ def test_broken_recordings_are_listed_with_their_reason_and_the_others_go_on(
     study, tmp_path, real_data
 ):
     expected = break_recordings(study, real_data / "meg" / "testdata_ctf_short_discontinuous.ds")
-    found = find_recordings(study)
-    parts = extract_recordings(found, tmp_path / "runs", SETTINGS)
-    table, quality, failures = read_recordings(found, parts, SETTINGS)
-    reasons = {each["recording"]: each["reason"] for each in failures}
+    files = find_recordings(study)
+    parts = extract_recordings(files, tmp_path / "runs", SETTINGS)
+    table, quality, failures = read_recordings(files, parts, SETTINGS)
+    reasons = {entry["recording"]: entry["reason"] for entry in failures}
     assert set(reasons) == set(expected)
     for name, text in expected.items():
         assert text in reasons[name]
     assert len(quality) == len(table.values) == 3
-    assert recordings_stage(found, SETTINGS, parts).missing() == [], "a failure is final"
+    assert recordings_stage(files, SETTINGS, parts).missing() == [], "a failure is final"
     write_recording(recording_of(study, "sub-1"), helmet(12), seconds=6, rate=300)
     assert recordings_stage(find_recordings(study), SETTINGS, parts).missing() == [(0, 0)]
 
@@ -144,20 +144,20 @@ def test_broken_recordings_are_listed_with_their_reason_and_the_others_go_on(
 def test_broken_recordings_stop_no_worker_of_a_local_cluster(study, tmp_path, real_data):
     """Two worker processes meet the same four broken recordings; each is listed, none retried."""
     expected = break_recordings(study, real_data / "meg" / "testdata_ctf_short_discontinuous.ds")
-    found = find_recordings(study)
-    here = read_recordings(found, extract_recordings(found, tmp_path / "here", SETTINGS), SETTINGS)
+    files = find_recordings(study)
+    here = read_recordings(files, extract_recordings(files, tmp_path / "here", SETTINGS), SETTINGS)
     parts = recording_parts(tmp_path / "there", SETTINGS)
-    stage = recordings_stage(found, SETTINGS, parts)
+    stage = recordings_stage(files, SETTINGS, parts)
     with connect(Profile(kind="local", workers=2, dashboard=False)) as executor:
         result = run_stage(stage, lambda: executor, Progress.silent())
         assert executor.workers == 2
     assert result.complete, result.failure_summary()
-    table, quality, failures = read_recordings(found, parts, SETTINGS)
-    assert {each["recording"] for each in failures} == set(expected)
+    table, quality, failures = read_recordings(files, parts, SETTINGS)
+    assert {entry["recording"] for entry in failures} == set(expected)
     assert failures == here[2]
     pd.testing.assert_frame_equal(table.values, here[0].values, check_exact=True)
     pd.testing.assert_frame_equal(quality, here[1], check_exact=True)
-    assert recordings_stage(found, SETTINGS, parts).missing() == [], "a failure is final"
+    assert recordings_stage(files, SETTINGS, parts).missing() == [], "a failure is final"
 
 
 def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):
@@ -168,11 +168,11 @@ def test_band_power_is_lazy_and_equals_the_parts(study, tmp_path):
         power = kd.band_power(kd.open_recordings(study))
     assert power.sizes == {"recording": 6, "feature": 66}
     assert power["session"].values.tolist() == ["ses-p1d0", "ses-p2d0"] * 3
-    computed = power["value"].compute(scheduler="threads")
+    values = power["value"].compute(scheduler="threads")
     settings = MegSettings(features="power")
-    found = find_recordings(study)
-    table = read_recordings(found, extract_recordings(found, tmp_path, settings), settings)[0]
-    np.testing.assert_array_equal(computed.values, table.values.to_numpy())
+    files = find_recordings(study)
+    table = read_recordings(files, extract_recordings(files, tmp_path, settings), settings)[0]
+    np.testing.assert_array_equal(values.values, table.values.to_numpy())
 
 
 def test_band_power_of_a_recording_that_cannot_be_used_is_missing(study):
@@ -217,12 +217,14 @@ def test_what_came_after_the_infusion_does_not_count():
 
 
 def test_sessions_named_by_their_arm_lie_where_it_was_given():
-    named, given = rows("ses-d0", "ses-p0", "ses-d1"), {"sub-1": "control-active"}
-    table = meg_table(named, PEAK, session_pattern=ARMS, sequences=given)
+    by_arm, sequences = rows("ses-d0", "ses-p0", "ses-d1"), {"sub-1": "control-active"}
+    table = meg_table(by_arm, PEAK, session_pattern=ARMS, sequences=sequences)
     assert table.values["meg_peak_all"].to_dict() == {("sub-1", 1): 2.0, ("sub-1", 2): 1.0}
-    shared = meg_table(rows("ses-b3", "ses-d2"), PEAK, session_pattern=ARMS, sequences=given)
-    assert shared.at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
-    nobody_knows = meg_table(named, PEAK, session_pattern=ARMS)
+    both_periods = meg_table(
+        rows("ses-b3", "ses-d2"), PEAK, session_pattern=ARMS, sequences=sequences
+    )
+    assert both_periods.at(["sub-1"] * 2, [1, 2]).ravel().tolist() == [1, 1]
+    nobody_knows = meg_table(by_arm, PEAK, session_pattern=ARMS)
     assert nobody_knows.values.empty
 
 
@@ -265,9 +267,9 @@ def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
     )
     driver = tmp_path / "driver.py"
     driver.write_text(DRIVER)
-    found = find_recordings(study)
+    files = find_recordings(study)
     parts = recording_parts(tmp_path / "runs", SETTINGS)
-    written: dict[str, int] = {}
+    part_times: dict[str, int] = {}
     for attempt in range(12):
         process = subprocess.Popen(
             [sys.executable, str(driver), str(study), str(parts.folder), parts.key],
@@ -276,7 +278,9 @@ def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
             start_new_session=True,
         )
         left = int(process.stdout.readline().split()[1])
-        assert left == len(found) - len(written), f"attempt {attempt} asks for finished recordings"
+        assert left == len(files) - len(part_times), (
+            f"attempt {attempt} asks for finished recordings"
+        )
         for line in process.stdout:
             if line.startswith("done") and attempt < 11 and len(parts.receipts()) % 20 > 12:
                 time.sleep(0.05 * attempt)
@@ -288,13 +292,13 @@ def test_63_recordings_killed_and_resumed_are_computed_once(tmp_path):
             process.wait()
         process.stdout.close()
         now = {name: file_time(parts, name) for name in parts.verify()}
-        assert {name: now[name] for name in written} == written, "a part was written again"
-        written = now
-        if len(written) == len(found):
+        assert {name: now[name] for name in part_times} == part_times, "a part was written again"
+        part_times = now
+        if len(part_times) == len(files):
             break
     assert attempt > 0, "the driver was never killed"
-    assert len(written) == 63
-    table, quality, failures = read_recordings(found, parts, SETTINGS)
+    assert len(part_times) == 63
+    table, quality, failures = read_recordings(files, parts, SETTINGS)
     assert (len(table.values), len(quality), failures) == (63, 63, [])
 
 
@@ -304,4 +308,4 @@ def file_time(parts, name):
 
 
 def test_features_without_a_recording_are_missing():
-    assert np.isnan(unmeasured(PEAK).at(["sub-1", "sub-2"], [1, 2])).all()
+    assert np.isnan(empty_meg_table(PEAK).at(["sub-1", "sub-2"], [1, 2])).all()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from ketadask.features.meg.quality import Quality
-from ketadask.features.meg.time_courses import band_gain, bridged, compute_courses
+from ketadask.features.meg.time_courses import band_gain, bridge_bad_segments, compute_courses
 from ketadask.kernels.complexity import hjorth, lempel_ziv, mean_lempel_ziv
 from ketadask.kernels.coupling import coupling
 from ketadask.kernels.spectra import aperiodic, peak_frequency, spectral_entropy, welch
@@ -41,9 +41,9 @@ def test_welch_is_that_of_scipy():
     field = pink(1.0, 4, 20)
     starts = np.arange(0, field.shape[1] - 1199, 600)
     frequency, expected = signal.welch(field.astype(float), RATE, nperseg=1200, noverlap=600)
-    made = welch(field, starts, 1200, RATE)
-    np.testing.assert_allclose(made[:, 1:], expected[:, 1:], rtol=2e-4)
-    assert frequency.size == made.shape[1]
+    values = welch(field, starts, 1200, RATE)
+    np.testing.assert_allclose(values[:, 1:], expected[:, 1:], rtol=2e-4)
+    assert frequency.size == values.shape[1]
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 1.7])
@@ -54,8 +54,8 @@ def test_the_planted_slope_is_found_under_a_peak(exponent):
     density = welch(field + carrier.astype(np.float32), starts, 1200, RATE)
     frequency = np.fft.rfftfreq(1200, 1 / RATE)
     inside = (frequency >= 2) & (frequency <= 40)
-    found, offset, flat = aperiodic(frequency[inside], density[:, inside])
-    np.testing.assert_allclose(found, exponent, atol=0.08)
+    slope, offset, flat = aperiodic(frequency[inside], density[:, inside])
+    np.testing.assert_allclose(slope, exponent, atol=0.08)
     np.testing.assert_allclose(offset, np.log10(2 / RATE), atol=0.08)
     assert peak_frequency(frequency[inside], flat.mean(axis=0), 7, 14) == pytest.approx(10, abs=0.1)
 
@@ -69,26 +69,26 @@ def test_a_line_alone_is_fitted_exactly():
 
 def test_entropy_is_that_of_the_formula():
     density = np.random.default_rng(0).gamma(1.0, size=(3, 50))
-    share = density / density.sum(axis=1, keepdims=True)
-    expected = -(share * np.log2(share)).sum(axis=1) / np.log2(50)
+    fraction = density / density.sum(axis=1, keepdims=True)
+    expected = -(fraction * np.log2(fraction)).sum(axis=1) / np.log2(50)
     np.testing.assert_allclose(spectral_entropy(density), expected)
 
 
 def components(symbols):
     """Count the components of the exhaustive history by searching, as the definition says."""
-    text, found, start, end = "".join(map(str, symbols)), 0, 0, 1
+    text, count, start, end = "".join(map(str, symbols)), 0, 0, 1
     while start < len(text):
         while end <= len(text) and text[start:end] in text[: end - 1]:
             end += 1
-        found, start, end = found + 1, end, end + 1
-    return found
+        count, start, end = count + 1, end, end + 1
+    return count
 
 
 @settings(deadline=None)  # the first example compiles
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=120))
 def test_lempel_ziv_counts_what_the_definition_counts(symbols):
-    room = np.empty((2 * len(symbols) + 2, 4), dtype=np.int32)
-    assert lempel_ziv(np.array(symbols, dtype=np.uint8), room) == components(symbols)
+    workspace = np.empty((2 * len(symbols) + 2, 4), dtype=np.int32)
+    assert lempel_ziv(np.array(symbols, dtype=np.uint8), workspace) == components(symbols)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_lempel_ziv_of_the_paper(text, count):
 def test_mean_complexity_is_the_mean_over_windows():
     field = pink(1.0, 2, 10)
     starts = np.array([0, 1000, 1500])
-    room = np.empty((3000, 4), dtype=np.int32)
-    for row, found in zip(field, mean_lempel_ziv(field, starts, 1000), strict=True):
+    workspace = np.empty((3000, 4), dtype=np.int32)
+    for row, complexity in zip(field, mean_lempel_ziv(field, starts, 1000), strict=True):
         counts = [
-            lempel_ziv((row[s : s + 1000] > row[s : s + 1000].mean()).astype(np.uint8), room)
+            lempel_ziv((row[s : s + 1000] > row[s : s + 1000].mean()).astype(np.uint8), workspace)
             for s in starts
         ]
-        assert found == pytest.approx(np.mean(counts) * np.log2(1000) / 1000, rel=1e-6)
+        assert complexity == pytest.approx(np.mean(counts) * np.log2(1000) / 1000, rel=1e-6)
 
 
 def test_hjorth_is_that_of_the_formula():
@@ -156,52 +156,54 @@ def test_coupling_is_that_of_the_formulas(length):
     x = rng.standard_normal((5, length)) + 1j * rng.standard_normal((5, length))
     x[1] += 0.6j * x[0]
     x *= 1 + np.abs(np.cumsum(rng.standard_normal(length))) / 10
-    for made, expected in zip(coupling(x), pairs_by_hand(x), strict=True):
-        np.testing.assert_allclose(made, expected, atol=2e-5)
+    for values, expected in zip(coupling(x), pairs_by_hand(x), strict=True):
+        np.testing.assert_allclose(values, expected, atol=2e-5)
 
 
 def test_mixing_alone_gives_no_envelope_correlation_beyond_chance():
     """What two sensors share without delay is taken out: that is what orthogonalising is for."""
     rng = np.random.default_rng(1)
     source = rng.standard_normal((3, 20_000)) + 1j * rng.standard_normal((3, 20_000))
-    mixed = np.array([source[0] + 0.1 * source[1], source[0] + 0.1 * source[2]])
-    assert abs(np.corrcoef(np.abs(mixed))[0, 1]) > 0.9
-    assert coupling(mixed)[0][0, 1] < 0.05
+    mixture = np.array([source[0] + 0.1 * source[1], source[0] + 0.1 * source[2]])
+    assert abs(np.corrcoef(np.abs(mixture))[0, 1]) > 0.9
+    assert coupling(mixture)[0][0, 1] < 0.05
 
 
 def test_the_analytic_signal_is_that_of_hilbert():
     field = pink(1.0, 2, 60)
     quality = all_clean(field.shape[1])
-    found = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
-    made = found.analytic((8.0, 13.0), quality)
+    courses = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    values = courses.analytic((8.0, 13.0), quality)
     spectrum = np.fft.rfft(field.astype(float), axis=1)
     gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
     spectrum[:, :first] = 0
     spectrum[:, first : first + gain.size] *= gain
     spectrum[:, first + gain.size :] = 0
-    whole = signal.hilbert(np.fft.irfft(spectrum, axis=1), axis=1)[:, 150:-150]
-    np.testing.assert_allclose(np.abs(made).mean(axis=1), np.abs(whole).mean(axis=1), rtol=2e-3)
+    analytic_signal = signal.hilbert(np.fft.irfft(spectrum, axis=1), axis=1)[:, 150:-150]
+    np.testing.assert_allclose(
+        np.abs(values).mean(axis=1), np.abs(analytic_signal).mean(axis=1), rtol=2e-3
+    )
 
 
-@pytest.mark.parametrize("coupled", [False, True])
-def test_coupling_at_the_low_rate_is_that_of_the_full_rate(coupled):
+@pytest.mark.parametrize("with_coupling", [False, True])
+def test_coupling_at_the_low_rate_is_that_of_the_full_rate(with_coupling):
     """Three values per second and Hz lose next to nothing, even of pure noise."""
     field = pink(1.0, 24, 120, seed=3)
-    if coupled:
-        shared = pink(1.0, 4, 120, seed=4)
+    if with_coupling:
+        sources = pink(1.0, 4, 120, seed=4)
         for row in range(24):
-            field[row] += np.roll(shared[row // 6], 5 * (row % 6))
+            field[row] += np.roll(sources[row // 6], 5 * (row % 6))
     quality = Quality(("",) * 24, np.ones(60, dtype=bool), 600)
-    found = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
+    courses = compute_courses(field, RATE, quality, broad=(1, 45), highest=31, measures=())
     spectrum = np.fft.rfft(field.astype(float), axis=1)
     gain, first = band_gain(spectrum.shape[1], RATE / field.shape[1], (8.0, 13.0))
     narrow = np.zeros_like(spectrum)
     narrow[:, first : first + gain.size] = spectrum[:, first : first + gain.size] * gain
-    whole = signal.hilbert(np.fft.irfft(narrow, axis=1), axis=1)[:, 150:-150]
+    analytic_signal = signal.hilbert(np.fft.irfft(narrow, axis=1), axis=1)[:, 150:-150]
     upper = np.triu_indices(24, 1)
-    made = coupling(found.analytic((8.0, 13.0), quality))
-    for low, full in zip(made, pairs_by_hand(whole), strict=True):
-        assert np.corrcoef(low[upper], full[upper])[0, 1] > (0.99 if coupled else 0.97)
+    values = coupling(courses.analytic((8.0, 13.0), quality))
+    for low, full in zip(values, pairs_by_hand(analytic_signal), strict=True):
+        assert np.corrcoef(low[upper], full[upper])[0, 1] > (0.99 if with_coupling else 0.97)
         np.testing.assert_allclose(low, full, atol=0.02)
 
 
@@ -212,20 +214,20 @@ def test_bad_segments_are_bridged_and_left_out():
     dirty = field.copy()
     for segment in np.flatnonzero(~clean):
         dirty[:, segment * 600 : (segment + 1) * 600] = 1e6
-    made = bridged(dirty, quality)
-    assert np.abs(made[:, :600] - made[:, 600:601]).max() == 0
-    inner = made[:, 1799:2401]
+    values = bridge_bad_segments(dirty, quality)
+    assert np.abs(values[:, :600] - values[:, 600:601]).max() == 0
+    inner = values[:, 1799:2401]
     np.testing.assert_allclose(np.diff(inner, 2, axis=1), 0, atol=0.1)
     assert quality.starts(2).tolist() == [600, 4200]
-    assert quality.apart(1).tolist() == [600, 1200, 2400, 4200, 4800]
+    assert quality.disjoint_starts(1).tolist() == [600, 1200, 2400, 4200, 4800]
     assert (quality.longest(5), quality.longest(1)) == (2, 1)
 
 
 def test_nothing_clean_gives_nan_and_no_error():
     quality = Quality(("", ""), np.zeros(10, dtype=bool), 600)
-    found = compute_courses(
+    courses = compute_courses(
         noise(2, 20), RATE, quality, broad=(1, 45), highest=31, measures=("lz", "mobility")
     )
-    assert np.isnan(found.measures["lz"]).all()
-    assert np.isnan(found.measures["mobility"]).all()
+    assert np.isnan(courses.measures["lz"]).all()
+    assert np.isnan(courses.measures["mobility"]).all()
     assert quality.longest(2) == 0

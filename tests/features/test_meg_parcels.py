@@ -16,7 +16,7 @@ from ketadask.features.meg import registry
 from ketadask.features.meg.parcels import parcel_power, parcel_weights
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
-from ketadask.features.meg.stream import Decimated
+from ketadask.features.meg.stream import DecimatedField
 from ketadask.features.meg.table import part_name, read_recordings
 from ketadask.kernels.covariance import band_covariance
 from ketadask.kernels.spectra import welch
@@ -33,17 +33,19 @@ PARCELS = tuple(f"{side}_{lobe}" for side in SIDES for lobe in LOBES)
 
 def measurement(names=HEAD.names):
     """Return what mne knows of the helmet: axial gradiometers that look at the middle."""
-    made = mne.create_info(list(names), RATE, "mag", verbose="error")
+    info = mne.create_info(list(names), RATE, "mag", verbose="error")
     to_nose, to_left, up = HEAD.position.T
-    for channel, place in zip(made["chs"], np.column_stack([-to_left, to_nose, up]), strict=True):
-        outward = place / np.linalg.norm(place)
+    for channel, position in zip(
+        info["chs"], np.column_stack([-to_left, to_nose, up]), strict=True
+    ):
+        outward = position / np.linalg.norm(position)
         first = np.cross(outward, [0.0, 1.0, 0.1])
         first /= np.linalg.norm(first)
-        channel["loc"][:] = [*place, *first, *np.cross(outward, first), *outward]
+        channel["loc"][:] = [*position, *first, *np.cross(outward, first), *outward]
         channel["coil_type"] = 5001
-    with made._unlock():
-        made["dev_head_t"] = mne.transforms.Transform("meg", "head", np.eye(4))
-    return made
+    with info._unlock():
+        info["dev_head_t"] = mne.transforms.Transform("meg", "head", np.eye(4))
+    return info
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,9 @@ def forward():
     )
 
 
-def parcel_of(place):
+def parcel_of(position):
     """Return the parcel of a source, None close to the middle."""
-    right, nose, _ = place
+    right, nose, _ = position
     if abs(right) < 0.012:
         return None
     lobe = LOBES[0] if nose > 0.025 else LOBES[2] if nose < -0.025 else LOBES[1]
@@ -71,12 +73,12 @@ def anatomy(forward, tmp_path_factory):
     folder = tmp_path_factory.mktemp("anatomy") / "derivatives" / "mne" / "sub-1" / "meg"
     folder.mkdir(parents=True)
     mne.write_forward_solution(folder / "sub-1_task-rest_fwd.fif", forward, verbose="error")
-    parcels = [parcel_of(place) for place in forward["source_rr"]]
+    parcels = [parcel_of(position) for position in forward["source_rr"]]
     table = pd.DataFrame({"source": range(len(parcels)), "parcel": parcels})
     table.to_csv(folder / "sub-1_task-rest_parcels.tsv", sep="\t", index=False, na_rep="n/a")
-    found = find_anatomy(folder.parents[3], "sub-1", "ses-p1d0")
-    assert found is not None
-    return found
+    anatomy = find_anatomy(folder.parents[3], "sub-1", "ses-p1d0")
+    assert anatomy is not None
+    return anatomy
 
 
 def field_of(forward, parcel, seed=0, seconds=30.0):
@@ -84,9 +86,11 @@ def field_of(forward, parcel, seed=0, seconds=30.0):
     rng = np.random.default_rng(seed)
     length = round(seconds * RATE)
     gain = forward["sol"]["data"].reshape(len(HEAD.names), -1, 3)
-    members = [k for k, place in enumerate(forward["source_rr"]) if parcel_of(place) == parcel]
+    members = [
+        k for k, position in enumerate(forward["source_rr"]) if parcel_of(position) == parcel
+    ]
     deep = np.linalg.norm(forward["source_rr"], axis=1)
-    planted = max(rng.choice(members, 3, replace=False), key=lambda k: deep[k])
+    source_row = max(rng.choice(members, 3, replace=False), key=lambda k: deep[k])
 
     def topography(source):
         toward = np.cross(forward["source_rr"][source], rng.normal(size=3))
@@ -98,24 +102,24 @@ def field_of(forward, parcel, seed=0, seconds=30.0):
     others = np.array([topography(s) for s in rng.choice(gain.shape[1], 30, replace=False)])
     courses = np.cumsum(rng.normal(size=(30, length)), axis=1)
     courses = signal.sosfilt(signal.butter(1, 1, "highpass", fs=RATE, output="sos"), courses)
-    field = 100e-9 * np.outer(topography(planted), alpha / alpha.std())
+    field = 100e-9 * np.outer(topography(source_row), alpha / alpha.std())
     field += 5e-9 * others.T @ (courses / courses.std(axis=1, keepdims=True))
     field = 1e15 * field + 40 * rng.normal(size=field.shape)
     return field.astype(np.float32)
 
 
-def cleaned(field, bad=()):
+def clean_data(field, bad=()):
     """Return a field as it comes from a recording, some sensors of it bad."""
     reasons = tuple("noisy" if row in bad else "" for row in range(len(field)))
     quality = Quality(reasons, np.ones(field.shape[1] // 600, dtype=bool), 600)
-    return Decimated(field, RATE, np.arange(len(field)), np.ptp(field, axis=1), 0), quality
+    return DecimatedField(field, RATE, np.arange(len(field)), np.ptp(field, axis=1), 0), quality
 
 
 @pytest.mark.parametrize("parcel", PARCELS)
 def test_the_planted_source_is_found_in_its_parcel(forward, anatomy, parcel):
-    made, quality = cleaned(field_of(forward, parcel, seed=PARCELS.index(parcel)), bad=(3, 50))
-    found = parcel_power(made, quality, HEAD.names, anatomy, 60.0)
-    table = found.pivot(index="parcel", columns="band", values="value")
+    data, quality = clean_data(field_of(forward, parcel, seed=PARCELS.index(parcel)), bad=(3, 50))
+    power = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
+    table = power.pivot(index="parcel", columns="band", values="value")
     assert set(table.index) == set(PARCELS)
     assert set(table.columns) == set(registry.BANDS)
     excess = table["alpha"] - (table["theta"] + table["beta"]) / 2
@@ -125,10 +129,10 @@ def test_the_planted_source_is_found_in_its_parcel(forward, anatomy, parcel):
 def test_power_is_that_of_the_course_of_the_parcel(forward, anatomy):
     """What is never made is made here: the time course of each parcel, and its spectrum."""
     field = field_of(forward, "left_back")
-    made, quality = cleaned(field)
-    found = parcel_power(made, quality, HEAD.names, anatomy, 60.0)
+    data, quality = clean_data(field)
+    power = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
     frequency = np.fft.rfftfreq(600, 1 / RATE)
-    starts = quality.apart(1)
+    starts = quality.disjoint_starts(1)
 
     def masks(*bands):
         lines = np.min([np.abs(frequency - 60 * k) for k in range(1, 6)], axis=0) > 2
@@ -137,29 +141,29 @@ def test_power_is_that_of_the_course_of_the_parcel(forward, anatomy):
     broad = band_covariance(field, starts, 600, RATE, masks(registry.BROAD))[0]
     weights = parcel_weights(anatomy, broad, HEAD.names)
     (alpha,) = masks(registry.BANDS["alpha"])
-    told = found[found["band"] == "alpha"].set_index("parcel")["value"]
+    alpha_power = power[power["band"] == "alpha"].set_index("parcel")["value"]
     for parcel, weight in weights.items():
         course = (weight @ field.astype(float)).astype(np.float32)[None]
         density = welch(course, starts, 600, RATE)[0, alpha].mean()
-        assert told[parcel] == pytest.approx(np.log10(density), abs=1e-3)
+        assert alpha_power[parcel] == pytest.approx(np.log10(density), abs=1e-3)
         assert np.linalg.norm(weight) == pytest.approx(1.0)
 
 
 def test_a_band_without_a_frequency_has_no_power(forward, anatomy):
     """Where a recording was stopped again and again, segments may be as short as a fifth second."""
-    made, quality = cleaned(field_of(forward, "left_back", seconds=6.0))
+    data, quality = clean_data(field_of(forward, "left_back", seconds=6.0))
     short = replace(quality, clean=np.ones(30, dtype=bool), length=60)
-    found = parcel_power(made, short, HEAD.names, anatomy, 60.0)
-    assert set(found.loc[found["value"].isna(), "band"]) == {"delta"}
-    assert found["value"].notna().sum() == len(PARCELS) * (len(registry.BANDS) - 1)
+    power = parcel_power(data, short, HEAD.names, anatomy, 60.0)
+    assert set(power.loc[power["value"].isna(), "band"]) == {"delta"}
+    assert power["value"].notna().sum() == len(PARCELS) * (len(registry.BANDS) - 1)
 
 
 def test_weights_are_the_first_component_of_the_beamformer_of_mne(forward, anatomy):
     field = field_of(forward, "right_front")
-    _, quality = cleaned(field)
+    _, quality = clean_data(field)
     frequency = np.fft.rfftfreq(600, 1 / RATE)
     mask = (frequency >= 1) & (frequency <= 45)
-    broad = band_covariance(field, quality.apart(1), 600, RATE, [mask])[0]
+    broad = band_covariance(field, quality.disjoint_starts(1), 600, RATE, [mask])[0]
     info = measurement()
     data = mne.Covariance(broad * 1e-30, list(HEAD.names), [], [], nfree=1)
     filters = mne.beamformer.make_lcmv(
@@ -178,34 +182,34 @@ def test_covariances_add_up_and_have_the_spectrum_on_their_diagonal():
     starts = np.arange(0, 6000, 600)
     frequency = np.fft.rfftfreq(600, 1 / RATE)
     masks = [(frequency >= 8) & (frequency <= 13), (frequency >= 30) & (frequency <= 58)]
-    whole = band_covariance(field, starts, 600, RATE, masks)
+    complete = band_covariance(field, starts, 600, RATE, masks)
     halves = [band_covariance(field, part, 600, RATE, masks) for part in (starts[:4], starts[4:])]
-    np.testing.assert_allclose(0.4 * halves[0] + 0.6 * halves[1], whole, rtol=1e-12)
+    np.testing.assert_allclose(0.4 * halves[0] + 0.6 * halves[1], complete, rtol=1e-12)
     density = welch(field, starts, 600, RATE)
-    for band, mask in zip(whole, masks, strict=True):
+    for band, mask in zip(complete, masks, strict=True):
         np.testing.assert_allclose(np.diag(band), density[:, mask].mean(axis=1), rtol=1e-5)
 
 
-def recorded(folder, forward, who, session, parcel):
+def write_recording_of(folder, forward, who, session, parcel):
     """Write a recording of a planted source into a study."""
-    place = folder / who / session / "meg"
-    place.mkdir(parents=True)
+    meg = folder / who / session / "meg"
+    meg.mkdir(parents=True)
     raw = mne.io.RawArray(field_of(forward, parcel) * 1e-15, measurement(), verbose="error")
-    raw.save(place / f"{who}_{session}_task-rest_meg.fif", verbose="error")
+    raw.save(meg / f"{who}_{session}_task-rest_meg.fif", verbose="error")
 
 
 def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path):
     study = tmp_path / "study"
     for who in ("sub-1", "sub-2"):
-        recorded(study, forward, who, "ses-p1d0", "left_front")
+        write_recording_of(study, forward, who, "ses-p1d0", "left_front")
     home = study / "derivatives" / "mne" / "sub-1" / "meg"
     home.mkdir(parents=True)
     for path in (anatomy.forward, anatomy.parcels):
         shutil.copy(path, home)
     settings = MegSettings(features="power", parcels=True)
-    found = find_recordings(study, anatomy=True)
-    parts = extract_recordings(found, tmp_path / "runs", settings)
-    table, _, failures = read_recordings(found, parts, settings)
+    files = find_recordings(study, anatomy=True)
+    parts = extract_recordings(files, tmp_path / "runs", settings)
+    table, _, failures = read_recordings(files, parts, settings)
     assert failures == []
     names = [f"meg_parcel_{band}_{parcel}" for parcel in PARCELS for band in registry.BANDS]
     assert set(names) <= set(table.values.columns)
@@ -216,7 +220,7 @@ def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path
         "MEG alpha parcel power, left_front"
     )
     (home / "sub-1_task-rest_fwd.fif").touch()
-    (one, two), (later, *_) = found, find_recordings(study, anatomy=True)
+    (one, two), (later, *_) = files, find_recordings(study, anatomy=True)
     assert part_name(later) != part_name(one)
     assert part_name(two) in parts.verify()
     plain = MegSettings(features="power")
@@ -227,7 +231,7 @@ def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path
 
 def test_what_is_wrong_with_anatomy_is_said(forward, anatomy, tmp_path):
     broad = np.eye(3)
-    with pytest.raises(InputError, match="knows none of the recording's sensors"):
+    with pytest.raises(InputError, match="has none of the recording's sensors"):
         parcel_weights(anatomy, broad, ["A", "B", "C"])
     table = tmp_path / "p.tsv"
     table.write_text("source\tparcel\n99999\tx\n")
@@ -244,7 +248,9 @@ def test_what_is_wrong_with_anatomy_is_said(forward, anatomy, tmp_path):
     home = tmp_path / "derivatives" / "x" / "sub-1"
     home.mkdir(parents=True)
     (home / "sub-1_fwd.fif").write_bytes(b"")
-    with pytest.raises(InputError, match=r"has no parcels beside it; add sub-1_parcels\.tsv"):
+    with pytest.raises(
+        InputError, match=r"has no table of parcels beside it; add sub-1_parcels\.tsv"
+    ):
         find_anatomy(tmp_path, "sub-1", "")
     assert find_anatomy(tmp_path, "sub-2", "ses-1") is None
 
@@ -255,8 +261,8 @@ def test_the_anatomy_of_a_session_comes_before_that_of_the_person(tmp_path):
     for stem in ("sub-1", "sub-1_ses-2_task-rest", "sub-1_ses-3", "sub-10"):
         (home / f"{stem}-fwd.fif").write_bytes(b"")
         (home / f"{stem}_parcels.tsv").write_text("")
-    chosen = {s: find_anatomy(tmp_path, "sub-1", s) for s in ("", "ses-1", "ses-2", "ses-3")}
-    names = {session: found and found.forward for session, found in chosen.items()}
+    anatomies = {s: find_anatomy(tmp_path, "sub-1", s) for s in ("", "ses-1", "ses-2", "ses-3")}
+    names = {session: one and one.forward for session, one in anatomies.items()}
     assert names == {
         "": str(home / "sub-1-fwd.fif"),
         "ses-1": str(home / "sub-1-fwd.fif"),

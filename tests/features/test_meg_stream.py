@@ -8,7 +8,7 @@ import pytest
 from scipy import signal
 
 from ketadask.features.meg.settings import MegSettings
-from ketadask.features.meg.stream import decimated
+from ketadask.features.meg.stream import decimate_recording
 from ketadask.kernels.decimation import decimate, low_pass
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
@@ -20,26 +20,30 @@ from ketadask.sources.meg.recording import Recording
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     """Return a short recording with references."""
-    place = tmp_path_factory.mktemp("stream") / "sub-01_meg.fif"
-    return write_recording(place, helmet(20, references=6), MegTruth(drift=3000.0), seconds=7.3)
+    path_of_recording = tmp_path_factory.mktemp("stream") / "sub-01_meg.fif"
+    return write_recording(
+        path_of_recording, helmet(20, references=6), MegTruth(drift=3000.0), seconds=7.3
+    )
 
 
 def test_decimation_is_the_filter_followed_by_taking_every_fourth():
     field = np.random.default_rng(0).standard_normal((3, 5000)).astype(np.float32)
     taps = low_pass(1200.0, 4)
-    made = np.empty((3, 1000), dtype=np.float32)
-    decimate(field, taps, 4, made)
-    whole = signal.fftconvolve(field.astype(float), taps[None].astype(float), mode="valid", axes=1)
-    np.testing.assert_allclose(made, whole[:, : 1000 * 4 : 4], atol=2e-6)
+    data = np.empty((3, 1000), dtype=np.float32)
+    decimate(field, taps, 4, data)
+    complete = signal.fftconvolve(
+        field.astype(float), taps[None].astype(float), mode="valid", axes=1
+    )
+    np.testing.assert_allclose(data, complete[:, : 1000 * 4 : 4], atol=2e-6)
 
 
 def test_sums_are_taken_in_order_whatever_the_processor():
     field = np.random.default_rng(1).standard_normal((2, 500)).astype(np.float32)
     taps = low_pass(1200.0, 4)
-    made = np.empty((2, 90), dtype=np.float32)
-    decimate(field, taps, 4, made)
+    data = np.empty((2, 90), dtype=np.float32)
+    decimate(field, taps, 4, data)
     products = np.stack([taps * field[:, 4 * k : 4 * k + taps.size] for k in range(90)], axis=1)
-    np.testing.assert_array_equal(made, np.cumsum(products, axis=2, dtype=np.float32)[:, :, -1])
+    np.testing.assert_array_equal(data, np.cumsum(products, axis=2, dtype=np.float32)[:, :, -1])
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
@@ -54,10 +58,10 @@ def test_the_filter_passes_the_bands_and_stops_what_would_fold_into_them(factor)
 @pytest.mark.parametrize("window", [0.37, 1.0, 5.0, 60.0])
 def test_the_window_changes_nothing(path, window):
     recording = Recording.at(path)
-    expected = decimated(recording, window=2.0)
-    made = decimated(recording, window=window)
-    np.testing.assert_allclose(made.field, expected.field, atol=2e-3)
-    np.testing.assert_array_equal(made.extent, expected.extent)
+    expected = decimate_recording(recording, window=2.0)
+    data = decimate_recording(recording, window=window)
+    np.testing.assert_allclose(data.field, expected.field, atol=2e-3)
+    np.testing.assert_array_equal(data.extent, expected.extent)
 
 
 def test_the_stream_equals_the_whole_recording_in_memory(path):
@@ -65,34 +69,32 @@ def test_the_stream_equals_the_whole_recording_in_memory(path):
     raw.apply_gradient_compensation(3, verbose="error")
     field = raw.get_data(picks="mag") * 1e15
     taps = low_pass(1200.0, 4).astype(float)
-    padded = np.pad(field, ((0, 0), (taps.size // 2,) * 2), mode="edge")
-    whole = signal.fftconvolve(padded, taps[None], mode="valid", axes=1)[:, ::4]
-    made = decimated(Recording.at(path))
-    assert (made.rate, made.grade, made.field.dtype) == (300.0, 3, np.float32)
-    expected = whole[:, : made.field.shape[1]]
-    middle = (expected - made.field).mean(axis=1, keepdims=True)
+    with_edges = np.pad(field, ((0, 0), (taps.size // 2,) * 2), mode="edge")
+    complete = signal.fftconvolve(with_edges, taps[None], mode="valid", axes=1)[:, ::4]
+    data = decimate_recording(Recording.at(path))
+    assert (data.rate, data.grade, data.field.dtype) == (300.0, 3, np.float32)
+    expected = complete[:, : data.field.shape[1]]
+    middle = (expected - data.field).mean(axis=1, keepdims=True)
     # float32 of a field that moves by some thousand fT before compensation.
-    np.testing.assert_allclose(made.field + middle, expected, atol=0.02)
+    np.testing.assert_allclose(data.field + middle, expected, atol=0.02)
 
 
 def test_a_rate_that_is_no_multiple_is_refused(tmp_path):
     path = write_recording(tmp_path / "a_meg.fif", helmet(10), seconds=2, rate=1000)
-    with pytest.raises(
-        InputError, match="1000 time points per second are no whole multiple of 300"
-    ):
-        decimated(Recording.at(path), MegSettings())
+    with pytest.raises(InputError, match="1000 time points per second are not a multiple of 300"):
+        decimate_recording(Recording.at(path), MegSettings())
 
 
 def test_without_references_the_grade_stays(tmp_path):
     path = write_recording(tmp_path / "a_meg.fif", helmet(10, references=0), seconds=2, rate=300)
-    made = decimated(Recording.at(path))
-    assert (made.grade, made.field.shape) == (0, (10, 600))
+    data = decimate_recording(Recording.at(path))
+    assert (data.grade, data.field.shape) == (0, (10, 600))
 
 
-def split_in_two(folder, head, planted, *, jump, seconds, rate):
+def split_in_two(folder, head, truth, *, jump, seconds, rate):
     """Write two recordings one after the other, the second ``jump`` fT away; return its path."""
     paths = [
-        write_recording(folder / f"{k}_meg.fif", head, planted, seconds=s, rate=rate, seed=k)
+        write_recording(folder / f"{k}_meg.fif", head, truth, seconds=s, rate=rate, seed=k)
         for k, s in enumerate(seconds)
     ]
     raws = [mne.io.read_raw_fif(path, preload=True, verbose="error") for path in paths]
@@ -104,13 +106,14 @@ def split_in_two(folder, head, planted, *, jump, seconds, rate):
 
 def test_a_jump_between_trials_does_not_ring(tmp_path):
     head = helmet(20, references=0)
-    made = {"seconds": (6.1, 7.0), "rate": 1200.0}
-    alone, both = split_in_two(tmp_path, head, MegTruth(), jump=1e6, **made)
-    whole = decimated(Recording.at(both))
-    (edge,) = whole.breaks
+    alone, both = split_in_two(
+        tmp_path, head, MegTruth(), jump=1e6, seconds=(6.1, 7.0), rate=1200.0
+    )
+    complete = decimate_recording(Recording.at(both))
+    (edge,) = complete.breaks
     assert edge == 1830
-    for path, part in zip(alone, (whole.field[:, :edge], whole.field[:, edge:]), strict=True):
-        expected = decimated(Recording.at(path)).field
+    for path, part in zip(alone, (complete.field[:, :edge], complete.field[:, edge:]), strict=True):
+        expected = decimate_recording(Recording.at(path)).field
         level = (part - expected).mean(axis=1, keepdims=True)
         np.testing.assert_allclose(part - level, expected, atol=0.5)
 
@@ -120,11 +123,11 @@ def test_trials_that_follow_each_other_are_one_piece(path):
     header = recording.header
     object.__setattr__(header, "edges", tuple(range(0, header.length, 1200)))
     try:
-        assert decimated(recording).breaks == ()
+        assert decimate_recording(recording).breaks == ()
     finally:
         object.__setattr__(header, "edges", (0,))
 
 
 def test_the_real_recording_was_stopped_once(real_data):
-    place = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
-    assert decimated(Recording.at(place)).breaks == (301,)
+    path_of_recording = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
+    assert decimate_recording(Recording.at(path_of_recording)).breaks == (301,)

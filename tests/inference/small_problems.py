@@ -1,4 +1,4 @@
-"""Small search problems made by hand, and a search that simply tries everything."""
+"""Small search problems, and a brute-force search."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -6,6 +6,9 @@ from itertools import combinations
 import numpy as np
 
 from ketadask.cohort.designs import TrialArrays, trial_scores
+from ketadask.inference.evaluation import PersonaSet
+from ketadask.inference.null import null_block
+from ketadask.inference.verdicts import build_verdicts
 from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.q_statistic import centre
 from ketadask.search.literals import Literals
@@ -13,7 +16,7 @@ from ketadask.search.problem import SearchProblem
 
 
 def make_trial(design="crossover", n=24, seed=0, effect=None):
-    """A trial of n units without any structure; ``effect`` (unit,) is added to the active arm."""
+    """Return a trial of n units without structure, ``effect`` (unit,) added to the active arm."""
     rng = np.random.default_rng(seed)
     active_first = np.arange(n) % 2 == 0
     outcome = rng.normal([0.8, 0.0], 1.0, (n, 2))
@@ -24,17 +27,16 @@ def make_trial(design="crossover", n=24, seed=0, effect=None):
     else:
         outcome[np.arange(n), active_first.astype(int)] = np.nan
         stratum = np.zeros(n, dtype=np.int64) if design == "parallel" else active_first.astype(int)
-    same = np.zeros(n, dtype=np.int64)
-    score = trial_scores(design, outcome, stratum=stratum, active_first=active_first, trial=same)
+    one = np.zeros(n, dtype=np.int64)
+    score = trial_scores(design, outcome, stratum=stratum, active_first=active_first, trial=one)
     return TrialArrays(
-        design, outcome, np.arange(n), stratum, stratum, np.ones(n, dtype=np.int64), active_first,
-        same, score,
-    )  # fmt: skip
+        design, outcome, np.arange(n), stratum, stratum, one + 1, active_first, one, score
+    )
 
 
 @dataclass(frozen=True)
-class Few:
-    """What a search found, as far as inference looks at it."""
+class BruteResult:
+    """The result of a search, as far as inference uses it."""
 
     ids: np.ndarray
     n_literals: np.ndarray
@@ -43,7 +45,7 @@ class Few:
 
 
 def make_problem(design="crossover", n=24, features=4, seed=0, planted=0.0):
-    """Features with three levels, two cuts, both directions; persona x0 <= 0 may be planted."""
+    """Return features with three levels and two cuts; ``planted`` is the effect of x0 <= 0."""
     rng = np.random.default_rng([seed, 1])
     value = rng.integers(0, 3, (n, features))
     holds, feature, text = [], [], []
@@ -99,20 +101,36 @@ class BruteSearch:
         scores = centre(sign * score[train], self.objective)
         size = cover.sum(axis=1)
         q = np.where(cover, scores.centred, 0.0).sum(axis=1) / scores.denominator[size]
-        good = size >= self.min_support
-        if not trial.paired:
+        admissible = size >= self.min_support
+        if not trial.has_pairs:
             active = trial.arm[train] == 1
-            good &= (cover & active).sum(axis=1) >= self.min_per_arm
-            good &= (cover & ~active).sum(axis=1) >= self.min_per_arm
-        order = [k for k in np.lexsort((*ids.T[::-1], (ids >= 0).sum(axis=1), -q)) if good[k]]
-        kept, known = [], set()
-        for k in order:
+            admissible &= (cover & active).sum(axis=1) >= self.min_per_arm
+            admissible &= (cover & ~active).sum(axis=1) >= self.min_per_arm
+        order = np.lexsort((*ids.T[::-1], (ids >= 0).sum(axis=1), -q))
+        best, keys = [], set()
+        for k in order[admissible[order]]:
             if self.distinct == "covers":
                 key = cover[k].tobytes()
             else:
                 key = frozenset(problem.literals.feature[ids[k][ids[k] >= 0]].tolist())
-            if key not in known:
-                known.add(key)
-                kept.append(k)
-        kept = kept[: self.keep if keep is None else keep]
-        return Few(ids[kept], (ids[kept] >= 0).sum(axis=1), q[kept], size[kept])
+            if key not in keys:
+                keys.add(key)
+                best.append(k)
+        best = best[: self.keep if keep is None else keep]
+        return BruteResult(ids[best], (ids[best] >= 0).sum(axis=1), q[best], size[best])
+
+
+def solve_all(problem, search):
+    """Return the result of the search for each polarity."""
+    return {polarity: search.solve(problem, polarity=polarity) for polarity in search.polarities}
+
+
+def persona_set(problem, search):
+    """Return the personas of all polarities."""
+    return PersonaSet.of(solve_all(problem, search))
+
+
+def verdicts_of(problem, search, **options):
+    """Return the verdicts of a search with 39 relabellings."""
+    nulls = null_block(problem, search, (0, 38), seed=1)
+    return build_verdicts(problem, search, solve_all(problem, search), nulls, **options)

@@ -1,4 +1,4 @@
-"""What enrolment by the procedure would buy, against numbers computed by hand."""
+"""Expected gain from enrichment, against numbers computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,16 @@ from statsmodels.stats.power import NormalIndPower
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.enrolment import (
     enrichment,
-    enrolled_block,
+    enrolment_block,
     outcome_sigma,
-    participants_needed,
+    participants_to_detect,
 )
 from tests.inference.small_problems import make_problem
 
 COLUMNS = ["split", "polarity", "rank", "literal_1", "literal_2", "literal_3", "literal_4"]
 
 
-def test_the_best_train_persona_is_tried_on_the_holdout():
+def test_the_best_training_persona_is_tried_on_the_holdout():
     problem, splitter = make_problem(n=20), HoldoutSplit(3, seed=2)
     hits = pd.DataFrame(
         [
@@ -29,11 +29,11 @@ def test_the_best_train_persona_is_tried_on_the_holdout():
         ],
         columns=COLUMNS,
     )
-    table = enrolled_block(problem, splitter, hits, (0, 2))
+    table = enrolment_block(problem, splitter, hits, (0, 2))
     trial = problem.trial
     train = splitter.mask(0, trial.participant, trial.split_stratum)
     inside = problem.literals.holds[0] & ~train
-    # The gain is measured among the holdout alone, whatever the train side has seen.
+    # Scores of the holdout alone: its own period effect is removed.
     difference, first = trial.outcome[:, 0] - trial.outcome[:, 1], trial.active_first
     half = (difference[~train & first].mean() - difference[~train & ~first].mean()) / 2
     score = difference - np.where(first, half, -half)
@@ -42,12 +42,12 @@ def test_the_best_train_persona_is_tried_on_the_holdout():
     assert table["benefit"][0] == pytest.approx(score[~train].mean())
     assert table["benefit_enrolled"][1:].isna().all()
     assert table["n_train"].tolist() == [10] * 3
-    parts = [enrolled_block(problem, splitter, hits, each) for each in [(1, 2), (0, 0)]]
+    parts = [enrolment_block(problem, splitter, hits, block) for block in [(1, 2), (0, 0)]]
     joined = pd.concat(parts).sort_values("split", ignore_index=True)
     pd.testing.assert_frame_equal(joined, table, check_exact=True)
 
 
-def test_gain_interval_and_sizes():
+def test_gain_interval_and_sample_sizes():
     rng = np.random.default_rng(1)
     table = pd.DataFrame(
         {
@@ -60,39 +60,40 @@ def test_gain_interval_and_sizes():
         }
     )
     table.loc[7, ["enrolled", "benefit_enrolled"]] = [0, np.nan]
-    made = enrichment(table.sample(frac=1, random_state=0), 4.0, paired=True)
+    summary = enrichment(table.sample(frac=1, random_state=0), 4.0, crossover=True)
     gain = (table["benefit_enrolled"] - table["benefit"]).fillna(0.0)
     half = stats.t.ppf(0.975, 29) * np.sqrt((1 / 30 + 0.5) * gain.var())
-    assert made["gain"] == pytest.approx(gain.mean())
-    assert made["gain_low"] == pytest.approx(gain.mean() - half)
-    assert made["gain_high"] == pytest.approx(gain.mean() + half)
-    assert made["share_enrolled"] == pytest.approx(29 * 0.4 / 30)
-    assert made["splits_empty"] == 1
+    assert summary["gain"] == pytest.approx(gain.mean())
+    assert summary["gain_low"] == pytest.approx(gain.mean() - half)
+    assert summary["gain_high"] == pytest.approx(gain.mean() + half)
+    assert summary["share_enrolled"] == pytest.approx(29 * 0.4 / 30)
+    assert summary["splits_empty"] == 1
     benefit = table["benefit"].mean()
-    assert made["n_all"] == participants_needed(benefit, 4.0, paired=True)
-    assert made["n_enriched"] == participants_needed(benefit + gain.mean(), 4.0, paired=True)
-    assert made["n_screened"] == np.ceil(made["n_enriched"] / made["share_enrolled"])
+    assert summary["n_all"] == participants_to_detect(benefit, 4.0, crossover=True)
+    assert summary["n_enriched"] == participants_to_detect(
+        benefit + gain.mean(), 4.0, crossover=True
+    )
+    assert summary["n_screened"] == np.ceil(summary["n_enriched"] / summary["share_enrolled"])
 
 
 @pytest.mark.parametrize("benefit", [0.5, 2.0, 7.0])
 def test_sample_size_is_that_of_statsmodels(benefit):
     normal = NormalIndPower()
     per_arm = normal.solve_power(benefit / 5.0, alpha=0.05, power=0.8)
-    assert participants_needed(benefit, 5.0, paired=False) == 2 * np.ceil(per_arm)
+    assert participants_to_detect(benefit, 5.0, crossover=False) == 2 * np.ceil(per_arm)
     single = NormalIndPower().solve_power(benefit / 5.0, alpha=0.05, power=0.8, ratio=0)
-    assert participants_needed(benefit, 5.0, paired=True) == np.ceil(single)
+    assert participants_to_detect(benefit, 5.0, crossover=True) == np.ceil(single)
 
 
-def test_no_benefit_needs_no_number():
-    assert np.isnan(participants_needed(0.0, 1.0, paired=True))
-    assert np.isnan(participants_needed(-1.0, 1.0, paired=False))
+@pytest.mark.parametrize(("benefit", "crossover"), [(0.0, True), (-1.0, False)])
+def test_without_benefit_there_is_no_sample_size(benefit, crossover):
+    assert np.isnan(participants_to_detect(benefit, 1.0, crossover=crossover))
 
 
 def test_sigma_of_the_planned_trial():
-    rng = np.random.default_rng(2)
-    outcome = rng.normal(size=(12, 2))
+    outcome = np.random.default_rng(2).normal(size=(12, 2))
     expected = (outcome[:, 0] - outcome[:, 1]).std(ddof=1)
-    assert outcome_sigma(outcome, paired=True) == pytest.approx(expected)
+    assert outcome_sigma(outcome, crossover=True) == pytest.approx(expected)
     outcome[:6, 1], outcome[6:, 0] = np.nan, np.nan
-    pooled = np.sqrt((outcome[:6, 0].var(ddof=1) + outcome[6:, 1].var(ddof=1)) / 2)
-    assert outcome_sigma(outcome, paired=False) == pytest.approx(pooled)
+    pooled_sd = np.sqrt((outcome[:6, 0].var(ddof=1) + outcome[6:, 1].var(ddof=1)) / 2)
+    assert outcome_sigma(outcome, crossover=False) == pytest.approx(pooled_sd)

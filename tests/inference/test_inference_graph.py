@@ -26,7 +26,7 @@ def study():
     trial, searches, hits = problem.trial, [], []
     rng = np.random.default_rng(0)
     for i in range(N):
-        train = SPLITTER.mask(i, trial.participant, trial.split_stratum, trial.trial)
+        train = SPLITTER.train_mask(i, trial)
         for polarity in search.polarities:
             found = search.solve(problem, polarity=polarity, train=train)
             searches.append((i, polarity, found.q[-1]))
@@ -72,15 +72,15 @@ def test_digests_are_the_same_in_all_blocks(study, tmp_path, size, n):
     for each in ranges:
         parts.write(range_name(*each), {"hits": hits[hits["split"].between(*each)]})
     used = [each for each in ranges if each[0] < n]
-    task = hits_summary(problem, SPLITTER, parts, used, use="both", n=n)
+    task = hits_summary(problem, SPLITTER, parts, used, gate="both", n=n)
     made = task.compute(scheduler="synchronous")
-    expected = summarise_hits(problem, SPLITTER, hits, (0, n - 1), use="both")
+    expected = summarise_hits(problem, SPLITTER, hits, (0, n - 1), gate="both")
     features = problem.literals.feature_names
     pd.testing.assert_frame_equal(
         stability_frame(made, features), stability_frame(expected, features), check_exact=True
     )
-    pd.testing.assert_frame_equal(made.enrolled, expected.enrolled, check_exact=True)
-    assert made.votes.share.tobytes() == expected.votes.share.tobytes()
+    pd.testing.assert_frame_equal(made.enrolment, expected.enrolment, check_exact=True)
+    assert made.votes.mean_vote.tobytes() == expected.votes.mean_vote.tobytes()
     assert made.selection["favourable"].splits == n
 
 

@@ -70,7 +70,7 @@ def test_the_true_persona_is_supported(study):
 
 def test_published_and_heterogeneity_gates_count_differently(study):
     _, _, hits, null = study
-    one, other = (kd.judge(hits, null, use=use) for use in ("published", "heterogeneity"))
+    one, other = (kd.judge(hits, null, gate=gate) for gate in ("published", "heterogeneity"))
     assert one["p_adjusted"].tolist() == other["p_adjusted"].tolist()
     assert one["p_mean"].tolist() != other["p_mean"].tolist()
 
@@ -109,7 +109,7 @@ def test_too_few_relabelled_trials_for_the_level_are_refused(study, tmp_path):
 def test_units_alone_in_their_stratum_are_refused(study, tmp_path):
     matrix, search, _, _ = study
     alone = matrix.assign_coords(stratum=("unit", np.arange(40)))
-    with pytest.raises(InputError, match=r"method: nobody has anyone to exchange with.*arms anew"):
+    with pytest.raises(InputError, match=r"method: all participants are alone.*randomise arms"):
         kd.null(search, alone, relabellings=19)
     null = kd.null(search, alone, relabellings=19, method="arms", store=tmp_path)
     assert null.relabellings == 19

@@ -12,8 +12,9 @@ from ketadask.kernels.exact import search_literals, search_packed
 from ketadask.kernels.popcount import pack
 from ketadask.kernels.q_statistic import centre
 from ketadask.kernels.result import SearchResult, merge
-from ketadask.kernels.screens import LANES, cached_rows
+from ketadask.kernels.screens import cached_rows
 from ketadask.kernels.settings import SearchSettings
+from ketadask.kernels.state import LANES
 
 UNITS, LITERALS = 150, 300
 
@@ -217,22 +218,22 @@ def test_a_deeper_beam_is_never_worse_place_by_place(problem, width):
     assert q[-1][0] > q[0][0]
 
 
-def test_columns_give_every_literal_once_in_order(problem):
+def test_blocks_yield_every_literal_once_in_order(problem):
     holds, *_ = problem
     units = np.random.default_rng(3).permutation(UNITS)
     order = np.random.default_rng(4).permutation(LITERALS)[:250].astype(np.int32)
-    wanted = pack(holds[:, units])[:, order]
+    expected = pack(holds[:, units])[:, order]
     for memory in (np.inf, memory_for(LEAST), memory_for(111)):
         blocks = OrderedCovers(PackedRows.of(holds), units, 1, memory)
-        seen = sum(count for _, count in blocks.unordered())
+        n_literals = sum(count for _, count in blocks.unordered())
         blocks.arrange(order)
-        found, ids = [], []
-        for covers, some in blocks():
-            assert covers.nbytes <= memory
-            found.append(covers[0, :, : some.size].copy())
-            ids.append(some)
-        assert seen == LITERALS
-        np.testing.assert_array_equal(np.hstack(found), wanted)
+        covers, ids = [], []
+        for block in blocks():
+            assert block.covers.nbytes <= memory
+            covers.append(block.covers[0, :, : block.order.size].copy())
+            ids.append(block.order)
+        assert n_literals == LITERALS
+        np.testing.assert_array_equal(np.hstack(covers), expected)
         np.testing.assert_array_equal(np.concatenate(ids), order)
 
 

@@ -102,9 +102,9 @@ def test_hedges_correction_makes_d_unbiased():
 
 def test_signs_are_positive_where_active_is_better():
     inside, outcome, participant = paired()
-    for is_paired in (True, False):
-        made = gates(inside, outcome, participant, is_paired)
-        swapped = gates(inside, outcome[:, ::-1], participant, is_paired)
+    for has_pairs in (True, False):
+        made = gates(inside, outcome, participant, has_pairs)
+        swapped = gates(inside, outcome[:, ::-1], participant, has_pairs)
         better = made["mean_active"] > made["mean_control"]
         assert ((made["t"] > 0) == better).all()
         assert ((made["d"] > 0) == better).all()
@@ -130,16 +130,16 @@ EDGES = {
 
 
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("is_paired", [False, True])
-def test_what_is_undefined_passes_no_gate(edge, is_paired):
+@pytest.mark.parametrize("has_pairs", [False, True])
+def test_what_is_undefined_passes_no_gate(edge, has_pairs):
     inside, y = EDGES[edge]
     y = np.array(y, dtype=float)
     outcome = np.column_stack((y, y[::-1]))
-    if not is_paired:
+    if not has_pairs:
         outcome[::2, 0] = outcome[1::2, 1] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = gates(inside, outcome, np.arange(6), is_paired)
+        made = gates(inside, outcome, np.arange(6), has_pairs)
     nothing_is_claimed(made)
     assert set(made) == KEYS
 
@@ -186,13 +186,13 @@ def test_a_single_participant_has_no_clustered_error():
         min_size=1,
         max_size=12,
     ),
-    is_paired=st.booleans(),
+    has_pairs=st.booleans(),
 )
-def test_any_outcomes_give_a_p_without_warning(y, is_paired):
+def test_any_outcomes_give_a_p_without_warning(y, has_pairs):
     table = np.array(y, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = gates(table[:, 3:].T > 0, table[:, :2], table[:, 2].astype(int), is_paired)
+        made = gates(table[:, 3:].T > 0, table[:, :2], table[:, 2].astype(int), has_pairs)
     for key in ("p", "interaction_p"):
         assert ((made[key] >= 0) & (made[key] <= 1)).all()
     for key in ("t", "d", "g", "interaction"):
@@ -209,11 +209,11 @@ def test_personas_do_not_influence_each_other():
 
 
 @pytest.mark.parametrize("short", ["inside", "participant"])
-def test_what_does_not_belong_together_is_refused(short):
+def test_arrays_of_different_lengths_are_refused(short):
     inside, outcome, participant = unpaired()
     inside = inside[:, :9] if short == "inside" else inside
     participant = participant[:9] if short == "participant" else participant
-    with pytest.raises(ValueError, match=r"\(9,\).* do not belong together"):
+    with pytest.raises(ValueError, match=r"\(9,\).* do not match"):
         gates(inside, outcome, participant, paired=False)
 
 

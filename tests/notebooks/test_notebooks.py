@@ -10,98 +10,90 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ["01_load", "02_features", "03_search", "04_verdicts", "05_cluster"]
-MOST_SECONDS = 180
-_spent: dict[str, float] = {}
+MAX_SECONDS = 180
 
 
-def book(name):
+def read_notebook(name):
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
-def code(notebook):
+def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def shown(cell):
+def output_text(cell):
     return "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in cell.outputs)
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """Return a function that executes a notebook once, in an empty folder."""
-    made = {}
-
-    def run(name):
-        if name not in made:
-            start, notebook = time.monotonic(), book(name)
-            place = tmp_path_factory.mktemp(name)
-            client = NotebookClient(
-                notebook,
-                timeout=120,
-                kernel_name="python3",
-                resources={"metadata": {"path": str(place)}},
-            )
-            made[name] = client.execute()
-            _spent[name] = time.monotonic() - start
-            assert list(place.iterdir()) == []
-        return made[name]
-
-    return run
+def notebooks(tmp_path_factory):
+    """Execute every notebook once in an empty folder; return them by name, and the seconds."""
+    start, by_name = time.monotonic(), {}
+    for name in NAMES:
+        folder = tmp_path_factory.mktemp(name)
+        client = NotebookClient(
+            read_notebook(name),
+            timeout=120,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+        )
+        by_name[name] = client.execute()
+        assert list(folder.iterdir()) == []
+    return by_name, time.monotonic() - start
 
 
-def test_there_are_five():
+def test_the_folder_has_five_notebooks():
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_committed_without_outputs_and_small(name):
-    notebook = book(name)
+def test_notebooks_are_small_and_committed_without_outputs(name):
+    notebook = read_notebook(name)
     nbformat.validate(notebook)
     assert notebook.cells[0].cell_type == "markdown"
-    assert [(c.outputs, c.execution_count) for c in code(notebook) if c.outputs] == []
-    assert all(cell.execution_count is None for cell in code(notebook))
-    assert sum(len(cell.source.splitlines()) for cell in code(notebook)) <= 50
+    for cell in code_cells(notebook):
+        assert (cell.outputs, cell.execution_count) == ([], None)
+    assert sum(len(cell.source.splitlines()) for cell in code_cells(notebook)) <= 50
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_defines_nothing(name):
-    made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    for cell in code(book(name)):
-        assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, made)]
+def test_notebooks_define_nothing(name):
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    for cell in code_cells(read_notebook(name)):
+        nodes = ast.walk(ast.parse(cell.source))
+        assert not [node for node in nodes if isinstance(node, definitions)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_top_to_bottom_without_a_warning(name, executed):
-    for cell in code(executed(name)):
+def test_notebooks_run_without_a_warning(name, notebooks):
+    for cell in code_cells(notebooks[0][name]):
         assert [o.text for o in cell.outputs if o.get("name") == "stderr"] == []
         assert cell.execution_count
 
 
-def test_together_they_are_quick(executed):
-    for name in NAMES:
-        executed(name)
-    assert sum(_spent.values()) < MOST_SECONDS
+def test_together_they_are_quick(notebooks):
+    assert notebooks[1] < MAX_SECONDS
 
 
-def test_the_planted_persona_is_the_first_verdict(executed):
-    table = next(cell for cell in code(executed("04_verdicts")) if "kd.judge" in cell.source)
-    first = shown(table).splitlines()[1]
+def test_the_planted_persona_is_the_first_verdict(notebooks):
+    cells = code_cells(notebooks[0]["04_verdicts"])
+    cell = next(cell for cell in cells if "kd.judge" in cell.source)
     for feature in ("bdi_10", "wm-lh-posteriorcingulate", "wm-rh-inferiorparietal"):
-        assert feature in table.outputs[0].data["text/html"]
-    assert first.split()[1] == "1"
+        assert feature in cell.outputs[0].data["text/html"]
+    assert output_text(cell).splitlines()[1].split()[1] == "1"
 
 
-def test_the_cluster_changes_no_number(executed):
-    same = next(cell for cell in code(executed("05_cluster")) if "equals" in cell.source)
-    assert shown(same) == "True"
+def test_the_cluster_changes_no_number(notebooks):
+    cells = code_cells(notebooks[0]["05_cluster"])
+    assert output_text(next(cell for cell in cells if "equals" in cell.source)) == "True"
 
 
-def test_objects_say_what_they_are_in_a_line(executed):
-    told = [shown(cell) for name in NAMES for cell in code(executed(name))]
+def test_objects_describe_themselves_in_a_line(notebooks):
+    texts = [output_text(cell) for book in notebooks[0].values() for cell in code_cells(book)]
     for start in (
-        "<Resampled: 100 splits",
-        "<NullDistribution: 99 relabelled",
-        "{'favourable': <Found: 20",
+        "<ResamplingResult: 100",
+        "<NullDistribution: 99",
+        "{'favourable': <SearchResult",
     ):
-        assert [text for text in told if text.startswith(start)], start
-    assert max(len(text) for text in told if text.startswith("<")) < 20_000
+        assert [text for text in texts if text.startswith(start)], start
+    assert max(len(text) for text in texts if text.startswith("<")) < 20_000

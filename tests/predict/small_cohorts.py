@@ -1,4 +1,4 @@
-"""Small cohorts for the tests of the predictor."""
+"""Small cohorts for the tests of prediction."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ketadask.predict.folds import NestedFolds
 
 
 def cohort(n=48, p=12, effect=0.0, seed=0, sites=1, covariates=0, missing=0.0, region=None):
-    """Return cases with the same shift in every region for those who respond."""
+    """Return cases with the same shift in every region for responders."""
     rng = np.random.default_rng(seed)
     label = rng.permutation(np.arange(n) % 2)
     value = 100 + 10 * rng.normal(size=(n, p)) + 10 * effect * label[:, None]
@@ -17,7 +17,7 @@ def cohort(n=48, p=12, effect=0.0, seed=0, sites=1, covariates=0, missing=0.0, r
     return build_classifier_data(value, label, site=site, covariate=covariate, region=region)
 
 
-def small(kind="pooled", seed=0, **more):
-    """Return a frame that is quick."""
+def small(scheme="pooled", seed=0, **more):
+    """Return folds that are fast."""
     counts = {"repeats": 2, "folds": 4, "inner_repeats": 1, "inner_folds": 3} | more
-    return NestedFolds(kind, seed=seed, **counts)
+    return NestedFolds(scheme, seed=seed, **counts)

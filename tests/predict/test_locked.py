@@ -1,10 +1,12 @@
-"""The locked model: the same after writing and reading, and every cohort matched or refused."""
+"""The locked model: unchanged by writing and reading; every cohort is matched or refused."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.predict.classifier_data import build_classifier_data, classifier_data_from_volumes
+from ketadask.predict.classifier_data import classifier_data_from_volumes
 from ketadask.predict.classifiers import Classifier
 from ketadask.predict.locked import lock_model, read_locked_model
 from ketadask.predict.nested import NestedCV
@@ -16,32 +18,29 @@ from tests.predict.small_cohorts import cohort, small
 
 
 @pytest.fixture(scope="module")
-def made():
+def cohorts():
     return planted_cohorts(3, sizes=(60, 24, 20), effect=0.8)
 
 
 @pytest.fixture(scope="module")
-def model(made):
-    return lock_model(
-        NestedCV(
-            small(repeats=1), Classifier(costs=(0.01, 1.0)), PreparationSettings(harmonise=True)
-        ),
-        made.discovery,
-    )
+def external(cohorts):
+    return cohorts.external
 
 
-def with_columns(made, order, names=None):
+@pytest.fixture(scope="module")
+def model(cohorts):
+    classifier, preparation = Classifier(costs=(0.01, 1.0)), PreparationSettings(harmonise=True)
+    return lock_model(NestedCV(small(repeats=1), classifier, preparation), cohorts.discovery)
+
+
+def with_columns(cases, order, names=None):
     """Return cases with columns in another order, or under other names."""
-    region = [made.region[j] for j in order] if names is None else names
-    return build_classifier_data(
-        made.value[:, order],
-        made.label,
-        region=region,
-        participant=made.participant,
-        site=made.site,
-        covariate=made.covariate,
-        covariate_names=made.covariate_names,
-    )
+    region = tuple(cases.region[j] for j in order) if names is None else tuple(names)
+    return replace(cases, value=cases.value[:, order], region=region)
+
+
+def with_value(cases, value):
+    return replace(cases, value=value)
 
 
 @pytest.mark.parametrize(
@@ -53,112 +52,87 @@ def with_columns(made, order, names=None):
         ("logistic", "vote", False),
     ],
 )
-def test_what_is_read_says_what_was_written(tmp_path, made, name, final, harmonise):
-    nested = NestedCV(
-        small(repeats=1),
-        Classifier(name, (0.1, 1.0)),
-        PreparationSettings(harmonise=harmonise),
-        final,
-    )
-    locked = lock_model(nested, made.discovery)
-    read = read_locked_model(locked.write(tmp_path / "model.npz"))
-    pd.testing.assert_frame_equal(read.apply(made.external), locked.apply(made.external))
-    assert read.about == locked.about
-    first = (tmp_path / "model.npz").read_bytes()
-    assert lock_model(nested, made.discovery).write(tmp_path / "again.npz").read_bytes() == first
-
-
-def test_the_file_holds_plain_arrays(tmp_path, model):
-    with np.load(model.write(tmp_path / "model.npz"), allow_pickle=False) as arrays:
+def test_a_model_is_the_same_after_reading(tmp_path, cohorts, name, final, harmonise):
+    preparation = PreparationSettings(harmonise=harmonise)
+    nested_cv = NestedCV(small(repeats=1), Classifier(name, (0.1, 1.0)), preparation, final)
+    locked = lock_model(nested_cv, cohorts.discovery)
+    path = locked.write(tmp_path / "model.npz")
+    model = read_locked_model(path)
+    pd.testing.assert_frame_equal(model.apply(cohorts.external), locked.apply(cohorts.external))
+    assert model.about == locked.about
+    again = lock_model(nested_cv, cohorts.discovery).write(tmp_path / "again.npz")
+    assert again.read_bytes() == path.read_bytes()
+    with np.load(path, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays.files)
 
 
 def test_other_files_are_refused(tmp_path, model):
     with pytest.raises(InputError, match="no such model"):
         read_locked_model(tmp_path / "none.npz")
-    whole = model.write(tmp_path / "model.npz").read_bytes()
-    for content in (b"", b"text", whole[:1000], whole[: len(whole) // 2]):
-        (tmp_path / "bad.npz").write_bytes(content)
-        with pytest.raises(InputError, match=r"not a locked model"):
+    content = model.write(tmp_path / "model.npz").read_bytes()
+    for part in (b"", b"text", content[:1000], content[: len(content) // 2]):
+        (tmp_path / "bad.npz").write_bytes(part)
+        with pytest.raises(InputError, match=r"not a locked model|bad.npz"):
             read_locked_model(tmp_path / "bad.npz")
-    np.savez(tmp_path / "pickled.npz", header=np.array([{"a": 1}], dtype=object))
+    np.savez(tmp_path / "pickle.npz", header=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="not a locked model"):
-        read_locked_model(tmp_path / "pickled.npz")
+        read_locked_model(tmp_path / "pickle.npz")
 
 
-def test_a_planted_effect_travels_and_saline_does_not_show_it(made, model):
-    outside, saline = model.apply(made.external), model.apply(made.saline)
-    assert (outside["predicted"] == made.external.label).mean() > 0.75
-    assert (saline["predicted"] == made.saline.label).mean() < 0.75
+def test_a_planted_effect_is_found_in_another_cohort_and_not_under_saline(cohorts, model):
+    external, saline = model.apply(cohorts.external), model.apply(cohorts.saline)
+    assert (external["predicted"] == cohorts.external.label).mean() > 0.75
+    assert (saline["predicted"] == cohorts.saline.label).mean() < 0.75
 
 
-def test_labels_of_another_cohort_play_no_part(made, model):
-    flipped = made.external.with_labels(1 - made.external.label)
-    one, two = model.apply(made.external), model.apply(flipped)
-    pd.testing.assert_frame_equal(one.drop(columns="label"), two.drop(columns="label"))
+def test_labels_of_another_cohort_are_not_used(external, model):
+    flipped = external.with_labels(1 - external.label)
+    one, two = (model.apply(cases).drop(columns="label") for cases in (external, flipped))
+    pd.testing.assert_frame_equal(one, two)
 
 
-def test_another_order_and_naming_of_columns_changes_nothing(made, model):
-    order = np.random.default_rng(0).permutation(len(made.external.region))
-    expected = model.apply(made.external)
-    pd.testing.assert_frame_equal(model.apply(with_columns(made.external, order)), expected)
-    older = [
-        {"Left-Thalamus": "Left-Thalamus-Proper", "Right-Thalamus": "Right-Thalamus-Proper*"}.get(
-            name, name
-        )
-        for name in made.external.region
-    ]
-    renamed = with_columns(made.external, np.arange(len(older)), older)
-    assert renamed.region != made.external.region
-    pd.testing.assert_frame_equal(model.apply(renamed), expected)
+def test_order_and_naming_of_columns_change_nothing(external, model):
+    width = len(external.region)
+    older = {"Left-Thalamus": "Left-Thalamus-Proper", "Right-Thalamus": "Right-Thalamus-Proper*"}
+    names = [older.get(name, name) for name in external.region]
+    assert names != list(external.region)
+    for cases in (
+        with_columns(external, np.random.default_rng(0).permutation(width)),
+        with_columns(external, np.arange(width), names),
+        with_columns(external, [*range(width), 0], [*external.region, "lh_unknown_volume"]),
+    ):
+        pd.testing.assert_frame_equal(model.apply(cases), model.apply(external))
 
 
-def test_a_missing_region_is_refused_by_name_or_replaced_when_asked(made, model):
-    lacking = with_columns(made.external, np.arange(2, len(made.external.region)))
+def test_a_missing_region_is_refused_by_name_or_replaced(external, model):
+    cases = with_columns(external, np.arange(2, len(external.region)))
     with pytest.raises(InputError, match=r"2 of the 184 regions.*lh_bankssts_volume.*median"):
-        model.apply(lacking)
-    said = model.apply(lacking, missing_region="median")
-    assert "lh_bankssts_volume" in said.attrs["notes"][0]
-    empty = with_columns(made.external, np.arange(len(made.external.region)))
-    empty.value[:, 0] = np.nan
+        model.apply(cases)
+    notes = model.apply(cases, missing_region="median").attrs["notes"]
+    assert "lh_bankssts_volume" in notes[0]
+    value = external.value.copy()
+    value[:, 0] = np.nan
     with pytest.raises(InputError, match="1 of the 184 regions"):
-        model.apply(empty)
+        model.apply(with_value(external, value))
 
 
-def test_more_regions_than_learnt_do_not_matter(made, model):
-    order = [*range(len(made.external.region)), 0]
-    more = with_columns(made.external, order, [*made.external.region, "lh_unknown_volume"])
-    pd.testing.assert_frame_equal(model.apply(more), model.apply(made.external))
+def test_a_new_site_is_named_and_harmonised(cohorts, external, model):
+    scanner = np.random.default_rng(0).normal(size=len(external.region))
+    value = external.value + 2 * scanner * cohorts.discovery.value.std(axis=0)
+    table = model.apply(with_value(external, value))
+    assert "external" in table.attrs["notes"][0]
+    assert "own mean" in table.attrs["notes"][0]
+    assert (table["predicted"] == model.apply(external)["predicted"]).mean() > 0.85
 
 
-def test_an_unseen_site_is_named_and_brought_to_the_others(made, model):
-    shifted = with_columns(made.external, np.arange(len(made.external.region)))
-    scanner = np.random.default_rng(0).normal(size=len(shifted.region))
-    shifted.value[:] += 2 * scanner * made.discovery.value.std(axis=0)
-    said = model.apply(shifted)
-    assert "external" in said.attrs["notes"][0]
-    assert "own mean" in said.attrs["notes"][0]
-    assert (said["predicted"] == model.apply(made.external)["predicted"]).mean() > 0.85
-
-
-def test_another_unit_is_refused(made, model):
-    shares = with_columns(made.external, np.arange(len(made.external.region)))
-    shares.value[:] /= 1000
+def test_another_unit_missing_covariates_and_duplicates_are_refused(external, model):
     with pytest.raises(InputError, match=r"0.00\d+ times .* mm3"):
-        model.apply(shares)
-
-
-def test_covariates_that_are_not_there_are_named(made, model):
-    bare = build_classifier_data(
-        made.external.value, made.external.label, region=made.external.region
-    )
+        model.apply(with_value(external, external.value / 1000))
+    bare = replace(external, covariate=np.empty((len(external), 0)), covariate_names=())
     with pytest.raises(InputError, match="age, sex, EstimatedTotalIntraCranialVol"):
         model.apply(bare)
-
-
-def test_a_region_twice_is_refused(made, model):
-    order = [*range(len(made.external.region)), made.external.region.index("Left-Thalamus")]
-    twice = with_columns(made.external, order, [*made.external.region, "Left-Thalamus-Proper"])
+    order = [*range(len(external.region)), external.region.index("Left-Thalamus")]
+    twice = with_columns(external, order, [*external.region, "Left-Thalamus-Proper"])
     with pytest.raises(InputError, match="Left-Thalamus occurs twice"):
         model.apply(twice)
 
@@ -170,15 +144,14 @@ def test_a_forest_cannot_be_locked():
 
 def test_real_tables_of_another_freesurfer_are_matched(real_data):
     volumes = open_volumes(real_data / "freesurfer" / "aomic_piop2")
-    people = pd.DataFrame({"participant": volumes["participant"].values})
-    people["label"] = np.arange(len(people)) % 2
-    learnt = classifier_data_from_volumes(volumes, people, "label", covariates=())
-    model = lock_model(NestedCV(small(repeats=1), Classifier(costs=(0.1,))), learnt)
+    participants = pd.DataFrame({"participant": volumes["participant"].values})
+    participants["label"] = np.arange(len(participants)) % 2
+    train = classifier_data_from_volumes(volumes, participants, "label", covariates=())
+    model = lock_model(NestedCV(small(repeats=1), Classifier(costs=(0.1,))), train)
     other = open_volumes(real_data / "freesurfer" / "subjects")
-    one = other["participant"].values.astype(str)
-    there = classifier_data_from_volumes(
-        other, pd.DataFrame({"participant": one, "label": 0}), "label", covariates=()
-    )
-    said = model.apply(there, missing_region="median")
-    assert len(said) == len(one)
-    assert said["probability"].between(0, 1).all()
+    names = other["participant"].values.astype(str)
+    table = pd.DataFrame({"participant": names, "label": 0})
+    cases = classifier_data_from_volumes(other, table, "label", covariates=())
+    prediction = model.apply(cases, missing_region="median")
+    assert len(prediction) == len(names)
+    assert prediction["probability"].between(0, 1).all()

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.config.inputs import DataSettings, SimulateSettings
+from ketadask.config.study import StudySettings
 from ketadask.report.report_data import ReportData
 from ketadask.schema.tables import EXCLUSIONS
 from tests.report.example_tables import (
@@ -138,38 +140,11 @@ def make_explained(rng: np.random.Generator, participants: np.ndarray) -> dict:
 
 
 def make_settings() -> dict:
-    return {
-        "name": "demo",
-        "seed": 7,
-        "data": {"simulate": {"participants": 33, "seed": 7}},
-        "outcome": {
-            "scale": "madrs",
-            "day": 7,
-            "endpoint": "improvement",
-            "response_threshold": 0.4,
-        },
-        "design": {"kind": "crossover", "baseline": "mean"},
-        "literals": {"cuts": 6, "intervals": False},
-        "search": {
-            "max_literals": 3,
-            "min_support": 8,
-            "min_per_arm": 2,
-            "keep": 100,
-            "objective": "heterogeneity",
-            "polarity": "both",
-            "strategy": "exact",
-        },
-        "splits": {
-            "count": 1000,
-            "train_size": 0.5,
-            "group_by": "participant",
-            "scheme": "holdout",
-        },
-        "gates": {"p": 0.05, "d": 0.5, "use": "published"},
-        "null": {"relabellings": 199, "method": "features"},
-        "verdict": {"alpha": 0.05, "suggestive": 0.2, "jaccard": 0.8},
-        "report": {"identifiers": False},
-    }
+    simulation = SimulateSettings(participants=33, seed=7)
+    study = StudySettings(name="demo", seed=7, data=DataSettings(simulate=simulation))
+    settings = study.model_dump(mode="json")
+    settings["null"]["relabellings"] = 199
+    return settings
 
 
 def page_section(page: str, name: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.trial_effects import left_out_summary, summaries
+from ketadask.inference.trial_effects import summarise_left_out, summarise_trials
 from ketadask.predict.performance import performance
 from ketadask.report.report_data import ReportData
 from ketadask.schema.tables import LEFT_OUT, TRIALS
@@ -61,8 +61,12 @@ def make_trials(verdicts: pd.DataFrame, trials: int = 8, seed: int = 3) -> tuple
             for k in range(trials)
         ]
     )
-    tables = {"trials": table, "summaries": summaries(table), "left_out": LEFT_OUT.check(first)}
-    return tables, {"count": trials, "left_out": left_out_summary(first)}
+    tables = {
+        "trials": table,
+        "summaries": summarise_trials(table),
+        "left_out": LEFT_OUT.check(first),
+    }
+    return tables, {"count": trials, "left_out": summarise_left_out(first)}
 
 
 def make_trial_data(trials: int = 8, best: str = nm.SUPPORTED) -> ReportData:

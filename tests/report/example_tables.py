@@ -145,9 +145,8 @@ def make_verdicts(
         word = best if k == 0 else (nm.SUGGESTIVE if p < 0.2 else nm.NOISE)
         if best == nm.NOISE:
             p, word = 0.31 + 0.04 * k, nm.NOISE
-        hits, d = rng.uniform(0.2, 0.7), rng.uniform(0.3, 1.4)
-        active, control = rng.uniform(10, 17), rng.uniform(-2, 3)
-        row = {
+        recurrence, active, control = rng.uniform([0.2, 10, -2], [0.7, 17, 3])
+        row = {name: rng.uniform() for name in VERDICTS.columns} | {
             "rank": k + 1,
             "persona": f"{rng.integers(16**8):08x}",
             "polarity": nm.FAVOURABLE if k % 4 != 3 else nm.UNFAVOURABLE,
@@ -163,37 +162,17 @@ def make_verdicts(
             "p_single_step": min(1.0, p + 0.01 * k),
             "p_incremental": np.nan if k == 0 else min(1.0, p + 0.02 * k),
             "verdict": word,
-            "recurrence": hits,
-            "recurrence_low": hits - 0.03,
-            "recurrence_high": hits + 0.03,
-            "confirmed_rate": hits / 2,
-            "confirmed_rate_low": hits / 2 - 0.03,
-            "confirmed_rate_high": hits / 2 + 0.03,
-            "p_mean": rng.uniform(0.01, 0.2),
-            "p_mean_hits": rng.uniform(0.001, 0.05),
-            "p_twice_mean": rng.uniform(0.4, 1),
-            "p_twice_median": rng.uniform(0.4, 1),
-            "p_quantile": rng.uniform(0.4, 1),
-            "d_mean": d,
-            "d_mean_hits": d + 0.8,
-            "d_mean_low": d - 0.6,
-            "d_mean_high": d + 0.6,
-            "p_full": rng.uniform(0, 0.001),
-            "d_full": d + 0.4,
-            "g_full": d + 0.37,
-            "interaction_p_full": rng.uniform(0, 0.01),
+            "recurrence": recurrence,
+            "recurrence_low": recurrence - 0.03,
+            "recurrence_high": recurrence + 0.03,
             "active_mean": active,
-            "active_low": active - rng.uniform(2, 6),
+            "active_low": active - 4,
             "active_high": active + 4,
             "control_mean": control,
             "control_low": control - 4,
-            "control_high": control + rng.uniform(2, 6),
+            "control_high": control + 4,
             "benefit_inside": active - control,
             "benefit_outside": rng.uniform(-1, 5),
-            "prevalence_train": support / count + 0.01,
-            "prevalence_holdout": support / count - 0.02,
-            "support_train_mean": 0.5 * support + 0.3,
-            "support_holdout_mean": 0.5 * support - 0.3,
         }
         for name, value in row.items():
             table[name].append(value)

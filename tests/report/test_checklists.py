@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from ketadask.config.analysis import DataSettings, SimulateSettings
+from ketadask.config.inputs import DataSettings, SimulateSettings
 from ketadask.config.study import StudySettings
 from ketadask.report.checklists import ITEMS, TRIAL_ITEMS, checklist_items, checklist_views
 from ketadask.report.facts import SettingsFacts, settings_facts, summary_facts
@@ -87,4 +87,4 @@ def test_views_group_the_items_by_checklist(context):
     views = checklist_views(context)
     assert [view.name for view in views] == ["ICEMAN", "PATH", "REMARK", "TRIPOD+AI"]
     assert sum(len(view.rows) for view in views) == len(ITEMS)
-    assert 0 < views[0].n_answered < len(views[0].rows)
+    assert 0 < views[0].answer_count < len(views[0].rows)

@@ -30,7 +30,7 @@ def test_the_tone_follows_the_verdicts(data, context, noise_context):
 
 def test_supported_personas_are_listed_and_the_rest_is_counted(data):
     view = claims_of(data, verdicts=data.verdicts.assign(verdict=nm.SUPPORTED))
-    assert [row.rank for row in view.supported] == [1, 2, 3]
+    assert [row.rank for row in view.supported_personas] == [1, 2, 3]
     assert view.n_supported == len(data.verdicts)
     assert view.all_add
     untested = data.verdicts.assign(verdict=nm.SUPPORTED, p_incremental=float("nan"))

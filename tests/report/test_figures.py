@@ -12,7 +12,7 @@ from ketadask.report.figures import benefit_view, null_view, stability_view
 def test_null_is_the_largest_over_both_polarities(data, context):
     view = null_view(context)
     assert view.n_relabellings == data.nulls["relabelling"].nunique()
-    assert view.observed == data.verdicts.groupby("polarity")["q"].max().to_dict()
+    assert view.best_q == data.verdicts.groupby("polarity")["q"].max().to_dict()
     assert view.critical == data.summary["critical_value"]
 
 

@@ -8,7 +8,7 @@ from ketadask.report.format import (
     format_fixed,
     format_number,
     format_p,
-    format_percent,
+    format_percentage,
     value_element,
 )
 
@@ -30,7 +30,7 @@ def test_p_is_never_printed_smaller_than_it_is(x):
 
 @given(st.floats(0, 1))
 def test_percent_has_one_decimal_and_reaches_its_ends_only_there(x):
-    text = format_percent(x).replace("\N{NO-BREAK SPACE}", " ").removesuffix(" %")
+    text = format_percentage(x).replace("\N{NO-BREAK SPACE}", " ").removesuffix(" %")
     if text.startswith("<"):
         assert 0 < 100 * x < float(text[1:])
     else:
@@ -54,5 +54,5 @@ def test_values_of_any_kind(value, text):
 
 
 def test_fixed_has_no_negative_zero():
-    assert format_fixed(-0.0, 1) == "0.0"
+    assert format_fixed(-0.0, 1) == format_fixed(-0.04, 1) == "0.0"
     assert format_fixed(float("nan")) == "–"

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ketadask import names as nm
-from ketadask.report.cards import cards_view, verdict_table
+from ketadask.report.cards import cards_view, verdicts_view
 from ketadask.report.context import build_context
 from ketadask.report.marks import range_bar, shared_axis
 from ketadask.report.personas import persona_views
@@ -36,8 +36,8 @@ def test_without_literals_a_persona_has_features_and_text(data):
 def test_leading_personas_have_cards_with_bars_and_both_arms(data, context, noise_context):
     view = cards_view(context)
     assert [card.persona.rank for card in view.cards] == [1, 2, 3]
-    assert view.any_supported
-    assert not cards_view(noise_context).any_supported
+    assert view.has_supported
+    assert not cards_view(noise_context).has_supported
     first = view.cards[0]
     assert [arm.mean for arm in first.arms] == [
         data.verdicts["active_mean"][0],
@@ -50,12 +50,12 @@ def test_leading_personas_have_cards_with_bars_and_both_arms(data, context, nois
 
 
 def test_the_table_shows_claims_first_and_folds_the_rest(data, context):
-    view = verdict_table(context)
+    view = verdicts_view(context)
     assert [row.rank for row in view.rows] == list(range(1, 13))
     assert view.n_open == 5
     assert view.has_added_p
     claims = data.verdicts.assign(verdict=nm.SUGGESTIVE)
-    assert verdict_table(build_context(replace(data, verdicts=claims))).n_open == 12
+    assert verdicts_view(build_context(replace(data, verdicts=claims))).n_open == 12
 
 
 @given(

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from ketadask.report.labels import Mask
-from ketadask.report.page import render
+from ketadask.report.page import render, write_page
 from tests.report.example_data import page_and_downloads, rename_feature
 
 SCRIPT = "<script>alert(1)</script>"
@@ -33,15 +33,13 @@ def test_identifiers_on_request(data):
     assert "sub-KX9001" in render(data, identifiers=True)
 
 
-def test_setting_asks_for_identifiers(data, tmp_path):
-    from ketadask.report.page import write_page
-
+def test_the_setting_allows_identifiers(data, tmp_path):
     with_names = replace(data, settings={**data.settings, "report": {"identifiers": True}})
     assert "sub-KX9001" in write_page(with_names, tmp_path / "r.html").read_text()
     assert "sub-KX9001" not in write_page(data, tmp_path / "r.html").read_text()
 
 
-def test_identifiers_in_free_text_are_mwith_names(data):
+def test_free_text_is_masked(data):
     exclusions = data.exclusions.assign(reason="sub-KX9001 dropped out")
     private = replace(
         data,
@@ -58,8 +56,8 @@ def test_identifiers_in_free_text_are_mwith_names(data):
     assert "[participant] dropped out" in text
 
 
-def test_people_are_mwith_names_of_whom_only_a_file_is_known(data):
-    """A folder of FreeSurfer may hold more people than the trial, and those of another cohort."""
+def test_participants_with_files_only_are_masked(data):
+    """A FreeSurfer folder may contain participants of other cohorts."""
     files = (
         "freesurfer/sub-KX7001/stats/aseg.stats",
         "other: freesurfer/KX7002/stats/lh.aparc.stats",
@@ -75,7 +73,7 @@ def test_people_are_mwith_names_of_whom_only_a_file_is_known(data):
 
 
 @pytest.mark.parametrize(
-    ("text", "mwith_names"),
+    ("text", "expected"),
     [
         ("no outcome of MOA 117; see MOA 1178", "no outcome of [participant]; see MOA 1178"),
         ("12/34A is out", "[participant] is out"),
@@ -84,8 +82,8 @@ def test_people_are_mwith_names_of_whom_only_a_file_is_known(data):
         ("AKX07 and KX07b", "AKX07 and KX07b"),
     ],
 )
-def test_identifiers_are_mwith_names_wherever_they_stand(text, mwith_names):
-    assert Mask(["MOA 117", "12/34A", "sub-KX07", "KX08", ""])(text) == mwith_names
+def test_identifiers_are_masked_in_any_position(text, expected):
+    assert Mask(["MOA 117", "12/34A", "sub-KX07", "KX08", ""])(text) == expected
 
 
 def test_mask_leaves_counts_alone():

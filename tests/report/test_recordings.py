@@ -48,7 +48,7 @@ def test_unflagged_recordings_are_ordered_by_clean_time_and_mains_power():
 
 def test_exclusions_have_reasons(view):
     reason = "all sensors are flat; find another"
-    assert view.excluded == (("sub-KX8000_ses-p1d0_task-rest", reason),)
+    assert view.exclusions == (("sub-KX8000_ses-p1d0_task-rest", reason),)
 
 
 def test_spectral_lines_remain_and_the_rest_is_averaged():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ketadask import names as nm
-from ketadask.inference.trial_effects import left_out_summary
+from ketadask.inference.trial_effects import summarise_left_out
 from ketadask.report.context import build_context
 from ketadask.report.page import render
 from ketadask.report.trials import across_view
@@ -99,7 +99,7 @@ def test_trials_without_an_estimate_are_not_averaged(n_estimated):
     table = data.trials["left_out"].copy()
     later = table.groupby("polarity").cumcount() >= n_estimated
     table.loc[later, ["effect", "se", "low", "high"]] = None
-    trials = {"count": 3, "left_out": left_out_summary(table)}
+    trials = {"count": 3, "left_out": summarise_left_out(table)}
     summary = {**data.summary, "trials": trials}
     data = replace(data, trials={**data.trials, "left_out": table}, summary=summary)
     view = across_view(build_context(data))

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from ketadask.cohort.designs import score_units
+from ketadask.cohort.units import score_units
 from ketadask.schema.datasets import COHORT
 
 

@@ -112,8 +112,8 @@ def test_a_failing_split_is_named(study):
     search, problem, _ = study
 
     class Broken:
-        def mask(self, i, participant, stratum, trial):
-            return np.zeros(len(participant), dtype=bool)
+        def train_mask(self, i, units):
+            return np.zeros(len(units.participant), dtype=bool)
 
     with pytest.raises(ValueError, match="at least two units") as caught:
         search_block(problem, search, Broken(), 4, 5, gates=GateThresholds())
@@ -173,7 +173,7 @@ def test_keeps_the_contract_of_scikit_learn():
 
 def test_fit_takes_a_search_matrix_and_ends_in_underscores():
     search = PersonaSearch(max_literals=1, keep=3).fit(small_units("crossover"))
-    assert set(search.found_) == {"favourable", "unfavourable"}
+    assert set(search.result_by_polarity_) == {"favourable", "unfavourable"}
     assert len(search.personas_) == 6
     with pytest.raises(InputError, match="unknown objective"):
         PersonaSearch(objective="best").fit(small_units("crossover"))
@@ -194,7 +194,7 @@ def test_memory_has_a_limit_only_where_one_is_given(tmp_path):
 def test_a_share_that_leaves_a_side_without_people_is_refused_before_any_search(tmp_path):
     splits = HoldoutSplit(5, train_size=0.02)
     with pytest.raises(
-        InputError, match=r"^train_size: of 40 participants a split would have 0 on"
+        InputError, match=r"^train_size: with 40 participants a training set may have 0"
     ):
         PersonaSearch(1).run(small_units("crossover"), splits, store=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -203,7 +203,7 @@ def test_a_share_that_leaves_a_side_without_people_is_refused_before_any_search(
 def test_scores_of_ones_own_are_refused():
     """Sides of a split would have others: those that the design makes of their outcomes."""
     units = small_units("crossover")
-    with pytest.raises(InputError, match=r"score of 1 units is not what .* the crossover design"):
+    with pytest.raises(InputError, match="1 units differ from those of the crossover design"):
         PersonaSearch().problem(units.assign(score=units.score + 0.1 * (np.arange(40) == 3)))
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.cohort.designs import score_units
 from ketadask.cohort.splits import HoldoutSplit
-from ketadask.inference.enrolment import enrolled_block
+from ketadask.cohort.units import score_units
+from ketadask.inference.enrolment import enrolment_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.null import IDS
 from ketadask.search.block import search_block
@@ -77,7 +77,7 @@ def test_outcomes_of_train_change_nothing_of_what_an_enrolment_gains(design, tri
     outcome = trial.outcome.copy()
     outcome[train] = outcome[train] * [3.0, 0.2] + 9.0
     one, two = (
-        enrolled_block(p, splitter, hits, (0, 0))
+        enrolment_block(p, splitter, hits, (0, 0))
         for p in (problem, with_outcomes(problem, outcome))
     )
     pd.testing.assert_frame_equal(one, two, check_exact=True)
@@ -90,7 +90,7 @@ class Drawn:
     def __init__(self, train):
         self.train = train
 
-    def mask(self, i, participant, stratum, trial):
+    def train_mask(self, split, trial):
         return self.train
 
 
@@ -106,7 +106,7 @@ def test_a_train_side_of_one_arm_has_no_hits(design):
         problem, personas, splitter, tables["searches"], (0, 0), search=search, gates=GATES
     )
     assert held["kept"].tolist() == [False]
-    assert enrolled_block(problem, splitter, tables["hits"], (0, 0))["enrolled"].tolist() == [0]
+    assert enrolment_block(problem, splitter, tables["hits"], (0, 0))["enrolled"].tolist() == [0]
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.extraction import extract_features
 from ketadask.simulate.meg.bids import draw_flaws, draw_person, write_recordings
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
@@ -151,7 +151,7 @@ def test_flaws_of_a_study_are_addressed_and_found(tmp_path):
     kinds = set()
     for number, each in enumerate(find_recordings(tmp_path / "all")):
         flaws = draw_flaws(generator(7, number, 3, 0, 1), head, 8.0)
-        made = extract(each)
+        made = extract_features(each)
         bad = made.channels.set_index("channel")["bad"]
         expected = {n: kind for kind in ("noisy", "flat") for n in flaws.get(kind, ())}
         assert bad[bad != ""].to_dict() == expected, each.name

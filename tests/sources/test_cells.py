@@ -33,9 +33,9 @@ def test_a_broken_file_is_named(tmp_path, name):
     content, message = BROKEN[name]
     path = tmp_path / "scale.tsv"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as error:
         read_cells(path)
-    assert str(caught.value).startswith(str(path))
+    assert str(error.value).startswith(str(path))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
@@ -113,9 +113,9 @@ def test_sidecars(tmp_path):
     path = tmp_path / "bdi.json"
     assert read_sidecar(path) == {}
     path.write_text('{"bdi_1": {"Levels": {"0": "no", "3": "yes", "-999": "missing"}}, "v": 1}')
-    described = read_sidecar(path)
-    assert list(described) == ["bdi_1"]
-    assert levels_range(described["bdi_1"]) == (0.0, 3.0)
+    sidecar = read_sidecar(path)
+    assert list(sidecar) == ["bdi_1"]
+    assert levels_range(sidecar["bdi_1"]) == (0.0, 3.0)
     assert levels_range({}) == (-np.inf, np.inf)
     path.write_text('{"bdi_1":\n oops}')
     with pytest.raises(InputError, match=r"bdi\.json: row 2: not valid JSON"):

@@ -16,7 +16,7 @@ LH = "lh.aparc.volume\tlh_cuneus_volume\tlh_insula_volume\tBrainSegVolNotVent\te
 ASEG = "Measure:volume\tLeft-Thalamus-Proper\tCSF\tBrainSegVolNotVent\tMaskVol\t"
 ASEG += "EstimatedTotalIntraCranialVol\n"
 THALAMI = "Measure:volume\tLeft-Thalamus\tLeft-Thalamus-Proper\na\t1\t1\n"
-TRANSPOSED = "lh.aparc.volume\tsub-01\tsub-02\nlh_cuneus_volume\t1\t2\n"
+TRANSPOSE = "lh.aparc.volume\tsub-01\tsub-02\nlh_cuneus_volume\t1\t2\n"
 
 
 def tables(folder, lh=None, aseg=None):
@@ -94,7 +94,7 @@ WRONG = {
     "header only": (LH, "has a header but no rows"),
     "empty": ("", "the file is empty"),
     "short row": (LH + "a\t1\n", "row 2: has 2 cells where the header has 5"),
-    "transposed": (TRANSPOSED, "without --transpose"),
+    "transposed": (TRANSPOSE, "without --transpose"),
     "region twice": (THALAMI, "two columns hold Left-Thalamus"),
     "other": ("a\tb\n1\t2\n", "holds neither tables of aparcstats2table"),
 }
@@ -110,12 +110,12 @@ def test_a_table_that_is_wrong_is_named(tmp_path, name):
 
 def test_a_table_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch):
     tables(tmp_path)
-    opened = Path.open
+    path_open = Path.open
 
     def refuse_aseg(self, *arguments, **options):
         if self.name == "aseg.tsv":
             raise PermissionError(13, "Permission denied")
-        return opened(self, *arguments, **options)
+        return path_open(self, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", refuse_aseg)
     with pytest.raises(InputError, match=r"aseg\.tsv: cannot be read \(Permission denied\)"):
@@ -214,9 +214,9 @@ def test_a_damaged_stats_file_is_named(subjects, file, old, new, message):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as error:
         open_volumes(subjects).compute()
-    assert "sub-02" in str(caught.value)
+    assert "sub-02" in str(error.value)
 
 
 def test_sessions_of_one_participant_and_mixed_folders_are_named(subjects):
@@ -238,11 +238,51 @@ def test_xarray_opens_the_same_by_its_engine(tmp_path):
         lazy = xr.open_dataset(tmp_path, engine="ketadask-freesurfer", chunks={})
     assert lazy["volume"].data.chunks == open_volumes(tmp_path)["volume"].data.chunks
     xr.testing.assert_identical(lazy.compute(), expected)
-    dropped = xr.open_dataset(tmp_path, engine="ketadask-freesurfer", drop_variables=["hemisphere"])
-    assert "hemisphere" not in dropped.coords
+    dataset = xr.open_dataset(tmp_path, engine="ketadask-freesurfer", drop_variables=["hemisphere"])
+    assert "hemisphere" not in dataset.coords
 
 
 def test_xarray_guesses_the_engine(tmp_path):
     tables(tmp_path)
     assert "volume" in xr.open_dataset(tmp_path)
     assert "volume" in xr.open_dataset(tmp_path / "lh.tsv")
+
+
+ROWS = "Measure:volume\tLeft-Amygdala\tCSF\nsub-1\t1500.5\t900\nsub-2\t1400.5\t800\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ROWS + ROWS, r"row 4: the header is repeated, found 'Measure:volume'; remove this line"),
+        (ROWS.replace("sub-2", "NaN"), r"row 3, .*: no participant, found 'NaN'; name the partic"),
+        (ROWS.replace("\nsub-1", "\n"), r"row 2, .*: no participant, found ''; name the partici"),
+        (ROWS.encode("utf-16"), "holds neither tables"),
+    ],
+)
+def test_a_volume_table_that_names_nobody_or_itself_is_refused(tmp_path, content, message):
+    path = tmp_path / "aseg.tsv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message):
+        open_volumes(tmp_path).compute(scheduler="synchronous")
+
+
+def test_nothing_of_freesurfer_is_lost_behind_a_link_or_a_folder(tmp_path):
+    (tmp_path / "aseg.tsv").write_text(ROWS)
+    link = tmp_path / "lh.aparc.volume.tsv"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(
+        InputError, match=r"lh\.aparc\.volume\.tsv: a link to a missing file; fetch it"
+    ):
+        open_volumes(tmp_path)
+    link.unlink()
+    link.mkdir()
+    with pytest.raises(InputError, match=r"lh.aparc.volume.tsv: is a folder, not a table; move"):
+        open_volumes(tmp_path)
+    stats = tmp_path / "subjects" / "sub-1" / "stats"
+    stats.mkdir(parents=True)
+    (stats / "aseg.stats").symlink_to(tmp_path / "gone")
+    with pytest.raises(
+        InputError, match=r"sub-1/stats/aseg\.stats: a link to a missing file; fetch it"
+    ):
+        open_volumes(tmp_path / "subjects").compute(scheduler="synchronous")

@@ -44,7 +44,7 @@ PIECES += [b"-999", b"1e999", b"1_0", b"ses-b0", b"a", b"#", b"0" * 40, b"[" * 3
 
 
 @st.composite
-def mutated(draw, original):
+def mutations(draw, original):
     """Cut, double, overwrite and insert bytes of a good file."""
     content = original
     pieces = st.one_of(st.just(b""), st.sampled_from(PIECES), st.binary(max_size=6))
@@ -56,7 +56,7 @@ def mutated(draw, original):
     return content
 
 
-def written(path, content):
+def write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -75,7 +75,7 @@ def table_or_error(read, *arguments, **options):
 
 
 def check_participants(folder, content):
-    written(folder / "participants.tsv", content)
+    write(folder / "participants.tsv", content)
     for bad_cells in ("stop", "missing"):
         table = table_or_error(read_participants, folder, bad_cells=bad_cells)
         if table is not None:
@@ -86,7 +86,7 @@ def check_participants(folder, content):
 
 
 def check_phenotype(folder, content):
-    written(folder / "phenotype" / "mood.tsv", content)
+    write(folder / "phenotype" / "mood.tsv", content)
     for bad_cells in ("stop", "missing"):
         table = table_or_error(read_phenotype, folder, session_pattern=ARMS, bad_cells=bad_cells)
         if table is not None:
@@ -98,7 +98,7 @@ def check_phenotype(folder, content):
 
 
 def check_nda(folder, content):
-    table = table_or_error(read_nda, written(folder / "madrs01.txt", content), session_pattern=ARMS)
+    table = table_or_error(read_nda, write(folder / "madrs01.txt", content), session_pattern=ARMS)
     if table is not None and "madrs_2" in table:
         assert table["madrs_2"].dropna().between(0, 6).all()
 
@@ -115,17 +115,17 @@ def check_volumes(path):
 
 
 def check_tables(folder, content):
-    check_volumes([written(folder / "aseg.tsv", content)])
+    check_volumes([write(folder / "aseg.tsv", content)])
 
 
 def check_stats(folder, content):
-    written(folder / "a" / "stats" / "aseg.stats", content)
+    write(folder / "a" / "stats" / "aseg.stats", content)
     check_volumes(folder)
 
 
 def check_sidecar(folder, content):
-    written(folder / "phenotype" / "mood.tsv", PHENOTYPE)
-    written(folder / "phenotype" / "mood.json", content)
+    write(folder / "phenotype" / "mood.tsv", PHENOTYPE)
+    write(folder / "phenotype" / "mood.json", content)
     table = table_or_error(read_phenotype, folder, session_pattern=ARMS)
     assert table is None or len(table) == 3
 
@@ -158,7 +158,7 @@ def parquet():
 
 def check_plain(table):
     def check(folder, content):
-        written(folder / table.file, content)
+        write(folder / table.file, content)
         for bad_cells in ("stop", "missing"):
             read = table_or_error(read_tables, folder, [table], bad_cells=bad_cells)
             if read is None:
@@ -197,7 +197,7 @@ def fuzz(name, folder, files):
     check(folder, original)
 
     @settings(deadline=None, max_examples=files, database=None)
-    @given(mutated(original))
+    @given(mutations(original))
     def all_of_them(content):
         check(folder, content)
 
@@ -217,12 +217,12 @@ def test_ten_thousand_mutated_files(tmp_path, name):
 
 
 def test_the_files_that_are_mutated_are_good(tmp_path):
-    written(tmp_path / "participants.tsv", PARTICIPANTS)
-    written(tmp_path / "phenotype" / "mood.tsv", PHENOTYPE)
-    written(tmp_path / "subjects" / "a" / "stats" / "aseg.stats", STATS)
+    write(tmp_path / "participants.tsv", PARTICIPANTS)
+    write(tmp_path / "phenotype" / "mood.tsv", PHENOTYPE)
+    write(tmp_path / "subjects" / "a" / "stats" / "aseg.stats", STATS)
     assert len(read_participants(tmp_path).table) == 2
     assert len(read_phenotype(tmp_path, session_pattern=ARMS).table) == 3
-    assert len(read_nda(written(tmp_path / "madrs01.txt", NDA), session_pattern=ARMS).table) == 1
-    table = volumes_at(written(tmp_path / "aseg.tsv", TABLE))
+    assert len(read_nda(write(tmp_path / "madrs01.txt", NDA), session_pattern=ARMS).table) == 1
+    table = volumes_at(write(tmp_path / "aseg.tsv", TABLE))
     assert table.sizes == {"participant": 2, "region": 3}
     assert int(volumes_at(tmp_path / "subjects")["volume"].notnull().sum()) == 3

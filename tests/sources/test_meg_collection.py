@@ -50,17 +50,17 @@ def test_recordings_become_a_tree_and_nothing_is_read(study):
 
 def test_bad_channels_of_the_sidecar_are_marked(study):
     head = helmet(10, references=6)
-    place = study / "sub-01" / "ses-p1d0" / "meg"
+    folder = study / "sub-01" / "ses-p1d0" / "meg"
     stem = "sub-01_ses-p1d0_task-rest"
-    write_sidecars(place, stem, head, seconds=3, rate=300, mains=50, bad=head.names[2:4])
-    opened = kd.open_recordings(study)[f"sub-01/ses-p1d0/{stem}"].dataset
-    assert tuple(opened["channel"].values[opened["bad"].values]) == head.names[2:4]
-    assert opened.attrs["mains"] == 50.0
+    write_sidecars(folder, stem, head, seconds=3, rate=300, mains=50, bad=head.names[2:4])
+    dataset = kd.open_recordings(study)[f"sub-01/ses-p1d0/{stem}"].dataset
+    assert tuple(dataset["channel"].values[dataset["bad"].values]) == head.names[2:4]
+    assert dataset.attrs["mains"] == 50.0
 
 
 def test_broken_recordings_are_listed_and_the_others_open(study):
-    place = study / "sub-01" / "ses-p1d0" / "meg"
-    recording = place / "sub-01_ses-p1d0_task-rest_meg.fif"
+    folder = study / "sub-01" / "ses-p1d0" / "meg"
+    recording = folder / "sub-01_ses-p1d0_task-rest_meg.fif"
     recording.write_bytes(recording.read_bytes()[:20_000])
     sidecar = study / "sub-02" / "ses-p1d0" / "meg" / "sub-02_ses-p1d0_task-rest_meg.json"
     sidecar.write_text(sidecar.read_text().replace("300.0", "1200.0").replace("300,", "1200,"))
@@ -83,56 +83,56 @@ def test_a_sidecar_that_cannot_be_read_fails_its_recording_only(study):
 
 
 def test_the_empty_room_of_the_sidecar_is_matched(study):
-    room = study / "sub-emptyroom" / "ses-20200101" / "meg"
-    room.mkdir(parents=True)
+    room_folder = study / "sub-emptyroom" / "ses-20200101" / "meg"
+    room_folder.mkdir(parents=True)
     source = study / "sub-01" / "ses-p1d0" / "meg"
     name = "sub-emptyroom_ses-20200101_task-noise_meg.fif"
-    shutil.copy(source / "sub-01_ses-p1d0_task-rest_meg.fif", room / name)
+    shutil.copy(source / "sub-01_ses-p1d0_task-rest_meg.fif", room_folder / name)
     sidecar = source / "sub-01_ses-p1d0_task-rest_meg.json"
-    said = json.loads(sidecar.read_text())
-    said["AssociatedEmptyRoom"] = f"sub-emptyroom/ses-20200101/meg/{name}"
-    sidecar.write_text(json.dumps(said))
+    properties = json.loads(sidecar.read_text())
+    properties["AssociatedEmptyRoom"] = f"sub-emptyroom/ses-20200101/meg/{name}"
+    sidecar.write_text(json.dumps(properties))
     tree = kd.open_recordings(study)
-    matched = [node.dataset.attrs["empty_room"] for node in tree.leaves]
-    assert matched[0] == str(room / name)
-    assert len(tree.leaves) == 4, "the empty room is nobody's rest"
+    rooms = [node.dataset.attrs["empty_room"] for node in tree.leaves]
+    assert rooms[0] == str(room_folder / name)
+    assert len(tree.leaves) == 4, "the empty room is not a recording of rest"
 
 
 def test_real_sidecars_are_read(real_data):
-    place = real_data / "meg" / "ds004215_skeleton"
-    meg = place / "sub-ON02747" / "ses-01" / "meg"
+    folder = real_data / "meg" / "ds004215_skeleton"
+    meg = folder / "sub-ON02747" / "ses-01" / "meg"
     table = read_channels(next(meg.glob("*_channels.tsv")))
     assert table["name"].tolist()[:3] == ["SCLK01", "BG1", "BG2"]
     assert (table["type"] == "MEGGRADAXIAL").sum() == 272
     assert bad_channels(table) == []
     sidecar = read_json_object(next(meg.glob("*_meg.json")))
     assert (mains_frequency(sidecar), sidecar["SamplingFrequency"]) == (60.0, 1200.0)
-    (found,) = find_recordings(place)
-    assert (found.participant, found.session) == ("sub-ON02747", "ses-01")
-    assert found.problem == "the sidecar has no recording beside it"
+    (file,) = find_recordings(folder)
+    assert (file.participant, file.session) == ("sub-ON02747", "ses-01")
+    assert file.problem == "the sidecar has no recording beside it"
 
 
 def test_real_ctf_beside_real_sidecars_opens_in_bids(tmp_path, real_data):
     """The real recording, placed where the real sidecars are, is found with both."""
     source = real_data / "meg" / "ds004215_skeleton" / "sub-ON02747" / "ses-01" / "meg"
-    place = tmp_path / "sub-ON02747" / "ses-01" / "meg"
-    shutil.copytree(source, place)
-    for file in (place, *place.iterdir()):
+    folder = tmp_path / "sub-ON02747" / "ses-01" / "meg"
+    shutil.copytree(source, folder)
+    for file in (folder, *folder.iterdir()):
         file.chmod(0o755)
     recording = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
-    folder = place / "sub-ON02747_ses-01_task-rest_run-01_meg.ds"
-    folder.mkdir()
+    copy = folder / "sub-ON02747_ses-01_task-rest_run-01_meg.ds"
+    copy.mkdir()
     for file in recording.iterdir():
-        (folder / file.name.replace(recording.stem, folder.stem)).symlink_to(file)
-    table = next(place.glob("*_channels.tsv"))
+        (copy / file.name.replace(recording.stem, copy.stem)).symlink_to(file)
+    table = next(folder.glob("*_channels.tsv"))
     lines = table.read_text(encoding="utf-8-sig").splitlines()
     table.write_text(
         "\n".join(line.replace("good", "bad") if "MLT21" in line else line for line in lines)
     )
-    opened = kd.open_recordings(tmp_path).leaves[0].dataset
-    assert opened["channel"].values[opened["bad"].values].tolist() == ["MLT21"]
-    assert opened.attrs["mains"] == 60.0
-    assert np.isfinite(opened["field"].isel(time=slice(0, 50)).values).all()
+    dataset = kd.open_recordings(tmp_path).leaves[0].dataset
+    assert dataset["channel"].values[dataset["bad"].values].tolist() == ["MLT21"]
+    assert dataset.attrs["mains"] == 60.0
+    assert np.isfinite(dataset["field"].isel(time=slice(0, 50)).values).all()
 
 
 def test_a_folder_without_recordings_says_how_they_are_named(tmp_path):
@@ -142,7 +142,7 @@ def test_a_folder_without_recordings_says_how_they_are_named(tmp_path):
         find_recordings(tmp_path / "x")
 
 
-def test_without_the_packages_of_meg_the_remedy_is_told(tmp_path, monkeypatch):
+def test_a_missing_package_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mne_bids", None)
     with pytest.raises(InputError, match=r'needs the package mne_bids; .* "ketadask\[meg\]"'):
         find_recordings(tmp_path)

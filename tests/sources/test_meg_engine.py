@@ -40,32 +40,32 @@ def fif(tmp_path_factory):
 @pytest.mark.parametrize("grade", [None, 0, 1, 2, 3])
 def test_real_ctf_has_the_values_of_mne_at_every_grade(ctf, grade):
     path, raw = ctf
-    opened = xr.open_dataset(path, engine=ENGINE, grade=grade)
+    dataset = xr.open_dataset(path, engine=ENGINE, grade=grade)
     expected = raw.copy()
     if grade:
         expected.apply_gradient_compensation(grade, verbose="error")
-    values = expected.get_data(opened["channel"].values.tolist()) * FEMTO
-    assert opened["field"].dtype == np.float32
+    values = expected.get_data(dataset["channel"].values.tolist()) * FEMTO
+    assert dataset["field"].dtype == np.float32
     # One unit in the last place of float32: sums of the compensation may be taken in another order.
-    np.testing.assert_array_max_ulp(opened["field"].values, values.astype(np.float32), maxulp=1)
-    assert opened.attrs["grade"] == (grade or 0)
+    np.testing.assert_array_max_ulp(dataset["field"].values, values.astype(np.float32), maxulp=1)
+    assert dataset.attrs["grade"] == (grade or 0)
 
 
 def test_real_ctf_channels_are_what_the_site_says(ctf):
     path, raw = ctf
-    opened = xr.open_dataset(path, engine=ENGINE)
-    kinds = opened["kind"].to_series().value_counts().to_dict()
+    dataset = xr.open_dataset(path, engine=ENGINE)
+    kinds = dataset["kind"].to_series().value_counts().to_dict()
     assert kinds == {"gradiometer": 273, "reference": 28}
-    assert (opened.sizes["time"], opened.attrs["trials"]) == (2402, 2)
-    sensors = opened.where(opened["kind"] == "gradiometer", drop=True)
+    assert (dataset.sizes["time"], dataset.attrs["trials"]) == (2402, 2)
+    sensors = dataset.where(dataset["kind"] == "gradiometer", drop=True)
     regions = sensors["region"].to_series().value_counts().to_dict()
     counts = {"temporal": 68, "frontal": 68, "central": 52, "parietal": 45, "occipital": 40}
     assert regions == counts
     assert set(sensors.sel(channel=["MLC11", "MZO02"])["hemisphere"].values) == {"left", "midline"}
-    chosen = raw.info["chs"][raw.ch_names.index("MRT21")]["loc"][:3]
-    at = opened.sel(channel="MRT21")
-    np.testing.assert_array_equal([at["x"], at["y"], at["z"]], chosen)
-    assert not opened["bad"].values.any()
+    position = raw.info["chs"][raw.ch_names.index("MRT21")]["loc"][:3]
+    at = dataset.sel(channel="MRT21")
+    np.testing.assert_array_equal([at["x"], at["y"], at["z"]], position)
+    assert not dataset["bad"].values.any()
 
 
 def test_the_second_trial_begins_where_the_first_ends(ctf):
@@ -85,14 +85,14 @@ def test_fif_has_the_values_of_mne_exactly(tmp_path, split):
     files = sorted(file.name for file in tmp_path.glob("*.fif"))
     assert (len(files) > 1) == split, files
     raw = mne.io.read_raw_fif(path, verbose="error")
-    opened = xr.open_dataset(path, engine=ENGINE)
+    dataset = xr.open_dataset(path, engine=ENGINE)
     np.testing.assert_array_equal(
-        opened["field"].values, (raw.get_data() * FEMTO).astype(np.float32)
+        dataset["field"].values, (raw.get_data() * FEMTO).astype(np.float32)
     )
     raw.apply_gradient_compensation(3, verbose="error")
-    compensated = xr.open_dataset(path, engine=ENGINE, grade=3)["field"].values
+    values = xr.open_dataset(path, engine=ENGINE, grade=3)["field"].values
     expected = (raw.get_data() * FEMTO).astype(np.float32)
-    np.testing.assert_allclose(compensated, expected, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_a_recording_is_another_once_any_of_its_files_is(tmp_path, name, beside)
 def test_windows_read_at_once_equal_serial_reads(source, request):
     path, raw = request.getfixturevalue(source)
     recording = Recording.at(path)
-    whole = recording.read(0, raw.n_times, grade=3)
+    complete = recording.read(0, raw.n_times, grade=3)
     rng = np.random.default_rng(0)
     starts = rng.integers(0, raw.n_times - 300, 600)
     lengths = rng.integers(1, 300, 600)
 
     def equal(start, length):
         window = recording.read(int(start), int(start + length), grade=3)
-        return np.allclose(window, whole[:, start : start + length], rtol=1e-6, atol=1e-3)
+        return np.allclose(window, complete[:, start : start + length], rtol=1e-6, atol=1e-3)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(equal, starts, lengths))
@@ -138,12 +138,12 @@ def refuse(graph, keys, **options):
 def test_chunks_are_lazy_and_travel_as_a_path(fif):
     path, raw = fif
     with dask.config.set(scheduler=refuse):
-        opened = xr.open_dataset(path, engine=ENGINE, chunks={"time": 1000})
-        part = opened["field"].sel(time=slice(1.0, 2.0), channel=["MLC11", "BG1"])
-    assert len(pickle.dumps(opened)) < 60_000 < raw.get_data().nbytes / 20
-    moved = pickle.loads(pickle.dumps(part))
+        dataset = xr.open_dataset(path, engine=ENGINE, chunks={"time": 1000})
+        part = dataset["field"].sel(time=slice(1.0, 2.0), channel=["MLC11", "BG1"])
+    assert len(pickle.dumps(dataset)) < 60_000 < raw.get_data().nbytes / 20
+    copy = pickle.loads(pickle.dumps(part))
     expected = raw.get_data(["MLC11", "BG1"], 1200, 2401) * FEMTO
-    np.testing.assert_array_equal(moved.values, expected.astype(np.float32))
+    np.testing.assert_array_equal(copy.values, expected.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ def test_chunks_are_lazy_and_travel_as_a_path(fif):
 )
 def test_any_index_gives_what_the_whole_gives(fif, key):
     path, _ = fif
-    opened = xr.open_dataset(path, engine=ENGINE)["field"]
-    np.testing.assert_array_equal(opened.isel(key).values, opened.load().isel(key).values)
+    dataset = xr.open_dataset(path, engine=ENGINE)["field"]
+    np.testing.assert_array_equal(dataset.isel(key).values, dataset.load().isel(key).values)
 
 
 def test_time_is_exact_and_not_stored(fif):
     path, raw = fif
     time = xr.open_dataset(path, engine=ENGINE)["time"]
     np.testing.assert_allclose(time.values, np.arange(raw.n_times) / 1200, rtol=0, atol=1e-12)
-    opened = xr.open_dataset(path, engine=ENGINE)
-    assert opened.sel(time=slice(0.5, 1.0)).sizes["time"] == 601
-    assert opened.sel(time=slice(None, 0.1)).sizes["time"] == 121
-    assert opened.isel(time=slice(600, None)).sel(time=slice(0.5, 0.6)).sizes["time"] == 121
-    assert opened.sel(time=2.0004, method="nearest")["time"].item() == pytest.approx(2.0)
+    dataset = xr.open_dataset(path, engine=ENGINE)
+    assert dataset.sel(time=slice(0.5, 1.0)).sizes["time"] == 601
+    assert dataset.sel(time=slice(None, 0.1)).sizes["time"] == 121
+    assert dataset.isel(time=slice(600, None)).sel(time=slice(0.5, 0.6)).sizes["time"] == 121
+    assert dataset.sel(time=2.0004, method="nearest")["time"].item() == pytest.approx(2.0)
 
 
 def test_bads_are_marked_and_a_stranger_is_passed_over(fif):
-    opened = xr.open_dataset(fif[0], engine=ENGINE, bads=["MLC11-4304", "nobody"])
-    assert opened["channel"].values[opened["bad"].values].tolist() == ["MLC11"]
+    dataset = xr.open_dataset(fif[0], engine=ENGINE, bads=["MLC11-4304", "nobody"])
+    assert dataset["channel"].values[dataset["bad"].values].tolist() == ["MLC11"]
 
 
 def test_the_engine_guesses_its_files(fif):
@@ -194,11 +194,11 @@ def broken(kind, folder, real):
     path = folder / "a.ds"
     path.mkdir()
     for file in real.iterdir():
-        kept = b"" if kind == f"empty {file.suffix}" else file.read_bytes()
+        content = b"" if kind == f"empty {file.suffix}" else file.read_bytes()
         if kind == f"cut {file.suffix}":
-            kept = kept[: len(kept) * 2 // 3]
+            content = content[: len(content) * 2 // 3]
         if kind != f"no {file.suffix}":
-            (path / file.name.replace(real.stem, "a")).write_bytes(kept)
+            (path / file.name.replace(real.stem, "a")).write_bytes(content)
     return path
 
 
@@ -216,9 +216,9 @@ def broken(kind, folder, real):
 )
 def test_a_broken_recording_says_what_is_wrong(tmp_path, ctf, kind, message):
     path = broken(kind, tmp_path, ctf[0])
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as error:
         xr.open_dataset(path, engine=ENGINE)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(error.value)
 
 
 def test_a_renamed_folder_says_what_to_rename(tmp_path, ctf):

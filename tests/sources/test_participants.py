@@ -58,7 +58,7 @@ def test_codes_of_sex_may_be_described(tmp_path):
 
 
 WRONG = {
-    "a\t30\tM\t20\tMDD\tx\tp": "row 3, column infusion_1: unknown arm, found 'x'; known are",
+    "a\t30\tM\t20\tMDD\tx\tp": "row 3, column infusion_1: unknown arm, found 'x'; valid are",
     "a\t30\tM\t20\tMDD\tb\tp": "row 3, column infusion_1: unknown arm, found 'b'",
     "a\t30\tM\t20\tMDD\td\td": "row 3, column infusion_2: both infusions have the same arm",
     "a\t30\tM\t20\tMDD\tn/a\td": "row 3, column infusion_1: a second infusion without a first",
@@ -72,13 +72,13 @@ WRONG = {
 @pytest.mark.parametrize("row", WRONG)
 def test_a_wrong_cell_is_named_or_kept_as_a_finding(tmp_path, row):
     write(tmp_path, ["z\t30\tM\t20\tMDD\tp\td", row])
-    with pytest.raises(InputError, match=WRONG[row]) as caught:
+    with pytest.raises(InputError, match=WRONG[row]) as error:
         read_participants(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path / "participants.tsv"))
-    people = read_participants(tmp_path, bad_cells="missing")
-    table = people.table
+    assert str(error.value).startswith(str(tmp_path / "participants.tsv"))
+    participants = read_participants(tmp_path, bad_cells="missing")
+    table = participants.table
     assert table["participant"].tolist() == (["a", "z"] if row[0] == "a" else ["z"])
-    assert len(people.findings) == 1
+    assert len(participants.findings) == 1
     if "infusion" in WRONG[row]:
         assert table["sequence"].tolist() == ["", "control-active"]
 
@@ -90,12 +90,14 @@ def test_one_without_a_trial_among_others_is_no_trial_of_their_own(tmp_path):
         InputError, match="row 3, column trial: no trial, where others have one; na"
     ):
         read_participants(write(tmp_path, rows, header))
-    people = read_participants(tmp_path, bad_cells="missing")
-    table = people.table
+    participants = read_participants(tmp_path, bad_cells="missing")
+    table = participants.table
     assert table["trial"].tolist() == ["1", "unnamed", "unnamed"]
-    assert len(people.findings) == 1  # who was never treated needs no trial
-    people = read_participants(write(tmp_path, [row.replace("1", "n/a") for row in rows], header))
-    table = people.table
+    assert len(participants.findings) == 1  # who was never treated needs no trial
+    participants = read_participants(
+        write(tmp_path, [row.replace("1", "n/a") for row in rows], header)
+    )
+    table = participants.table
     assert table["trial"].tolist() == ["1", "1", "1"]
 
 

@@ -1,6 +1,8 @@
 """phenotype/*.tsv: one tidy row per participant and visit, errors that name the cell."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -46,17 +48,17 @@ def test_files_are_joined_on_participant_and_visit(tmp_path):
     once = ["participant_id\tbdi_1", "a\t1", "b\t2"]
     hama = ["participant_id\tsession_id\thama_1", "a\tses-p1d0\t4", "b\tses-p2d0\t1"]
     table = read_phenotype(study(tmp_path, madrs=MADRS, bdi=once, hama=hama)).table
-    found = table.set_index(["participant", "period", "day"])
-    assert len(found) == 6
-    assert found.loc[("a", 1, 0), ["madrs_1", "hama_1"]].tolist() == [6, 4]
-    assert found.loc[("a", 0, 0), "bdi_1"] == 1
-    assert found.loc[("a", 0, 0), "arm"] == "shared"
-    assert np.isnan(found.loc[("b", 2, 0), "madrs_1"])
+    indexed_scores = table.set_index(["participant", "period", "day"])
+    assert len(indexed_scores) == 6
+    assert indexed_scores.loc[("a", 1, 0), ["madrs_1", "hama_1"]].tolist() == [6, 4]
+    assert indexed_scores.loc[("a", 0, 0), "bdi_1"] == 1
+    assert indexed_scores.loc[("a", 0, 0), "arm"] == "shared"
+    assert np.isnan(indexed_scores.loc[("b", 2, 0), "madrs_1"])
 
 
 def test_scales_are_chosen_by_file_or_by_name(tmp_path):
-    mixed = ["participant_id\tsession_id\tMADRS_Total\tHAM17_Total\tpain", "a\tses-p1d0\t3\t4\t5"]
-    folder = study(tmp_path, phenotype=mixed, bdi=["participant_id\tQ1", "a\t1"])
+    lines = ["participant_id\tsession_id\tMADRS_Total\tHAM17_Total\tpain", "a\tses-p1d0\t3\t4\t5"]
+    folder = study(tmp_path, phenotype=lines, bdi=["participant_id\tQ1", "a\t1"])
     assert list(read_phenotype(folder, ["madrs"]).table.columns)[5:] == ["madrs_total"]
     assert list(read_phenotype(folder, ["bdi", "hamd"]).table.columns)[5:] == [
         "bdi_1",
@@ -212,18 +214,52 @@ def test_a_column_of_words_and_numbers_stops_with_a_remedy_that_helps(tmp_path):
     (tmp_path / "participants.tsv").write_text("participant_id\na\nb\nc\n")
     rows = "participant_id\tmadrs_total\tdose\na\t30\t10\nb\t20\t20\nc\t10\t10, PRN\n"
     (tmp_path / "phenotype" / "madrs.tsv").write_text(rows)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         read_phenotype(tmp_path)
     for words in (
         "madrs.tsv",
         "row 4, column dose",
         "'10, PRN'",
-        "leave the column aside (ignore)",
+        "or ignore the column (ignore)",
     ):
-        assert words in str(told.value)
+        assert words in str(error.value)
     phenotype = read_phenotype(tmp_path, ignore=["dose"])
     table = phenotype.table
     assert "dose" not in table
     assert phenotype.ignored == ["dose"]
     with pytest.raises(InputError, match=r"ignore: no such column in any file, found 'dos'"):
         read_phenotype(tmp_path, ignore=["dos", "dose"])
+
+
+READ = """
+import json, resource, sys
+from ketadask.sources.phenotype import read_phenotype
+import pandas
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+before = peak()
+table = read_phenotype(sys.argv[1]).table
+table_bytes = int(table.memory_usage(deep=True).sum())
+print(json.dumps({"rows": len(table), "bytes": table_bytes, "growth": peak() - before}))
+"""
+
+
+@pytest.mark.slow
+def test_reading_needs_a_few_times_the_memory_of_the_scores(tmp_path):
+    (tmp_path / "phenotype").mkdir()
+    for scale, count, highest in (("madrs", 10, 6), ("bdi", 21, 3)):
+        header = ["participant_id", "session_id", *(f"{scale}_{n}" for n in range(1, count + 1))]
+        with (tmp_path / "phenotype" / f"{scale}.tsv").open("w") as file:
+            file.write("\t".join(header) + "\n")
+            for k in range(50_000):
+                cells = "\t".join(str((k + n) % (highest + 1)) for n in range(count))
+                for session in ("ses-p1d0", "ses-p1d7"):
+                    file.write(f"sub-{k:05d}\t{session}\t{cells}\n")
+    words = [sys.executable, "-c", READ, str(tmp_path)]
+    process = subprocess.run(words, capture_output=True, text=True, check=True)
+    memory = json.loads(process.stdout)
+    print(f"{memory['growth'] / 50_000:,.0f} bytes per participant")
+    assert memory["rows"] == 100_000
+    assert memory["growth"] < 8 * memory["bytes"]

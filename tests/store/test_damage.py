@@ -1,4 +1,4 @@
-"""Any changed, cut or lengthened file of a part is noticed, set aside and made anew."""
+"""Any change of a file of a part is detected; the part is set aside and can be written again."""
 
 from __future__ import annotations
 
@@ -21,108 +21,86 @@ TABLES = {
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "search"
+def intact(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("intact") / "search"
     Parts(folder, KEY).write(NAME, TABLES, {"seconds": 1.25, "note": "abc"})
     return folder
 
 
 @pytest.fixture
-def parts(whole, tmp_path):
-    shutil.copytree(whole, tmp_path / "search")
+def parts(intact, tmp_path):
+    shutil.copytree(intact, tmp_path / "search")
     return Parts(tmp_path / "search", KEY)
 
 
-def assert_set_aside_and_made_anew(parts, damaged, before):
+def assert_repair(parts, name, content):
     assert parts.verify() == {}
     assert parts.missing(100) == [(0, 99)]
-    assert (parts.folder / "damaged" / damaged).read_bytes() == before
+    assert (parts.folder / "damaged" / name).read_bytes() == content
     receipt = parts.write(NAME, TABLES)
     assert parts.verify() == {NAME: receipt}
     pd.testing.assert_frame_equal(parts.read(NAME, "hits"), TABLES["hits"])
 
 
-POSITIONS = ("first", "early", "middle", "late", "last")
+def flip(content, position, bit):
+    return content[:position] + bytes([content[position] ^ 1 << bit]) + content[position + 1 :]
 
 
-def offset(size, position):
-    return {
-        "first": 0,
-        "early": size // 7,
-        "middle": size // 2,
-        "late": size - size // 7,
-        "last": size - 1,
-    }[position]
+def at(content, fraction):
+    return min(int(len(content) * fraction), len(content) - 1)
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("bit", [0, 5, 7])
+FRACTIONS = (0, 0.15, 0.5, 0.85, 1)
+CHANGES = {
+    **{
+        f"bit-{bit}-at-{f}": lambda content, bit=bit, f=f: flip(content, at(content, f), bit)
+        for bit in (0, 5, 7)
+        for f in FRACTIONS
+    },
+    **{f"cut-at-{f}": lambda content, f=f: content[: at(content, f)] for f in FRACTIONS},
+    **{
+        f"with-{name}": lambda content, extra=extra: content + extra
+        for name, extra in {"zero": b"\0", "line": b"\n", "text": b"x" * 5000}.items()
+    },
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("file", FILES)
-def test_a_flipped_bit(parts, file, bit, position):
+def test_a_damaged_file(parts, file, change):
     path = parts.folder / file
-    content = bytearray(path.read_bytes())
-    content[offset(len(content), position)] ^= 1 << bit
+    content = change(path.read_bytes())
     path.write_bytes(content)
-    assert_set_aside_and_made_anew(parts, file, bytes(content))
+    assert_repair(parts, file, content)
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("file", FILES)
-def test_a_cut_file(parts, file, position):
-    path = parts.folder / file
-    content = path.read_bytes()
-    content = content[: offset(len(content), position)]
-    path.write_bytes(content)
-    assert_set_aside_and_made_anew(parts, file, content)
-
-
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("extra", [b"\0", b"\n", b"x" * 5000])
-def test_a_lengthened_file(parts, file, extra):
-    path = parts.folder / file
-    content = path.read_bytes() + extra
-    path.write_bytes(content)
-    assert_set_aside_and_made_anew(parts, file, content)
-
-
-def test_every_single_flipped_bit_of_a_receipt_is_noticed(parts):
+def test_every_flipped_byte_of_a_receipt_raises_an_error(parts):
     path = parts.folder / FILES[2]
-    original = path.read_bytes()
-    for position in range(len(original)):
-        content = bytearray(original)
-        content[position] ^= 1 << (position % 8)
-        path.write_bytes(content)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        path.write_bytes(flip(content, position, position % 8))
         assert parts.receipts() == {}, position
 
 
-def test_every_single_flipped_byte_of_a_table_is_noticed_on_reading(parts):
+def test_every_flipped_byte_of_a_table_raises_an_error_on_reading(parts):
     path = parts.folder / FILES[1]
-    original = path.read_bytes()
-    for position in range(0, len(original), 3):
-        content = bytearray(original)
-        content[position] ^= 1 << (position % 8)
-        path.write_bytes(content)
+    content = path.read_bytes()
+    for position in range(0, len(content), 3):
+        path.write_bytes(flip(content, position, position % 8))
         with pytest.raises(InputError, match=r"damaged table 'searches'.*; run again"):
             parts.read(NAME, "searches")
 
 
 @pytest.mark.parametrize("file", FILES[:2])
-def test_a_lost_table(parts, file):
+def test_a_missing_table(parts, file):
     (parts.folder / file).unlink()
     assert parts.verify() == {}
     assert parts.missing(100) == [(0, 99)]
     assert FILES[2] in parts.damaged_files
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_file_of_the_right_size_full_of_zeros(parts, file):
-    path = parts.folder / file
-    content = bytes(path.stat().st_size)
-    path.write_bytes(content)
-    assert_set_aside_and_made_anew(parts, file, content)
-
-
-def test_a_receipt_copied_to_another_range_does_not_count(parts):
+def test_a_copy_of_a_receipt_does_not_count(parts):
     shutil.copy(parts.folder / FILES[2], parts.folder / "000100-000199.json")
     assert list(parts.verify()) == [NAME]
     assert parts.damaged_files == ["000100-000199.json"]
@@ -137,11 +115,11 @@ def test_a_receipt_that_is_other_json(parts, content):
     assert FILES[2] in parts.damaged_files
 
 
-def test_a_forged_receipt_is_noticed(parts):
+def test_a_receipt_with_other_rows(parts):
     path = parts.folder / FILES[2]
-    found = json.loads(path.read_text())
-    found["rows"]["hits"] = 99
-    path.write_text(json.dumps(found, sort_keys=True, indent=2) + "\n")
+    receipt = json.loads(path.read_text())
+    receipt["rows"]["hits"] = 99
+    path.write_text(json.dumps(receipt, sort_keys=True, indent=2) + "\n")
     assert parts.verify() == {}
 
 

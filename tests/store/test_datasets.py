@@ -1,4 +1,4 @@
-"""Datasets: written whole, read back as they were, set aside when damaged."""
+"""Datasets: complete or absent, read back unchanged, set aside when damaged."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def cohort():
     )
 
 
-def test_what_is_written_is_read_back_without_a_warning(run, cohort):
+def test_reading_returns_the_dataset_without_a_warning(run, cohort):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         path = run.write_dataset("cohort", cohort)
-        found = run.read_dataset("cohort")
-    xr.testing.assert_equal(found, cohort)
-    assert found.attrs == cohort.attrs
-    assert found["period"].dtype == cohort["period"].dtype
+        result = run.read_dataset("cohort")
+    xr.testing.assert_equal(result, cohort)
+    assert result.attrs == cohort.attrs
+    assert result["period"].dtype == cohort["period"].dtype
     assert path.name == "cohort.zarr"
     assert run.has("cohort.zarr")
 
@@ -56,7 +56,7 @@ def test_a_missing_text_becomes_the_empty_text(run):
         assert run.read_dataset("cohort")["site"].values.tolist() == ["a", ""]
 
 
-def test_dask_arrays_are_written(run, cohort):
+def test_dask_arrays(run, cohort):
     run.write_dataset("cohort", cohort.chunk(case=2))
     xr.testing.assert_equal(run.read_dataset("cohort"), cohort)
 
@@ -68,7 +68,7 @@ def test_writing_again_replaces(run, cohort):
     assert sorted(file.name for file in run.path.iterdir()) == ["cohort.zarr", "manifest.json"]
 
 
-def test_a_dataset_that_is_not_there_is_named(run):
+def test_an_error_names_a_missing_dataset(run):
     assert not run.has("cohort.zarr")
     with pytest.raises(InputError, match=r"cohort\.zarr: no such dataset; run the stage"):
         run.read_dataset("cohort")
@@ -78,14 +78,14 @@ def files_of(path):
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 
-def test_every_damaged_or_lost_file_is_noticed(run, cohort):
+def test_damage_and_missing_files(run, cohort):
     for file in files_of(run.write_dataset("cohort", cohort)):
         content = file.read_bytes()
         half = len(content) // 2
-        flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
-        for damaged in (flipped, content[:-1], None):
-            file.unlink() if damaged is None else file.write_bytes(damaged)
-            assert not run.has("cohort.zarr"), (file, damaged)
+        other = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        for damage in (other, content[:-1], None):
+            file.unlink() if damage is None else file.write_bytes(damage)
+            assert not run.has("cohort.zarr"), (file, damage)
         file.write_bytes(content)
         assert run.has("cohort.zarr")
     (run.path / "cohort.zarr" / ".zattrs").unlink()

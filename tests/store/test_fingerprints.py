@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -31,24 +32,24 @@ ARRAYS = hnp.arrays(  # missing values have a test of their own
 )
 
 
-def reverse_keys(thing):
-    if isinstance(thing, dict):
-        return {key: reverse_keys(thing[key]) for key in reversed(thing)}
-    return [reverse_keys(item) for item in thing] if isinstance(thing, list) else thing
+def reverse_keys(value):
+    if isinstance(value, dict):
+        return {key: reverse_keys(value[key]) for key in reversed(value)}
+    return [reverse_keys(item) for item in value] if isinstance(value, list) else value
 
 
 @given(JSON)
-def test_order_of_keys_does_not_matter(thing):
-    assert fingerprint(thing) == fingerprint(reverse_keys(thing))
+def test_order_of_keys_does_not_matter(value):
+    assert fingerprint(value) == fingerprint(reverse_keys(value))
 
 
 @given(JSON, JSON)
-def test_equal_exactly_when_the_things_are(one, two):
-    # repr tells 1, 1.0 and True apart as the fingerprint does; JSON keys are sorted first
-    def canonical(thing):
-        if isinstance(thing, dict):
-            return {key: canonical(thing[key]) for key in sorted(thing)}
-        return [canonical(item) for item in thing] if isinstance(thing, list) else thing
+def test_equal_exactly_when_the_values_are(one, two):
+    # repr distinguishes 1, 1.0 and True, as the fingerprint does
+    def canonical(value):
+        if isinstance(value, dict):
+            return {key: canonical(value[key]) for key in sorted(value)}
+        return [canonical(item) for item in value] if isinstance(value, list) else value
 
     same = repr(canonical(one)) == repr(canonical(two))
     assert (fingerprint(one) == fingerprint(two)) == same
@@ -77,7 +78,7 @@ def test_different_kinds_differ(one, two):
     assert fingerprint(one) != fingerprint(two)
 
 
-def test_lists_and_tuples_sets_and_numpy_scalars_are_what_they_say():
+def test_equivalent_containers_and_scalars():
     assert fingerprint((1, [2, (3,)])) == fingerprint([1, (2, [3])])
     assert fingerprint({"b", "a", "c"}) == fingerprint(frozenset("cab"))
     assert fingerprint(np.float64(0.5), np.int32(3), np.bool_(True)) == fingerprint(0.5, 3, True)
@@ -108,12 +109,12 @@ def test_arrays_are_the_same_exactly_when_their_bytes_are(one, two):
 @given(ARRAYS, st.data())
 def test_every_element_matters(values, data):
     index = data.draw(st.integers(0, values.size - 1))
-    changed = values.copy()
-    changed.reshape(-1)[index] = np.asarray(1 if values.reshape(-1)[index] != 1 else 0).astype(
+    other = values.copy()
+    other.reshape(-1)[index] = np.asarray(1 if values.reshape(-1)[index] != 1 else 0).astype(
         values.dtype
     )
-    differs = changed.tobytes() != values.tobytes()
-    assert (fingerprint(values) != fingerprint(changed)) == differs
+    differs = other.tobytes() != values.tobytes()
+    assert (fingerprint(values) != fingerprint(other)) == differs
 
 
 def test_all_missing_values_are_one_missing_value():
@@ -126,18 +127,18 @@ def test_all_missing_values_are_one_missing_value():
 
 def test_large_arrays_are_hashed_to_the_end():
     values = np.zeros(1 << 18)
-    changed = values.copy()
-    changed[-1] = 1
-    assert fingerprint(values) != fingerprint(changed)
+    other = values.copy()
+    other[-1] = 1
+    assert fingerprint(values) != fingerprint(other)
 
 
 def test_text_and_object_arrays():
     assert fingerprint(np.array(["a", None], object)) == fingerprint(np.array(["a", None], object))
     assert fingerprint(np.array(["a", "b"], object)) != fingerprint(np.array(["ab", ""], object))
     assert fingerprint(np.array([], object)) != fingerprint(np.zeros((0, 2), object))
-    structured = np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])
+    one = np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])
     other = np.array([(1, 2.0)], dtype=[("a", "i4"), ("c", "f8")])
-    assert fingerprint(structured) != fingerprint(other)
+    assert fingerprint(one) != fingerprint(other)
 
 
 def test_paths_count_by_content(tmp_path):
@@ -157,7 +158,7 @@ def test_paths_count_by_content(tmp_path):
     assert fingerprint(one) != fingerprint(two)
 
 
-def test_links_to_folders_are_followed(tmp_path):
+def test_links_to_folders_count_by_content(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.tsv").write_text("x")
     (tmp_path / "study").mkdir()
@@ -167,7 +168,7 @@ def test_links_to_folders_are_followed(tmp_path):
     assert fingerprint(tmp_path / "study") != before
 
 
-def test_a_path_without_file_is_named(tmp_path):
+def test_an_error_names_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"gone\.tsv: cannot read the file .*No such file"):
         fingerprint({"folder": tmp_path / "gone.tsv"})
     (tmp_path / "link.tsv").symlink_to(tmp_path / "not-fetched")
@@ -193,10 +194,10 @@ def test_dataclasses_count_by_kind_and_fields():
     assert fingerprint(Box(1.0, np.arange(3))) != fingerprint(Bag(1.0, np.arange(3)))
 
 
-@pytest.mark.parametrize("thing", [object(), Box, len, np.ma.masked_array([1], [True])])
-def test_what_has_no_content_is_refused(thing):
+@pytest.mark.parametrize("value", [object(), Box, len, np.ma.masked_array([1], [True])])
+def test_objects_without_content_are_an_error(value):
     with pytest.raises(TypeError, match="cannot fingerprint"):
-        fingerprint([thing])
+        fingerprint([value])
 
 
 def test_file_hash_is_sha256(tmp_path):
@@ -206,17 +207,12 @@ def test_file_hash_is_sha256(tmp_path):
 
 
 def test_the_same_in_every_process():
-    thing = {"a": {"x", "y", "z"}, "b": [1, 2.5, None], "c": "ä"}
-    code = f"from ketadask.store.fingerprints import fingerprint; print(fingerprint({thing!r}))"
+    value = {"a": {"x", "y", "z"}, "b": [1, 2.5, None], "c": "ä"}
+    code = f"from ketadask.store.fingerprints import fingerprint; print(fingerprint({value!r}))"
     for seed in ("1", "2"):
-        found = subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert found.stdout.strip() == fingerprint(thing)
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+        assert output.strip() == fingerprint(value)
 
 
 SOURCE = '''"""Scores."""
@@ -256,11 +252,11 @@ def score(x: float, *, power: int = 2) -> float:
     ],
 )
 def test_code_counts_and_documentation_does_not(old, new, counts, tmp_path):
-    file, changed = tmp_path / "one.py", tmp_path / "two.py"
+    file, other = tmp_path / "one.py", tmp_path / "two.py"
     file.write_text(SOURCE)
-    changed.write_bytes(SOURCE.replace(old, new).encode())
-    assert changed.read_bytes() != file.read_bytes()
-    assert (source_hash(file) != source_hash(changed)) == counts
+    other.write_bytes(SOURCE.replace(old, new).encode())
+    assert other.read_bytes() != file.read_bytes()
+    assert (source_hash(file) != source_hash(other)) == counts
 
 
 def test_source_hash_is_the_same_in_every_version_of_python(tmp_path):
@@ -278,6 +274,7 @@ def test_code_version_counts_numeric_floors_only(tmp_path, monkeypatch):
     monkeypatch.setattr(ketadask, "__file__", str(package / "__init__.py"))
 
     def change(file, text):
+        (package / file).parent.mkdir(parents=True, exist_ok=True)
         (package / file).write_text(text)
         code_version.cache_clear()
 
@@ -293,10 +290,13 @@ def test_code_version_counts_numeric_floors_only(tmp_path, monkeypatch):
             ("names.py", True),
             ("kernels/__init__.py", True),
             ("simulate/extra.tsv", True),
+            ("kernels/__pycache__/cache.nbi", False),
+            ("kernels/__pycache__/0f3a/cache.nbi", False),
         ):
             change(file, "CHANGED = 1\n")
             assert (code_version() != numbers) == counts, file
-            assert (code_version("study", "report") != verdicts) == (file != "cli/__init__.py")
+            counts_for_verdicts = counts or file.startswith(("study", "report"))
+            assert (code_version("study", "report") != verdicts) == counts_for_verdicts, file
             numbers, verdicts = code_version(), code_version("study", "report")
     finally:
         code_version.cache_clear()

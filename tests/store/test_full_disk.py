@@ -1,4 +1,4 @@
-"""A full disk is an error that names folder, space and remedy, and leaves nothing half-written."""
+"""A full disk is an error with folder, space and remedy; no incomplete file remains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE = pd.DataFrame({"q": np.random.default_rng(1).normal(size=50_000)})  # doe
 SMALL = pd.DataFrame({"q": [1.0]})
 
 # Runs in a process of its own: the limit on the size of a file cannot be raised again.
-LIMITED = """
+SCRIPT = """
 import resource, sys
 import numpy as np, pandas as pd, xarray as xr
 from ketadask.schema.errors import InputError
@@ -54,7 +54,7 @@ def run(tmp_path):
 
 
 def assert_usable(run):
-    """Nothing half-written is left, nothing finished was lost, and writing goes on."""
+    """No incomplete file remains, no complete part was lost, and writing is possible."""
     assert not [file for file in run.path.rglob("*") if file.name.endswith(".tmp")]
     parts = run.parts("search", KEY)
     assert parts.ranges() == [(0, 9), (20, 29)]
@@ -65,7 +65,7 @@ def assert_usable(run):
 
 
 def test_a_limit_on_the_size_of_files(run):
-    arguments = [sys.executable, "-c", LIMITED, str(run.path)]
+    arguments = [sys.executable, "-c", SCRIPT, str(run.path)]
     lines = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     messages = lines.splitlines()
     assert len(messages) == 4, lines
@@ -77,17 +77,17 @@ def test_a_limit_on_the_size_of_files(run):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte; where mounting is not allowed, one that says it is full."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    """A file system of one megabyte, or None where mounting is not allowed."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        is_mount = subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
-        mounted = False
-    yield place if mounted else None
-    if mounted:
-        subprocess.run(["umount", str(place)], check=True)
+        is_mount = False
+    yield folder if is_mount else None
+    if is_mount:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_file_system_that_is_full(small_disk, monkeypatch, tmp_path):
@@ -138,8 +138,8 @@ def test_every_refusal_at_every_moment(run, monkeypatch, code, words, call):
         raise OSError(code, os.strerror(code))
 
     owner = os if call == "fsync" else Path
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, call, refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, call, refuse)
         with pytest.raises(InputError, match=f"search: cannot write, {words} .* free.*--out"):
             run.parts("search", KEY).write("000010-000019", {"small": SMALL, "large": LARGE})
     run.parts("search", KEY).write("000020-000029", {"small": SMALL})
@@ -167,12 +167,11 @@ def test_a_folder_without_permission(tmp_path):
     )
     for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o555)
-    arguments = [sys.executable, "-c", code, str(locked)]
-    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert "cannot write, no permission" in found.stdout
-    assert str(locked) in found.stdout
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o555)
+    output = subprocess.check_output([sys.executable, "-c", code, str(folder)], text=True)
+    assert "cannot write, no permission" in output
+    assert str(folder) in output
 
 
 def test_free_space_of_a_folder_that_does_not_exist_yet(tmp_path):

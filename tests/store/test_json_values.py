@@ -28,8 +28,8 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_what_is_json_already_is_read_back(thing):
-    assert json.loads(render_json(thing)) == thing
+def test_json_does_not_change(value):
+    assert json.loads(render_json(value)) == value
 
 
 class Colour(Enum):
@@ -43,7 +43,7 @@ class Point:
 
 
 @pytest.mark.parametrize(
-    ("thing", "expected"),
+    ("value", "expected"),
     [
         (np.nan, None),
         (np.inf, "inf"),
@@ -63,18 +63,18 @@ class Point:
         (Point(np.float32(0.5), Path("a")), {"x": 0.5, "where": "a"}),
     ],
 )
-def test_other_values_have_a_plain_form(thing, expected):
-    found = to_json_value(thing)
-    assert found == expected
-    assert type(found) is type(expected)
-    render_json(thing)
+def test_other_values_become_json(value, expected):
+    result = to_json_value(value)
+    assert result == expected
+    assert type(result) is type(expected)
+    render_json(value)
 
 
 def test_keys_are_sorted_and_text_is_text():
     assert render_json({"b": "ä", "a": 1}) == '{\n  "a": 1,\n  "b": "ä"\n}\n'.encode()
 
 
-@pytest.mark.parametrize("thing", [object(), len, 1j, b"bytes"])
-def test_what_has_no_json_form_is_refused(thing):
+@pytest.mark.parametrize("value", [object(), len, 1j, b"bytes"])
+def test_an_error_names_values_without_a_json_form(value):
     with pytest.raises(TypeError, match="has no JSON form"):
-        render_json({"a": [thing]})
+        render_json({"a": [value]})

@@ -1,4 +1,4 @@
-"""Two processes cannot write one run; a dead process holds nothing."""
+"""One process writes a run at a time; a dead process has no lock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import os, sys, time
 from ketadask.store.run_folder import RunFolder
 with RunFolder.open(sys.argv[1]).lock():
     {extra}
-    print("held", flush=True)
+    print("locked", flush=True)
     time.sleep(60)
 """
 FORK = "(os.fork() == 0) and (time.sleep(60), os._exit(0))"
@@ -39,7 +39,7 @@ def holder(run, extra="pass"):
         text=True,
         start_new_session=True,
     )
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "locked\n"
     return process
 
 
@@ -49,7 +49,7 @@ def end_all(process):
     process.stdout.close()
 
 
-def test_a_second_process_is_told_who_holds_the_run(run):
+def test_an_error_names_the_process_with_the_lock(run):
     process = holder(run)
     try:
         expected = rf"being written by process {process.pid} on {socket.gethostname()}, since 20"
@@ -60,7 +60,7 @@ def test_a_second_process_is_told_who_holds_the_run(run):
         end_all(process)
 
 
-def test_the_lock_of_a_killed_process_is_taken_over(run):
+def test_a_killed_process_loses_the_lock(run):
     process = holder(run)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -78,13 +78,13 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(run):
     try:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert _once_free(run).pid == process.pid  # the child may not have begun to run yet
+        assert _wait_for_lock(run).pid == process.pid  # the child may not run yet
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # the child is still there
         process.stdout.close()
 
 
-def _once_free(run):
+def _wait_for_lock(run):
     end = time.monotonic() + 30
     while True:
         try:
@@ -116,14 +116,14 @@ import sys, time
 from pathlib import Path
 from ketadask.schema.errors import InputError
 from ketadask.store.run_folder import RunFolder
-run, inside, done = RunFolder.open(sys.argv[1]), Path(sys.argv[2]), 0
-while done < 5:
+run, inside, count = RunFolder.open(sys.argv[1]), Path(sys.argv[2]), 0
+while count < 5:
     try:
         with run.lock():
             inside.touch(exist_ok=False)
             time.sleep(0.002)
             inside.unlink()
-            done += 1
+            count += 1
     except InputError:
         time.sleep(0.001)
 """
@@ -133,7 +133,7 @@ while done < 5:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_named(run, monkeypatch, code):
+def test_an_error_names_a_file_system_without_locks(run, monkeypatch, code):
     def refuse(handle, operation):
         raise OSError(code, os.strerror(code))
 
@@ -154,7 +154,7 @@ def test_an_unreadable_owner_is_no_obstacle(run, content):
 def test_an_owner_on_another_machine_may_be_alive(run):
     (run.path / "lock").write_text('{"pid": 1, "host": "far-away", "since": "2024"}')
     assert str(run.owner) == "process 1 on far-away, since 2024"
-    started = time.monotonic()
+    start = time.monotonic()
     with run.lock() as dead:
         assert dead.host == "far-away"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - start < 1

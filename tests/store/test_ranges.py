@@ -1,4 +1,4 @@
-"""Ranges never count a number twice and never lose one."""
+"""Ranges count no index twice and lose none."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RANGES = st.lists(
 )
 
 
-def numbers(ranges):
-    return [number for first, last in ranges for number in range(first, last + 1)]
+def indices(ranges):
+    return [index for first, last in ranges for index in range(first, last + 1)]
 
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7))
-def test_names_are_read_back(first, length):
+def test_a_name_gives_its_range(first, length):
     assert parse_range(range_name(first, first + length)) == (first, first + length)
 
 
@@ -32,42 +32,42 @@ def test_other_names_are_no_ranges(name):
 
 
 @pytest.mark.parametrize(("first", "last"), [(5, 4), (-1, 4)])
-def test_impossible_ranges_are_refused(first, last):
+def test_impossible_ranges_are_an_error(first, last):
     with pytest.raises(ValueError, match="first <= last"):
         range_name(first, last)
 
 
 @given(RANGES, st.none() | st.integers(1, 40), st.randoms())
 def test_choice_has_no_overlap_and_is_as_large_as_brute_force(ranges, n, random):
-    chosen = disjoint_ranges(ranges, n)
-    assert len(numbers(chosen)) == len(set(numbers(chosen)))
-    assert set(chosen) <= set(ranges)
+    choice = disjoint_ranges(ranges, n)
+    assert len(indices(choice)) == len(set(indices(choice)))
+    assert set(choice) <= set(ranges)
 
-    def size(some):
-        return len([number for number in numbers(some) if n is None or number < n])
+    def size(subset):
+        return len([index for index in indices(subset) if n is None or index < n])
 
     most = max(
-        size(some)
+        size(subset)
         for k in range(len(ranges) + 1)
-        for some in combinations(ranges, k)
-        if len(numbers(some)) == len(set(numbers(some)))
+        for subset in combinations(ranges, k)
+        if len(indices(subset)) == len(set(indices(subset)))
     )
-    assert size(chosen) == most
+    assert size(choice) == most
     random.shuffle(ranges)
-    assert disjoint_ranges(ranges, n) == chosen
+    assert disjoint_ranges(ranges, n) == choice
 
 
 @given(RANGES, st.integers(1, 40), st.integers(1, 9))
-def test_what_is_missing_completes_what_is_covered(ranges, n, size):
-    chosen = disjoint_ranges(ranges, n)
-    todo = blocks(gaps(chosen, n), size)
+def test_gaps_complete_the_ranges(ranges, n, size):
+    choice = disjoint_ranges(ranges, n)
+    todo = blocks(gaps(choice, n), size)
     assert all(last - first < size for first, last in todo)
-    together = sorted(number for number in numbers(chosen) + numbers(todo) if number < n)
+    together = sorted(index for index in indices(choice) + indices(todo) if index < n)
     assert together == list(range(n))
-    # once the gaps are filled nothing is missing, whatever else lies there
+    # with the gaps filled nothing is missing, whatever other ranges exist
     assert gaps(disjoint_ranges([*ranges, *todo], n), n) == []
 
 
-def test_a_block_holds_something():
+def test_a_block_has_an_index():
     with pytest.raises(ValueError, match="at least one"):
         blocks([(0, 4)], 0)

@@ -1,4 +1,4 @@
-"""The run folder: made once, opened again, everything in it written whole."""
+"""The run folder: created once, opened again, complete after any kill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(tmp_path):
     return RunFolder.make(tmp_path / "runs", "demo", KEY)
 
 
-def test_made_once_and_opened_again(run, tmp_path):
+def test_create_and_open(run, tmp_path):
     manifest = run.read_json("manifest.json")
     assert (manifest["name"], manifest["key"], run.key) == ("demo", KEY, KEY)
     assert RunFolder.make(tmp_path / "runs", "demo", KEY) == run
@@ -42,13 +42,13 @@ def test_relative_folders_stay_what_they_are(tmp_path, monkeypatch):
     assert run.key == KEY
 
 
-def test_a_folder_of_another_key_is_refused(run, tmp_path):
+def test_a_folder_of_another_key_is_an_error(run, tmp_path):
     same_digits = KEY[:12] + "f" * 52
     with pytest.raises(InputError, match=r"belongs to another key.*--out"):
         RunFolder.make(tmp_path / "runs", "demo", same_digits)
 
 
-def test_a_run_killed_before_its_manifest_is_made_anew(run, tmp_path):
+def test_a_run_killed_before_its_manifest_is_usable(run, tmp_path):
     (run.path / "manifest.json").unlink()
     assert RunFolder.make(tmp_path / "runs", "demo", KEY).key == KEY
 
@@ -64,7 +64,7 @@ def test_other_folders_are_no_run_folders(tmp_path):
         RunFolder.open(tmp_path)
 
 
-def test_a_damaged_manifest_is_named(run):
+def test_an_error_names_a_damaged_manifest(run):
     for content in ("", "[]", '{"name": 1}'):
         (run.path / "manifest.json").write_text(content)
         with pytest.raises(InputError, match=r"manifest\.json"):
@@ -75,7 +75,7 @@ def test_parts_of_a_stage(run):
     assert run.parts("search", KEY) == Parts(run.path / "search", KEY)
 
 
-def test_json_text_and_tables_are_read_back(run):
+def test_reading_returns_json_texts_and_tables(run):
     assert run.write_json("deep/summary.json", {"p": np.nan, "n": np.int64(2)}).is_file()
     assert run.read_json("deep/summary.json") == {"p": None, "n": 2}
     assert run.write_text("note.md", "ä\n").read_bytes() == "ä\n".encode()
@@ -102,7 +102,7 @@ def test_files_stay_in_the_folder(run, name):
         run.write_text(name, "")
 
 
-def test_files_that_are_not_there_or_damaged_are_named(run):
+def test_errors_name_missing_and_damaged_files(run):
     with pytest.raises(InputError, match=r"gone\.json: cannot read the file.*run the stage"):
         run.read_json("gone.json")
     run.write_text("half.json", '{"a": ')
@@ -113,7 +113,7 @@ def test_files_that_are_not_there_or_damaged_are_named(run):
         run.read_table("half")
 
 
-KILLED = """
+SCRIPT = """
 import os, signal, sys
 import pandas as pd
 from pathlib import Path
@@ -132,16 +132,16 @@ parts.write("000000-000009", {"hits": table, "searches": table})
 """
 
 
-@pytest.mark.parametrize(("renames", "done"), [(0, False), (1, False), (2, False), (9, True)])
-def test_killed_at_any_moment_a_part_is_whole_or_missing(run, renames, done):
-    arguments = [sys.executable, "-c", KILLED, str(run.path), str(renames)]
+@pytest.mark.parametrize(("renames", "complete"), [(0, False), (1, False), (2, False), (9, True)])
+def test_killed_at_any_moment_a_part_is_complete_or_missing(run, renames, complete):
+    arguments = [sys.executable, "-c", SCRIPT, str(run.path), str(renames)]
     code = subprocess.run(arguments, check=False).returncode
-    assert code == (0 if done else -signal.SIGKILL)
+    assert code == (0 if complete else -signal.SIGKILL)
     parts = run.parts("search", "k" * 64)
-    assert parts.missing(10) == ([] if done else [(0, 9)])
+    assert parts.missing(10) == ([] if complete else [(0, 9)])
     leftovers = [file for file in os.listdir(parts.folder) if file != "damaged"]
-    assert len(leftovers) == (3 if done else 0)
-    assert len(parts.damaged_files) == (0 if done else 3)
+    assert len(leftovers) == (3 if complete else 0)
+    assert len(parts.damaged_files) == (0 if complete else 3)
     table = pd.DataFrame({"split": range(10)})
     parts.write("000000-000009", {"hits": table, "searches": table})
     assert parts.missing(10) == []

@@ -1,4 +1,4 @@
-"""Tables: equal columns, equal bytes; what is written is read back."""
+"""Tables: equal columns have equal bytes, and bytes give the columns back."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ TABLES = st.fixed_dictionaries(COLUMNS).map(pd.DataFrame)
 
 
 @given(TABLES)
-def test_what_is_written_is_read_back(table):
+def test_bytes_give_the_table_back(table):
     pd.testing.assert_frame_equal(table_from_bytes(table_bytes(table)), table)
 
 
 @given(TABLES)
 def test_only_the_columns_count(table):
     expected = table_bytes(table)
-    shuffled = table.set_index(np.array([9, 7, 5, 3, 1]))
-    shuffled.attrs["note"] = "not stored"
-    assert table_bytes(shuffled) == expected
+    other = table.set_index(np.array([9, 7, 5, 3, 1]))
+    other.attrs["note"] = "not stored"
+    assert table_bytes(other) == expected
     assert table_bytes(pd.concat([table.iloc[:2], table.iloc[2:]])) == expected
     assert table_bytes(table.astype({"t": object})) == expected
     assert table_bytes(table.rename(columns={"f": "F"})) != expected
@@ -45,11 +45,11 @@ def test_only_the_columns_count(table):
 
 def test_missing_values_stay_missing():
     table = pd.DataFrame({"q": [1.0, np.nan], "text": ["a", None]})
-    found = table_from_bytes(table_bytes(table))
-    assert found.isna().to_numpy().tolist() == [[False, False], [True, True]]
+    result = table_from_bytes(table_bytes(table))
+    assert result.isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
-def test_a_named_index_is_kept_as_column():
+def test_a_named_index_becomes_a_column():
     table = pd.DataFrame({"q": [1.0, 2.0]}, index=pd.Index(["x", "y"], name="persona"))
     assert table_from_bytes(table_bytes(table)).columns.tolist() == ["persona", "q"]
 
@@ -62,7 +62,7 @@ def test_empty_tables_of_every_contract_keep_it(name):
     contract.check(table_from_bytes(table_bytes(contract.empty())))
 
 
-def test_nothing_of_the_writing_program_is_stored(tmp_path):
+def test_no_metadata_of_pandas(tmp_path):
     (tmp_path / "t.parquet").write_bytes(table_bytes(pd.DataFrame({"q": [1.0]})))
     metadata = pq.read_schema(tmp_path / "t.parquet").metadata or {}
     assert b"pandas" not in metadata

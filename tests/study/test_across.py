@@ -89,8 +89,8 @@ def test_check_counts_the_units_of_each_trial(in_all):
     checked = study(folder).check()
     assert list(checked.trials) == ["trial-1", "trial-2", "trial-3", "trial-4"]
     assert sum(checked.trials.values()) == checked.units
-    assert checked.scanners == 1
-    assert study(folder, "features.harmonise=none").check().scanners == 4
+    assert checked.n_sites == 1
+    assert study(folder, "features.harmonise=none").check().n_sites == 4
 
 
 @pytest.mark.slow

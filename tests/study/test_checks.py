@@ -27,7 +27,7 @@ def test_the_real_trial_loads_by_ten_lines(real_data, tmp_path, day, active, con
     assert found.flow["analysed"]["both_arms"] == both
     assert found.units == active[1] + control[1]
     assert "sub-MOA117" in found.reasons["unknown arm: no infusion is recorded"]
-    assert found.wrong == []
+    assert found.invalid_cells == []
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_wrong_cell_is_shown_and_the_study_does_what_its_setting_says(
     shown = capsys.readouterr().out
     assert f"phenotype.tsv: {message}" in shown
     says = "the study stops at them" if bad_cells == "stop" else "they count as missing"
-    assert f"Wrong cells: 1; {says}" in shown
+    assert f"Invalid cells: 1; {says}" in shown
 
 
 def test_a_session_of_an_arm_never_given_is_named_in_the_real_trial(trial, tmp_path, capsys):
@@ -149,10 +149,10 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
     assert run(words) == (2 if alone == 24 else 0)
     out, wrong = capsys.readouterr()
     if alone == 24:
-        assert "null.method: nobody has anyone to exchange with" in wrong
+        assert "null.method: all participants are alone in their stratum" in wrong
         assert "give small sites one name in the column site" in wrong
     elif alone:
-        assert "alone         2 of these units have nobody to exchange with" in out
+        assert "relabellings  2 of these units are alone in their stratum" in out
     else:
         assert "alone" not in out
 
@@ -164,6 +164,6 @@ def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, 
     words = [verb, str(study), "--out", str(tmp_path / "runs"), "--set", "splits.train_size=0.05"]
     assert run(words) == 2
     wrong = capsys.readouterr().err
-    assert "splits.train_size: of 24 participants a split would have 1 on train or 22 on" in wrong
+    assert "splits.train_size: with 24 participants a training set may have 1" in wrong
     assert "found 0.05; choose a train_size of 0.084 to 0.916" in wrong
     assert "search:" not in wrong

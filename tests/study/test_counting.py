@@ -54,7 +54,7 @@ def test_a_relabelled_study_that_is_gone(tmp_path, monkeypatch):
     from ketadask.study import judge
 
     def lose(work, asked):
-        next((work.run.path / "calibrations").glob("*.json")).unlink()
+        next((work.folder.path / "calibrations").glob("*.json")).unlink()
         return calibrate(work, asked)
 
     calibrate = judge.calibrate

@@ -18,10 +18,10 @@ def profile(tmp_path):
 
 
 def test_a_good_machine_is_found_good(tmp_path, profile):
-    findings = {each.what: each for each in check_system(profile, tmp_path / "runs")}
+    findings = {each.name: each for each in check_system(profile, tmp_path / "runs")}
     assert {"python", "numpy", "memory", "disk", "locks", "threads", "cluster"} <= set(findings)
-    assert all(each.well for each in findings.values())
-    assert "4 tasks" in findings["cluster"].found
+    assert all(each.ok for each in findings.values())
+    assert "4 tasks" in findings["cluster"].detail
     assert not (tmp_path / "runs").exists()
 
 
@@ -42,6 +42,6 @@ def test_a_scheduler_that_is_not_there_is_bad(tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("ketadask.cluster.connect"), "CONNECT_TIMEOUT", "1s")
     path = tmp_path / "profile.yaml"
     path.write_text("kind: address\naddress: tcp://127.0.0.1:9\n")
-    (cluster,) = [each for each in check_system(path, tmp_path) if each.what == "cluster"]
-    assert not cluster.well
+    (cluster,) = [each for each in check_system(path, tmp_path) if each.name == "cluster"]
+    assert not cluster.ok
     assert "dask scheduler" in cluster.remedy

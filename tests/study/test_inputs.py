@@ -47,7 +47,7 @@ def test_scales_count_wherever_they_are_read(place, flat):
     settings = asked(place)
     cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
     improved(folder / "madrs.tsv")
-    assert not read_cohort(settings, place / "study").identical(cohort)
+    assert not read_cohort(settings, place / "study").dataset.identical(cohort.dataset)
     assert identity(settings, place) != before
 
 
@@ -71,7 +71,7 @@ def test_volumes_count_whatever_their_tables_are_called(place, ending):
     cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
     other = re.sub(r"[\t,]", lambda found: f"{found[0]}9", first, count=1)
     table.write_text(table.read_text().replace(first, other))
-    assert not read_cohort(settings, place / "study").identical(cohort)
+    assert not read_cohort(settings, place / "study").dataset.identical(cohort.dataset)
     assert identity(settings, place) != before
 
 

@@ -60,14 +60,14 @@ def ending(place):
 
 
 def test_everything_is_there(ending):
-    assert set(ending.predicted["cohorts"]) == {"discovery", "control arm", "trial-2"}
+    assert set(ending.prediction["cohorts"]) == {"discovery", "control arm", "trial-2"}
     for name in ("prediction.json", "locked_model.npz", "weights.csv", "prediction_cases.parquet"):
         assert (ending.folder / name).is_file(), name
     made_by = json.loads((ending.folder / "provenance.json").read_text())["versions"]
     assert {"numpy", "scikit-learn"} <= set(made_by)
-    assert ending.predicted["permutations"] == 3
-    assert 0.25 <= ending.predicted["p"]["auc"] <= 1
-    assert "bac" in ending.predicted["other_classifiers"]["logistic"]
+    assert ending.prediction["permutations"] == 3
+    assert 0.25 <= ending.prediction["p"]["auc"] <= 1
+    assert "bac" in ending.prediction["other_classifiers"]["logistic"]
 
 
 def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
@@ -80,10 +80,10 @@ def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
 
 def test_what_was_foretold_otherwise_is_not_reported(place, ending):
     other = ["predict.balanced=false"]
-    assert study(place, *other).report().predicted is None
+    assert study(place, *other).report().prediction is None
     missing = {each.stage: each.missing for each in study(place, *other).status()}
     assert missing["predict"] == 1
-    assert study(place).report().predicted == ending.predicted
+    assert study(place).report().prediction == ending.prediction
     missing = {each.stage: each.missing for each in study(place).status()}
     assert missing["predict"] == 0
 
@@ -91,7 +91,7 @@ def test_what_was_foretold_otherwise_is_not_reported(place, ending):
 def test_nothing_is_computed_twice_and_more_permutations_are_added(place, ending):
     again = study(place).predict()
     assert sum(each.new for each in again.stages) == 0
-    assert json.dumps(again.predicted) == json.dumps(ending.predicted)
+    assert json.dumps(again.prediction) == json.dumps(ending.prediction)
     more = study(place, "predict.permutations=5").predict()
     assert more.folder == ending.folder
     assert sum(each.new for each in more.stages) == 2
@@ -99,7 +99,7 @@ def test_nothing_is_computed_twice_and_more_permutations_are_added(place, ending
 
 def test_another_folder_is_read_the_same_way(place, ending):
     data = next((place / "runs" / "data").iterdir())
-    told = study(place, f"predict.external={{elsewhere: {data}}}").predict().predicted
+    told = study(place, f"predict.external={{elsewhere: {data}}}").predict().prediction
     assert told["cohorts"]["elsewhere"]["n"] > told["cohorts"]["trial-2"]["n"]
     run = RunFolder.open(ending.folder)
     inputs = run.read_json("provenance.json")["inputs"]
@@ -113,7 +113,7 @@ def test_a_damaged_model_is_set_aside_and_locked_again(place, ending):
     again = study(place).predict()
     assert (ending.folder / "damaged" / model.name).stat().st_size == 100
     assert read_locked_model(model).about == whole.about
-    assert again.predicted["cohorts"] == ending.predicted["cohorts"]
+    assert again.prediction["cohorts"] == ending.prediction["cohorts"]
 
 
 def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
@@ -142,7 +142,7 @@ def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp
 
 def test_a_study_that_asks_for_none_says_so(place):
     (place / "without.yaml").write_text(YAML.partition("predict:")[0])
-    with pytest.raises(InputError, match="asks for no prediction"):
+    with pytest.raises(InputError, match="no section predict"):
         Study.read(place / "without.yaml", out=place / "runs").predict()
 
 
@@ -152,7 +152,7 @@ def test_a_trial_that_is_not_there_is_answered_with_the_nearest(place):
 
 
 def test_no_case_to_learn_from_is_named(place):
-    with pytest.raises(InputError, match="leave at least one trial"):
+    with pytest.raises(InputError, match="keep at least one trial"):
         study(place, "predict.external_trials=[trial-1, trial-2]").predict()
 
 
@@ -163,7 +163,7 @@ def test_what_is_locked_in_place_of_a_forest_is_named(place):
         "predict.permutations=0",
     )
     made = study(place, *changes, "name=forest").predict()
-    assert made.predicted["classifier"] == "forest"
-    assert made.predicted["locked"]["classifier"] == "svc-linear"
-    assert made.predicted["locked"]["cost"] in (0.015625, 0.5)
+    assert made.prediction["classifier"] == "forest"
+    assert made.prediction["locked"]["classifier"] == "svc-linear"
+    assert made.prediction["locked"]["cost"] in (0.015625, 0.5)
     assert "A forest cannot be locked" in made.report.read_text()

@@ -11,9 +11,10 @@ from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
 from ketadask.store.run_folder import RunFolder
+from ketadask.study.paths import RunPaths
 from ketadask.study.power import size_of
 from ketadask.study.problem import build_problem, quality_tables
-from ketadask.study.run import RunPaths, StudyRun
+from ketadask.study.run import StudyRun
 from ketadask.study.study import Study
 
 TEXT = """
@@ -43,7 +44,7 @@ def posed(folder, *changes):
     place = RunPaths.of(settings, folder / "runs")
     with connect(Profile(kind="synchronous")) as executor:
         run: RunFolder = place.open()
-        work = StudyRun(place, run, Progress(), lambda stage: executor, lambda work: {})
+        work = StudyRun(place, run, Progress(), lambda stage: executor)
         return build_problem(work).cohort, work.results
 
 
@@ -79,7 +80,7 @@ def test_check_reads_no_recording_and_counts_what_will_be_measured(study):
     assert found.files > 8
     counted = found.modalities.set_index("modality")["features"]
     assert counted.to_dict() == {"demographic": 1, "meg": 36}
-    assert found.dropped == {}
+    assert found.excluded_features == {}
     assert size_of(asked) == (found.units, 37)
     assert not (study / "runs" / "recordings").exists()
 
@@ -108,4 +109,4 @@ def test_check_names_the_recordings_that_will_be_left_out(study, capsys):
     assert list(found.unusable) == stems
     assert found.unusable[stems[0]] == f"{path}: the recording is cut off; copy it again"
     print_check(found)
-    assert "Recordings left out of 12: 2" in capsys.readouterr().out
+    assert "Excluded of 12 recordings: 2" in capsys.readouterr().out

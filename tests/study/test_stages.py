@@ -63,7 +63,7 @@ def test_extract_without_recordings_makes_the_cohort(tmp_path, opened):
 def test_workers_of_one_stage_are_gone_before_those_of_the_next_come(tmp_path, opened):
     profile = Profile(kind="threads", workers=1, stages={"extract": {"workers": 2}})
     one = study(tmp_path, profile=profile)
-    with one._writing() as work:
+    with one.open_run() as work:
         first = work.executor("extract")
         assert work.executor("extract") is first
         second = work.executor("search")
@@ -78,6 +78,6 @@ def test_workers_of_one_stage_are_gone_before_those_of_the_next_come(tmp_path, o
 
 def test_without_stages_one_executor_serves_all(tmp_path, opened):
     one = study(tmp_path, profile=Profile(kind="threads", workers=1))
-    with one._writing() as work:
+    with one.open_run() as work:
         assert work.executor("extract") is work.executor("search")
     assert opened == [("open", 1), ("close", 1)]

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.inference.interim import REACH
+from ketadask.inference.interim import HALF_WIDTH
 from ketadask.search.persona_search import PersonaSearch
-from ketadask.study import run
 from ketadask.study.judge import CURVE, RECURRENCE
-from ketadask.study.run import STOPPED
+from ketadask.study.run import STOPS
 from tests.study.test_study import RESULTS, results, said, study
 
 NOISE = ["data.simulate.effect=0", "data.simulate.prognostic=0", "splits.count=12"]
@@ -20,11 +19,11 @@ NOISE = ["data.simulate.effect=0", "data.simulate.prognostic=0", "splits.count=1
 @pytest.fixture
 def early(monkeypatch):
     """Look after five and ten already, so that small studies have looks at all."""
-    monkeypatch.setattr("ketadask.inference.interim.FIRST_LOOK", 5)
+    monkeypatch.setattr("ketadask.inference.interim.FIRST_INTERIM", 5)
 
 
 def stopped(run):
-    return json.loads((run / STOPPED).read_text())
+    return json.loads((run / STOPS).read_text())
 
 
 def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path, early):
@@ -35,7 +34,7 @@ def test_relabellings_end_where_everything_is_noise_and_no_word_changes(tmp_path
     record = stopped(ending.folder)["relabellings"]
     assert record["planned"] == 60
     assert record["made"] in (10, 20, 40)
-    assert "no word can change any more" in said(settled)
+    assert "no verdict can change any more" in said(settled)
     assert stopped(whole.folder) == {}
     columns = ["persona", "polarity", "verdict", "family_size"]
     pd.testing.assert_frame_equal(ending.verdicts[columns], whole.verdicts[columns])
@@ -73,7 +72,7 @@ def test_relabellings_go_on_where_something_may_be_supported(tmp_path, early):
 
 
 def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.is_precise", known_at(10))
     ending = study(tmp_path, "splits.stop=early").run()
     record = stopped(ending.folder)["splits"]
     assert (record["planned"], record["made"]) == (24, 10)
@@ -98,11 +97,11 @@ def test_splits_end_where_recurrence_is_known(tmp_path, early, monkeypatch):
 
 
 def known_at(splits):
-    return lambda self, reach=REACH: self.splits >= splits
+    return lambda self, half_width=HALF_WIDTH: self.splits >= splits
 
 
 def test_blocks_do_not_change_where_it_stops(tmp_path, early, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.is_precise", known_at(10))
     changes = ["splits.stop=early", "null.calibration_studies=2", "null.calibration_splits=20"]
     first = study(tmp_path, *changes, "execution.block=1")
     one = first.run()
@@ -117,7 +116,7 @@ def test_convergence_is_said_while_splits_run(tmp_path, early):
     shown.run()
     lines = [line for line in said(shown).splitlines() if line.startswith("search: after")]
     assert [line.split()[2] for line in lines] == ["6", "10", "20"]
-    assert "no verdict waits for them" in lines[0]
+    assert "optional: " in lines[0]
 
 
 def test_votes_are_held_against_relabelled_studies(tmp_path):
@@ -140,20 +139,3 @@ def test_votes_are_held_against_relabelled_studies(tmp_path):
     none = study(tmp_path, "splits.count=8", "null.calibration_studies=0").run()
     assert none.folder == ending.folder
     assert not (none.folder / CURVE).exists()
-
-
-def test_a_record_of_other_numbers_is_not_believed(tmp_path):
-    class Work:
-        run = None
-
-    class Run:
-        def has(self, name):
-            return name == STOPPED
-
-        def read_json(self, name):
-            return {"splits": {"planned": 50, "made": 20}}
-
-    Work.run = Run()
-    assert run.stopped_at(Work, "splits", 50) == 20
-    assert run.stopped_at(Work, "splits", 60) == 60
-    assert run.stopped_at(Work, "relabellings", 50) == 50

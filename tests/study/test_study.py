@@ -86,7 +86,7 @@ def test_same_bytes_on_every_executor_and_block(tmp_path, reference, kind, worke
 
 
 def test_same_bytes_with_searches_split_and_literals_in_a_file(tmp_path, reference, monkeypatch):
-    monkeypatch.setattr("ketadask.search.persona_search.LITERALS_SHARE", 1e-9)
+    monkeypatch.setattr("ketadask.search.persona_search.LITERALS_FRACTION", 1e-9)
     profile = Profile(kind="threads", workers=2)
     changes = ["execution.task_seconds=0.001", "execution.memory=400MB"]
     ending = study(tmp_path, *changes, profile=profile).run()
@@ -106,7 +106,7 @@ def test_same_bytes_where_workers_share_the_searches_of_a_few_splits(tmp_path, m
         profile = Profile(kind="threads", workers=workers)
         one = study(tmp_path, "splits.count=3", profile=profile, out=f"of {workers}")
         assert {e.name: e.pieces for e in one.search().stages} == {"search": pieces, "null": pieces}
-        place = one.place
+        place = one.paths
         for table, parts, n in (("hits", place.hits(), 3), ("nulls", place.nulls(), 19)):
             found = parts.read_all(table, n)
             number = found.columns[0]
@@ -139,7 +139,7 @@ def test_a_second_run_computes_nothing_and_says_so(tmp_path):
     assert sum(each.new for each in ending.stages) == 0
     assert sum(each.present for each in ending.stages) == 24 + 19
     assert "all 24 splits already complete" in said(again)
-    assert "verdicts are there already" in said(again)
+    assert "verdicts already complete" in said(again)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.parquet")} == before
 
 
@@ -222,8 +222,8 @@ def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     one = study(tmp_path)
-    with one._writing():
-        assert queue_lines(one)[0].startswith(f"being written by process {os.getpid()} on ")
+    with one.open_run():
+        assert queue_lines(one)[0].startswith(f"written by process {os.getpid()} on ")
         with pytest.raises(InputError, match="being written by"):
             study(tmp_path).run()
     assert queue_lines(one) == []
@@ -262,7 +262,7 @@ def test_failed_tasks_are_named_and_the_rest_is_kept(tmp_path, monkeypatch, refe
 def test_simulated_tables_that_were_changed_are_refused(tmp_path):
     one = study(tmp_path)
     one.search()
-    table = one.place.data / "participants.tsv"
+    table = one.paths.data / "participants.tsv"
     table.write_text(table.read_text().replace("sub-K00001", "sub-K00099"))
     with pytest.raises(InputError, match="changed after it was made; delete the folder"):
         study(tmp_path).run()
@@ -317,7 +317,7 @@ def test_ctrl_c_on_the_terminal_is_quiet_and_keeps_what_is_finished(tmp_path, ki
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "interrupted; what is finished is kept, run again to continue" in told
+    assert "interrupted; finished parts are kept, run again to continue" in told
     assert "Traceback" not in told
     (run,) = (tmp_path / "runs").glob("small-*")
     assert "interrupted" in (run / "provenance.json").read_text()

@@ -1,4 +1,4 @@
-"""One recording from its path to its features, its quality and its spectrum."""
+"""One recording, from its path to its features, its quality and its spectrum."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ import numpy as np
 import pandas as pd
 
 from ketadask.features.meg.cardiac import ArtefactRemoval, remove_cardiac
-from ketadask.features.meg.measures import Spectrum, recording_features, spectrum
+from ketadask.features.meg.measures import Spectrum, compute_spectrum, recording_features
 from ketadask.features.meg.quality import FLAT, Quality, assess_quality
-from ketadask.features.meg.registry import features
+from ketadask.features.meg.registry import feature_set
 from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG, MegSettings
-from ketadask.features.meg.stream import Decimated, decimated
+from ketadask.features.meg.stream import DecimatedField, decimate_recording
 from ketadask.kernels.spectra import in_band
 from ketadask.schema.errors import InputError
-from ketadask.sources.meg.channels import Channels
 from ketadask.sources.meg.collection import RecordingFile, check_rate, check_spans
 from ketadask.sources.meg.recording import Recording
 from ketadask.sources.meg.sidecars import merge_spans
 
-_SHOWN = 120.0
+_HIGHEST_FREQUENCY = 120.0
 
 
 @dataclass(frozen=True, eq=False)
 class RecordingFeatures:
-    """What is kept of a recording.
+    """The results of one recording.
 
     Attributes
     ----------
     features
         One row per feature: feature, value.
     quality
-        One row: how long, how clean, which flags.
+        One row: duration, clean seconds, bad sensors, flags.
     channels
         One row per sensor: channel, region, hemisphere, bad (the reason, or empty).
     spectrum
@@ -49,162 +48,152 @@ class RecordingFeatures:
     parcels: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables that have rows by name, as a part holds them."""
+        """Return the tables that have rows, by name."""
         return {name: table for name, table in vars(self).items() if len(table)}
 
 
-def extract(found: RecordingFile, settings: MegSettings | None = None) -> RecordingFeatures:
-    """Read, clean and measure one recording; of one that cannot be used an InputError says why."""
+def extract_features(file: RecordingFile, settings: MegSettings | None = None) -> RecordingFeatures:
+    """Read, clean and measure one recording; an InputError says why it cannot be used."""
     settings = settings or MegSettings()
-    if found.problem:
-        raise InputError(found.problem, file=found.path)
-    wanted = features(settings.features)
-    recording = Recording.at(found.path)
+    if file.problem:
+        raise InputError(file.problem, file=file.path)
+    features = feature_set(settings.features)
+    recording = Recording.at(file.path)
     header = recording.header
-    check_rate(found, header.rate)
-    check_spans(found, header.length / header.rate)
-    # Who writes BIDS from annotations leaves them in both places.
-    spans = merge_spans((*header.bad_spans, *found.bad_spans))
-    channels = header.channels.with_bads(found.bads)
-    mains = found.mains or settings.mains
-    made = decimated(recording, settings)
+    check_rate(file, header.rate)
+    check_spans(file, header.length / header.rate)
+    # Software that writes BIDS from annotations leaves them in both files.
+    spans = merge_spans((*header.bad_spans, *file.bad_spans))
+    channels = header.channels.with_bads(file.bads)
+    mains = file.mains or settings.mains
+    data = decimate_recording(recording, settings)
     quality = assess_quality(
-        made.field,
-        made.rate,
-        made.extent,
-        groups=[str(region) for region in channels.region[made.rows]],
-        named=channels.bad[made.rows],
+        data.field,
+        data.rate,
+        data.extent,
+        groups=[str(region) for region in channels.region[data.rows]],
+        bads=channels.bad[data.rows],
         mains=mains,
         settings=settings,
-        breaks=made.breaks,
+        breaks=data.breaks,
         bad_spans=spans,
     )
-    check_usable(found.path, made, quality, settings)
-    names = [channels.names[row] for row in made.rows]
-    cleaning = remove_cardiac(made, quality, names, settings.cardiac_artefact)
-    density = spectrum(made, quality)
-    values = recording_features(made, quality, density, wanted, channels, mains)
+    check_usable(file.path, data, quality, settings)
+    names = [channels.names[row] for row in data.rows.tolist()]
+    removal = remove_cardiac(data, quality, names, settings.cardiac_artefact)
+    spectrum = compute_spectrum(data, quality)
+    values = recording_features(data, quality, spectrum, features, channels, mains)
+    row = quality_row(data, quality, spectrum, names, mains, removal)
     return RecordingFeatures(
         features=pd.DataFrame(
-            {"feature": [each.name for each in wanted], "value": [values[each] for each in wanted]}
+            {
+                "feature": [feature.name for feature in features],
+                "value": [values[feature] for feature in features],
+            }
         ),
-        quality=pd.DataFrame(
-            [
-                quality_row(made, quality, density, channels, mains, cleaning)
-                | {"called_bad": len(spans)}
-            ]
-        ),
+        quality=pd.DataFrame([row | {"called_bad": len(spans)}]),
         channels=pd.DataFrame(
             {
                 "channel": names,
-                "region": channels.region[made.rows].astype(object),
-                "hemisphere": channels.hemisphere[made.rows].astype(object),
+                "region": channels.region[data.rows].astype(object),
+                "hemisphere": channels.hemisphere[data.rows].astype(object),
                 "bad": list(quality.reasons),
             }
         ),
-        spectrum=_shown(density),
-        parcels=_parcels(found, made, quality, names, mains, settings),
+        spectrum=_mean_spectrum(spectrum),
+        parcels=_parcels(file, data, quality, names, mains, settings),
     )
 
 
 def _parcels(
-    found: RecordingFile,
-    made: Decimated,
+    file: RecordingFile,
+    data: DecimatedField,
     quality: Quality,
     names: list[str],
     mains: float,
     settings: MegSettings,
 ) -> pd.DataFrame:
-    if not settings.parcels or found.anatomy is None:
+    if not settings.parcels or file.anatomy is None:
         return pd.DataFrame({"parcel": [], "band": [], "value": []})
     from ketadask.features.meg.parcels import parcel_power
 
-    return parcel_power(made, quality, names, found.anatomy, mains)
+    return parcel_power(data, quality, names, file.anatomy, mains)
 
 
-def check_usable(path: str, made: Decimated, quality: Quality, settings: MegSettings) -> None:
-    """Say so where too little of a recording is left."""
-    sensors = len(quality.reasons)
-    dead = quality.reasons.count(FLAT)
-    if dead == sensors:
+def check_usable(path: str, data: DecimatedField, quality: Quality, settings: MegSettings) -> None:
+    """Raise an InputError where too few sensors or seconds of a recording are good."""
+    n_sensors = len(quality.reasons)
+    n_flat = quality.reasons.count(FLAT)
+    if n_flat == n_sensors:
         raise InputError("all sensors are flat", file=path, remedy="find another recording")
-    bad = sensors - int(quality.good.sum())
-    if bad > settings.most_bad * sensors:
+    n_bad = n_sensors - int(quality.good.sum())
+    if n_bad > settings.most_bad * n_sensors:
         raise InputError(
-            f"{bad} of {sensors} sensors are bad, {dead} of them flat",
+            f"{n_bad} of {n_sensors} sensors are bad, {n_flat} of them flat",
             file=path,
             remedy="look at the recording, or raise most_bad",
         )
-    clean = clean_seconds(made, quality)
-    whole = made.field.shape[1] / made.rate
-    least = min(settings.least_seconds, whole / 2)
-    if clean < least:
+    clean = clean_seconds(data, quality)
+    seconds = data.field.shape[1] / data.rate
+    if clean < min(settings.least_seconds, seconds / 2):
         raise InputError(
-            f"only {clean:g} of {whole:g} seconds are clean",
+            f"only {clean:g} of {seconds:g} seconds are clean",
             file=path,
             remedy="look at the recording, or raise bad_segment",
         )
 
 
-def clean_seconds(made: Decimated, quality: Quality) -> float:
+def clean_seconds(data: DecimatedField, quality: Quality) -> float:
     """Return the seconds in clean segments."""
-    return float(quality.clean.sum() * quality.length / made.rate)
+    return float(quality.clean.sum() * quality.length / data.rate)
 
 
 def quality_row(
-    made: Decimated,
+    data: DecimatedField,
     quality: Quality,
-    density: Spectrum,
-    channels: Channels,
+    spectrum: Spectrum,
+    names: list[str],
     mains: float,
-    cleaning: ArtefactRemoval,
+    removal: ArtefactRemoval,
 ) -> dict[str, Any]:
-    """Return what a reader of the quality page sees of a recording."""
+    """Return the row of a recording in the table of quality."""
     bad = [
-        f"{channels.names[row]} ({reason})"
-        for row, reason in zip(made.rows, quality.reasons, strict=True)
-        if reason
+        f"{name} ({reason})" for name, reason in zip(names, quality.reasons, strict=True) if reason
     ]
-    seconds = made.field.shape[1] / made.rate
-    clean, line = clean_seconds(made, quality), line_ratio(density, mains)
-    flags = []
-    if line > LINE_FLAG:
-        flags.append("mains")
-    if clean < CLEAN_FLAG * seconds:
-        flags.append("few clean seconds")
-    if len(bad) > BAD_FLAG * len(made.rows):
-        flags.append("many bad sensors")
+    seconds = data.field.shape[1] / data.rate
+    clean, line = clean_seconds(data, quality), line_ratio(spectrum, mains)
+    flags = {
+        "mains": line > LINE_FLAG,
+        "few clean seconds": clean < CLEAN_FLAG * seconds,
+        "many bad sensors": len(bad) > BAD_FLAG * len(names),
+    }
     return {
         "seconds": seconds,
         "clean_seconds": clean,
-        "sensors": len(made.rows),
+        "sensors": len(names),
         "bad_sensors": len(bad),
         "bad": ", ".join(bad),
         "bad_segments": int((~quality.clean).sum()),
         "mains": mains,
         "line_ratio": line,
-        "grade": made.grade,
-        "heart_removed": cleaning.removed,
-        "pulse": cleaning.pulse,
-        "flags": ", ".join(flags),
+        "grade": data.grade,
+        "heart_removed": removal.n_components,
+        "pulse": removal.pulse,
+        "flags": ", ".join(flag for flag, is_set in flags.items() if is_set),
     }
 
 
-def line_ratio(density: Spectrum, mains: float) -> float:
+def line_ratio(spectrum: Spectrum, mains: float) -> float:
     """Return the median over sensors of the power at the mains over that around it."""
-    at = in_band(density.frequency, mains - 0.5, mains + 0.5)
-    around = in_band(density.frequency, mains - 6, mains + 6, without=[mains], gap=2)
+    at = in_band(spectrum.frequency, mains - 0.5, mains + 0.5)
+    around = in_band(spectrum.frequency, mains - 6, mains + 6, without=[mains], gap=2)
     if not at.any() or not around.any():
         return float("nan")
-    ratio = density.density[:, at].max(axis=1) / np.median(density.density[:, around], axis=1)
+    ratio = spectrum.density[:, at].max(axis=1) / np.median(spectrum.density[:, around], axis=1)
     return float(np.median(ratio))
 
 
-def _shown(density: Spectrum) -> pd.DataFrame:
-    shown = density.frequency <= _SHOWN
-    return pd.DataFrame(
-        {
-            "frequency": density.frequency[shown],
-            "density": density.density[:, shown].mean(axis=0),
-        }
-    )
+def _mean_spectrum(spectrum: Spectrum) -> pd.DataFrame:
+    inside = spectrum.frequency <= _HIGHEST_FREQUENCY
+    density = spectrum.density[:, inside].mean(axis=0)
+    return pd.DataFrame({"frequency": spectrum.frequency[inside], "density": density})

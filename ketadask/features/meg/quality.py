@@ -1,4 +1,4 @@
-"""Which sensors and which seconds of a recording are bad."""
+"""Bad sensors and bad segments of a recording."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from scipy import fft
 from ketadask.features.meg.settings import MegSettings
 from ketadask.kernels.spectra import in_band
 
-FLAT, NOISY, WEAK, NAMED = "flat", "noisy", "weak", "named bad"
+FLAT, NOISY, WEAK, BAD = "flat", "noisy", "weak", "marked bad"
 FLAT_EXTENT = 10.0
 _BROAD, _MUSCLE = (1.0, 45.0), (110.0, 140.0)
-# Healthy sensors and seconds differ by more than a tenth whatever a calm recording says.
+# Good sensors and segments differ by more than a tenth even where a calm recording suggests less.
 _LEAST_SPREAD = 0.1
 _CHANNELS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """What is bad in a recording.
+    """Bad sensors and clean segments of a recording.
 
     Attributes
     ----------
     reasons
-        (sensor,) text: flat, noisy, weak, named bad, or empty where it is good.
+        (sensor,) text: flat, noisy, weak, marked bad, or empty where it is good.
     clean
         (segment,) bool.
     length
@@ -44,23 +44,23 @@ class Quality:
         return np.array([not reason for reason in self.reasons], dtype=bool)
 
     def starts(self, segments: int) -> np.ndarray:
-        """Return first time points of all windows of so many clean segments in a row."""
+        """Return the first time points of all windows of this many clean segments in a row."""
         if self.clean.size < segments:
             return np.empty(0, dtype=np.int64)
         runs = np.convolve(self.clean, np.ones(segments), "valid") >= segments - 0.5
         return np.flatnonzero(runs) * self.length
 
-    def apart(self, segments: int) -> np.ndarray:
-        """Return first time points of clean windows that do not overlap, from the left."""
-        chosen: list[int] = []
+    def disjoint_starts(self, segments: int) -> np.ndarray:
+        """Return the first time points of clean windows that do not overlap, from the left."""
+        starts: list[int] = []
         for start in self.starts(segments).tolist():
-            if not chosen or start >= chosen[-1] + segments * self.length:
-                chosen.append(start)
-        return np.array(chosen, dtype=np.int64)
+            if not starts or start >= starts[-1] + segments * self.length:
+                starts.append(start)
+        return np.array(starts, dtype=np.int64)
 
-    def longest(self, most: int) -> int:
-        """Return the largest number of clean segments in a row, at most ``most``."""
-        return next((k for k in range(most, 0, -1) if self.starts(k).size), 0)
+    def longest(self, limit: int) -> int:
+        """Return the largest number of clean segments in a row, at most ``limit``."""
+        return next((k for k in range(limit, 0, -1) if self.starts(k).size), 0)
 
 
 def assess_quality(
@@ -69,7 +69,7 @@ def assess_quality(
     extent: np.ndarray,
     *,
     groups: Sequence[str],
-    named: np.ndarray,
+    bads: np.ndarray,
     mains: float,
     settings: MegSettings,
     breaks: Sequence[int] = (),
@@ -77,27 +77,26 @@ def assess_quality(
 ) -> Quality:
     """Find bad sensors and bad segments.
 
-    A sensor is flat where it moves by less than 10 fT, noisy or weak where its log power departs
-    from that of the others. A segment is bad where, in any group of sensors, the log power from
-    1 to 45 Hz or from 110 to 140 Hz stands out from that of the other segments, up or down: where
-    a recording was stopped, zeros may follow. Bad is also the segment in which something else
-    begins, and any that somebody has called bad. Where a recording was stopped again and again,
-    segments are at most half as long as its pieces.
+    A sensor is flat if it moves by less than 10 fT, noisy or weak if its log power is an outlier
+    among the sensors. A segment is bad if, in any group of sensors, the log power from 1 to 45 Hz
+    or from 110 to 140 Hz is an outlier among the segments, high or low: where a recording was
+    stopped, zeros may follow. Segments with a break or a marked span are bad too. Segments are at
+    most half as long as the pieces of a recording that was stopped often.
 
     Parameters
     ----------
     field, rate, extent
-        As in `Decimated`.
+        As in `DecimatedField`.
     groups
         (sensor,) region group.
-    named
-        (sensor,) bool, bad by what others have said.
+    bads
+        (sensor,) bool, marked as bad in the recording or its sidecar.
     mains
-        Hz, not looked at.
+        Hz; it and its multiples are ignored.
     breaks
-        Time points at which something else begins.
+        Time points at which a new piece begins.
     bad_spans
-        First second and last of what is called bad.
+        First and last second of the segments marked as bad.
     """
     length = min(round(settings.segment * rate), field.shape[1])
     if breaks:
@@ -106,13 +105,13 @@ def assess_quality(
     lines = mains * np.arange(1, 6)
     power = segment_power(field, rate, length, (_BROAD, _MUSCLE), lines)
     flat = extent < FLAT_EXTENT
-    usable = ~(flat | named)
+    usable = ~(flat | bads)
     # The median over segments: a burst does not make a sensor bad.
     level = np.median(np.log(np.maximum(power.sum(axis=0), 1e-12)), axis=1) / 2
     score = robust_z(level, usable)
     reasons = tuple(
-        FLAT if dead else NAMED if known else _far(z, settings.bad_channel)
-        for dead, known, z in zip(flat, named, score, strict=True)
+        FLAT if is_flat else BAD if is_bad else _outlier(z, settings.bad_channel)
+        for is_flat, is_bad, z in zip(flat, bads, score, strict=True)
     )
     good = np.array([not reason for reason in reasons], dtype=bool)
     worst = np.zeros(power.shape[2])
@@ -123,27 +122,25 @@ def assess_quality(
                 course = np.log(np.maximum(band[members], 1e-12)).mean(axis=0) / 2
                 worst = np.maximum(worst, np.abs(robust_z(course)))
     clean = worst <= settings.bad_segment
-    return Quality(
-        reasons, clean & ~_called_bad(clean.size, length, rate, breaks, bad_spans), length
-    )
+    return Quality(reasons, clean & ~_bad_mask(clean.size, length, rate, breaks, bad_spans), length)
 
 
-def _called_bad(
+def _bad_mask(
     segments: int,
     length: int,
     rate: float,
     breaks: Sequence[int],
     bad_spans: Sequence[tuple[float, float]],
 ) -> np.ndarray:
-    """Return which segments hold a break or touch a span that is called bad."""
-    made = np.zeros(segments, dtype=bool)
-    for place in breaks:
-        made[place // length : place // length + 1] = True
+    """Return which segments hold a break or touch a span marked as bad."""
+    bad = np.zeros(segments, dtype=bool)
+    for start in breaks:
+        bad[start // length : start // length + 1] = True
     for first, last in bad_spans:
         start = max(0, math.floor(first * rate / length))
         # A span of no length is a moment.
-        made[start : max(math.ceil(last * rate / length), start + 1)] = True
-    return made
+        bad[start : max(math.ceil(last * rate / length), start + 1)] = True
+    return bad
 
 
 def segment_power(
@@ -153,38 +150,38 @@ def segment_power(
     bands: Sequence[tuple[float, float]],
     lines: np.ndarray,
 ) -> np.ndarray:
-    """Return the power in bands (band, sensor, segment) of pieces that follow each other, fT^2."""
+    """Return the power in bands (band, sensor, segment) of adjacent segments, fT^2."""
     segments = field.shape[1] // length
     window = np.hanning(length + 1)[:-1].astype(np.float32)
     frequency = fft.rfftfreq(length, 1 / rate)
     masks = [in_band(frequency, *band, without=lines.tolist()) for band in bands]
     scale = 2.0 / (length * float((window**2).sum()))
-    made = np.zeros((len(bands), field.shape[0], segments))
+    power = np.zeros((len(bands), field.shape[0], segments))
     for first in range(0, field.shape[0], _CHANNELS_AT_ONCE):
         rows = slice(first, first + _CHANNELS_AT_ONCE)
         pieces = field[rows, : segments * length].reshape(-1, segments, length)
-        found = fft.rfft((pieces - pieces.mean(axis=2, keepdims=True)) * window, axis=2)
-        density = found.real**2 + found.imag**2
+        spectrum = fft.rfft((pieces - pieces.mean(axis=2, keepdims=True)) * window, axis=2)
+        density = spectrum.real**2 + spectrum.imag**2
         for k, mask in enumerate(masks):
-            made[k, rows] = density[:, :, mask].sum(axis=2, dtype=np.float64) * scale
-    return made
+            power[k, rows] = density[:, :, mask].sum(axis=2, dtype=np.float64) * scale
+    return power
 
 
 def robust_z(values: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
-    """Return distances from the median in spreads of 1.4826 times the median distance.
+    """Return distances from the median in units of 1.4826 times the median distance.
 
     Examples
     --------
     >>> np.round(robust_z(np.array([1.0, 2.0, 3.0, 4.0, 40.0])), 2).tolist()
     [-1.35, -0.67, 0.0, 0.67, 24.96]
     """
-    known = values if usable is None or not usable.any() else values[usable]
-    middle = np.median(known)
-    spread = 1.4826 * np.median(np.abs(known - middle))
-    return (values - middle) / max(float(spread), _LEAST_SPREAD)
+    reference = values if usable is None or not usable.any() else values[usable]
+    middle = np.median(reference)
+    spread = 1.4826 * np.median(np.abs(reference - middle))
+    return np.asarray((values - middle) / max(float(spread), _LEAST_SPREAD))
 
 
-def _far(z: float, most: float) -> str:
-    if abs(z) <= most:
+def _outlier(z: float, limit: float) -> str:
+    if abs(z) <= limit:
         return ""
     return NOISY if z > 0 else WEAK

@@ -1,4 +1,4 @@
-"""The MEG features as data: families, bands, areas, and the small set chosen in advance."""
+"""The MEG features: groups, bands, areas, and the small set selected in advance."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SPECTRUM, COURSE, COUPLING = "spectrum", "course", "coupling"
 
 @dataclass(frozen=True)
 class FeatureGroup:
-    """Features of one kind: what they are, in which bands, and from what they are measured."""
+    """Features of one measure: its unit, its bands and the data it needs."""
 
     name: str
     label: str
@@ -52,9 +52,9 @@ class FeatureGroup:
     bands: tuple[str, ...] = ("",)
 
 
-FAMILIES = {
-    family.name: family
-    for family in (
+FEATURE_GROUPS = {
+    group.name: group
+    for group in (
         FeatureGroup("power", "power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS)),
         FeatureGroup("relative", "relative power", "log10 share", SPECTRUM, tuple(ENIGMA_BANDS)),
         FeatureGroup("exponent", "aperiodic exponent", "", SPECTRUM),
@@ -71,12 +71,12 @@ FAMILIES = {
     )
 }
 
-# Power of brain parcels, where a recording has anatomy; their names come with it.
+# Power of brain parcels, where a recording has anatomy; its table names them.
 PARCEL = "parcel"
-_PARCEL_FAMILY = FeatureGroup(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
+_PARCEL_GROUP = FeatureGroup(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
 
-# Chosen before any outcome was seen: what this trial's own papers name (gamma power, envelope
-# coupling, slowing), at the scale at which resting MEG is repeatable.
+# Selected before any outcome was known: the measures of this trial's own papers (gamma power,
+# envelope coupling, slowing), at the scale at which resting MEG is repeatable.
 _CORE = (
     ("power", ("delta", "theta", "alpha", "beta", "gamma1", "gamma2"), (ALL,)),
     ("power", ("gamma1", "gamma2"), ("frontal_left", "frontal_right")),
@@ -97,7 +97,7 @@ _CORE = (
 
 @dataclass(frozen=True)
 class Feature:
-    """One number per recording: a family in a band over an area.
+    """One number per recording: the measure of a group in a band over an area.
 
     Examples
     --------
@@ -107,56 +107,59 @@ class Feature:
     'MEG alpha peak, all sensors'
     """
 
-    family: str
+    group: str
     band: str
     area: str
 
     @property
     def name(self) -> str:
         """Name of the feature in every table."""
-        return "_".join(word for word in ("meg", self.family, self.band, self.area) if word)
+        return "_".join(word for word in ("meg", self.group, self.band, self.area) if word)
 
     @property
     def label(self) -> str:
-        """What a reader sees."""
-        if self.family == PARCEL:
-            return f"MEG {self.band} {_PARCEL_FAMILY.label}, {self.area}"
-        family = self._family.label
+        """Text for tables and figures."""
+        if self.group == PARCEL:
+            return f"MEG {self.band} {_PARCEL_GROUP.label}, {self.area}"
         where = "all sensors" if self.area == ALL else " ".join(self.area.split("_")[::-1])
-        return " ".join(word for word in ("MEG", self.band, family) if word) + f", {where}"
+        return (
+            " ".join(word for word in ("MEG", self.band, self._group.label) if word) + f", {where}"
+        )
 
     @property
     def measurement_unit(self) -> str:
-        """Unit."""
-        return self._family.measurement_unit
+        """Unit of the value."""
+        return self._group.measurement_unit
 
     @property
-    def _family(self) -> FeatureGroup:
-        return FAMILIES.get(self.family, _PARCEL_FAMILY)
+    def _group(self) -> FeatureGroup:
+        return FEATURE_GROUPS.get(self.group, _PARCEL_GROUP)
 
 
-def features(which: str = CORE) -> tuple[Feature, ...]:
+def feature_set(name: str = CORE) -> tuple[Feature, ...]:
     """Return the features of a set, in order.
 
     Examples
     --------
-    >>> len(features("core")), len(features("full")), len(features("power"))
+    >>> len(feature_set("core")), len(feature_set("full")), len(feature_set("power"))
     (36, 341, 66)
     """
-    if which == CORE:
-        chosen = [
-            Feature(f, band, area) for f, bands, areas in _CORE for band in bands for area in areas
-        ]
-        return tuple(chosen)
-    if which in (FULL, POWER):
-        families = [family for family in FAMILIES.values() if which in (FULL, family.name)]
-        return tuple(
-            Feature(family.name, band, area)
-            for family in families
-            for band in family.bands
-            for area in AREAS
+    groups = FEATURE_GROUPS.values()
+    sets = {
+        CORE: _CORE,
+        FULL: [(group.name, group.bands, AREAS) for group in groups],
+        POWER: [(group.name, group.bands, AREAS) for group in groups if group.name == POWER],
+    }
+    if name not in sets:
+        raise InputError(
+            "unknown set of MEG features",
+            where="features",
+            value=name,
+            remedy=nearest(str(name), list(sets)),
         )
-    raise InputError(
-        "unknown set of MEG features", where="features", value=which,
-        remedy=nearest(str(which), (CORE, FULL, POWER)),
-    )  # fmt: skip
+    return tuple(
+        Feature(group, band, area)
+        for group, bands, areas in sets[name]
+        for band in bands
+        for area in areas
+    )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 CORE, FULL, POWER = "core", "full", "power"
 NONE, SSP, ICA = "none", "ssp", "ica"
-# What makes a reader look at a recording: the power at the mains over that around it, the share
-# of clean seconds, the share of bad sensors.
+# Limits of the flags in the quality table: power at the mains over that around it, fraction of
+# clean seconds, fraction of bad sensors.
 LINE_FLAG, CLEAN_FLAG, BAD_FLAG = 10.0, 0.5, 0.1
 
 
@@ -18,27 +18,26 @@ class MegSettings:
     Attributes
     ----------
     features
-        ``core``: few, chosen in advance; ``full``: all families, bands, regions and hemispheres;
+        ``core``: few, selected in advance; ``full``: all groups, bands, regions and hemispheres;
         ``power``: band power alone.
     grade
         Gradient compensation, where the recording has it.
     rate
-        Values per second that are kept; a recording must have a whole multiple of it.
+        Values per second; the rate of a recording must be a multiple of it.
     mains
-        Hz, where no sidecar says it.
+        Hz, where the sidecar does not give it.
     segment
-        Seconds of the pieces that are good or bad.
+        Duration of a segment in seconds.
     bad_channel, bad_segment
-        Robust z scores of log power from which a sensor or a piece is bad.
+        Robust z scores of log power above which a sensor or a segment is bad.
     cardiac_artefact
-        ``keep`` leaves its field alone, ``project`` takes it off by a projector, ``ica`` by
-        independent components.
+        ``none`` keeps it, ``ssp`` removes it by a projector, ``ica`` by independent components.
     parcels
-        Whether band power of brain parcels is added where a recording has anatomy.
+        Whether to add band power of brain parcels where a recording has anatomy.
     least_seconds
         Clean seconds below which a recording is not used; of a short one, half must be clean.
     most_bad
-        Share of bad sensors above which a recording is not used.
+        Fraction of bad sensors above which a recording is not used.
     """
 
     features: str = CORE

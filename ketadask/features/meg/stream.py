@@ -1,4 +1,4 @@
-"""A recording at the lower rate, reached window by window: the full rate is never held whole."""
+"""A recording at the lower rate, window by window: the full rate is never in memory at once."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from ketadask.sources.meg.compensation import Compensator, build_compensator
 from ketadask.sources.meg.recording import Recording
 
 WINDOW = 5.0
-# Time points looked at on either side of a trial's beginning, and how much larger a jump is.
-_BESIDE, _JUMP = 100, 1.5
+# Time points on either side of a trial's start to compare with, and how much larger a jump is.
+_NEIGHBOURS, _JUMP = 100, 1.5
 _RATE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Decimated:
+class DecimatedField:
     """The sensors of a recording at a lower rate.
 
     Attributes
     ----------
     field
-        float32 (sensor, time) in fT, every piece freed of the mean of its first window.
+        float32 (sensor, time) in fT, minus the mean of the first window of each piece.
     rate
         Values per second.
     rows
-        Which of the recording's channels the sensors are.
+        Positions of the sensors among the recording's channels.
     extent
         (sensor,) largest minus smallest value as recorded, at the full rate.
     grade
         Gradient compensation of the field.
     breaks
-        Time points at which something else begins: the recording was stopped before.
+        Time points at which a new piece begins, because the recording was stopped before.
     """
 
     field: np.ndarray
@@ -49,83 +49,83 @@ class Decimated:
     breaks: tuple[int, ...] = ()
 
 
-def decimated(
+def decimate_recording(
     recording: Recording, settings: MegSettings | None = None, *, window: float = WINDOW
-) -> Decimated:
-    """Read a recording in windows, compensate it and keep every k-th value of the low-passed field.
+) -> DecimatedField:
+    """Read a recording in windows, compensate it, filter it and keep every k-th value.
 
-    The windows overlap by the filter, so that their length changes nothing. Where the recording was
-    stopped and begun again it is filtered piece by piece, each freed of its own mean. Beyond its
-    ends a piece is continued by its first and last value.
+    The windows overlap by the filter, so that their length changes nothing. A recording that was
+    stopped and continued is filtered piece by piece, each minus its own mean. Beyond its ends a
+    piece is padded by its first and last value.
     """
     settings = settings or MegSettings()
     header = recording.header
     factor = _factor(recording, header.rate, settings.rate)
     rows = sensor_rows(header.channels)
-    grade, change = _grade(recording, settings.grade)
-    needed = np.union1d(rows, change.columns)
-    own = np.searchsorted(needed, rows)
-    seen = Compensator(
-        np.searchsorted(needed, change.columns), change.weights[needed].astype(np.float32)
+    grade, change = _compensation(recording, settings.grade)
+    inputs = np.union1d(rows, change.columns)
+    outputs = np.searchsorted(inputs, rows)
+    compensator = Compensator(
+        np.searchsorted(inputs, change.columns), change.weights[inputs].astype(np.float32)
     )
     taps = low_pass(header.rate, factor)
-    half, kept = taps.size // 2, header.length // factor
+    half, length = taps.size // 2, header.length // factor
     step = max(1, round(window * settings.rate))
-    field = np.empty((len(rows), kept), dtype=np.float32)
+    field = np.empty((len(rows), length), dtype=np.float32)
     low = np.full(len(rows), np.inf, dtype=np.float32)
     high = -low
-    pieces = [0, *jumps(recording, rows), header.length]
-    kept_from = [min(-(-place // factor), kept) for place in pieces[:-1]] + [kept]
-    for first, last, begins, ends in _windows(kept_from, pieces, step):
-        if first in kept_from:
+    pieces = [0, *find_jumps(recording, rows), header.length]
+    starts = [min(-(-start // factor), length) for start in pieces[:-1]] + [length]
+    for first, last, begin, end in _windows(starts, pieces, step):
+        if first in starts:
             beginning = recording.read(
-                begins, min(ends, begins + round(WINDOW * header.rate)), rows=needed
+                begin, min(end, begin + round(WINDOW * header.rate)), rows=inputs
             )
             offset = beginning.mean(axis=1, dtype=np.float64)
         start, stop = first * factor - half, (last - 1) * factor + half + 1
-        inside = max(start, begins), min(stop, ends)
-        raw = recording.read(*inside, rows=needed, offset=offset)
-        np.minimum(low, raw[own].min(axis=1), out=low)
-        np.maximum(high, raw[own].max(axis=1), out=high)
-        made = seen.apply(raw, own)
+        inside = max(start, begin), min(stop, end)
+        raw = recording.read(*inside, rows=inputs, offset=offset)
+        np.minimum(low, raw[outputs].min(axis=1), out=low)
+        np.maximum(high, raw[outputs].max(axis=1), out=high)
+        block = compensator.apply(raw, outputs)
         if inside != (start, stop):
-            made = np.pad(made, ((0, 0), (inside[0] - start, stop - inside[1])), mode="edge")
-        decimate(made, taps, factor, field[:, first:last])
-    breaks = tuple(place for place in kept_from[1:-1] if place < kept)
-    return Decimated(field, header.rate / factor, rows, high - low, grade, breaks)
+            block = np.pad(block, ((0, 0), (inside[0] - start, stop - inside[1])), mode="edge")
+        decimate(block, taps, factor, field[:, first:last])
+    breaks = tuple(start for start in starts[1:-1] if start < length)
+    return DecimatedField(field, header.rate / factor, rows, high - low, grade, breaks)
 
 
-def jumps(recording: Recording, rows: np.ndarray) -> list[int]:
-    """Return the trials' first time points at which the field jumps.
+def find_jumps(recording: Recording, rows: np.ndarray) -> list[int]:
+    """Return the first time points of the trials at which the field jumps.
 
-    Trials may follow each other without a gap. Where there is one, the step from the last time
-    point to the next is, over all sensors, larger than any step beside it.
+    Trials may follow each other without a gap. At a gap the step from the last time point to the
+    next is, over all sensors, larger than any step beside it.
     """
     header = recording.header
-    found = []
+    jumps = []
     for edge in header.edges:
-        first, last = max(edge - _BESIDE, 0), min(edge + _BESIDE, header.length)
+        first, last = max(edge - _NEIGHBOURS, 0), min(edge + _NEIGHBOURS, header.length)
         if not 0 < edge < header.length - 1:
             continue
-        near = recording.read(first, last, rows=rows).astype(np.float64)
-        size = np.sqrt((np.diff(near, axis=1) ** 2).mean(axis=0))
+        field = recording.read(first, last, rows=rows).astype(np.float64)
+        size = np.sqrt((np.diff(field, axis=1) ** 2).mean(axis=0))
         at = edge - 1 - first
         if size[at] > _JUMP * np.delete(size, at).max():
-            found.append(edge)
-    return found
+            jumps.append(edge)
+    return jumps
 
 
 def _windows(
-    kept_from: list[int], pieces: list[int], step: int
+    starts: list[int], pieces: list[int], step: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield windows of kept values, and the time points at which their piece begins and ends."""
-    for piece, (start, stop) in enumerate(pairwise(kept_from)):
+    """Yield windows of decimated values, and the first and last time point of their piece."""
+    for (start, stop), (begin, end) in zip(pairwise(starts), pairwise(pieces), strict=True):
         for first in range(start, stop, step):
-            yield first, min(first + step, stop), pieces[piece], pieces[piece + 1]
+            yield first, min(first + step, stop), begin, end
 
 
 def sensor_rows(channels: Channels) -> np.ndarray:
-    """Return the channels that are measured: of one kind, since their units differ.
+    """Return the sensors to use: of one kind, since their units differ.
 
     Gradiometers of CTF before magnetometers before planar gradiometers.
     """
@@ -136,19 +136,20 @@ def sensor_rows(channels: Channels) -> np.ndarray:
     return np.flatnonzero(channels.sensors)
 
 
-def _factor(recording: Recording, rate: float, wanted: float) -> int:
-    factor = round(rate / wanted)
-    if factor < 1 or abs(rate / wanted - factor) > _RATE_TOLERANCE * factor:
+def _factor(recording: Recording, rate: float, target: float) -> int:
+    factor = round(rate / target)
+    if factor < 1 or abs(rate / target - factor) > _RATE_TOLERANCE * factor:
         raise InputError(
-            f"{rate:g} time points per second are no whole multiple of {wanted:g}",
+            f"{rate:g} time points per second are not a multiple of {target:g}",
             file=recording.path,
-            remedy="find the recording as it was made, or choose another rate for the features",
+            remedy="use the original recording, or choose another rate for the features",
         )
     return factor
 
 
-def _grade(recording: Recording, wanted: int) -> tuple[int, Compensator]:
+def _compensation(recording: Recording, target: int) -> tuple[int, Compensator]:
+    """Return the grade of the field and how to reach it: as recorded where it lacks the target."""
     header = recording.header
-    grade = wanted if wanted == 0 or wanted in header.comps else header.grade
-    n = len(header.channels.names)
-    return grade, build_compensator(header.comps, header.grade, grade, n)
+    grade = target if target == 0 or target in header.comps else header.grade
+    n_channels = len(header.channels.names)
+    return grade, build_compensator(header.comps, header.grade, grade, n_channels)

@@ -1,55 +1,129 @@
-"""Features of recordings as a table of participants and periods, for the cohort."""
+"""Parts of recordings on disk, and their features as a table of participants and periods."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
-from ketadask.features.meg.registry import PARCEL, Feature, features
+from ketadask.features.meg.registry import PARCEL, Feature, feature_set
 from ketadask.features.meg.settings import MegSettings
 from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
-from ketadask.sources.visits import PERIODS, SHARED, UNPLACED, VisitPattern, period_of_visit
+from ketadask.sources.visits import (
+    NO_PERIOD,
+    PERIODS,
+    SHARED_BASELINE,
+    VisitPattern,
+    period_of_visit,
+)
 from ketadask.store.fingerprints import code_version, fingerprint
-from ketadask.store.parts import Parts
+from ketadask.store.parts import Parts, Receipt
 
-if TYPE_CHECKING:
-    import pandas as pd
+FAILURE = "failure"
 
-    from ketadask.features.feature_table import FeatureTable
+
+def recording_parts(store: Path | str, settings: MegSettings) -> Parts:
+    """Return the parts of recordings; their key holds the settings and the code."""
+    key = fingerprint("meg", settings, code_version())
+    return Parts(Path(store) / "recordings" / key[:12], key)
+
+
+def part_name(file: RecordingFile) -> str:
+    """Return the name of a recording's part; it changes with the recording and its sidecars."""
+    try:
+        stamp: Any = Recording.at(file.path).stamp
+    except InputError as error:
+        stamp = str(error.problem)
+    sidecars = (file.bads, file.rate, file.mains, file.problem, file.anatomy, file.bad_spans)
+    return f"{file.name}-{fingerprint((stamp, *sidecars))[:12]}"
+
+
+def read_recordings(
+    files: Sequence[RecordingFile],
+    parts: Parts,
+    settings: MegSettings,
+    *,
+    session_pattern: str = PERIODS,
+    sequences: Mapping[str, str] | None = None,
+) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, Any]]]:
+    """Return features by participant and period, a quality row per recording, and the failures."""
+    values, quality, failures = [], [], []
+    parcels: dict[str, Feature] = {}
+    for file, receipt in _receipts(files, parts):
+        row: dict[str, Any] = {
+            nm.PARTICIPANT: file.participant,
+            "session": file.session,
+            nm.RECORDING: file.name,
+        }
+        if FAILURE in receipt.facts:
+            failures.append({**row, "reason": str(receipt.facts[FAILURE])})
+            continue
+        quality.append(row | parts.read(receipt.name, "quality").iloc[0].to_dict())
+        results = parts.read(receipt.name, "features")
+        row |= dict(zip(results["feature"].tolist(), results["value"].tolist(), strict=True))
+        if "parcels" in receipt.rows:
+            for parcel, band, value in parts.read(receipt.name, "parcels").itertuples(index=False):
+                feature = Feature(PARCEL, str(band), str(parcel))
+                parcels[feature.name] = feature
+                row[feature.name] = value
+        values.append(row)
+    features = (*feature_set(settings.features), *parcels.values())
+    columns = [nm.PARTICIPANT, "session", *(feature.name for feature in features)]
+    frame = pd.DataFrame(values, columns=columns)
+    table = meg_table(frame, features, session_pattern=session_pattern, sequences=sequences)
+    return table, pd.DataFrame(quality), failures
+
+
+def read_spectra(files: Sequence[RecordingFile], parts: Parts) -> pd.DataFrame:
+    """Return the spectra of the usable recordings: recording, frequency, density."""
+    tables = [
+        parts.read(receipt.name, "spectrum").assign(**{nm.RECORDING: file.name})
+        for file, receipt in _receipts(files, parts)
+        if FAILURE not in receipt.facts
+    ]
+    if not tables:
+        return pd.DataFrame(columns=[nm.RECORDING, "frequency", "density"])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _receipts(files: Sequence[RecordingFile], parts: Parts) -> list[tuple[RecordingFile, Receipt]]:
+    """Return the recordings that have a part, with its receipt."""
+    receipts = parts.verify()
+    names = {part_name(file): file for file in files}
+    return [(file, receipts[name]) for name, file in names.items() if name in receipts]
 
 
 def meg_table(
     values: pd.DataFrame,
-    wanted: Sequence[Feature],
+    features: Sequence[Feature],
     *,
     session_pattern: str = PERIODS,
     sequences: Mapping[str, str] | None = None,
 ) -> FeatureTable:
     """Return MEG features by participant and period.
 
-    Only recordings made before an infusion count, on day 0 or earlier or of a shared baseline:
-    what came after it must not foretell. Several before the same infusion are averaged. One that
-    contradicts the sequence is used nowhere.
+    Only recordings before an infusion count, on day 0 or earlier or of a shared baseline: later
+    ones must not predict its outcome. Several before the same infusion are averaged. One that
+    contradicts the sequence is not used.
 
     Parameters
     ----------
     values
-        One row per recording: participant, session (empty where there are none), then one column
-        per feature name.
-    wanted
+        One row per recording: participant, session (may be empty), then one column per feature.
+    features
         The features, in order.
     session_pattern
-        Pattern of session names, as in ``read_phenotype``. A session it does not fit counts for
-        both periods, if its participant has only one.
+        As in ``read_phenotype``. A session that does not match it counts for both periods, if its
+        participant has only one.
     sequences
         Arms in order of infusion per participant, needed where sessions are named by their arm.
 
@@ -60,145 +134,67 @@ def meg_table(
     >>> meg_table(rows, [Feature("peak", "", "all")]).at(["sub-1", "sub-1"], [1, 2]).ravel()
     array([10., nan])
     """
-    names = [each.name for each in wanted]
+    sessions = values.groupby(nm.PARTICIPANT)["session"].nunique()
     periods = [
-        _period(row.participant, row.session, values, session_pattern, sequences or {})
-        for row in values[[nm.PARTICIPANT, "session"]].itertuples(index=False)
+        _period(session, sessions[participant], session_pattern, (sequences or {}).get(participant))
+        for participant, session in zip(values[nm.PARTICIPANT], values["session"], strict=True)
     ]
-    before = values.assign(period=periods).dropna(subset=["period"])
-    before = before.astype({"period": int})
-    table = before.groupby([nm.PARTICIPANT, "period"], sort=True)[names].mean()
-    return FeatureTable(table, about(wanted))
+    is_baseline = np.array([period is not None for period in periods], dtype=bool)
+    numbers = np.array([period for period in periods if period is not None], dtype=np.int64)
+    baseline = values[is_baseline].assign(period=numbers)
+    names = [feature.name for feature in features]
+    means = baseline.groupby([nm.PARTICIPANT, "period"], sort=True)[names].mean()
+    return FeatureTable(means, describe_features(features))
 
 
 def dataset_table(
-    opened: xr.Dataset,
+    dataset: xr.Dataset,
     *,
     session_pattern: str = PERIODS,
     sequences: Mapping[str, str] | None = None,
 ) -> FeatureTable:
-    """Return what ``band_power`` returns as a table; this computes it."""
-    opened = load(opened)
-    values = pd.DataFrame(opened["value"].values, columns=opened[nm.FEATURE].values.tolist())
-    values.insert(0, nm.PARTICIPANT, opened[nm.PARTICIPANT].values.tolist())
-    values.insert(1, "session", opened["session"].values.tolist())
-    wanted = features(opened.attrs["set"])
-    return meg_table(values, wanted, session_pattern=session_pattern, sequences=sequences)
+    """Return the result of ``band_power`` as a table; this computes it."""
+    dataset = load(dataset)
+    values = pd.DataFrame(dataset["value"].values, columns=dataset[nm.FEATURE].values.tolist())
+    values.insert(0, nm.PARTICIPANT, dataset[nm.PARTICIPANT].values.tolist())
+    values.insert(1, "session", dataset["session"].values.tolist())
+    features = feature_set(dataset.attrs["set"])
+    return meg_table(values, features, session_pattern=session_pattern, sequences=sequences)
 
 
-def unmeasured(wanted: Sequence[Feature]) -> FeatureTable:
-    """Return the features without a value: what will be there once recordings are measured.
+def empty_meg_table(features: Sequence[Feature]) -> FeatureTable:
+    """Return the features without any participant, as a stand-in before recordings are measured.
 
     Examples
     --------
-    >>> unmeasured([Feature("peak", "", "all")]).at(["sub-1"], [1])
+    >>> empty_meg_table([Feature("peak", "", "all")]).at(["sub-1"], [1])
     array([[nan]])
     """
-    names = [each.name for each in wanted]
-    nobody = pd.MultiIndex.from_arrays([[], []], names=[nm.PARTICIPANT, "period"])
-    return FeatureTable(pd.DataFrame(columns=names, index=nobody, dtype=float), about(wanted))
+    names = [feature.name for feature in features]
+    index = pd.MultiIndex.from_arrays([[], []], names=[nm.PARTICIPANT, "period"])
+    values = pd.DataFrame(columns=names, index=index, dtype=float)
+    return FeatureTable(values, describe_features(features))
 
 
-def about(wanted: Sequence[Feature]) -> pd.DataFrame:
-    """Return what a reader is told of every feature."""
+def describe_features(features: Sequence[Feature]) -> pd.DataFrame:
+    """Return modality, kind, unit and label of every feature."""
     return pd.DataFrame(
-        [(nm.MEG, nm.CONTINUOUS, each.measurement_unit, each.label) for each in wanted],
-        index=[each.name for each in wanted],
+        [(nm.MEG, nm.CONTINUOUS, feature.measurement_unit, feature.label) for feature in features],
+        index=[feature.name for feature in features],
         columns=list(ABOUT),
     )
 
 
-def _period(
-    participant: str,
-    session: str,
-    values: pd.DataFrame,
-    session_pattern: str,
-    sequences: Mapping[str, str],
-) -> int | None:
-    """Return the period of a recording, 0 for both, None where it came after an infusion."""
+def _period(session: str, n_sessions: int, pattern: str, sequence: str | None) -> int | None:
+    """Return the period of a recording, 0 for both, None where it does not precede an infusion."""
     if not session:
         return 0
     try:
-        visit = VisitPattern(session_pattern).visit(session)
+        visit = VisitPattern(pattern).visit(session)
     except InputError:
-        sessions = set(values.loc[values[nm.PARTICIPANT] == participant, "session"])
-        if len(sessions) > 1:
+        if n_sessions > 1:
             raise
         return 0
-    period = period_of_visit(sequences.get(participant, ""), *visit)
-    before = visit.day <= 0 or visit.arm == SHARED
-    return period if before and period != UNPLACED else None
-
-
-FAILURE = "failure"
-
-
-def recording_parts(store: Path | str, settings: MegSettings) -> Parts:
-    """Return where parts of recordings lie: their key holds the settings and the code."""
-    key = fingerprint("meg", settings, code_version())
-    return Parts(Path(store) / "recordings" / key[:12], key)
-
-
-def part_name(found: RecordingFile) -> str:
-    """Return the name of a recording's part; it changes with the recording and its sidecars."""
-    try:
-        stamp: Any = Recording.at(found.path).stamp
-    except InputError as error:
-        stamp = str(error.problem)
-    said: tuple[Any, ...] = (stamp, found.bads, found.rate, found.mains, found.problem)
-    said += (found.anatomy, found.bad_spans)
-    return f"{found.name}-{fingerprint(said)[:12]}"
-
-
-def read_recordings(
-    found: Sequence[RecordingFile],
-    parts: Parts,
-    settings: MegSettings,
-    *,
-    session_pattern: str = PERIODS,
-    sequences: Mapping[str, str] | None = None,
-) -> tuple[FeatureTable, pd.DataFrame, list[dict[str, str]]]:
-    """Return features by participant and period, a quality row per recording, and the failures."""
-    import pandas as pd
-
-    values, quality, failures = [], [], []
-    parcels: dict[str, Feature] = {}
-    receipts = parts.verify()
-    for each in found:
-        receipt = receipts.get(part_name(each))
-        if receipt is None:
-            continue
-        who = {nm.PARTICIPANT: each.participant, "session": each.session, nm.RECORDING: each.name}
-        if FAILURE in receipt.facts:
-            failures.append({**who, "reason": str(receipt.facts[FAILURE])})
-            continue
-        table = parts.read(receipt.name, "features")
-        row = {**who, **dict(zip(table["feature"], table["value"], strict=True))}
-        if "parcels" in receipt.rows:
-            for parcel, band, value in parts.read(receipt.name, "parcels").itertuples(index=False):
-                feature = Feature(PARCEL, band, parcel)
-                parcels[feature.name] = feature
-                row[feature.name] = value
-        values.append(row)
-        quality.append({**who, **parts.read(receipt.name, "quality").iloc[0].to_dict()})
-    wanted = (*features(settings.features), *parcels.values())
-    columns = [nm.PARTICIPANT, "session", *(each.name for each in wanted)]
-    frame = pd.DataFrame(values, columns=columns)
-    made = meg_table(frame, wanted, session_pattern=session_pattern, sequences=sequences)
-    return made, pd.DataFrame(quality), failures
-
-
-def read_spectra(found: Sequence[RecordingFile], parts: Parts) -> pd.DataFrame:
-    """Return the spectra of the recordings that were measured: recording, frequency, density."""
-    import pandas as pd
-
-    receipts = parts.verify()
-    named = [(each.name, receipts.get(part_name(each))) for each in found]
-    tables = [
-        parts.read(receipt.name, "spectrum").assign(**{nm.RECORDING: name})
-        for name, receipt in named
-        if receipt is not None and FAILURE not in receipt.facts
-    ]
-    if not tables:
-        return pd.DataFrame(columns=[nm.RECORDING, "frequency", "density"])
-    return pd.concat(tables, ignore_index=True)
+    period = period_of_visit(sequence or "", *visit)
+    before = visit.day <= 0 or visit.arm == SHARED_BASELINE
+    return period if before and period != NO_PERIOD else None

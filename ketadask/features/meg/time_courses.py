@@ -15,12 +15,12 @@ COURSE_MEASURES = ("activity", "mobility", "complexity", "lz")
 _EDGE = 0.5  # seconds at both ends in which filters ring
 _CHANNELS_AT_ONCE = 8
 _LZ_SEGMENTS = 5
-_PER_HERTZ = 3
+_VALUES_PER_HERTZ = 3
 
 
 @dataclass(frozen=True, eq=False)
 class TimeCourses:
-    """Spectra of whole recordings up to the highest band, and measures of the broad band.
+    """Spectra of complete recordings up to the highest band, and measures of the broad band.
 
     Attributes
     ----------
@@ -40,23 +40,23 @@ class TimeCourses:
     def analytic(self, band: tuple[float, float], quality: Quality) -> np.ndarray:
         """Return the analytic signal of a band at a low rate: complex64 (sensor, time).
 
-        The band is moved to 0 Hz and kept at three values per second and Hz of its width: enough
-        for sums over products of two sensors and their absolute values. A common rotation of all
+        The band is shifted to 0 Hz and has three values per second and Hz of its width: enough for
+        sums over products of two sensors and their absolute values. A common rotation of all
         sensors changes neither envelopes nor products of one sensor with another. Values in bad
-        segments and at the ends are left out.
+        segments and at the ends are dropped.
         """
         step = self.rate / self.points
         gain, first = band_gain(self.spectra.shape[1], step, band)
-        size = fft.next_fast_len(max(2, _PER_HERTZ * gain.size))
+        size = fft.next_fast_len(max(2, _VALUES_PER_HERTZ * gain.size))
         gain = gain * np.float32(2.0 * size / self.points)
         seconds = np.arange(size) * (self.points / self.rate / size)
-        kept = kept_seconds(seconds, self.rate, quality)
-        made = np.empty((len(self.spectra), int(kept.sum())), dtype=np.complex64)
-        for start in range(0, len(made), _CHANNELS_AT_ONCE):
+        clean = clean_moments(seconds, self.rate, quality)
+        signal = np.empty((len(self.spectra), int(clean.sum())), dtype=np.complex64)
+        for start in range(0, len(signal), _CHANNELS_AT_ONCE):
             block = slice(start, start + _CHANNELS_AT_ONCE)
             narrow = self.spectra[block, first : first + gain.size] * gain
-            made[block] = fft.ifft(narrow, size, axis=1)[:, kept]
-        return made
+            signal[block] = fft.ifft(narrow, size, axis=1)[:, clean]
+        return signal
 
 
 def compute_courses(
@@ -68,72 +68,72 @@ def compute_courses(
     highest: float,
     measures: Iterable[str],
 ) -> TimeCourses:
-    """Transform every good sensor once; bad segments are bridged by straight lines before.
+    """Transform every good sensor once, with bad segments replaced by straight lines.
 
     Parameters
     ----------
     field, rate
         float32 (sensor, time), values per second.
     quality
-        Which sensors and segments are good.
+        Good sensors and segments.
     broad
         Band of the measures of time courses.
     highest
-        Hz up to which spectra are kept.
+        Hz up to which spectra are needed.
     measures
-        Names of `COURSE_MEASURES` wanted.
+        Names of `COURSE_MEASURES` to compute.
     """
     rows = np.flatnonzero(quality.good)
     points = fft.next_fast_len(field.shape[1], real=True)
     step = rate / points
-    kept = min(int(np.ceil(highest / step)) + 1, points // 2 + 1)
+    n_frequencies = min(int(np.ceil(highest / step)) + 1, points // 2 + 1)
     gain, first = band_gain(points // 2 + 1, step, broad)
-    wanted = set(measures)
-    spectra = np.empty((len(rows), kept), dtype=np.complex64)
-    found = {name: np.full(len(rows), np.nan) for name in wanted}
-    few = min(_LZ_SEGMENTS, quality.longest(_LZ_SEGMENTS))
-    windows = quality.apart(few) if few else np.empty(0, dtype=np.int64)
+    names = set(measures)
+    spectra = np.empty((len(rows), n_frequencies), dtype=np.complex64)
+    values = {name: np.full(len(rows), np.nan) for name in names}
+    segments = min(_LZ_SEGMENTS, quality.longest(_LZ_SEGMENTS))
+    windows = quality.disjoint_starts(segments) if segments else np.empty(0, dtype=np.int64)
     for start in range(0, len(rows), _CHANNELS_AT_ONCE):
         block = slice(start, start + _CHANNELS_AT_ONCE)
-        transformed = fft.rfft(bridged(field[rows[block]], quality), points, axis=1)
-        spectra[block] = transformed[:, :kept]
-        if not wanted:
+        spectrum = fft.rfft(bridge_bad_segments(field[rows[block]], quality), points, axis=1)
+        spectra[block] = spectrum[:, :n_frequencies]
+        if not names:
             continue
-        narrowed = np.zeros_like(transformed)
-        narrowed[:, first : first + gain.size] = transformed[:, first : first + gain.size] * gain
-        course = fft.irfft(narrowed, points, axis=1, overwrite_x=True)[:, : field.shape[1]]
+        narrow = np.zeros_like(spectrum)
+        narrow[:, first : first + gain.size] = spectrum[:, first : first + gain.size] * gain
+        course = fft.irfft(narrow, points, axis=1, overwrite_x=True)[:, : field.shape[1]]
         course = np.ascontiguousarray(course)
-        if "lz" in wanted:
-            found["lz"][block] = mean_lempel_ziv(course, windows, few * quality.length)
-        if wanted - {"lz"}:
-            shape = hjorth(course, quality.apart(1), quality.length)
+        if "lz" in names:
+            values["lz"][block] = mean_lempel_ziv(course, windows, segments * quality.length)
+        if names - {"lz"}:
+            shape = hjorth(course, quality.disjoint_starts(1), quality.length)
             for column, name in enumerate(COURSE_MEASURES[:3]):
-                if name in wanted:
-                    found[name][block] = shape[:, column]
-    return TimeCourses(spectra, points, rate, found)
+                if name in names:
+                    values[name][block] = shape[:, column]
+    return TimeCourses(spectra, points, rate, values)
 
 
-def bridged(field: np.ndarray, quality: Quality) -> np.ndarray:
-    """Return a copy in which bad segments are straight lines, and the mean is zero."""
-    made = field - field.mean(axis=1, keepdims=True)
+def bridge_bad_segments(field: np.ndarray, quality: Quality) -> np.ndarray:
+    """Return a copy with mean zero, in which bad segments are straight lines."""
+    bridge: np.ndarray = field - field.mean(axis=1, keepdims=True)
     edges = np.flatnonzero(np.diff(np.concatenate([[True], quality.clean, [True]]).astype(int)))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
-        # The rest after the last segment goes with it.
+        # Values after the last complete segment belong to it.
         low = first * quality.length
-        high = made.shape[1] if last == quality.clean.size else last * quality.length
-        left = made[:, low - 1] if low else None
-        right = made[:, high] if high < made.shape[1] else left
+        high = bridge.shape[1] if last == quality.clean.size else last * quality.length
+        left = bridge[:, low - 1] if low else None
+        right = bridge[:, high] if high < bridge.shape[1] else left
         left = right if left is None else left
         if left is None or right is None:
-            made[:] = 0.0
+            bridge[:] = 0.0
         else:
-            share = np.linspace(0, 1, high - low, dtype=np.float32)
-            made[:, low:high] = left[:, None] + (right - left)[:, None] * share
-    return made
+            weight = np.linspace(0, 1, high - low, dtype=np.float32)
+            bridge[:, low:high] = left[:, None] + (right - left)[:, None] * weight
+    return bridge
 
 
 def band_gain(size: int, step: float, band: tuple[float, float]) -> tuple[np.ndarray, int]:
-    """Return the gain of a band-pass and its first place: 1 inside, half a cosine beyond each end.
+    """Return the gain of a band-pass and its first index: 1 inside, half a cosine beyond each end.
 
     The slopes are 1 Hz wide, or half the lower edge where that is less.
 
@@ -146,19 +146,19 @@ def band_gain(size: int, step: float, band: tuple[float, float]) -> tuple[np.nda
     low, high = band
     width = min(1.0, low / 2)
     frequency = np.arange(size) * step
-    away = np.maximum(np.maximum(low - frequency, frequency - high), 0.0) / width
-    gain = np.where(away < 1, 0.5 + 0.5 * np.cos(np.pi * np.minimum(away, 1)), 0.0)
+    distance = np.maximum(np.maximum(low - frequency, frequency - high), 0.0) / width
+    gain = np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance, 1)), 0.0)
     inside = np.flatnonzero(gain > 0)
     return gain[inside[0] : inside[-1] + 1].astype(np.float32), int(inside[0])
 
 
-def kept_seconds(seconds: np.ndarray, rate: float, quality: Quality) -> np.ndarray:
-    """Return which of some moments are in clean segments and away from the ends."""
+def clean_moments(seconds: np.ndarray, rate: float, quality: Quality) -> np.ndarray:
+    """Return which moments are in clean segments and not at the ends of the recording."""
     segment = np.floor(seconds * rate / quality.length + 1e-9).astype(int)
     inside = segment < quality.clean.size
     clean = np.zeros(len(seconds), dtype=bool)
     clean[inside] = quality.clean[segment[inside]]
-    whole = quality.clean.size * quality.length / rate
-    edge = min(_EDGE, whole / 8)
-    kept: np.ndarray = clean & (seconds >= edge) & (seconds < whole - edge)
-    return kept
+    duration = quality.clean.size * quality.length / rate
+    edge = min(_EDGE, duration / 8)
+    clean &= (seconds >= edge) & (seconds < duration - edge)
+    return clean

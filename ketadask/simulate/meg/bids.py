@@ -32,14 +32,13 @@ def write_recordings(
 ) -> list[Path]:
     """Write one resting recording per participant and session, with sidecars.
 
-    Participants differ in alpha frequency, slope and levels, their recordings hardly do: that is
-    what makes MEG worth looking at before an infusion. Person k is drawn from (seed, k) and does
-    not depend on how many there are.
+    Alpha frequency, slope and levels differ between participants and hardly between recordings of
+    one. Participant k is drawn from (seed, k), whatever the number of participants.
 
     Parameters
     ----------
     folder
-        The study folder; ``sub-*/ses-*/meg/`` are made in it.
+        The study folder; recordings go to ``sub-*/ses-*/meg/``.
     participants, sessions
         Names with their prefixes.
     seconds, sensors, rate
@@ -56,26 +55,26 @@ def write_recordings(
             remedy='install it by pip install "ketadask[meg]", or choose 0',
         ) from error
     head = helmet(sensors, references=min(6, sensors))
-    written = []
-    for number, participant in enumerate(participants):
-        planted = draw_person(generator(seed, number, _PERSON))
+    paths = []
+    for index, participant in enumerate(participants):
+        person = draw_person(generator(seed, index, _PERSON))
         for visit, session in enumerate(sessions):
             stem = f"{participant}_{session}_task-{TASK}"
-            place = folder / participant / session / "meg"
-            address = int(generator(seed, number, _PERSON, visit).integers(2**31))
-            path = place / f"{stem}_meg.fif"
-            made = planted
+            meg_folder = folder / participant / session / "meg"
+            address = int(generator(seed, index, _PERSON, visit).integers(2**31))
+            path = meg_folder / f"{stem}_meg.fif"
+            truth = person
             if flaws:
-                rng = generator(seed, number, _PERSON, visit, _FLAWS)
-                made = replace(planted, **draw_flaws(rng, head, seconds))
-            write_recording(path, head, made, seconds=seconds, rate=rate, seed=address)
-            write_sidecars(place, stem, head, seconds=seconds, rate=rate, mains=planted.mains)
-            written.append(path)
-    return written
+                rng = generator(seed, index, _PERSON, visit, _FLAWS)
+                truth = replace(person, **draw_flaws(rng, head, seconds))
+            write_recording(path, head, truth, seconds=seconds, rate=rate, seed=address)
+            write_sidecars(meg_folder, stem, head, seconds=seconds, rate=rate, mains=person.mains)
+            paths.append(path)
+    return paths
 
 
 def draw_person(rng: np.random.Generator) -> MegTruth:
-    """Draw what a person's rest looks like."""
+    """Draw the properties of a participant's resting recordings."""
     height = rng.lognormal(0.0, 0.5)
     return MegTruth(
         exponent=float(np.clip(rng.normal(1.0, 0.15), 0.5, 1.6)),
@@ -86,7 +85,7 @@ def draw_person(rng: np.random.Generator) -> MegTruth:
 
 
 def draw_flaws(rng: np.random.Generator, head: Helmet, seconds: float) -> dict[str, Any]:
-    """Draw what is wrong with a recording: nothing in two of three.
+    """Draw the flaw of a recording: none in two of three.
 
     Examples
     --------
@@ -105,7 +104,7 @@ def draw_flaws(rng: np.random.Generator, head: Helmet, seconds: float) -> dict[s
 
 
 def write_sidecars(
-    place: Path,
+    meg_folder: Path,
     stem: str,
     head: Helmet,
     *,
@@ -115,7 +114,7 @@ def write_sidecars(
     bad: Sequence[str] = (),
 ) -> None:
     """Write ``_meg.json`` and ``_channels.tsv`` beside a recording."""
-    place.mkdir(parents=True, exist_ok=True)
+    meg_folder.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {
         "TaskName": TASK,
         "Manufacturer": "CTF",
@@ -129,8 +128,8 @@ def write_sidecars(
         "MEGChannelCount": len(head.names),
         "MEGREFChannelCount": len(head.references),
     }
-    write_json(place / f"{stem}_meg.json", about)
+    write_json(meg_folder / f"{stem}_meg.json", about)
     lines = ["name\ttype\tunits\tstatus"]
     lines += [f"{n}\tMEGGRADAXIAL\tT\t{'bad' if n in bad else 'good'}" for n in head.names]
     lines += [f"{name}\tMEGREFMAG\tT\tgood" for name in head.references]
-    (place / f"{stem}_channels.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (meg_folder / f"{stem}_channels.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

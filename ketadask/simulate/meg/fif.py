@@ -16,15 +16,15 @@ _GRADIOMETER, _REFERENCE_MAGNETOMETER = 5001, 5002
 _GRADE_3 = 0x47334252  # "G3BR", how CTF calls the third-order compensation
 
 
-class SimulatedRaw(mne.io.BaseRaw):
-    """A simulated field as a recording of mne; windows are made when they are asked for."""
+class SimulatedRaw(mne.io.BaseRaw):  # type: ignore[misc]  # mne has no types
+    """A simulated field as a recording of mne; windows are computed on demand."""
 
-    def __init__(self, made: Field) -> None:
+    def __init__(self, field: Field) -> None:
         super().__init__(
-            _measurement(made.helmet, made.rate),
-            last_samps=[made.length - 1],
+            _measurement(field.helmet, field.rate),
+            last_samps=[field.length - 1],
             filenames=[None],
-            raw_extras=[{"field": made}],
+            raw_extras=[{"field": field}],
             orig_format="single",
             verbose="error",
         )
@@ -39,14 +39,14 @@ class SimulatedRaw(mne.io.BaseRaw):
 def write_recording(
     path: Path,
     helmet: Helmet,
-    planted: MegTruth | None = None,
+    truth: MegTruth | None = None,
     *,
     seconds: float = 20.0,
     rate: float = 1200.0,
     seed: int = 0,
     split_size: str = "2GB",
 ) -> Path:
-    """Write one simulated recording as FIF, in pieces where it is larger than ``split_size``.
+    """Write one simulated recording as FIF, split into files of at most ``split_size``.
 
     Examples
     --------
@@ -57,9 +57,9 @@ def write_recording(
     ...     int(mne.io.read_raw_fif(path, verbose="error").n_times)
     2400
     """
-    made = simulated_field(helmet, planted or MegTruth(), seconds=seconds, rate=rate, seed=seed)
+    field = simulated_field(helmet, truth or MegTruth(), seconds=seconds, rate=rate, seed=seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = SimulatedRaw(made)
+    raw = SimulatedRaw(field)
     raw.save(
         path, buffer_size_sec=1.0, split_size=split_size, split_naming="bids", overwrite=True,
         verbose="error",
@@ -70,17 +70,17 @@ def write_recording(
 def _measurement(helmet: Helmet, rate: float) -> mne.Info:
     names = [*helmet.names, *helmet.references]
     kinds = ["mag"] * len(helmet.names) + ["ref_meg"] * len(helmet.references)
-    made = mne.create_info(names, rate, kinds, verbose="error")
-    for channel, where in zip(made["chs"], helmet.position, strict=False):
+    field = mne.create_info(names, rate, kinds, verbose="error")
+    for channel, where in zip(field["chs"], helmet.position, strict=False):
         channel["loc"][:3] = where
         channel["coil_type"] = _GRADIOMETER
-    for channel in made["chs"][len(helmet.names) :]:
+    for channel in field["chs"][len(helmet.names) :]:
         channel["coil_type"] = _REFERENCE_MAGNETOMETER
         channel["loc"][:3] = (0.0, 0.0, 0.3)
     if helmet.references:
-        with made._unlock():  # mne offers no public way to give compensation to a measurement
-            made["comps"] = [_compensation(helmet)]
-    return made
+        with field._unlock():  # mne offers no public way to give compensation to a measurement
+            field["comps"] = [_compensation(helmet)]
+    return field
 
 
 def _compensation(helmet: Helmet) -> dict[str, Any]:

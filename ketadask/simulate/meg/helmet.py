@@ -1,4 +1,4 @@
-"""Sensors of a simulated helmet: names and places of a CTF 275, or some of them, and references."""
+"""Sensors of a simulated helmet: names and positions of a CTF 275, and references."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ REGIONS = ("C", "F", "O", "P", "T")
 class Helmet:
     """Sensors and references: names, sensor positions (sensor, 3) in metres, weights.
 
-    ``weights`` (sensor, reference) is what the sensors see of what the references see: the
-    gradient compensation of the recording.
+    ``weights`` (sensor, reference) is the gradient compensation: the field of the references at
+    the sensors.
     """
 
     names: tuple[str, ...]
@@ -29,17 +29,17 @@ class Helmet:
     weights: np.ndarray
 
     def sources(self) -> np.ndarray:
-        """Return how sensors see the ten sources (sensor, source): region times hemisphere.
+        """Return the gain of the ten sources (sensor, source): region times hemisphere.
 
         Source ``2 r`` is the left and ``2 r + 1`` the right one of region r; sensors on the midline
-        see half of each.
+        have half of each.
         """
-        seen = np.zeros((len(self.names), 2 * len(REGIONS)))
+        gain = np.zeros((len(self.names), 2 * len(REGIONS)))
         for row, name in enumerate(self.names):
             region = 2 * REGIONS.index(name[2])
             left = {"L": 1.0, "R": 0.0, "Z": 0.5}[name[1]]
-            seen[row, region : region + 2] = left, 1.0 - left
-        return seen
+            gain[row, region : region + 2] = left, 1.0 - left
+        return gain
 
 
 def helmet(sensors: int = 273, *, references: int = len(REFERENCES)) -> Helmet:
@@ -59,7 +59,7 @@ def helmet(sensors: int = 273, *, references: int = len(REFERENCES)) -> Helmet:
     groups: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         groups.setdefault(name[1:3], []).append(row)
-    # Turn by turn from each group, the midline last: any number has all regions it can have.
+    # One sensor of each group in turn, the midline last, so that few sensors cover all regions.
     order = sorted(groups, key=lambda word: (word[0] == "Z", word))
     turns = [
         groups[word][_spread(turn, len(groups[word]))]
@@ -67,12 +67,12 @@ def helmet(sensors: int = 273, *, references: int = len(REFERENCES)) -> Helmet:
         for word in order
         if turn < len(groups[word])
     ]
-    chosen = sorted(turns[: min(sensors, MOST)])
-    rng = np.random.default_rng(0)  # one machine for everybody: the weights are its property
-    weights = 0.3 * rng.standard_normal((MOST, len(REFERENCES)))[chosen, :references]
+    rows = sorted(turns[: min(sensors, MOST)])
+    rng = np.random.default_rng(0)  # the weights belong to the machine, not to the participant
+    weights = 0.3 * rng.standard_normal((MOST, len(REFERENCES)))[rows, :references]
     return Helmet(
-        tuple(names[row] for row in chosen),
-        _on_sphere(middle[chosen] - middle.mean(axis=0)),
+        tuple(names[row] for row in rows),
+        _on_sphere(middle[rows] - middle.mean(axis=0)),
         REFERENCES[:references],
         weights,
     )

@@ -35,7 +35,7 @@ class Channels:
 
     Attributes
     ----------
-    names, kind, region, hemisphere, measure
+    names, kind, region, hemisphere, measurement_unit
         (channel,) text; region and hemisphere are empty where unknown.
     position
         (channel, 3) metres, in the coordinates of the device.
@@ -47,14 +47,14 @@ class Channels:
     kind: np.ndarray
     region: np.ndarray
     hemisphere: np.ndarray
-    measure: np.ndarray
+    measurement_unit: np.ndarray
     position: np.ndarray
     bad: np.ndarray
 
     @property
     def sensors(self) -> np.ndarray:
         """(channel,) bool: whether the channel is a sensor, not a reference."""
-        return self.kind != REFERENCE
+        return np.asarray(self.kind != REFERENCE)
 
     def with_bads(self, names: Iterable[str]) -> Channels:
         """Return the channels with further ones marked as bad; unknown names are ignored."""

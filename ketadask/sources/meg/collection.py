@@ -24,7 +24,7 @@ from ketadask.sources.meg.sidecars import (
     sampling_rate,
 )
 
-_EMPTY_ROOM = "emptyroom"
+_NO_SUBJECT = "emptyroom"  # recordings of the empty room
 _RATE_TOLERANCE = 1e-3
 
 
@@ -73,7 +73,7 @@ def find_recordings(
         path
         for path in find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
         # Processed recordings lie in derivatives/, which is another study.
-        if path.fpath.relative_to(root).parts[0].startswith("sub-") and path.subject != _EMPTY_ROOM
+        if path.fpath.relative_to(root).parts[0].startswith("sub-") and path.subject != _NO_SUBJECT
     ]
     paths_by_name: dict[str, list[Any]] = {}
     for path in paths:
@@ -243,7 +243,7 @@ def _sidecar(bids_path: Any, suffix: str, extension: str) -> Path | None:
 
 def _empty_room_recording(root: Path, bids_path: Any) -> str | None:
     """Return the recording of the empty room that belongs to a recording, by sidecar or date."""
-    sidecar_only = not (root / f"sub-{_EMPTY_ROOM}").is_dir()
+    sidecar_only = not (root / f"sub-{_NO_SUBJECT}").is_dir()
     try:
         match = bids_path.find_empty_room(use_sidecar_only=sidecar_only, verbose="error")
     except (FileNotFoundError, RuntimeError, ValueError, OSError):

@@ -15,7 +15,7 @@ HIGHEST = 3
 
 @dataclass(frozen=True, eq=False)
 class Compensator:
-    """A change of grade: ``compensated = field + weights @ field[columns]``.
+    """A change of grade: ``target = field + weights @ field[columns]``.
 
     Only the references have weights, so a window costs one thin matrix product.
     """
@@ -25,10 +25,10 @@ class Compensator:
 
     def apply(self, field: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return rows of ``field`` (channel, time) at the new grade, in the type of ``field``."""
-        compensated = field[rows]
+        target: np.ndarray = field[rows]
         if self.columns.size:
-            compensated += self.weights[rows].astype(field.dtype) @ field[self.columns]
-        return compensated
+            target += self.weights[rows].astype(field.dtype) @ field[self.columns]
+        return target
 
 
 def compensation_matrices(comps: Sequence[Any], names: Sequence[str]) -> dict[int, np.ndarray]:

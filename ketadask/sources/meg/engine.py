@@ -29,9 +29,10 @@ class LazyField(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         """Return the field at ``key``."""
-        return indexing.explicit_indexing_adapter(
+        field: np.ndarray = indexing.explicit_indexing_adapter(
             key, self.shape, indexing.IndexingSupport.OUTER, self._read
         )
+        return field
 
     def _read(self, key: tuple[Any, Any]) -> np.ndarray:
         rows, times = (self._positions(axis, index) for axis, index in enumerate(key))
@@ -110,7 +111,7 @@ def channel_coordinates(channels: Channels) -> dict[str, Any]:
         "kind": channels.kind,
         nm.REGION: channels.region,
         "hemisphere": channels.hemisphere,
-        "measurement_unit": channels.measure,
+        "measurement_unit": channels.measurement_unit,
         "x": x,
         "y": y,
         "z": z,

@@ -26,7 +26,7 @@ from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
-_MEASURES = {"planar": "fT/m"}
+_UNITS = {"planar": "fT/m"}
 _COPY = "copy it again from the original"
 
 
@@ -182,7 +182,7 @@ def _channels(raw: Any, chs: list[Any], kinds: list[str]) -> Channels:
         kind=np.array(kinds, dtype=np.str_),
         region=np.array([region for region, _ in regions], dtype=np.str_),
         hemisphere=np.array([hemisphere for _, hemisphere in regions], dtype=np.str_),
-        measure=np.array([_MEASURES.get(kind, "fT") for kind in kinds], dtype=np.str_),
+        measurement_unit=np.array([_UNITS.get(kind, "fT") for kind in kinds], dtype=np.str_),
         position=position,
         bad=np.array([name in bads for name in names], dtype=bool),
     )

@@ -48,8 +48,8 @@ def test_each_period_has_its_own_baseline_and_falls_back_on_the_shared_one():
         ("b", "p1d0", 1, "", 0, 2.0),
     ]
     table = scale_features(place_visits(phenotype(rows), SEQUENCES))
-    found = table.at(["a", "a", "b", "b"], [1, 2, 1, 2])[:, 0]
-    np.testing.assert_array_equal(found, [1.0, 2.0, 2.0, np.nan])
+    baseline = table.at(["a", "a", "b", "b"], [1, 2, 1, 2])[:, 0]
+    np.testing.assert_array_equal(baseline, [1.0, 2.0, 2.0, np.nan])
     assert table.about.loc["bdi_1"].tolist() == ["scale", "ordinal", "", "BDI item 1: sadness"]
 
 

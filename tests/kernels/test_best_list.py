@@ -1,4 +1,4 @@
-"""The list of the best is what sorting everything would give; sums by table are exact sums."""
+"""The list of the best equals a sorted list; sums by table are exact."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketadask.kernels.best_list import (
-    MAX,
-    ascending,
-    empty_list,
-    in_order,
-    new_list,
-    offer,
-    threshold,
-)
+from ketadask.kernels.best_list import ascending, empty_list, in_order, new_list, offer, threshold
 from ketadask.kernels.brute_force import brute_force
 from ketadask.kernels.covers import cover_sum, hopeless, sum_table
 from ketadask.kernels.exact import search_literals
 from ketadask.kernels.popcount import bit_planes, gather, pack, pack_rows, unpack_rows, words_for
 from ketadask.kernels.q_statistic import centre
+from ketadask.kernels.state import MAX, FineScreen
 
 PERSONAS = st.lists(
     st.tuples(st.integers(0, 3), st.sets(st.integers(0, 6), min_size=1, max_size=3)),
@@ -28,8 +21,8 @@ PERSONAS = st.lists(
 )
 
 
-def kept(personas, keep, by_features):
-    """Return what the list holds after all personas were offered: (q, ids, cover)."""
+def list_of(personas, keep, by_features):
+    """Return (q, ids, cover) of the list after all personas were offered."""
     feature = np.arange(7)
     best = new_list(keep, 1)
     for q, ids in personas:
@@ -57,11 +50,11 @@ def test_the_list_keeps_what_sorting_would(personas, keep, by_features):
         key = frozenset(ids) if by_features else cover
         rank = (-q, len(ids), tuple(sorted(ids)), cover)
         best[key] = min(best.get(key, rank), rank)
-    wanted = [(-q, ids, cover) for q, _, ids, cover in sorted(best.values())[:keep]]
-    assert kept(personas, keep, by_features) == wanted
+    expected = [(-q, ids, cover) for q, _, ids, cover in sorted(best.values())[:keep]]
+    assert list_of(personas, keep, by_features) == expected
 
 
-def test_an_emptied_list_is_as_good_as_new():
+def test_an_empty_list_takes_new_personas():
     best = new_list(2, 1)
     row = np.array([3, -1, -1, -1], dtype=np.int32)
     for q in (1.0, 2.0, 3.0):
@@ -75,7 +68,7 @@ def test_an_emptied_list_is_as_good_as_new():
 
 
 @pytest.mark.parametrize("units", [4, 63, 64, 65, 700])
-def test_sums_by_table_are_exact_and_the_second_look_never_errs(units):
+def test_sums_by_table_are_exact_and_the_fine_screen_never_errs(units):
     rng = np.random.default_rng(units)
     scores = centre(rng.standard_t(3, size=units))
     centred = -np.sort(-scores.centred)
@@ -84,27 +77,27 @@ def test_sums_by_table_are_exact_and_the_second_look_never_errs(units):
     sums = sum_table(centred, len(words))
     step = (centred[0] - centred[-1]) / 65535
     planes = bit_planes(np.rint((centred - centred[-1]) / step), 16)
-    base = centred[-1] + step * (0.5 + 1e-6)
-    refused = 0
+    fine = FineScreen(planes, step, centred[-1] + step * (0.5 + 1e-6))
+    n_hopeless = 0
     for row, cover in zip(holds, np.ascontiguousarray(words.T), strict=True):
         total, support = cover_sum(cover, sums)
         assert (total, support) == (centred[row].sum(), row.sum())
         if 0 < support < units:
             q = total / scores.denominator[support]
-            for asked in (q, q - 0.01):
-                assert not hopeless(cover, planes, step, base, scores.denominator, asked)
-            refused += hopeless(cover, planes, step, base, scores.denominator, q + 0.01)
-    assert refused > 100
+            for reachable in (q, q - 0.01):
+                assert not hopeless(cover, fine, scores.denominator, reachable)
+            n_hopeless += hopeless(cover, fine, scores.denominator, q + 0.01)
+    assert n_hopeless > 100
 
 
 @pytest.mark.parametrize("units", [1, 63, 64, 65, 200])
 def test_packing_in_order_is_packing_of_the_ordered(units):
     rng = np.random.default_rng(units)
     holds, order = rng.random((5, units)) < 0.5, rng.permutation(units)
-    for some in (order, order[: units // 2 + 1]):
-        out = np.zeros((words_for(some.size), 7), dtype=np.uint64)
-        gather(pack_rows(holds), some, out, first=1)
-        np.testing.assert_array_equal(out[:, 1:6], pack(holds[:, some]))
+    for selection in (order, order[: units // 2 + 1]):
+        out = np.zeros((words_for(selection.size), 7), dtype=np.uint64)
+        gather(pack_rows(holds), selection, out, first=1)
+        np.testing.assert_array_equal(out[:, 1:6], pack(holds[:, selection]))
         assert not out[:, [0, 6]].any()
     np.testing.assert_array_equal(unpack_rows(pack_rows(holds), units), holds)
 
@@ -116,7 +109,7 @@ def test_the_search_equals_brute_force_with_many_words(units):
     score, feature = rng.normal(size=units) + holds[3] * holds[8], np.arange(24) // 2
     limits = {"max_literals": 3, "min_support": units // 10, "keep": 30}
     expected = brute_force(holds, score, feature, objective="heterogeneity", **limits)
-    found = search_literals(holds, score, feature, **limits)
-    assert found.proven
-    assert found.q.tolist() == [q for q, _ in expected]
-    assert [tuple(row[row >= 0]) for row in found.ids] == [ids for _, ids in expected]
+    result = search_literals(holds, score, feature, **limits)
+    assert result.proven
+    assert result.q.tolist() == [q for q, _ in expected]
+    assert [tuple(row[row >= 0]) for row in result.ids] == [ids for _, ids in expected]

@@ -10,7 +10,7 @@ import pytest
 
 import ketadask as kd
 from ketadask.features.graph import band_power
-from ketadask.features.meg.extraction import extract
+from ketadask.features.meg.extraction import extract_features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import part_name
 from ketadask.schema.errors import InputError
@@ -42,42 +42,42 @@ def events_of(study, rows, header=HEADER):
 
 def test_rows_that_begin_with_bad_cost_their_segments_and_are_counted(study):
     rows = "0.1\t0.2\tblink\n3.5\t1.0\tBAD_jump\n4.2\t0.5\tbad\n6.5\t0\tBad muscle\n-3\t1\tBAD\n"
-    before = extract(find_recordings(study)[0], SETTINGS)
+    before = extract_features(find_recordings(study)[0], SETTINGS)
     assert before.quality["called_bad"].item() == 0
     path = events_of(study, rows)
-    found, other = find_recordings(study)
-    assert found.bad_spans == ((3.5, 4.5), (4.2, 4.7), (6.5, 6.5))
+    file, other = find_recordings(study)
+    assert file.bad_spans == ((3.5, 4.5), (4.2, 4.7), (6.5, 6.5))
     assert other.bad_spans == (), "it has no events of its own"
-    after = extract(found, SETTINGS)
-    told = after.quality.iloc[0]
+    after = extract_features(file, SETTINGS)
+    row = after.quality.iloc[0]
     # Segments of two seconds: that of 2 to 4, of 4 to 6 and of 6 to 8.
-    assert (told["called_bad"], told["bad_segments"]) == (2, 3)
-    assert told["clean_seconds"] == before.quality["clean_seconds"].item() - 6
-    assert path in {each for pattern in _SIDECARS for each in study.glob(pattern)}
+    assert (row["called_bad"], row["bad_segments"]) == (2, 3)
+    assert row["clean_seconds"] == before.quality["clean_seconds"].item() - 6
+    assert path in {file_path for pattern in _SIDECARS for file_path in study.glob(pattern)}
 
 
 def test_events_of_the_annotations_of_the_file_are_counted_once(study):
-    found = find_recordings(study)[0]
-    raw = mne.io.read_raw_fif(found.path, verbose="error").crop(1.0).load_data()
+    file = find_recordings(study)[0]
+    raw = mne.io.read_raw_fif(file.path, verbose="error").crop(1.0).load_data()
     raw.set_annotations(mne.Annotations([2.5], [0.5], ["BAD_jump"]))
-    raw.save(found.path, overwrite=True, verbose="error")
+    raw.save(file.path, overwrite=True, verbose="error")
     # Annotations count from the first value of a file that was cut, and so do events.
     events_of(study, "2.5\t0.5\tBAD_jump\n")
-    told = extract(find_recordings(study)[0], SETTINGS).quality.iloc[0]
-    assert (told["called_bad"], told["bad_segments"]) == (1, 1)
+    row = extract_features(find_recordings(study)[0], SETTINGS).quality.iloc[0]
+    assert (row["called_bad"], row["bad_segments"]) == (1, 1)
 
 
 def test_other_events_make_another_part_and_the_lazy_way_sees_them(study):
     before, at_first = part_name(find_recordings(study)[0]), band_power(kd.open_recordings(study))
     events_of(study, "2.0\t5.9\tBAD\n")
-    found = find_recordings(study)[0]
-    assert part_name(found) != before
+    file = find_recordings(study)[0]
+    assert part_name(file) != before
     tree = kd.open_recordings(study)
     node = tree["sub-01/ses-p1d0/sub-01_ses-p1d0_task-rest"]
     assert node["bad_seconds"].values.tolist() == [[2.0, 7.9]]
     settings = MegSettings(features="power", least_seconds=1.0)
     lazily = band_power(tree, settings=settings)["value"].compute()
-    assert (lazily.values[0] == extract(found, settings).features["value"]).all()
+    assert (lazily.values[0] == extract_features(file, settings).features["value"]).all()
     assert (lazily.values[0] != at_first["value"].compute().values[0]).any()
 
 
@@ -102,15 +102,15 @@ def test_other_events_make_another_part_and_the_lazy_way_sees_them(study):
 )
 def test_malformed_events_name_file_row_value_and_remedy(study, rows, header, message):
     path = events_of(study, rows, header)
-    found, other = find_recordings(study)
-    with pytest.raises(InputError, match=message) as caught:
-        extract(found, SETTINGS)
-    named = found.path if "after its end" in message else str(path)
-    assert named in str(caught.value)
+    file, other = find_recordings(study)
+    with pytest.raises(InputError, match=message) as error:
+        extract_features(file, SETTINGS)
+    culprit = file.path if "after its end" in message else str(path)
+    assert culprit in str(error.value)
     assert not other.problem, "the others go on"
     tree = kd.open_recordings(study)
-    assert tree["failed_recording"].item() == found.name
-    assert tree["failure_reason"].item() == str(caught.value)
+    assert tree["failed_recording"].item() == file.name
+    assert tree["failure_reason"].item() == str(error.value)
 
 
 def test_events_that_call_nothing_bad_may_lack_what_only_bad_rows_need(study):
@@ -124,15 +124,15 @@ def test_two_recordings_of_one_name_are_refused_by_both_paths(study, other):
     first = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.fif"
     second = folder_of(study) / f"sub-01_ses-p1d0_task-rest{other}"
     second.mkdir() if other.endswith("ds") else shutil.copy(first, second)
-    found, sound = find_recordings(study)
-    assert (found.name, sound.problem) == ("sub-01_ses-p1d0_task-rest", None)
-    with pytest.raises(InputError, match="has the name of another recording") as caught:
-        extract(found, SETTINGS)
-    told = str(caught.value)
-    assert str(first) in told
-    assert str(second) in told
-    assert "keep one of them and move the others out of the study, or give each a run-" in told
-    assert kd.open_recordings(study)["failure_reason"].item() == told
+    file, sound = find_recordings(study)
+    assert (file.name, sound.problem) == ("sub-01_ses-p1d0_task-rest", None)
+    with pytest.raises(InputError, match="has the name of another recording") as error:
+        extract_features(file, SETTINGS)
+    message = str(error.value)
+    assert str(first) in message
+    assert str(second) in message
+    assert "keep one of them and move the others out of the study, or give each a run-" in message
+    assert kd.open_recordings(study)["failure_reason"].item() == message
 
 
 @pytest.mark.parametrize("naming", ["bids", "neuromag"])
@@ -143,24 +143,24 @@ def test_a_split_recording_is_one_whole_recording(study, naming):
     path.unlink()
     raw.save(path, split_size="2MB", split_naming=naming, verbose="error")
     assert len(list(path.parent.glob("*.fif"))) > 1
-    found = find_recordings(study)[0]
-    assert (found.name, found.problem) == ("sub-01_ses-p1d0_task-rest", None)
+    file = find_recordings(study)[0]
+    assert (file.name, file.problem) == ("sub-01_ses-p1d0_task-rest", None)
     (tree,) = [n for n in kd.open_recordings(study).leaves if n.attrs["session"] == "ses-p1d0"]
     assert tree.sizes["time"] == 60 * 8 * 300
 
 
 def test_what_was_made_of_recordings_is_no_second_recording(study):
-    place = study / "derivatives" / "clean" / "sub-01" / "ses-p1d0" / "meg"
-    place.mkdir(parents=True)
+    folder = study / "derivatives" / "clean" / "sub-01" / "ses-p1d0" / "meg"
+    folder.mkdir(parents=True)
     for name in ("task-rest_meg.fif", "task-rest_proc-tsss_meg.fif"):
         source = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.fif"
-        shutil.copy(source, place / f"sub-01_ses-p1d0_{name}")
-    found = find_recordings(study)
-    assert [each.name for each in found] == [
+        shutil.copy(source, folder / f"sub-01_ses-p1d0_{name}")
+    file = find_recordings(study)
+    assert [file_path.name for file_path in file] == [
         "sub-01_ses-p1d0_task-rest",
         "sub-01_ses-p2d0_task-rest",
     ]
-    assert not any(each.problem for each in found)
+    assert not any(file_path.problem for file_path in file)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +179,18 @@ def test_frequencies_of_a_sidecar_are_numbers(study, key, value, message):
     sidecar = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.json"
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {key: value}))
     with pytest.raises(InputError, match=message):
-        extract(find_recordings(study)[0], SETTINGS)
+        extract_features(find_recordings(study)[0], SETTINGS)
 
 
 def test_channels_that_cannot_be_read_are_named_by_row(study):
     path = folder_of(study) / "sub-01_ses-p1d0_task-rest_channels.tsv"
     path.write_text(path.read_text() + "MLX\n")
     with pytest.raises(InputError, match=r"_channels.tsv: row 18: has 1 cells where the header"):
-        extract(find_recordings(study)[0], SETTINGS)
+        extract_features(find_recordings(study)[0], SETTINGS)
 
 
 def test_an_empty_recording_says_so_without_the_words_of_a_library(study):
     path = folder_of(study) / "sub-01_ses-p1d0_task-rest_meg.fif"
     path.write_bytes(b"")
     with pytest.raises(InputError, match=r"complete recording \(its header makes no sense\); copy"):
-        extract(find_recordings(study)[0], SETTINGS)
+        extract_features(find_recordings(study)[0], SETTINGS)

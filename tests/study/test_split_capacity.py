@@ -1,4 +1,4 @@
-"""A train side smaller than the smallest persona is told of; a study goes on all the same."""
+"""Training sets too small for a persona give a warning; the study continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ketadask.cli.main import run
 from ketadask.search.block import train_side
-from ketadask.search.split_capacity import LOOKED_AT, split_capacity
+from ketadask.search.split_capacity import MAX_CHECKED, split_capacity
 from ketadask.study.from_settings import read_cohort, search_of, splitter_of, units_of
 from ketadask.study.paths import prepare_data
 from tests.study.test_study import said, study
@@ -22,10 +22,10 @@ search: {max_literals: 2, keep: 20}
 splits: {count: 6}
 null: {relabellings: 19, calibration_studies: 3, calibration_splits: 3}
 """
-TOLD = (
-    "WARNING: nothing can be found in all 6 splits: a train side has 7 of 15 units, and a "
-    "persona holds 8 or more and leaves somebody out; what helps: a smaller holdout "
-    "(splits.train_size of 0.6 or more), search.min_support below 7, more participants"
+WARNING = (
+    "Warning: training sets of all 6 splits are too small for a persona: 7 of 15 units, expected "
+    "more than 8; possible remedies: splits.train_size of 0.6 or more, search.min_support below 7, "
+    "more participants"
 )
 
 
@@ -36,35 +36,35 @@ def tiny(tmp_path_factory):
     return folder
 
 
-def test_search_and_report_say_that_splits_can_find_nothing(tiny):
+def test_search_and_report_warn_of_small_training_sets(tiny):
     one = study(tiny)
     ending = one.run()
-    assert f"splits: {TOLD}\n" in said(one)
-    assert said(one).index(TOLD) < said(one).index("search: ")
+    assert f"splits: {WARNING}\n" in said(one)
+    assert said(one).index(WARNING) < said(one).index("search: ")
     summary = json.loads((ending.folder / "summary.json").read_text())
     assert (summary["splits_too_small"], summary["explained"]["explained"]) == (6, 0)
-    assert not len(one.place.hits().read_all("hits", 6))
+    assert not len(one.paths.hits().read_all("hits", 6))
     assert "Training sets too small:</strong> all" in ending.report.read_text()
 
 
-def test_a_study_in_which_nothing_is_a_persona_ends_with_a_report(tiny):
+def test_a_study_without_admissible_personas_ends_with_a_report(tiny):
     one = study(tiny, "search.min_support=15", "null.calibration_studies=0")
     ending = one.run()
-    assert "in all 6 splits, nor among all units: a train side has 7 of 15" in said(one)
+    assert "all 6 splits and all units together are too small for a persona: 7 of 15" in said(one)
     assert len(ending.verdicts) == 0
     assert "Training sets too small:" in ending.report.read_text()
 
 
-def test_check_says_so_before(tiny, capsys, monkeypatch):
-    monkeypatch.setattr("ketadask.cli.power.print_outlook", lambda study, checked: None)
+def test_check_warns_before(tiny, capsys, monkeypatch):
+    monkeypatch.setattr("ketadask.cli.power.print_power_preview", lambda study, checked: None)
     words = ["check", str(tiny / "study.yaml"), "--out", str(tiny / "runs")]
     assert run(words) == 0
-    assert f"splits        {TOLD}\n" in capsys.readouterr().out
+    assert f"splits        {WARNING}\n" in capsys.readouterr().out
     assert run([*words, "--set", "splits.train_size=0.6"]) == 0
-    assert "nothing can be found" not in capsys.readouterr().out
+    assert "Warning" not in capsys.readouterr().out
 
 
-def looked_at(folder, *changes):
+def search_parts(folder, *changes):
     """Return search, splits and units of the tiny study, changed."""
     one = study(folder, *changes)
     folder = prepare_data(one.settings, one.out, one.progress)
@@ -73,8 +73,8 @@ def looked_at(folder, *changes):
 
 
 @pytest.mark.parametrize("remedy", ["splits.train_size=0.6", "search.min_support=6"])
-def test_what_is_said_to_help_does(tiny, remedy):
-    search, splitter, units = looked_at(tiny, remedy)
+def test_each_remedy_helps(tiny, remedy):
+    search, splitter, units = search_parts(tiny, remedy)
     assert split_capacity(search, splitter, units) is None
     problem = search.problem(units)
     assert all(
@@ -83,14 +83,16 @@ def test_what_is_said_to_help_does(tiny, remedy):
     )
 
 
-def test_some_splits_may_have_room_and_others_none(tiny):
-    """The sides of a bootstrap differ from split to split."""
-    search, splitter, units = looked_at(tiny, "splits.scheme=bootstrap", "splits.count=500")
-    found = split_capacity(search, splitter, units)
+def test_some_training_sets_may_be_large_enough(tiny):
+    """The training sets of a bootstrap differ from split to split."""
+    search, splitter, units = search_parts(tiny, "splits.scheme=bootstrap", "splits.count=500")
+    capacity = split_capacity(search, splitter, units)
     problem = search.problem(units)
-    sides = [train_side(problem, i, splitter=splitter)[1]["train"] for i in range(LOOKED_AT)]
-    without = [side for side in sides if not len(search.solve(problem, train=side).q)]
-    assert 0 < found.without == len(without) < found.looked == LOOKED_AT
-    assert found.train == min(side.sum() for side in sides)
-    assert f"in {found.without} of {LOOKED_AT} splits" in found.line()
-    assert "splits.train_size" not in found.line()
+    train_masks = [
+        train_side(problem, i, splitter=splitter)[1]["train"] for i in range(MAX_CHECKED)
+    ]
+    empty = [mask for mask in train_masks if not len(search.solve(problem, train=mask).q)]
+    assert 0 < capacity.n_too_small == len(empty) < capacity.n_checked == MAX_CHECKED
+    assert capacity.train == min(mask.sum() for mask in train_masks)
+    assert f"training sets of {capacity.n_too_small} of {MAX_CHECKED} splits" in capacity.line()
+    assert "splits.train_size" not in capacity.line()

@@ -7,21 +7,21 @@ import pandas as pd
 import pytest
 
 from ketadask.features.scales import scale_features
-from ketadask.features.subscales import FACTORS, item_sums
+from ketadask.features.subscales import SUBSCALES, item_sums
 from ketadask.schema.phenotype import Phenotype
-from ketadask.sources.rating_scales import INSTRUMENTS
+from ketadask.sources.rating_scales import RATING_SCALES
 
 
 @pytest.mark.parametrize("scale", ["hama", "bdi", "madrs"])
 def test_factors_of_a_scale_hold_every_item_once(scale):
-    items = Counter(n for f in FACTORS if f.scale == scale for n in f.items)
-    assert items == Counter(range(1, len(INSTRUMENTS[scale].items) + 1))
-    assert all(f.source for f in FACTORS)
+    items = Counter(n for f in SUBSCALES if f.scale == scale for n in f.items)
+    assert items == Counter(range(1, len(RATING_SCALES[scale].items) + 1))
+    assert all(f.source for f in SUBSCALES)
 
 
 def test_the_six_items_of_bech_are_those_of_the_short_scale():
-    (bech,) = (f for f in FACTORS if f.name == "hamd6_total")
-    long, short = INSTRUMENTS["hamd"], INSTRUMENTS["hamd6"]
+    (bech,) = (f for f in SUBSCALES if f.name == "hamd6_total")
+    long, short = RATING_SCALES["hamd"], RATING_SCALES["hamd6"]
     assert [long.highest[n - 1] for n in bech.items] == list(short.highest)
     assert long.items[bech.items[0] - 1] == short.items[0]
 

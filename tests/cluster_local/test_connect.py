@@ -17,7 +17,6 @@ from dask import delayed
 
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.config.reading import read_settings
 from ketadask.pipeline.executor import TaskFailure
 from ketadask.schema.errors import InputError
 
@@ -38,9 +37,9 @@ def environment() -> str:
     return os.environ["OMP_NUM_THREADS"] + os.environ["NUMBA_NUM_THREADS"]
 
 
-def kill_once(mark: str) -> int:
-    if not Path(mark).exists():
-        Path(mark).write_text("died")
+def kill_once(marker: str) -> int:
+    if not Path(marker).exists():
+        Path(marker).write_text("dead")
         os.kill(os.getpid(), signal.SIGKILL)
     return 7
 
@@ -53,30 +52,25 @@ def problem() -> bytes:
     return bytes(1 << 20)
 
 
-def whose(problem: bytes, i: int) -> int:
+def process_of(problem: bytes, i: int) -> int:
     time.sleep(1.2)
     return os.getpid()
 
 
-def slow(seconds: float, mark: str) -> None:
-    Path(mark).write_text("begun")
-    time.sleep(seconds)
-
-
-def test_few_long_tasks_on_one_problem_are_shared_from_the_start():
-    """Dask keeps them where the problem is until it has seen how long they take."""
-    shared = delayed(problem)()
+def test_long_tasks_on_one_problem_use_all_workers_from_the_start():
+    """By default dask sends them to one worker until it has measured their duration."""
+    node = delayed(problem)()
     with connect(PROFILES[2]) as executor:
-        of = executor.compute([delayed(whose)(shared, i) for i in range(4)])
-        done = Counter(worker for _, worker in of)
-    assert sorted(done.values()) == [2, 2]
+        results = executor.compute([delayed(process_of)(node, i) for i in range(4)])
+        tasks_of_worker = Counter(worker for _, worker in results)
+    assert sorted(tasks_of_worker.values()) == [2, 2]
 
 
 @pytest.fixture(scope="module")
 def local():
-    """One cluster for all tests that harm no worker of it."""
-    with connect(PROFILES[2]) as made:
-        yield made
+    """One cluster for all tests that kill no worker."""
+    with connect(PROFILES[2]) as executor:
+        yield executor
 
 
 @pytest.fixture(params=PROFILES, ids=lambda p: p.kind)
@@ -84,19 +78,19 @@ def executor(request):
     if request.param.kind == "local":
         yield request.getfixturevalue("local")
     else:
-        with connect(request.param) as made:
-            yield made
+        with connect(request.param) as executor:
+            yield executor
 
 
-def test_results_come_with_their_position_and_one_failure_sinks_nothing(executor):
+def test_results_come_with_their_index_and_one_failure_stops_no_other_task(executor):
     tasks = [delayed(square)(x, dask_key_name=f"square-{x}") for x in range(40)]
     results = dict(executor.compute(tasks))
     assert sorted(results) == list(range(40))
     assert [results[x] for x in range(40) if x != 3] == [x * x for x in range(40) if x != 3]
-    wrong = results[3]
-    assert isinstance(wrong, TaskFailure)
-    assert str(wrong) == "square-3: ValueError: three is wrong"
-    assert "square" in wrong.trace
+    failure = results[3]
+    assert isinstance(failure, TaskFailure)
+    assert str(failure) == "square-3: ValueError: three is wrong"
+    assert "square" in failure.trace
 
 
 def test_leaving_early_is_clean(executor):
@@ -110,25 +104,23 @@ def test_no_tasks_no_results(executor):
     assert list(executor.compute([])) == []
 
 
-def ask_as_a_stranger(port: int) -> None:
-    """Listen to a server of this machine without a certificate it knows."""
+def connect_without_certificate(port: int) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
         socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
-        context.wrap_socket(raw) as wrapped,
+        context.wrap_socket(raw) as connection,
     ):
-        # It says no once bytes are asked for.
-        if not wrapped.recv(1):
+        if not connection.recv(1):  # TLS 1.3 reports the rejection with the first bytes
             raise ConnectionError("closed")
 
 
-def test_nobody_else_on_the_machine_can_run_code_on_local_workers(local):
+def test_other_users_cannot_connect_to_local_workers(local):
     address = local._client.scheduler.address
     assert address.startswith("tls://127.0.0.1:")
     assert all(worker.startswith("tls://127.0.0.1:") for worker in local._client.nthreads())
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        ask_as_a_stranger(int(address.rpartition(":")[2]))
+        connect_without_certificate(int(address.rpartition(":")[2]))
     assert dict(local.compute([delayed(square)(5)])) == {0: 25}
 
 
@@ -148,23 +140,21 @@ def test_workers_have_one_thread_and_a_log_on_loopback(tmp_path):
 
 
 def memory_settings() -> list[object]:
-    import dask
-
     return [dask.config.get(f"distributed.worker.memory.{name}") for name in ("pause", "spill")]
 
 
-def test_a_worker_is_never_paused_for_ever(local):
+def test_workers_do_not_pause(local):
     assert dict(local.compute([delayed(memory_settings)()])) == {0: [False, False]}
 
 
-def test_a_killed_worker_is_replaced_and_its_task_repeated(tmp_path, capfd):
+def test_a_new_worker_repeats_the_task_of_a_killed_one(tmp_path, capfd):
     with connect(PROFILES[2], logs=tmp_path) as executor:
         tasks = [delayed(kill_once)(str(tmp_path / "mark")), delayed(square)(4)]
         assert dict(executor.compute(tasks)) == {0: 7, 1: 16}
         assert len(executor.events) == 1
         assert "lost" in executor.events[0]
-    captured = capfd.readouterr()
-    assert captured.out + captured.err == ""
+    output = capfd.readouterr()
+    assert output.out + output.err == ""
 
 
 def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
@@ -174,19 +164,19 @@ def test_a_task_that_kills_every_worker_fails_with_its_remedy(tmp_path):
     with connect(profile) as executor:
         tasks = [delayed(kill_always)(), *(delayed(square)(x) for x in (4, 5))]
         results = dict(executor.compute(tasks))
-        # Leaving while a worker begins again may wait until it gives up looking for its scheduler.
+        # Closing while a worker restarts may wait until it stops looking for its scheduler.
         executor._client.wait_for_workers(2, timeout=60)
     assert results[1] == 16
     assert results[2] == 25
-    assert "died 2 times" in str(results[0])
+    assert "2 workers died" in str(results[0])
     assert "memory_limit" in str(results[0])
 
 
-def test_the_death_of_a_piece_is_held_against_the_task_it_belongs_to():
-    shared = delayed(square)(2)
-    pieces = [delayed(wait_long)(shared), delayed(square)(5)]
-    tasks = [delayed(sum)(pieces), delayed(square)(shared)]
-    # Room for one task more than there are pieces, whichever is begun first.
+def test_the_death_of_a_part_counts_against_its_task():
+    node = delayed(square)(2)
+    parts = [delayed(wait_long)(node), delayed(square)(5)]
+    tasks = [delayed(sum)(parts), delayed(square)(node)]
+    # One thread more than there are parts, whichever starts first.
     profile = Profile(
         kind="local", workers=1, threads_per_worker=3, memory_limit="400MiB", dashboard=False
     )
@@ -195,12 +185,12 @@ def test_the_death_of_a_piece_is_held_against_the_task_it_belongs_to():
         running = executor.compute(tasks)
         assert next(running) == (1, 16)
         for _ in range(3):
-            executor.blame([str(pieces[0].key)], "out of memory")
-            executor.blame([str(shared.key)], "in everybody's way")
+            executor.blame([str(parts[0].key)], "out of memory")
+            executor.blame([str(node.key)], "of both tasks")
         ((index, failure),) = running
     assert index == 0
     assert isinstance(failure.error, MemoryError)
-    assert "died 3 times: out of memory" in str(failure)
+    assert "3 workers died while they computed it: out of memory" in str(failure)
 
 
 def wait_long(x):
@@ -208,29 +198,29 @@ def wait_long(x):
 
 
 def settle_once(folder: str) -> int:
-    """Give a result once, and die when told to; whoever computes it again dies at once."""
-    marks = {name: Path(folder) / name for name in ("go", "made", "die")}
-    if marks["made"].exists():
+    """Return a result once, and die when the file ``die`` appears; a second call dies at once."""
+    files = {name: Path(folder) / name for name in ("go", "result", "die")}
+    if files["result"].exists():
         kill_always()
-    wait_until(marks["go"].exists)
-    marks["made"].touch()
+    wait_until(files["go"].exists)
+    files["result"].touch()
 
     def end():
-        wait_until(marks["die"].exists)
+        wait_until(files["die"].exists)
         kill_always()
 
     threading.Thread(target=end, daemon=True).start()
     return 7
 
 
-def wait_until(what, seconds: float = 60.0) -> None:
+def wait_until(condition, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
+def test_a_result_lost_before_the_driver_fetches_it_is_a_failure(tmp_path):
     profile = Profile(
         kind="local",
         workers=1,
@@ -247,20 +237,19 @@ def test_a_result_that_is_lost_before_it_was_fetched_sinks_nothing(tmp_path):
         results = {}
         for index, result in executor.compute(tasks):
             results[index] = result
-            if index == 0:  # fetch nothing more before the worker has died of the other task
+            if index == 0:  # fetch nothing before the other task has killed the worker
                 (tmp_path / "go").touch()
                 wait_until(lambda: executor._client.who_has().get("settled"))
                 (tmp_path / "die").touch()
                 wait_until(lambda: len(executor.events) >= 2)
     assert results[0] == 4
-    assert "died 1 times" in str(results[1])
+    assert "1 workers died" in str(results[1])
 
 
-def test_a_result_that_is_lost_while_it_is_fetched_is_a_failure():
-    """Between a look at the state of a task and its result the worker that holds it may die."""
+def test_a_result_lost_during_the_fetch_is_a_failure():
     from distributed import KilledWorker
 
-    from ketadask.cluster.dask_executor import _result
+    from ketadask.cluster.dask_executor import task_result
 
     class Late:
         status = "finished"
@@ -268,15 +257,15 @@ def test_a_result_that_is_lost_while_it_is_fetched_is_a_failure():
         def result(self):
             raise KilledWorker("settled", "tcp://127.0.0.1:1", 0)
 
-    failed = _result(Late(), delayed(square)(2, dask_key_name="settled"))
-    assert isinstance(failed, TaskFailure)
-    assert isinstance(failed.error, KilledWorker)
-    assert failed.task == "settled"
+    failure = task_result(Late(), delayed(square)(2, dask_key_name="settled"))
+    assert isinstance(failure, TaskFailure)
+    assert isinstance(failure.error, KilledWorker)
+    assert failure.task == "settled"
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_slow_to_start_again_is_waited_for(tmp_path, monkeypatch):
-    """Longer than the 15 s after which dask gives a worker up."""
+def test_the_driver_waits_for_a_slow_restart(tmp_path, monkeypatch):
+    """Dask by default waits 15 s."""
     (tmp_path / "sluggish.py").write_text(
         "import os, pathlib, time\n"
         "time.sleep(20 if pathlib.Path(os.environ['KETADASK_TEST_MARK']).exists() else 0)\n"
@@ -284,12 +273,12 @@ def test_a_worker_that_is_slow_to_start_again_is_waited_for(tmp_path, monkeypatc
     monkeypatch.setenv("KETADASK_TEST_MARK", str(tmp_path / "mark"))
     preload = {"distributed.worker.preload": [str(tmp_path / "sluggish.py")]}
     profile = Profile(kind="local", workers=1, memory_limit="400MiB", dashboard=False)
-    said = []
-    with dask.config.set(preload), connect(profile, say=said.append) as executor:
+    lines = []
+    with dask.config.set(preload), connect(profile, say=lines.append) as executor:
         tasks = [delayed(kill_once)(str(tmp_path / "mark"))]
         assert dict(executor.compute(tasks)) == {0: 7}
-    assert len(said) == 1
-    assert "its tasks restart" in said[0]
+    assert len(lines) == 1
+    assert "its tasks restart" in lines[0]
 
 
 def test_cores_are_those_of_the_job(monkeypatch):
@@ -301,7 +290,7 @@ def test_cores_are_those_of_the_job(monkeypatch):
     assert cores() == 1
 
 
-def test_an_address_is_joined():
+def test_connect_to_an_address():
     from distributed import LocalCluster
 
     with LocalCluster(
@@ -316,42 +305,7 @@ def test_an_address_is_joined():
             assert dict(executor.compute([delayed(square)(6)])) == {0: 36}
 
 
-def test_certificates_that_are_not_there_are_named(tmp_path):
+def test_an_error_names_a_missing_certificate(tmp_path):
     profile = Profile(kind="address", address="tls://127.0.0.1:9", certificates=tmp_path)
     with pytest.raises(InputError, match=r"ca\.pem: no such certificate"), connect(profile):
         pass
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("kind: locl\n", ["kind", "did you mean 'local'"]),
-        ("kind: local\nwokers: 2\n", ["wokers", "did you mean 'workers'"]),
-        ("workers: two\n", ["workers", "whole number"]),
-        ("memory_limit: lots\n", ["memory_limit", "2GiB", "'lots'"]),
-        ("memory_limit: 1MiB\n", ["memory_limit", "too little"]),
-        ("kind: address\n", ["address", "tcp://"]),
-        ("kind: local\naddress: tcp://a:1\n", ["takes no address"]),
-        ("kind: local\nstages: {extract: {walltime: '1:00'}}\n", ["no stages.extract.walltime"]),
-        ("kind: threads\nstages: {search: {memory: 1GiB}}\n", ["no stages.search.memory"]),
-        ("kind: local\nstages: {extrct: {workers: 1}}\n", ["did you mean 'stages.extract'"]),
-        ("kind: local\nstages: {extract: {memory: 1MiB}}\n", ["too little", "300MiB"]),
-    ],
-)
-def test_a_wrong_profile_is_told(tmp_path, text, words):
-    path = tmp_path / "profile.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_settings(path, Profile)
-    for word in words:
-        assert word in str(caught.value)
-
-
-def test_every_key_of_a_profile_is_documented():
-    for name, field in Profile.model_fields.items():
-        assert field.description, name
-
-
-def test_the_profiles_of_the_repository_are_valid():
-    for path in (Path(__file__).parents[2] / "config" / "cluster").glob("*.yaml"):
-        assert read_settings(path, Profile)

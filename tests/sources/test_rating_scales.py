@@ -5,7 +5,13 @@ import csv
 import numpy as np
 import pytest
 
-from ketadask.sources.rating_scales import INSTRUMENTS, canonical, label, limits, scale_of
+from ketadask.sources.rating_scales import (
+    RATING_SCALES,
+    canonical_column,
+    scale_of,
+    score_label,
+    score_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,23 +62,23 @@ from ketadask.sources.rating_scales import INSTRUMENTS, canonical, label, limits
     ],
 )
 def test_one_name_for_every_spelling(header, stem, name):
-    assert canonical(header, stem) == name
+    assert canonical_column(header, stem) == name
 
 
 def test_canonical_names_are_their_own_canonical_names():
-    for known in INSTRUMENTS.values():
-        for which in [*range(1, len(known.items) + 1), "total"]:
-            name = f"{known.name}_{which}"
-            assert canonical(name, "phenotype") == name
-            assert scale_of(name) == known.name
-            assert limits(name)[0] == 0
-            assert label(name).startswith(known.title)
+    for rating_scale in RATING_SCALES.values():
+        for item in [*range(1, len(rating_scale.items) + 1), "total"]:
+            name = f"{rating_scale.name}_{item}"
+            assert canonical_column(name, "phenotype") == name
+            assert scale_of(name) == rating_scale.name
+            assert score_range(name)[0] == 0
+            assert score_label(name).startswith(rating_scale.title)
 
 
 @pytest.mark.parametrize("name", ["bdi_22", 'bdi_"1', "bdi_mood", "pain"])
 def test_a_column_that_only_looks_like_an_item_has_no_range(name):
-    assert limits(name) == (-np.inf, np.inf)
-    assert label(name) == name
+    assert score_range(name) == (-np.inf, np.inf)
+    assert score_label(name) == name
 
 
 @pytest.mark.parametrize(
@@ -80,9 +86,9 @@ def test_a_column_that_only_looks_like_an_item_has_no_range(name):
     [("madrs", 10, 60), ("bdi", 21, 63), ("hama", 14, 56), ("hamd", 17, 53)],
 )
 def test_items_and_ranges(scale, items, highest):
-    known = INSTRUMENTS[scale]
-    assert len(known.items) == len(known.highest) == items
-    assert known.limits(f"{scale}_total") == (0, highest)
+    rating_scale = RATING_SCALES[scale]
+    assert len(rating_scale.items) == len(rating_scale.highest) == items
+    assert rating_scale.limits(f"{scale}_total") == (0, highest)
 
 
 @pytest.mark.parametrize("scale", ["bdi", "bai"])
@@ -90,4 +96,4 @@ def test_every_header_of_the_real_tables_is_known(real_data, scale):
     path = real_data / "clinical" / "ds004215" / "phenotype" / f"{scale}.tsv"
     with path.open(newline="") as file:
         headers = next(csv.reader(file, delimiter="\t"))[1:]
-    assert [canonical(h, scale) for h in headers] == [f"{scale}_{n}" for n in range(1, 22)]
+    assert [canonical_column(h, scale) for h in headers] == [f"{scale}_{n}" for n in range(1, 22)]

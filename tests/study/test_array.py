@@ -14,8 +14,8 @@ STOPS = ["splits.stop=early", "null.stop=early"]
 
 
 def test_an_array_computes_all_and_its_verdicts_stop_where_a_run_stops(tmp_path, monkeypatch):
-    monkeypatch.setattr("ketadask.inference.interim.FIRST_LOOK", 5)
-    monkeypatch.setattr("ketadask.inference.interim.Convergence.settled", known_at(10))
+    monkeypatch.setattr("ketadask.inference.interim.FIRST_INTERIM", 5)
+    monkeypatch.setattr("ketadask.inference.interim.Convergence.is_precise", known_at(10))
     whole = study(tmp_path, *ASKED, *STOPS).run()
     for number in (1, 0):
         one = study(tmp_path, *ASKED, *STOPS, out="array")

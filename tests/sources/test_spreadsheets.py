@@ -1,4 +1,4 @@
-"""Files that are not what their names say, links to nothing, joined tables: named with a remedy."""
+"""Files that are not what their names say, and links to missing files, are named with a remedy."""
 
 from __future__ import annotations
 
@@ -7,51 +7,16 @@ import pytest
 
 from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_cells
-from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.spreadsheets import read_table
 
-ROWS = "Measure:volume\tLeft-Amygdala\tCSF\nsub-1\t1500.5\t900\nsub-2\t1400.5\t800\n"
-GONE = r"a link to a missing file; fetch it \(datalad get\), or correct the link"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (ROWS + ROWS, r"row 4: the header is repeated, found 'Measure:volume'; remove this line"),
-        (ROWS.replace("sub-2", "NaN"), r"row 3, .*: no participant, found 'NaN'; name the partic"),
-        (ROWS.replace("\nsub-1", "\n"), r"row 2, .*: no participant, found ''; name the partici"),
-        (ROWS.encode("utf-16"), "holds neither tables"),
-    ],
-)
-def test_a_volume_table_that_names_nobody_or_itself_is_refused(tmp_path, content, message):
-    path = tmp_path / "aseg.tsv"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=message):
-        open_volumes(tmp_path).compute(scheduler="synchronous")
-
-
-def test_nothing_of_freesurfer_is_lost_behind_a_link_or_a_folder(tmp_path):
-    (tmp_path / "aseg.tsv").write_text(ROWS)
-    link = tmp_path / "lh.aparc.volume.tsv"
-    link.symlink_to(tmp_path / "gone")
-    with pytest.raises(InputError, match=rf"lh.aparc.volume.tsv: {GONE}"):
-        open_volumes(tmp_path)
-    link.unlink()
-    link.mkdir()
-    with pytest.raises(InputError, match=r"lh.aparc.volume.tsv: is a folder, not a table; move"):
-        open_volumes(tmp_path)
-    stats = tmp_path / "subjects" / "sub-1" / "stats"
-    stats.mkdir(parents=True)
-    (stats / "aseg.stats").symlink_to(tmp_path / "gone")
-    with pytest.raises(InputError, match=rf"sub-1/stats/aseg.stats: {GONE}"):
-        open_volumes(tmp_path / "subjects").compute(scheduler="synchronous")
+BROKEN_LINK = r"a link to a missing file; fetch it \(datalad get\), or correct the link"
 
 
 @pytest.mark.parametrize("ending", [".tsv", ".xlsx", ".parquet"])
 def test_a_link_to_nothing_says_so(tmp_path, ending):
     path = tmp_path / f"scores{ending}"
     path.symlink_to(tmp_path / "gone")
-    with pytest.raises(InputError, match=GONE):
+    with pytest.raises(InputError, match=BROKEN_LINK):
         read_table(path)
 
 

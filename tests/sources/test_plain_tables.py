@@ -19,7 +19,7 @@ LONG = pd.DataFrame(
         "note": ["calm", None, "x"],
     }
 )
-MAPPED = {"columns": {"MADRS score": "madrs_total", "Q10": "bdi_10"}}
+COLUMNS = {"columns": {"MADRS score": "madrs_total", "Q10": "bdi_10"}}
 
 
 def expected():
@@ -47,7 +47,7 @@ def save(table, folder, kind):
 @pytest.mark.parametrize("kind", ["csv", "tsv", "txt", "xlsx", "parquet"])
 def test_every_kind_of_file_gives_the_same_scores(tmp_path, kind):
     save(LONG, tmp_path, kind)
-    read = PlainTable(f"scores.{kind}", participant="Subject", session="Visit", **MAPPED)
+    read = PlainTable(f"scores.{kind}", participant="Subject", session="Visit", **COLUMNS)
     phenotype = read_tables(tmp_path, [read])
     table = phenotype.table
     check(table)
@@ -57,7 +57,7 @@ def test_every_kind_of_file_gives_the_same_scores(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
 def test_a_wrong_cell_is_named_by_row_and_column_of_the_file(tmp_path, kind):
     save(LONG.assign(**{"MADRS score": [30, 61, 28]}), tmp_path, kind)
-    read = PlainTable(f"scores.{kind}", participant="Subject", session="Visit", **MAPPED)
+    read = PlainTable(f"scores.{kind}", participant="Subject", session="Visit", **COLUMNS)
     message = rf"scores\.{kind}: row 3, column MADRS score: outside the range 0 to 60, found '61'"
     with pytest.raises(InputError, match=message):
         read_tables(tmp_path, [read])
@@ -71,7 +71,7 @@ def test_the_sheet_the_delimiter_and_the_decimal_comma(tmp_path):
     with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
         pd.DataFrame({"x": [1]}).to_excel(book, sheet_name="notes", index=False)
         LONG.to_excel(book, sheet_name="visits", index=False)
-    read = PlainTable("book.xlsx", "Subject", "Visit", sheet="visits", **MAPPED)
+    read = PlainTable("book.xlsx", "Subject", "Visit", sheet="visits", **COLUMNS)
     check(read_tables(tmp_path, [read]).table)
     with pytest.raises(InputError, match="no such sheet, found 'visit'; did you mean 'visits'"):
         read_table(tmp_path / "book.xlsx", sheet="visit")
@@ -124,8 +124,8 @@ def test_one_visit_spelt_in_two_ways_is_one_visit(tmp_path, headers, baseline):
         tmp_path, [PlainTable("wide.csv", "id", wide_pattern=pattern, columns=columns)]
     ).table
     assert not table.duplicated(["participant", "period", "arm", "day"]).any()
-    seen = table[(table["arm"] == baseline)]
-    assert seen[["madrs_total", "bdi_10"]].values.tolist() == [[30, 3], [31, 2]]
+    baseline_rows = table[(table["arm"] == baseline)]
+    assert baseline_rows[["madrs_total", "bdi_10"]].values.tolist() == [[30, 3], [31, 2]]
     assert table["age"].dropna().tolist() == [44, 45]
 
 
@@ -137,7 +137,7 @@ def test_a_visit_without_scores_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "rows", "said", "visits"),
+    ("header", "rows", "visit_columns", "visits"),
     [
         ("p,d", ["1,0", "1.0,7", "2,0"], {"period": "p", "day": "d"}, [(1, ""), (1, ""), (2, "")]),
         (
@@ -148,12 +148,12 @@ def test_a_visit_without_scores_is_named(tmp_path):
         ),
     ],
 )
-def test_visits_by_period_arm_and_day(tmp_path, header, rows, said, visits):
+def test_visits_by_period_arm_and_day(tmp_path, header, rows, visit_columns, visits):
     lines = [f"a,{row},{k}" for k, row in enumerate(rows)]
     (tmp_path / "s.csv").write_text("\n".join([f"id,{header},madrs_1", *lines]) + "\n")
-    table = read_tables(tmp_path, [PlainTable("s.csv", "id", **said)]).table
-    found = table.sort_values("madrs_1")
-    assert list(zip(found["period"], found["arm"], strict=True)) == visits
+    table = read_tables(tmp_path, [PlainTable("s.csv", "id", **visit_columns)]).table
+    ordered_table = table.sort_values("madrs_1")
+    assert list(zip(ordered_table["period"], ordered_table["arm"], strict=True)) == visits
 
 
 WRONG = {
@@ -198,7 +198,7 @@ def test_a_formula_without_its_value_is_no_missing_value(tmp_path):
 
 
 def test_participants_of_a_workbook(tmp_path):
-    people = pd.DataFrame(
+    participants = pd.DataFrame(
         {
             "Subject": ["a", "b"],
             "First": ["ketamine", "saline"],
@@ -208,18 +208,18 @@ def test_participants_of_a_workbook(tmp_path):
             "weight": [81, None],
         }
     )
-    people.to_excel(tmp_path / "people.xlsx", index=False)
+    participants.to_excel(tmp_path / "people.xlsx", index=False)
     columns = {
         "Subject": "participant_id",
         "First": "infusion_1",
         "Second": "infusion_2",
         "Day 1": "infusion_1_date",
     }
-    people = read_participants(tmp_path / "people.xlsx", columns=columns)
-    table = people.table
+    participants = read_participants(tmp_path / "people.xlsx", columns=columns)
+    table = participants.table
     assert table["sequence"].tolist() == ["active-control", "control-active"]
     assert table["bmi"].tolist()[0] == 25
-    assert str(people.infusions["a"][0]) == "2004-11-03"
+    assert str(participants.infusions["a"][0]) == "2004-11-03"
 
 
 def test_the_real_trial_is_the_same_as_a_plain_table(real_data):

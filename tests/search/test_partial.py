@@ -65,22 +65,22 @@ def test_literals_hold_what_their_text_says(values, stored):
     for i in (0, 17, len(stored) - 1):
         column = values[:, stored.feature[i]]
         held = (column > stored.low[i]) & (column <= stored.high[i])
-        np.testing.assert_array_equal(stored.held([i])[0], held)
+        np.testing.assert_array_equal(stored.holds_of([i])[0], held)
         assert stored.support[i] == held.sum()
 
 
 def test_rearranged_literals_move_their_units(values, stored):
     order = np.random.default_rng(1).permutation(len(values))
-    moved = stored.rearranged(order)
+    moved = stored.reorder(order)
     np.testing.assert_array_equal(moved.holds, stored.holds[:, order])
-    assert tokenize(moved) == tokenize(encode_values(values).rearranged(order))
+    assert tokenize(moved) == tokenize(encode_values(values).reorder(order))
     assert tokenize(moved) != tokenize(stored)
 
 
 def test_a_lost_file_is_named(stored, tmp_path):
     (tmp_path / "literals.bits").unlink()
     with pytest.raises(InputError, match=r"cannot read the literals.*literals\.bits"):
-        stored.held([0])
+        stored.holds_of([0])
 
 
 def test_what_cannot_be_searched_in_blocks_names_the_key():

@@ -1,17 +1,16 @@
-"""Power: the level without an effect, certainty with a huge one, and the same numbers anywhere."""
+"""Power: the level without an effect, certainty with a large one, the same numbers anywhere."""
 
 import dask
 import numpy as np
 import pandas as pd
 import pytest
 
-from ketadask.inference import power as power_module
-from ketadask.inference import power_graph
 from ketadask.inference.notebook import power
 from ketadask.inference.power import (
+    DESIGNS,
     Scenario,
+    build_scenarios,
     power_block,
-    scenarios,
     simulate_problem,
     summarise_power,
 )
@@ -22,7 +21,7 @@ SEARCH = PersonaSearch(1, cuts=3)
 SMALL = {"participants": 40, "features": 4, "literals": 1}
 
 
-@pytest.mark.parametrize("design", power_module.DESIGNS)
+@pytest.mark.parametrize("design", DESIGNS)
 def test_without_an_effect_power_is_the_level(design):
     row = power(SEARCH, simulations=300, effect=0.0, design=design, **SMALL).iloc[0]
     # The critical value is estimated from as many relabellings: twice the binomial variance.
@@ -44,8 +43,8 @@ def test_power_grows_with_effect_and_pairing():
     assert table["units"].tolist() == [40, 80, 40, 80, 40, 80]
 
 
-@pytest.mark.parametrize("design", power_module.DESIGNS)
-def test_a_simulated_study_is_what_its_scenario_says(design):
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_simulated_study_keeps_its_scenario(design):
     scenario = Scenario(design, participants=4000, features=6, effect=1.5, prevalence=0.3)
     problem, inside = simulate_problem(scenario, SEARCH, seed=1, index=0)
     trial, literals = problem.trial, problem.literals
@@ -59,19 +58,19 @@ def test_a_simulated_study_is_what_its_scenario_says(design):
     assert counts.tolist() == [6, 8, 6, 8, 6, 8]  # 3 cuts, or between 5 levels; both directions
 
 
-def test_blocks_and_schedulers_change_nothing(monkeypatch):
-    given = {"simulations": 12, "effect": 1.5, **SMALL}
-    with dask.config.set(scheduler="synchronous"):
-        whole = power(SEARCH, **given)
-        monkeypatch.setattr(power_graph, "BLOCK", 5)
-        some = power(SEARCH, **given)
-    with dask.config.set(scheduler="threads"):
-        threads = power(SEARCH, **given)
-    pd.testing.assert_frame_equal(whole, some, check_exact=True)
-    pd.testing.assert_frame_equal(whole, threads, check_exact=True)
+def test_blocks_and_schedulers_change_nothing():
+    expected = power_block(Scenario(**SMALL), SEARCH, (0, 11), seed=3)
+    parts = [power_block(Scenario(**SMALL), SEARCH, block, seed=3) for block in [(0, 4), (5, 11)]]
+    joined = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(joined, expected, check_exact=True)
+    tables = []
+    for scheduler in ("synchronous", "threads"):
+        with dask.config.set(scheduler=scheduler):
+            tables.append(power(SEARCH, simulations=30, effect=1.5, **SMALL))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-def test_the_critical_value_is_the_one_that_gives_the_level():
+def test_the_critical_value_gives_the_level():
     studies = power_block(Scenario(**SMALL), SEARCH, (0, 38), seed=3)
     row = summarise_power(Scenario(**SMALL), [studies[20:], studies[:20]], 0.05)
     null = np.sort(studies["q_null"])
@@ -82,26 +81,23 @@ def test_the_critical_value_is_the_one_that_gives_the_level():
 
 
 def test_all_combinations():
-    made = scenarios(participants=[30, 60], effect=1.0, design=["pooled", "crossover"])
-    assert [(s.participants, s.design) for s in made] == [
+    scenarios = build_scenarios(participants=[30, 60], effect=1.0, design=["pooled", "crossover"])
+    assert [(s.participants, s.design) for s in scenarios] == [
         (30, "pooled"), (30, "crossover"), (60, "pooled"), (60, "crossover"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("choice", "message"),
     [
         ({"desing": "pooled"}, "unknown setting of power, found 'desing'; did you mean 'design'"),
         ({"design": "cross"}, "unknown design, found 'cross'; did you mean 'crossover'"),
-        ({"prevalence": 1.5}, "prevalence lies between 0 and 1, found 1.5"),
-        (
-            {"correlation": -0.5},
-            "correlation of two outcomes is 0 or more, and below 1, found -0.5",
-        ),
-        ({"participants": 3}, "participants: a study to be simulated needs 4 .*, found 3"),
+        ({"prevalence": 1.5}, "prevalence must lie between 0 and 1, found 1.5"),
+        ({"correlation": -0.5}, "must be at least 0 and below 1, found -0.5"),
+        ({"participants": 3}, "participants: a simulated study needs 4 .*, found 3"),
         ({"features": 2}, "literals: the true persona needs 1 to 4 of the features, found 3"),
     ],
 )
-def test_messages(wrong, message):
+def test_messages(choice, message):
     with pytest.raises(InputError, match=message):
-        scenarios(**wrong)
+        build_scenarios(**choice)

@@ -12,14 +12,14 @@ from ketadask.sources.regions import ETIV, REGIONS
 
 
 def volumes_of(columns):
-    known = [REGIONS[name] for name in columns]
+    regions = [REGIONS[name] for name in columns]
     values = np.array(list(columns.values()), dtype=float).T
     return xr.Dataset(
         {"volume": (("participant", "region"), values)},
         {
             "participant": [f"p{k}" for k in range(len(values))],
             "region": list(columns),
-            **{c: ("region", [getattr(r, c) for r in known]) for c in ("hemisphere", "tissue")},
+            **{c: ("region", [getattr(r, c) for r in regions]) for c in ("hemisphere", "tissue")},
         },
     )
 
@@ -35,17 +35,17 @@ def volumes():
 
 
 def test_residuals_are_those_of_numpy(volumes):
-    table = volume_features(volumes, how="residual")
+    table = volume_features(volumes, method="residual")
     head = volumes["volume"].sel(region=ETIV).to_numpy()
     for region in ("Left-Thalamus", "CSF"):
         y = volumes["volume"].sel(region=region).to_numpy()
-        seen = ~np.isnan(y)
-        design = np.column_stack([np.ones(seen.sum()), head[seen]])
-        fit = design @ np.linalg.lstsq(design, y[seen], rcond=None)[0]
-        expected = y[seen] - fit + y[seen].mean()
-        np.testing.assert_allclose(table.values[region].to_numpy()[seen], expected, rtol=1e-9)
-        assert np.isnan(table.values[region].to_numpy()[~seen]).all()
-        assert abs(np.corrcoef(expected, head[seen])[0, 1]) < 1e-9
+        present = ~np.isnan(y)
+        design = np.column_stack([np.ones(present.sum()), head[present]])
+        fit = design @ np.linalg.lstsq(design, y[present], rcond=None)[0]
+        expected = y[present] - fit + y[present].mean()
+        np.testing.assert_allclose(table.values[region].to_numpy()[present], expected, rtol=1e-9)
+        assert np.isnan(table.values[region].to_numpy()[~present]).all()
+        assert abs(np.corrcoef(expected, head[present])[0, 1]) < 1e-9
     np.testing.assert_array_equal(table.values[ETIV], head)
 
 
@@ -67,8 +67,10 @@ def test_near_constant_regions_are_dropped_and_named(volumes):
     rare[:3] = [1, 2, 3]
     some = np.zeros(40)
     some[:5] = [1, 2, 3, 4, 5]
-    added = volumes_of({"5th-Ventricle": rare, "Left-vessel": some})
-    both = xr.concat([volumes, added.assign_coords(participant=volumes["participant"])], "region")
+    asymmetry_names = volumes_of({"5th-Ventricle": rare, "Left-vessel": some})
+    both = xr.concat(
+        [volumes, asymmetry_names.assign_coords(participant=volumes["participant"])], "region"
+    )
     table = volume_features(both)
     assert table.dropped == {
         "5th-Ventricle": "near-constant: 92% of participants have the same value"
@@ -78,9 +80,9 @@ def test_near_constant_regions_are_dropped_and_named(volumes):
 
 def test_what_is_wrong_is_named(volumes):
     with pytest.raises(InputError, match=f"volumes have no {ETIV}; add the aseg table, or use"):
-        volume_features(volumes.drop_sel(region=ETIV), how="residual")
+        volume_features(volumes.drop_sel(region=ETIV), method="residual")
     with pytest.raises(InputError, match="found 'residuals'; did you mean 'residual'"):
-        volume_features(volumes, how="residuals")
+        volume_features(volumes, method="residuals")
 
 
 def test_labels_are_readable():
@@ -91,7 +93,7 @@ def test_labels_are_readable():
 
 def test_dividing_by_head_size_does_not_free_from_it_but_the_residual_does(real_data):
     volumes = open_volumes(real_data / "freesurfer" / "aomic_piop2")
-    raw, residual = volume_features(volumes), volume_features(volumes, how="residual")
+    raw, residual = volume_features(volumes), volume_features(volumes, method="residual")
     assert len(raw.dropped) == 6
     head = raw.values[ETIV]
     regions = [name for name in raw.values if name != ETIV]
@@ -117,15 +119,15 @@ def test_asymmetries_are_of_pairs_and_head_size_cancels():
         }
     )
     table = volume_features(volumes, asymmetry=True)
-    added = [n for n in table.values.columns if n.startswith("asymmetry")]
-    assert added == ["asymmetry-cuneus_volume", "asymmetry-Thalamus"]
-    np.testing.assert_array_equal(table.values[added[0]], [1, -1, np.nan])
-    np.testing.assert_allclose(table.values[added[1]], [0, np.nan, -0.5 / 7.25])
+    asymmetry_names = [n for n in table.values.columns if n.startswith("asymmetry")]
+    assert asymmetry_names == ["asymmetry-cuneus_volume", "asymmetry-Thalamus"]
+    np.testing.assert_array_equal(table.values[asymmetry_names[0]], [1, -1, np.nan])
+    np.testing.assert_allclose(table.values[asymmetry_names[1]], [0, np.nan, -0.5 / 7.25])
     larger = volume_features(volumes.assign(volume=2 * volumes["volume"]), asymmetry=True)
-    np.testing.assert_allclose(larger.values[added], table.values[added])
-    residual = volume_features(volumes, how="residual", asymmetry=True)
-    np.testing.assert_array_equal(residual.values[added], table.values[added])
-    assert set(table.about.loc[added, "measurement_unit"]) == {""}
+    np.testing.assert_allclose(larger.values[asymmetry_names], table.values[asymmetry_names])
+    residual = volume_features(volumes, method="residual", asymmetry=True)
+    np.testing.assert_array_equal(residual.values[asymmetry_names], table.values[asymmetry_names])
+    assert set(table.about.loc[asymmetry_names, "measurement_unit"]) == {""}
 
 
 def test_all_pairs_of_the_185_regions():

@@ -1,0 +1,143 @@
+"""The section `data` of a study's YAML file: tables, recordings and simulated studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+PositiveCount = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A section: strict types, no unknown keys, immutable."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class SimulateSettings(Section):
+    """A simulated study with a planted persona, written to a folder before the study runs."""
+
+    participants: Annotated[int, Field(ge=1, le=99_999)] = Field(
+        default=33, description="number of participants"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(default=7, description="seed of the simulated study")
+    trials: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1,
+        description="number of trials; they differ in benefit, control response and scanner",
+    )
+    sites: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="number of sites per trial; they differ in their scanner"
+    )
+    effect: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=2.1,
+        description="extra benefit of the planted persona in standard deviations; 0 for none",
+    )
+    persona_trials: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        default=None, description="number of trials in which the persona benefits; default: all"
+    )
+    prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=0.4, description="effect of one standard deviation of age, equal on both arms"
+    )
+    missing_visits: bool = Field(default=True, description="drop infusions and visits at random")
+    layout: Literal["bids", "nda", "both"] = Field(
+        default="bids", description="scales as BIDS phenotype/, as NDA tables, or both"
+    )
+    meg_seconds: Annotated[float, Field(ge=0, le=480)] = Field(
+        default=0.0, description="seconds of resting MEG before each infusion; 0 for none"
+    )
+
+
+class TableSettings(Section):
+    """A table in CSV, TSV, Excel or Parquet format."""
+
+    file: str = Field(min_length=1, description="file name, relative to data.folder")
+    sheet: str | None = Field(default=None, description="sheet of a workbook; default: the first")
+    delimiter: str | None = Field(
+        default=None, min_length=1, max_length=1, description="column separator of a text file"
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="decimal mark")
+    columns: Mapping[str, str] = Field(
+        default_factory=dict, description="new column names, by the names in the file"
+    )
+
+
+class ScoreTableSettings(TableSettings):
+    """A table of rating scale scores and the roles of its columns."""
+
+    participant: str = Field(default="participant_id", description="column of participants")
+    session: str | None = Field(
+        default=None, description="column of sessions, parsed by data.session_pattern"
+    )
+    period: str | None = Field(
+        default=None, description="column of the period, 1 or 2, if there is no session column"
+    )
+    arm: str | None = Field(
+        default=None, description="column of the arm, empty at a baseline of both periods"
+    )
+    day: str | None = Field(default=None, description="column of days after the infusion")
+    wide_pattern: str | None = Field(
+        default=None,
+        description="regular expression of headers in a table with one row per participant: "
+        "groups name and session, or name, day and period or arm",
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="columns to ignore")
+    na_values: tuple[float, ...] = Field(
+        default=(), description="numbers that mean a missing value, besides the usual ones"
+    )
+
+
+class DataSettings(Section):
+    """The inputs of the study."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="study folder: participants.tsv, phenotype/, derivatives/freesurfer/",
+    )
+    simulate: SimulateSettings | None = Field(
+        default=None, description="simulate a study folder instead of reading one"
+    )
+    scales: tuple[str, ...] | None = Field(
+        default=None, description="phenotype tables to read; default: all"
+    )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="columns of phenotype/ or nda/ to ignore"
+    )
+    tables: tuple[ScoreTableSettings, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="plain tables of scores, read instead of phenotype/ or nda/",
+    )
+    participants: TableSettings | None = Field(
+        default=None, description="table of participants, read instead of participants.tsv"
+    )
+    freesurfer: Path | None = Field(
+        default=None, description="folder of volumes; default: <folder>/derivatives/freesurfer"
+    )
+    groups: tuple[str, ...] | None = Field(
+        default=None, description="groups of participants.tsv in the study; default: all"
+    )
+    session_pattern: str | None = Field(
+        default=None,
+        description="regular expression of session names with groups day and period or arm; "
+        "default: ses-p(?P<period>[12])d(?P<day>\\d+)",
+    )
+    task: str = Field(default="rest", min_length=1, description="task of the MEG recordings")
+    bad_cells: Literal["stop", "missing"] = Field(
+        default="stop", description="stop at an invalid cell, or treat it as missing and list it"
+    )
+
+    @model_validator(mode="after")
+    def _check_source(self) -> DataSettings:
+        if (self.folder is None) == (self.simulate is None):
+            raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
+        if self.tables is not None and self.scales is not None:
+            raise ValueError("scales select phenotype/ files, tables replace them; remove one")
+        if self.tables is not None and self.ignore:
+            raise ValueError("data.ignore applies to phenotype/ and nda/; use ignore of the tables")
+        return self
