@@ -1,1 +1,1 @@
-"""The bench floor."""
+"""Benchmarks: speed and memory on this machine."""

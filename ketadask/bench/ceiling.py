@@ -1,4 +1,4 @@
-"""How fast this machine counts bits at all, and how close the inner loop of the search comes.
+"""Bit counting rate of this machine, and of the inner loop of the search.
 
 The ceiling is that of a loop that does nothing else: words from the nearest cache, AND with a
 mask, count, add up. A candidate of the search costs nine such counts per word: its support and
@@ -78,18 +78,18 @@ def inner_rates(
     counts: int = 200_000_000,
     repeats: int = 15,
 ) -> dict[str, Any]:
-    """Measure the ceiling, and the loops that nothing is pruned from, in turns.
+    """Measure the ceiling and the loops without pruning, in turns.
 
     Parameters
     ----------
     rows
-        Length of the list of literals.
+        Number of literals.
     words
         Words per cover of the loops for larger cohorts.
     counts
-        About how many words each timed call counts.
+        Approximate number of words that each timed call counts.
     repeats
-        Calls of each; the fastest counts.
+        Calls of each; the fastest is used.
 
     Returns
     -------

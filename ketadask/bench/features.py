@@ -1,7 +1,7 @@
-"""MEG features: CPU seconds and peak memory per step, ``ketadask bench features``.
+"""CPU time and peak memory of MEG features, step by step.
 
-Simulates one recording of five minutes and 273 sensors, or takes yours, and computes its features
-in a fresh process of one thread, streamed as in a study.
+``ketadask bench features`` simulates one recording of five minutes and 273 sensors, or takes
+yours, and computes its features in a fresh process of one thread, streamed as in a study.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Scaling to many workers: ``ketadask bench scale``.
+"""Costs of the scheduler, and predicted run times on many workers.
 
-Measures the costs that do not depend on the search: processor time of scheduler and driver per
-task, with up to 200 workers in one process on loopback; size, construction and submission of the
-graph of 100,000 splits; writing and verification of parts on this disk. A model of these costs
-predicts the run time of studies on more workers, and is compared with tasks that sleep, of which
-hundreds run here at once (their workers share one process, which serves some 200 tasks a second).
+``ketadask bench scale`` measures the costs that do not depend on the search: processor time of
+scheduler and driver per task, with up to 200 workers in one process on loopback; size,
+construction and submission of the graph of 100,000 splits; writing and verification of parts on
+this disk. A model of these costs predicts the run time of studies on more workers, and is
+compared with tasks that sleep, of which hundreds run here at once (their workers share one
+process, which serves some 200 tasks a second).
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TaskCosts:
-    """What tasks cost besides the work in them, in seconds.
+    """Overhead of tasks, in seconds.
 
     Attributes
     ----------
     task
-        Of the scheduler and the driver, one task after the other.
+        Of scheduler and driver, per task; one task after the other.
     latency
         On the worker, from the end of one task to the beginning of the next.
     part
@@ -22,9 +22,9 @@ class TaskCosts:
     check
         To verify a finished part: on the driver, one part after the other.
     build
-        To make a task of the graph: on the driver, one after the other.
+        To build a task of the graph: on the driver, one after the other.
     begin
-        Until there is a worker.
+        Until the first worker is available.
     """
 
     task: float
@@ -37,7 +37,7 @@ class TaskCosts:
 
 @dataclass(frozen=True)
 class ScalingForecast:
-    """A study on W workers: how it is cut, how long it takes, and what that is limited by."""
+    """A study on W workers: number and size of its tasks, run time, efficiency, and its limit."""
 
     workers: int
     tasks: int

@@ -1,8 +1,9 @@
-"""The exact search on one core: ``ketadask bench search``.
+"""Speed of the exact search on one core.
 
-Prints seconds and candidates per second at every depth, the unpruned inner loop beside the bit
-counting rate of this machine, large cohorts, and the cost of compilation. ``--growth`` times the
-search for increasing numbers of features and units. Times are processor seconds unless marked wall.
+``ketadask bench search`` prints seconds and candidates per second at every depth, the unpruned
+inner loop beside the bit counting rate of this machine, large cohorts, and the cost of
+compilation. ``--growth`` times the search for increasing numbers of features and units. Times are
+processor seconds unless marked wall.
 """
 
 from __future__ import annotations

@@ -35,11 +35,11 @@ def depths(
     relabellings: int = RELABELLINGS,
     deepest: int = 4,
 ) -> dict[str, Any]:
-    """Search relabelled trials at every depth, on all units and on the train side of a split.
+    """Search relabelled trials at every depth, on all units and on the training set of a split.
 
     Returns
     -------
-    ``literals``, ``rows`` (a dict per depth, side and length of the list; seconds are medians
+    ``literals``, ``rows`` (a dict per depth, side and number kept; seconds are medians
     over the relabelled trials, candidates are conjunctions on distinct features) and
     ``peak_memory`` of the whole process in MB.
     """
@@ -138,10 +138,9 @@ def growth(
     relabellings: int = 5,
     max_seconds: float = 30.0,
 ) -> list[dict[str, Any]]:
-    """Time the search of the best persona as features, then units, become more.
+    """Time the search of the best persona for more and more features, then units.
 
-    Each size is searched in ``relabellings`` relabelled trials, in fewer where those searched
-    already took ``max_seconds`` seconds.
+    Each size is searched in ``relabellings`` relabelled trials, or fewer after ``max_seconds``.
     """
     sizes = [(UNITS, count) for count in features] + [(count, FEATURES) for count in units]
     search = PersonaSearch(max_literals=depth, keep=1, polarity="favourable")

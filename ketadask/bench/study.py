@@ -1,9 +1,9 @@
-"""A resampling study end to end: ``ketadask bench study``.
+"""Speed of a resampling study on a local cluster.
 
-Searches the splits of a synthetic trial (63 cases, 360 features, depth 3, best 100, both
-polarities) with the graph of a study, on a local cluster of one worker and then of two. Prints
-splits per second, the fraction of time outside the searches, the efficiency of the second worker,
-bytes sent and written, and the time to build the graph.
+``ketadask bench study`` searches the splits of a synthetic trial (63 cases, 360 features, depth
+3, best 100, both polarities) with the graph of a study, on a local cluster of one worker and then
+of two. Prints splits per second, the fraction of time outside the searches, the efficiency of the
+second worker, bytes sent and written, and the time to build the graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trials made of noise, of any size, to measure searches on."""
+"""Trials of noise, of any size, to time searches on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def synthetic_problem(
     --------
     >>> problem = synthetic_problem(9, 4)
     >>> problem.trial
-    <Trial: pooled, 9 units of 5 participants>
+    <TrialArrays: pooled, 9 units of 5 participants>
     """
     from ketadask.cohort.designs import POOLED, TrialArrays, trial_scores
     from ketadask.search.problem import SearchProblem

@@ -54,9 +54,12 @@ def simulate_command(
     sites: Annotated[int, typer.Option(help="Number of sites per trial.")] = 1,
     effect: Annotated[float, typer.Option(help="Effect of the persona in SD; 0 for none.")] = 2.1,
     persona_trials: Annotated[
-        int | None, typer.Option(help="Number of trials with the persona; default: all.")
+        int | None,
+        typer.Option(help="Number of trials, the first ones, with the persona; default: all."),
     ] = None,
-    prognostic: Annotated[float, typer.Option(help="Effect of age on both arms, in SD.")] = 0.4,
+    prognostic: Annotated[
+        float, typer.Option(help="Improvement lost per SD of age, on both arms, in SD.")
+    ] = 0.4,
     layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
     meg: Annotated[bool, typer.Option(help="Add short MEG recordings.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
@@ -261,8 +264,8 @@ def array_task_command(
 ) -> None:
     """Compute the blocks of one task of a job array, on sites without a long-running scheduler.
 
-    One task computes a search alone, however long; `run` and `submit` divide searches longer than
-    two tasks among workers.
+    A search is never divided among tasks; `run` and `submit` divide long searches among workers.
+    Without --cluster, a task uses one thread.
     """
     from ketadask.cli.tables import print_summary
     from ketadask.cluster.profile import Profile
@@ -276,7 +279,7 @@ def array_task_command(
 
 @app.command("doctor", short_help="Check the machine.")
 def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
-    """Check what a study needs of the machine or cluster; name each problem and its remedy."""
+    """Check the machine or the cluster for a study; name each problem and its remedy."""
     from ketadask.cli.tables import print_system_checks
     from ketadask.study.doctor import check_system
 

@@ -23,7 +23,7 @@ def print_check(check: StudyCheck) -> bool:
         out.print(f"{name:14}{text}", soft_wrap=True)
     out.print(_feature_table(check))
     if check.recordings:
-        _print_list(out, f"Excluded of {check.recordings:,} recordings", dict(check.unusable))
+        _print_list(out, f"Excluded recordings (of {check.recordings:,})", dict(check.unusable))
     _print_list(out, "Excluded features", check.excluded_features)
     _print_list(out, "Exclusions of participants or periods, by reason", check.reasons)
     _print_invalid_cells(out, check)

@@ -36,7 +36,7 @@ def run(words: list[str], *, debug: bool = False) -> int:
         text = str(error).strip().splitlines() or ["no message"]
         print(f"failed: {type(error).__name__}: {text[0]}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
-            print(note, file=sys.stderr)
+            print(note.partition("\n")[0], file=sys.stderr)  # a task's traceback follows
         if not debug:
             print("add --debug to see the traceback", file=sys.stderr)
         return 1

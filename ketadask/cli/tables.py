@@ -41,7 +41,8 @@ def print_summary(summary: RunSummary) -> None:
         out.print(render_verdicts(summary.verdicts))
         if len(summary.verdicts):
             out.print(
-                "who: benefits more or less; d: effect size inside; hits: rate of splits with a hit"
+                "who: benefits more or less; d: effect size inside; "
+                "hits: rate of splits in which the persona is a hit"
             )
         more = len(summary.verdicts) - _MAX_ROWS
         if more > 0:

@@ -104,18 +104,19 @@ def _local(
                 value=str(error).splitlines()[0],
                 remedy="use a profile with kind: threads, or run ketadask doctor",
             ) from error
-        client: Any = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
-        with cluster, client:
-            client.register_plugin(IgnoreInterrupts())
-            if logs is not None:
-                client.register_plugin(WorkerLog(str(logs)))
-            dashboard = cluster.dashboard_link if profile.dashboard else None
-            executor = DaskExecutor(
-                client, workers=workers * profile.threads_per_worker, dashboard=dashboard
-            )
-            scheduler: Any = cluster.scheduler
-            with watch_workers(scheduler, executor.events, say):
-                yield executor
+        with cluster:
+            client: Any = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
+            with client:
+                client.register_plugin(IgnoreInterrupts())
+                if logs is not None:
+                    client.register_plugin(WorkerLog(str(logs)))
+                dashboard = cluster.dashboard_link if profile.dashboard else None
+                executor = DaskExecutor(
+                    client, workers=workers * profile.threads_per_worker, dashboard=dashboard
+                )
+                scheduler: Any = cluster.scheduler
+                with watch_workers(scheduler, executor.events, say):
+                    yield executor
 
 
 def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:

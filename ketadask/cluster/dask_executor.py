@@ -63,7 +63,7 @@ class DaskExecutor:
         self.say: Callable[[str], None] = lambda line: None
         self.draining = self.computing = False
         self.remaining = 0
-        self._drain_message = ""
+        self._is_drain_reported = False
         self._deaths: dict[str, list[tuple[bool, str]]] = {}
         self._active: dict[Any, int] = {}
         # By the key of an inner task: the submitted task that contains it, None if several do.
@@ -180,12 +180,10 @@ class DaskExecutor:
     def _report_drain(self, staying: Iterable[TaskOutlook], cut: Sequence[TaskOutlook]) -> None:
         """Say how long tasks in parts will still take, and which parts are lost."""
         in_parts = [task for task in staying if task.n_parts > 1]
-        if in_parts and not self._drain_message:
+        if in_parts and not self._is_drain_reported:
+            self._is_drain_reported = True
             seconds = sum(task.seconds for task in in_parts) / self.workers
-            self._drain_message = (
-                f"completing {len(in_parts):,} tasks in parts, about {seconds:.0f} s"
-            )
-            self.say(self._drain_message)
+            self.say(f"completing {len(in_parts):,} tasks in parts, about {seconds:.0f} s")
         if cut:
             parts = sum(task.n_underway for task in cut)
             seconds = sum(task.seconds for task in cut) / self.workers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -151,7 +151,6 @@ class Stages(_Section):
 Kind = Literal[
     "synchronous", "threads", "local", "address", "slurm", "pbs", "lsf", "sge", "htcondor"
 ]
-KINDS: tuple[str, ...] = get_args(Kind)
 STAGES: tuple[str, ...] = tuple(Stages.model_fields)
 QUEUES = ("slurm", "pbs", "lsf", "sge", "htcondor")
 

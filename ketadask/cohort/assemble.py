@@ -1,7 +1,7 @@
 """The cohort: one labelled table of cases, joined from all inputs of a study.
 
 The table does not depend on the order of rows or columns in any file: cases are sorted by
-participant and period, features by family and natural order of their names.
+participant and period, features by modality and natural order of their names.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def assemble(
     groups
         Groups of participants that belong to the study; all if None.
     modalities
-        Families of features used; all if None.
+        Modalities of features used; all if None.
     volumes
         ``raw`` mm3, or ``residual``: adjusted for intracranial volume, outcome-blind.
     asymmetry, subscales
@@ -200,12 +200,12 @@ def _study_group(
 
 
 def _clinical_features(
-    visits: Phenotype, people: Participants, families: set[str], subscales: bool
+    visits: Phenotype, people: Participants, modalities: set[str], subscales: bool
 ) -> list[FeatureTable]:
     tables = []
-    if nm.DEMOGRAPHIC in families:
+    if nm.DEMOGRAPHIC in modalities:
         tables.append(demographic_features(people.table))
-    if nm.SCALE in families:
+    if nm.SCALE in modalities:
         tables.append(scale_features(visits, subscales=subscales))
     return tables
 

@@ -36,7 +36,7 @@ class CaseArrays:
         reasons = {int(u): f"no {endpoint}" for u in np.flatnonzero(~finite)}
         if design == "parallel" and finite.any():
             for u in np.flatnonzero(finite & (self.period > self.period.min())):
-                reasons[int(u)] = "a later period is no parallel comparison"
+                reasons[int(u)] = "a later period is not a parallel comparison"
         if design == "crossover":
             count = self.participant.max() + 1
             for arm, on_arm in ((nm.ACTIVE, self.active), (nm.CONTROL, ~self.active)):

@@ -1,4 +1,4 @@
-"""Features of all families side by side: which are kept, and in which order."""
+"""The feature matrix: features of all modalities, selected and in canonical order."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def feature_matrix(
         if (include is None or any(fnmatchcase(name, p) for p in include))
         and not any(fnmatchcase(name, p) for p in exclude)
     ]
-    rank = {family: k for k, family in enumerate(MODALITIES)}
+    rank = {modality: k for k, modality in enumerate(MODALITIES)}
     columns.sort(
         key=lambda j: (rank.get(about["modality"].iloc[j], len(rank)), natural_key(names[j]))
     )

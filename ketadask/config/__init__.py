@@ -1,1 +1,1 @@
-"""What is asked: YAML files read strictly into frozen models, with errors a person can act on."""
+"""Settings: YAML files read strictly into frozen models; an error names key, value and remedy."""

@@ -110,7 +110,7 @@ class SplitSettings(Section):
     stratify: bool = Field(default=True, description="stratify by sequence, response and trial")
     stop: Literal["never", "early"] = Field(
         default="never",
-        description="early: stop when the recurrence of the best persona is known to within 3 %",
+        description="early: stop when the best recurrence is known to within 3 percentage points",
     )
 
 
@@ -131,7 +131,9 @@ class NullSettings(Section):
         default=999, description="number of relabelled trials; may grow later"
     )
     method: Literal["features", "arms", "no-effect"] = Field(
-        default="features", description="what is exchanged between participants of a stratum"
+        default="features",
+        description="features: exchanged between participants of a stratum; arms: randomised again "
+        "under a constant effect; no-effect: randomised again under no effect",
     )
     stop: Literal["never", "early"] = Field(
         default="never",

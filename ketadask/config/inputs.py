@@ -39,10 +39,12 @@ class SimulateSettings(Section):
         description="extra benefit of the planted persona in standard deviations; 0 for none",
     )
     persona_trials: Annotated[int, Field(ge=1, le=20)] | None = Field(
-        default=None, description="number of trials in which the persona benefits; default: all"
+        default=None,
+        description="number of trials, the first ones, in which the persona benefits; default: all",
     )
     prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
-        default=0.4, description="effect of one standard deviation of age, equal on both arms"
+        default=0.4,
+        description="improvement lost per standard deviation of age, on both arms, in SD",
     )
     missing_visits: bool = Field(default=True, description="drop infusions and visits at random")
     layout: Literal["bids", "nda", "both"] = Field(

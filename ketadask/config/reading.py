@@ -246,9 +246,11 @@ def _meaning(key: str, model: type) -> str:
 def _nearest_key(key: str, model: type) -> str:
     """Suggest a key: its new name, a similar one of the section, or the same of another section."""
     valid = list(keys(model))
-    new = _NEW_KEYS.get(".".join(step for step in key.split(".") if not step.isdecimal()))
-    if new is not None:
-        return f"it is now {new}"
+    steps = [step for step in key.split(".") if not step.isdecimal()]
+    for n in range(len(steps), 0, -1):  # a key of a mapping, literals.explicit.NAME, has a parent
+        new = _NEW_KEYS.get(".".join(steps[:n]))
+        if new is not None:
+            return f"it is now {'.'.join([new, *steps[n:]])}"
     parent, _, last = key.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in valid if k.rpartition(".")[0] == parent]
     close = nearest(last, siblings) if siblings else ""

@@ -130,10 +130,7 @@ def calibration_stage(
     parts: Parts,
     **settings: Any,
 ) -> Stage:
-    """Return the stage that repeats the resampling study on relabelled trials.
-
-    ``settings`` are those of `calibration_block`.
-    """
+    """Return the stage of resampling studies of relabelled trials, as `calibration_block`."""
     node, token = _share_problem(problem, search, splitter, settings, parts)
 
     def build_graph(ranges: Sequence[Range]) -> list[Delayed]:

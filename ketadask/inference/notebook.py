@@ -90,7 +90,7 @@ def null(
         A cohort (``design`` makes the scores) or a search matrix, as `PersonaSearch.fit` takes.
     relabellings
         Number of relabelled trials; the smallest adjusted p is 1 / (relabellings + 1).
-    how
+    method
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
     store
         Folder of the results; a later call for more relabellings computes only the new ones.

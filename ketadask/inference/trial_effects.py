@@ -18,6 +18,7 @@ from ketadask import names as nm
 from ketadask.inference.null import IDS
 from ketadask.inference.verdicts import JACCARD
 from ketadask.kernels.random_effects import RandomEffects, difference, random_effects
+from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError
 from ketadask.schema.tables import LEFT_OUT, SUMMARIES, TRIALS
 
@@ -39,7 +40,7 @@ IN_ONE, MAINLY, UNCLEAR = "in a single trial only", "mainly in a single trial", 
 def compare_trials(
     without: ResamplingResult,
     verdicts: pd.DataFrame,
-    cohort: xr.Dataset,
+    cohort: Cohort | xr.Dataset,
     *,
     jaccard: float = JACCARD,
 ) -> dict[str, pd.DataFrame]:
@@ -61,7 +62,7 @@ def compare_trials(
     Tables ``trials``, ``summaries`` and ``left_out``, which keep the contracts of these names:
     see `trial_effects`, `summarise_trials` and `leave_trial_out`.
     """
-    names = [str(name) for name in np.unique(cohort["trial"].to_numpy())]
+    names = [str(name) for name in np.unique(dataset_of(cohort)["trial"].to_numpy())]
     scheme, n_trials = without.splitter.scheme, len(np.unique(without.problem.trial.trial))
     if scheme != "leave-trial-out" or n_trials < 2:
         raise InputError(

@@ -24,7 +24,7 @@ def brute_force(
     modality: np.ndarray | None = None,
     min_modalities: int = 1,
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """Return [(q, ids)] of the K best personas, best first; arguments as `exact.search_packed`."""
+    """Return [(q, ids)] of the K best personas, best first; arguments as `search_literals`."""
     scores, best = centre(score, objective), dict[object, tuple[float, int, tuple[int, ...]]]()
     for size in range(1, max_literals + 1):
         for ids in combinations(range(len(holds)), size):

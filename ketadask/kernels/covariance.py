@@ -1,4 +1,4 @@
-"""Covariance of all channels in frequency bands, window by window: sums that can be added up."""
+"""Covariance of all channels in frequency bands, window by window."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def band_covariance(
 ) -> np.ndarray:
     """Return the real part of the cross-spectral density, averaged over windows and frequencies.
 
-    Hann windows freed of their mean. One window of all channels is held at a time, and the sums
-    over windows of several stretches of a recording are those of the whole. The diagonal is the
-    mean of `welch` over the same frequencies.
+    Windows minus their mean, tapered by Hann. One window of all channels is in memory at a time,
+    and the sums over the windows of several segments of a recording are those of all. The diagonal
+    is the mean of `welch` over the same frequencies.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def _welch_t(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n1, n0 = np.where(is_defined, n1, 2.0), np.where(is_defined, n0, 2.0)
     v1 = np.where(is_defined, cells[:, 4], 1.0) / (n1 - 1.0) / n1
     v0 = np.where(is_defined, cells[:, 5], 1.0) / (n0 - 1.0) / n0
-    # As shares of their sum the variances cannot underflow when squared.
+    # As fractions of their sum the variances cannot underflow when squared.
     w1, w0 = v1 / (v1 + v0), v0 / (v1 + v0)
     df = 1.0 / (w1 * w1 / (n1 - 1.0) + w0 * w0 / (n0 - 1.0))
     return (cells[:, 2] - cells[:, 3]) / np.sqrt(v1 + v0), df, is_defined
@@ -256,7 +256,7 @@ def _fill_cells(
             cells[k, 4 + cell] = square[cell, k] if varies else 0.0
         cells[k, 6] = mean[0, k] - mean[1, k] - mean[2, k] + mean[3, k]
         smallest = count[:, k].min()
-        # A cell of one outcome has residual zero and would pass for known without error.
+        # A cell of one outcome has residual zero and would seem known without error.
         if smallest >= 2 and clusters >= 2 and meat[k] * smallest * smallest > clusters * least:
             # CR1: G / (G - 1) times (N - 1) / (N - 4), for four coefficients.
             scale = clusters / (clusters - 1.0) * (rows - 1.0) / (rows - 4.0)

@@ -56,8 +56,8 @@ def max_t(
         (P,) their statistics; larger is stronger, NaN gets p = 1.
     nulls
         One pair ``(ids (B, J, L), q (B, J))`` per list of candidates, all over the same B
-        relabelled trials: one list per polarity, so that a claim of either polarity pays for
-        both searches.
+        relabelled trials: one list per polarity, so that a claim of either polarity is
+        adjusted for both searches.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
     (array([-0.25 , -0.125,  0.375]), 0.331)
     """
     score = np.asarray(score, dtype=np.float64)
-    _refuse(score, objective)
+    _check_scores(score, objective)
     n = score.size
     size = math.frexp(float(np.abs(score).max()))[1]
     score = np.ldexp(score, -size)  # Q has no scale; squares must neither overflow nor vanish
@@ -79,7 +79,7 @@ def centre(score: np.ndarray, objective: str = HETEROGENEITY) -> Scores:
     return Scores(np.round(shifted / grid) * grid, sigma, denominator, slope)
 
 
-def _refuse(score: np.ndarray, objective: str) -> None:
+def _check_scores(score: np.ndarray, objective: str) -> None:
     if objective not in get_args(Objective):
         raise ValueError(f"objective must be one of {get_args(Objective)}, found {objective!r}")
     if score.ndim != 1 or score.size < 2:
@@ -102,7 +102,7 @@ def persona_q(
     cover
         bool (P, U), units inside each persona.
     train
-        bool (S, U), units on the training set of each split.
+        bool (S, U), units in the training set of each split.
     score
         float64 (U,), or (S, U) with scores of every training set; finite in it.
         For the unfavourable polarity Q changes its sign, exactly.
@@ -140,7 +140,7 @@ def persona_q(
 def _centred(
     train: np.ndarray, score: np.ndarray, objective: str
 ) -> tuple[np.ndarray, list[np.ndarray | None]]:
-    """Return centred scores (S, U), 0 off the train side, and the denominators by support."""
+    """Return centred scores (S, U), 0 outside the training set, and the denominators by support."""
     centred = np.zeros(train.shape)
     denominators: list[np.ndarray | None] = []
     for row, mask, own in zip(centred, train, score, strict=True):

@@ -1,8 +1,8 @@
 """Random-effects summary of several trials, and the prediction interval of a further trial.
 
-The effect of trial i is normal around a mean with variance se_i^2 + tau^2; tau^2 is how much the
-true effects differ. DerSimonian & Kacker 2007, 10.1016/j.cct.2006.04.004, compare the ways to
-estimate it; Paule & Mandel's is recommended by Veroniki et al. 2016, 10.1002/jrsm.1164.
+The effect of trial i is normal around a mean with variance se_i^2 + tau^2; tau^2 is the variance of
+the true effects. DerSimonian & Kacker 2007, 10.1016/j.cct.2006.04.004, compare its estimators;
+Paule & Mandel's is recommended by Veroniki et al. 2016, 10.1002/jrsm.1164.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RandomEffects:
     trials
         k, the trials with an effect and a standard error above zero.
     weight
-        (trial,) share of each trial in the mean; 0 for a trial that is not counted.
+        (trial,) weight of each trial in the mean, as a fraction; 0 for a trial that is not counted.
     effect, se, low, high
         Mean of the true effects, its standard error and interval (from 2 trials on).
     prediction_low, prediction_high
@@ -34,7 +34,7 @@ class RandomEffects:
     tau2
         Variance of the true effects.
     cochran_q, cochran_p, i2
-        Cochran's Q, its p where all true effects are the same, and the share of the variance
+        Cochran's Q, its p where all true effects are the same, and the fraction of the variance
         between the effects that is not due to chance.
     """
 
@@ -60,9 +60,9 @@ def random_effects(
     tau^2 after Paule & Mandel, the interval after Hartung & Knapp: the standard error of the mean
     is multiplied by sqrt(q), q = sum w_i (y_i - mean)^2 / (k - 1), and compared with t of k - 1
     degrees of freedom. With this tau^2, q is 1 wherever tau^2 > 0 and below 1 only where
-    tau^2 = 0, that is, where the trials agree better than chance lets them. The interval would
-    then be shorter than if nothing at all differed between trials, which few trials cannot
-    justify: ``floor`` raises q to 1 there (Roever, Knapp & Friede 2015, 10.1186/s12874-015-0091-1).
+    tau^2 = 0, that is, where the trials agree better than expected by chance. The interval
+    would then be shorter than that of a common effect, which few trials cannot justify:
+    ``floor`` raises q to 1 there (Roever, Knapp & Friede 2015, 10.1186/s12874-015-0091-1).
 
     Parameters
     ----------
@@ -204,8 +204,8 @@ def difference(
 
     Returns
     -------
-    NaN throughout where fewer than two participants stand on either side, and no standard error
-    where no score differs from its side's mean by more than rounding.
+    All NaN where a side has fewer than two participants; the standard error is NaN where
+    no score differs from its side's mean by more than rounding.
 
     Examples
     --------

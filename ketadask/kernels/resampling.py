@@ -101,7 +101,7 @@ def nadeau_bengio(
 def twice_mean(p: np.ndarray) -> np.ndarray:
     """Return 2 x mean of dependent p-values (..., split), itself a p-value.
 
-    Vovk & Wang 2020, 10.1093/biomet/asaa027 (arXiv:1212.4966); the mean alone is none.
+    Vovk & Wang 2020, 10.1093/biomet/asaa027 (arXiv:1212.4966); the mean alone is not.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def quantile_aggregate(p: np.ndarray, gamma_min: float = 0.05) -> np.ndarray:
     """Return the adaptive quantile aggregation of dependent p-values (..., split).
 
     min(1, (1 - log gamma_min) inf over gamma in (gamma_min, 1) of q_gamma(p) / gamma), q_gamma
-    the empirical quantile; the factor pays for the search over gamma (Meinshausen, Meier &
+    the empirical quantile; the factor adjusts for the choice of gamma (Meinshausen, Meier &
     Buhlmann 2009, 10.1198/jasa.2009.tm08647, equation 2.3). Since q_gamma is a step function the
     infimum is the least p_(k) n / k over the order statistics with k / n above gamma_min.
 
@@ -150,7 +150,7 @@ def quantile_aggregate(p: np.ndarray, gamma_min: float = 0.05) -> np.ndarray:
 def meinshausen_buhlmann_bound(n_selected: float, features: int, threshold: float) -> float:
     """Bound the expected number of falsely selected features: q^2 / ((2 pi - 1) p).
 
-    Meinshausen & Buhlmann 2010, 10.1111/j.1467-9868.2010.00740.x, theorem 1; it asks for random
+    Meinshausen & Buhlmann 2010, 10.1111/j.1467-9868.2010.00740.x, theorem 1; it assumes random
     halves, exchangeable noise features and a procedure no worse than guessing.
 
     Parameters
@@ -206,7 +206,7 @@ def shah_samworth_bound(n_selected: float, features: int, threshold: float, pair
     theta = n_selected / features
     lowest = 0.5 + min(theta**2, 1.0 / halves + 0.75 * theta**2)
     constant = 1.0 / (2.0 * tau - 1.0)
-    # Theorem 2 speaks of tau = 1/2 + 1/B and up, and of theta up to 1 / sqrt(3).
+    # Theorem 2 holds for tau of at least 1/2 + 1/B and theta of at most 1 / sqrt(3).
     if theta <= 1.0 / math.sqrt(3.0) and tau >= 0.5 + 2.0 / halves - 1e-12 and tau > lowest:
         if tau <= 0.75:
             constant = 1.0 / (2.0 * (2.0 * tau - 1.0 - 1.0 / halves))

@@ -13,8 +13,8 @@ def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.nda
     >>> percent_improvement(np.array([12.0, 3.0]), np.array([30.0, 0.0]))
     array([40., nan])
     """
-    there = np.where(np.asarray(baseline) > 0, baseline, np.nan)
-    return np.asarray(100.0 * np.asarray(improvement) / there)
+    positive_baseline = np.where(np.asarray(baseline) > 0, baseline, np.nan)
+    return np.asarray(100.0 * np.asarray(improvement) / positive_baseline)
 
 
 def pooled_score(outcome: np.ndarray, active: np.ndarray) -> np.ndarray:

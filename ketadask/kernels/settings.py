@@ -114,10 +114,10 @@ class SearchSettings:
             )
 
     def support_floor(self, units: int) -> int:
-        """Return the fewest units a persona must hold when ``units`` are searched.
+        """Return the smallest admissible support of a persona when ``units`` are searched.
 
-        The default, the larger of 8 and 20 % of the units, keeps small trials off the ceiling where
-        some candidate separates any data.
+        The default is the larger of 8 and 20 % of the units: in small trials, some personas of
+        smaller support separate any data.
 
         Examples
         --------

@@ -11,9 +11,10 @@ _CHANNELS_AT_ONCE = 16
 
 
 def welch(field: np.ndarray, starts: np.ndarray, length: int, rate: float) -> np.ndarray:
-    """Return the power spectral density over windows that are chosen: float64 (channel, frequency).
+    """Return the power spectral density over selected windows: float64 (channel, frequency).
 
-    Hann windows freed of their mean, as `scipy.signal.welch` (Welch 1967, IEEE Trans Audio 15:70).
+    Windows minus their mean, tapered by Hann, as `scipy.signal.welch` (Welch 1967, IEEE Trans Audio
+    15:70).
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def aperiodic(
 
     Returns
     -------
-    Exponent and offset (channel,), and the spectra in log10 freed of them (channel, frequency).
+    Exponent and offset (channel,), and the log10 spectra without them (channel, frequency).
 
     Examples
     --------

@@ -100,7 +100,7 @@ class _StageWork:
     on_range: Callable[[Range], None] | None
 
     def measure_block(self, missing: list[Range], task_seconds: float) -> tuple[list[Range], int]:
-        """Time a few items and choose the block size; return the ranges that remain, and it."""
+        """Choose the block size by timing a few items; return it after the remaining ranges."""
         workers, n_searches, block = self.executor.workers, self.stage.n_searches, 1
         spread = workers if self.executor.distributes else 1
         n_left = range_size(missing)
@@ -120,7 +120,7 @@ class _StageWork:
     def compute_blocks(
         self, missing: list[Range], size: int, count: int | None = None
     ) -> tuple[list[Range], float]:
-        """Compute ``count`` blocks, all if None; return what remains, and seconds per item."""
+        """Compute ``count`` blocks, all if None; return remaining ranges and seconds per item."""
         ranges = blocks(missing, size)[:count]
         start = self.bar.seconds
         pieces = {"pieces": self.result.pieces} if self.result.pieces > 1 else {}

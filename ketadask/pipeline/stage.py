@@ -42,7 +42,8 @@ class Stage:
     part_names
         Part of each item, where items have parts of their own; parts are named by ranges if None.
     subset
-        Ranges that this process computes, the parts of others left alone; all items if None.
+        Ranges that this process computes, the parts of others left alone; all items if None. Not
+        for items with ``part_names``.
     """
 
     name: str

@@ -10,6 +10,7 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.cohort.outcomes import improvement
+from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.regions import ETIV
 
@@ -114,7 +115,7 @@ def build_classifier_data(
 
 
 def classifier_data(
-    cohort: xr.Dataset,
+    cohort: Cohort | xr.Dataset,
     *,
     arm: str = nm.ACTIVE,
     covariates: Sequence[str] = COVARIATES,
@@ -126,7 +127,7 @@ def classifier_data(
     Parameters
     ----------
     cohort
-        Dataset that keeps `schema.COHORT`.
+        A cohort, or its dataset, which keeps `schema.COHORT`.
     covariates
         Features whose linear part is removed from the volumes.
     threshold
@@ -134,6 +135,7 @@ def classifier_data(
     trials
         Trials of the cases; default: all.
     """
+    cohort = dataset_of(cohort)
     rows_mask = (cohort[nm.ARM] == arm) & cohort["response"].notnull()
     if trials is not None:
         rows_mask &= cohort["trial"].isin(list(trials))
@@ -146,8 +148,8 @@ def classifier_data(
     _check_covariates(covariates, column)
     volumes = [
         j
-        for j, (name, family) in enumerate(zip(names, part["modality"].values, strict=True))
-        if family == nm.VOLUME and name not in covariates
+        for j, (name, modality) in enumerate(zip(names, part["modality"].values, strict=True))
+        if modality == nm.VOLUME and name not in covariates
     ]
     if not volumes:
         raise InputError(

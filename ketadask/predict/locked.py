@@ -25,7 +25,7 @@ from ketadask.schema.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 _MODEL_KINDS: dict[str, type[LinearModel] | type[RadialModel]] = {
     "linear": LinearModel,
     "radial": RadialModel,

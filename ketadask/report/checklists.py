@@ -8,6 +8,7 @@ import numpy as np
 
 from ketadask.report.context import ReportContext
 from ketadask.report.facts import SettingsFacts, SummaryFacts
+from ketadask.report.labels import NULL_MEANINGS
 
 ICEMAN, PATH, REMARK, TRIPOD = "ICEMAN", "PATH", "REMARK", "TRIPOD+AI"
 
@@ -149,10 +150,11 @@ def _settings_answers(settings: SettingsFacts) -> dict[str, str]:
     ranges = f"up to {settings.max_literals} value ranges"
     search = f"{settings.strategy} search of all combinations of {ranges}"
     authors = ", ".join(settings.cut_points or {})
+    null_meaning = NULL_MEANINGS.get(settings.null_method, settings.null_method)
     if settings.splits and settings.relabellings:
         search += (
             f", {settings.splits:,} random splits, p adjusted over {settings.relabellings:,} "
-            f"relabelled trials (max-T; exchanged: {settings.null_method})"
+            f"relabelled trials (max-T; {null_meaning})"
         )
     return {
         "cuts": f"cut points are {settings.cuts} quantiles, or lie between the levels of an item; "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ketadask import names as nm
 from ketadask.report.facts import SettingsFacts, SummaryFacts, settings_facts, summary_facts
-from ketadask.report.labels import DESIGN_MEANINGS, Endpoint, Mask, format_scale
+from ketadask.report.labels import DESIGN_MEANINGS, NULL_MEANINGS, Endpoint, Mask, format_scale
 from ketadask.report.personas import PersonaView, persona_views
 from ketadask.report.report_data import ReportData
 
@@ -32,6 +32,11 @@ class ReportContext:
     def design_meaning(self) -> str:
         """The design in a few words."""
         return DESIGN_MEANINGS.get(self.design, "")
+
+    @property
+    def null_meaning(self) -> str:
+        """How a trial is relabelled, in a few words."""
+        return NULL_MEANINGS.get(self.settings.null_method, self.settings.null_method)
 
     @property
     def version(self) -> str | None:

@@ -36,7 +36,7 @@ _MARKERS = {nm.FAVOURABLE: ("o", ACTIVE), nm.UNFAVOURABLE: ("s", CONTROL), _ANY:
 
 @dataclass(frozen=True)
 class NullView:
-    """The largest Q of each relabelled trial, with the best_q and the critical value."""
+    """The largest Q of each relabelled trial, the best Q by polarity, and the critical value."""
 
     figure: Drawing
     n_relabellings: int
@@ -81,10 +81,12 @@ def null_view(context: ReportContext) -> NullView | None:
     values = maxima[np.isfinite(maxima)]
     if not values.size:
         return None
+    # Q is NaN for a recurrent hit that the search may not return on all data.
+    personas = [row for row in context.personas if np.isfinite(row.q)]
     best_q = {
-        polarity: max(row.q for row in context.personas if row.polarity == polarity)
+        polarity: max(row.q for row in personas if row.polarity == polarity)
         for polarity in nm.POLARITIES
-        if any(row.polarity == polarity for row in context.personas)
+        if any(row.polarity == polarity for row in personas)
     }
     critical = context.summary.critical_value
     alt = (

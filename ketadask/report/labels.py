@@ -15,6 +15,11 @@ DESIGN_MEANINGS = {
     "crossover": "participants with both arms, each compared with themselves",
     "parallel": "participants compared between arms",
 }
+NULL_MEANINGS = {
+    "features": "features are exchanged between participants",
+    "arms": "arms are randomised again, assuming the same effect for all participants",
+    "no-effect": "arms are randomised again, assuming no effect",
+}
 POLARITY_WORDS = {nm.FAVOURABLE: "benefits more", nm.UNFAVOURABLE: "benefits less"}
 _UNIT_SYMBOLS = {"mm3": "mm³", "mm2": "mm²", "kg/m2": "kg/m²", "cm3": "cm³"}
 _ENDPOINT_UNITS = {

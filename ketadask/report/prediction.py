@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketadask.kernels.roc import auc
+from ketadask.kernels.roc import auc, roc_curve
 from ketadask.predict.performance import calibration_curve, decision_curve
 from ketadask.report.canvas import (
     ACCENT,
@@ -140,24 +140,6 @@ def _accuracy_figure(cohorts: Mapping[str, Performance]) -> Drawing:
 
     height = 70 + 34 * len(cohorts)
     return draw("accuracy", "Balanced accuracy. " + "; ".join(texts), (height, height), paint)
-
-
-def roc_curve(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return false and true positive rates for falling thresholds; ties change both at once.
-
-    Examples
-    --------
-    >>> false, true = roc_curve(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1]))
-    >>> false.tolist(), true.tolist()
-    ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
-    """
-    order = np.argsort(-score, kind="stable")
-    score, label = score[order], label[order]
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    positive, negative = max((label == 1).sum(), 1), max((label == 0).sum(), 1)
-    true = np.concatenate([[0.0], np.cumsum(label == 1)[ends] / positive])
-    false = np.concatenate([[0.0], np.cumsum(label == 0)[ends] / negative])
-    return false, true
 
 
 def _roc_figure(cases: pd.DataFrame, mask: Mask) -> Drawing:

@@ -43,7 +43,7 @@ class QualityRow:
     mains: float
     line_ratio: float
     grade: int
-    heart_removed: bool
+    heart_removed: int
     pulse: float
     flags: str
 
@@ -110,7 +110,7 @@ def recordings_view(context: ReportContext) -> RecordingsView | None:
     labels = without_task(table[nm.RECORDING].tolist())
     if not context.identifiers:
         labels = [f"Recording {k}" for k in range(1, len(table) + 1)]
-    axes, sheets = _sheets(rows_as(_complete(table), QualityRow), curves, labels)
+    axes, sheets = _sheets(rows_as(table, QualityRow), curves, labels)
     anonymous = table.drop(columns=[nm.PARTICIPANT]).assign(recording=labels)
     return RecordingsView(
         exclusions,
@@ -123,12 +123,6 @@ def recordings_view(context: ReportContext) -> RecordingsView | None:
         figure=_overview(sheets, curves) if len(table) > 2 else None,
         download=as_download(anonymous, "recordings.csv"),
     )
-
-
-def _complete(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns that runs of older versions lack."""
-    defaults = {"called_bad": 0, "heart_removed": False, "pulse": np.nan}
-    return table.assign(**{n: v for n, v in defaults.items() if n not in table})
 
 
 def _reason(recording: str, reason: str) -> str:

@@ -32,21 +32,21 @@ _LITERAL_IDS = {
 LITERALS = TableContract(
     "literals",
     {
-        "literal": _integer("number of the literal, in canonical order"),
+        "literal": _integer("index of the literal, in canonical order"),
         "feature": _text("feature it constrains"),
-        "modality": _text("family of the feature"),
+        "modality": _text("modality of the feature"),
         "low": _real("feature > low, -inf where unbounded"),
         "high": _real("feature <= high, inf where unbounded"),
         "text": _text("the literal as a reader sees it"),
-        "support": _integer("units it holds"),
-        "aliases": _text("other literals that hold exactly the same units, joined by ' | '"),
+        "support": _integer("units inside"),
+        "aliases": _text("other literals that cover exactly the same units, joined by ' | '"),
     },
 )
 
 SEARCHES = TableContract(
     "searches",
     {
-        "split": _integer("number of the split"),
+        "split": _integer("index of the split"),
         "polarity": _text("favourable or unfavourable"),
         "n_train": _integer("units searched"),
         "n_holdout": _integer("units held out"),
@@ -74,12 +74,12 @@ def _gates(side: str) -> dict[str, Column]:
 HITS = TableContract(
     "hits",
     {
-        "split": _integer("number of the split"),
+        "split": _integer("index of the split"),
         "polarity": _text("favourable or unfavourable"),
         "rank": _integer("1 is the best of its search"),
         "n_literals": _integer("1 to 4"),
         **_LITERAL_IDS,
-        "q": _real("Q on the train side"),
+        "q": _real("Q in the training set"),
         "support_train": _integer("train units inside"),
         "support_holdout": _integer("holdout units inside"),
         **_gates(nm.TRAIN),
@@ -90,7 +90,7 @@ HITS = TableContract(
 NULLS = TableContract(
     "nulls",
     {
-        "relabelling": _integer("number of the relabelled trial, from 0"),
+        "relabelling": _integer("index of the relabelling, from 0"),
         "polarity": _text("favourable or unfavourable"),
         "rank": _integer("1 is the best persona of the relabelled trial"),
         "n_literals": _integer("1 to 4, 0 where nothing was found"),
@@ -102,9 +102,9 @@ NULLS = TableContract(
 EXCLUSIONS = TableContract(
     "exclusions",
     {
-        "participant": _text("who"),
+        "participant": _text("participant excluded"),
         "period": _integer("period, 0 for all"),
-        "reason": _text("why, in words"),
+        "reason": _text("reason of the exclusion"),
     },
 )
 
@@ -135,12 +135,14 @@ VERDICTS = TableContract(
         "prevalence": _real("support over units"),
         "p_adjusted": _real("step-down max-T adjusted p"),
         "p_single_step": _real("single-step max-T adjusted p"),
-        "p_incremental": _real("p of what it adds to the findings above it; missing for the first"),
+        "p_incremental": _real(
+            "p of its effect beyond the findings above it; missing for the first"
+        ),
         "verdict": _text("supported, suggestive or not distinguishable from search noise"),
-        "recurrence": _real("share of splits in which it was a hit"),
+        "recurrence": _real("fraction of splits in which it was a hit"),
         "recurrence_low": _real("Wilson interval"),
         "recurrence_high": _real("Wilson interval"),
-        "confirmed_rate": _real("share of splits in which it was a confirmed hit"),
+        "confirmed_rate": _real("fraction of splits in which it was a confirmed hit"),
         "confirmed_rate_low": _real("Wilson interval"),
         "confirmed_rate_high": _real("Wilson interval"),
         "p_mean": _real("mean holdout p over splits; not a p-value"),
@@ -164,8 +166,8 @@ VERDICTS = TableContract(
         "control_high": _real("95 % interval"),
         "benefit_inside": _real("mean score inside"),
         "benefit_outside": _real("mean score outside"),
-        "prevalence_train": _real("mean share of train units inside, over splits"),
-        "prevalence_holdout": _real("mean share of holdout units inside, over splits"),
+        "prevalence_train": _real("mean fraction of train units inside, over splits"),
+        "prevalence_holdout": _real("mean fraction of holdout units inside, over splits"),
         "support_train_mean": _real("mean number of train units inside, over splits"),
         "support_holdout_mean": _real("mean number of holdout units inside, over splits"),
     },
@@ -189,7 +191,7 @@ TRIALS = TableContract(
         "inside": _integer("units of the trial inside"),
         **_EFFECT,
         "excludes_zero": _flag("the interval, widened for the number of trials, excludes zero"),
-        "weight": _real("share of the trial in the mean of all"),
+        "weight": _real("weight of the trial in the mean of all, as a fraction"),
         "rank_without": _integer("rank at which the search without this trial lists it, 0 if not"),
     },
 )
@@ -201,7 +203,7 @@ SUMMARIES = TableContract(
         "persona": _text("stable id of the persona"),
         "polarity": _text("favourable or unfavourable"),
         "n_trials": _integer("trials of the study"),
-        "n_estimated": _integer("trials in which the effect could be measured"),
+        "n_estimated": _integer("trials in which the effect could be estimated"),
         "effect": _real("mean of the true effects (random effects, Paule-Mandel)"),
         "se": _real("its standard error (Hartung-Knapp)"),
         "low": _real("95 % interval of the mean"),
@@ -211,12 +213,12 @@ SUMMARIES = TableContract(
         "tau": _real("standard deviation of the true effects"),
         "cochran_q": _real("Cochran's Q"),
         "cochran_p": _real("p of Q where all true effects are the same"),
-        "i2": _real("share of the variance between the effects that is not chance"),
-        "n_agreeing": _integer("trials whose effect points the persona's way"),
-        "n_excluding_zero": _integer("trials that show it by themselves"),
-        "n_rediscovered": _integer("trials without which the search finds it among its first ten"),
-        "consistency": _text("in which trials it holds, in words"),
-        "only_trial": _text("the single trial, or nothing"),
+        "i2": _real("fraction of the variance between the effects that is not chance"),
+        "n_agreeing": _integer("trials whose effect has the sign of the persona's polarity"),
+        "n_excluding_zero": _integer("trials whose own interval excludes zero"),
+        "n_rediscovered": _integer("trials without which the search lists it among its first ten"),
+        "consistency": _text("consistency across trials, as text"),
+        "only_trial": _text("the only trial in which it holds, or empty"),
     },
 )
 

@@ -85,7 +85,7 @@ def _solve(
 def train_side(
     problem: SearchProblem, index: int, *, splitter: Any
 ) -> tuple[SearchProblem, _Columns]:
-    """Return what is searched in a split: the problem, and arguments of `PersonaSearch.solve`."""
+    """Return the problem of a split and its arguments of `PersonaSearch.solve`."""
     trial = problem.trial
     train = splitter.train_mask(index, trial)
     return problem, {"train": train}

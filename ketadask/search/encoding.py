@@ -1,4 +1,4 @@
-"""From feature values to literals; outcomes are never seen."""
+"""From feature values to literals, without the outcomes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def encode_values(
     memory: float = math.inf,
     folder: Path | None = None,
 ) -> Literals:
-    """Cut every feature, and find out who is inside each literal.
+    """Cut every feature; return the literals with the units inside each.
 
     Features with at most 8 values are cut between all of them, others at inner quantiles. A cut
     is the shortest decimal number between the two values it separates.
@@ -62,13 +62,13 @@ def encode_values(
     names, modalities
         One per feature.
     include, exclude
-        Names of features or modalities: search only these, leave these out.
+        Names of features or modalities: search only these, or all but these.
     priority
         Modalities in order of preference: of equal covers, and of equal Q, personas of earlier
         modalities come first. Unlisted modalities come last.
     memory, folder
-        Bytes the packed literals may take, and where the file is written in which they are kept
-        above that.
+        Largest size of the packed literals in memory, in bytes, and folder of the file for larger
+        ones.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def encode_values(
     unknown = [name for name in cut_points if name not in names]
     if unknown:
         raise InputError(
-            "cuts given for an unknown feature",
+            "cut points for an unknown feature",
             where="literals.cut_points",
             value=unknown[0],
             remedy=nearest(unknown[0], names),
@@ -163,7 +163,10 @@ def _select(
         for word in words or ():
             if word not in valid:
                 raise InputError(
-                    f"no such {kind}", where=key, value=word, remedy=nearest(word, sorted(valid))
+                    f"no such {kind}",
+                    where=key,
+                    value=word,
+                    remedy=nearest(word, sorted(valid - {""})),
                 )
     features = [
         i

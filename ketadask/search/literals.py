@@ -37,9 +37,9 @@ class Literals:
     feature_names, modality_names
         Names of all features searched, and of their modalities.
     text
-        Each literal as a reader sees it.
+        Text of each literal, for readers.
     aliases
-        Other literals that hold exactly the same units, joined by ``" | "``.
+        Other literals with the same units inside, joined by ``" | "``.
     """
 
     rows: LiteralRows
@@ -71,7 +71,7 @@ class Literals:
         return unpack_rows(self.rows.take(np.asarray(ids)), self.rows.units)
 
     def conjunction(self, ids: np.ndarray) -> np.ndarray:
-        """Return bool (persona, unit) for literal numbers (persona, k) padded with -1."""
+        """Return bool (persona, unit) for literal ids (persona, k) padded with -1."""
         ids = np.atleast_2d(ids)
         unique_ids, index = np.unique(ids[ids >= 0], return_inverse=True)
         bits = self.rows.take(unique_ids)
@@ -83,11 +83,11 @@ class Literals:
         return unpack_rows(inside, self.rows.units)
 
     def reorder(self, order: np.ndarray) -> Literals:
-        """Return the literals with permuted units: unit u becomes unit ``order[u]``."""
+        """Return the literals of permuted units: unit u gets the features of unit ``order[u]``."""
         return replace(self, rows=ReorderedRows(self.rows, order))
 
     def sentence(self, ids: np.ndarray) -> str:
-        """Return a persona as a reader sees it."""
+        """Return the text of a persona, for readers."""
         return " and ".join(self.text[i] for i in ids if i >= 0)
 
     def features_of(self, ids: np.ndarray) -> list[str]:
@@ -152,7 +152,7 @@ class Literals:
 
 
 def literal_text(feature: str, low: float, high: float, *, is_integer: bool) -> str:
-    """Return a literal as a reader sees it; ``is_integer`` marks features with integer values only.
+    """Return the text of a literal; ``is_integer`` marks features with integer values only.
 
     Examples
     --------

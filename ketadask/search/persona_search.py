@@ -18,7 +18,6 @@ from ketadask.kernels.settings import (
     LiteralSettings,
     SearchSettings,
     SettingError,
-    Strategy,
     describe_settings,
     option,
 )
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
 
-# Of the memory of a process; the rest is for Python itself, tables and what is no array.
+# Of the memory of a process; the rest is for Python itself, tables and other objects.
 LITERALS_FRACTION, COVERS_FRACTION = 0.25, 0.4
 
 
@@ -45,7 +44,7 @@ class PersonaSettings(SearchSettings, LiteralSettings):
     include: Sequence[str] | None = option(
         None, "features or modalities to search, by name; all if not given"
     )
-    exclude: Sequence[str] | None = option(None, "features or modalities to leave out, by name")
+    exclude: Sequence[str] | None = option(None, "features or modalities to exclude, by name")
     max_seconds: float | None = option(
         None, "most seconds of an exact search; the results then depend on the machine", ge=0
     )
@@ -55,8 +54,13 @@ class PersonaSettings(SearchSettings, LiteralSettings):
         try:
             super().check()
         except SettingError as error:
+            of_literals = error.name in {field.name for field in fields(LiteralSettings)}
+            section = "literals" if of_literals else "search"
             raise InputError(
-                error.problem, where=f"search.{error.name}", value=error.value, remedy=error.remedy
+                error.problem,
+                where=f"{section}.{error.name}",
+                value=error.value,
+                remedy=error.remedy,
             ) from None
 
 
@@ -104,7 +108,7 @@ class PersonaSearch(PersonaSettings):
 
     @property
     def polarities(self) -> tuple[str, ...]:
-        """Polarities this search looks for."""
+        """Polarities that are searched."""
         return nm.POLARITIES if self.polarity == "both" else (self.polarity,)
 
     def problem(
@@ -145,7 +149,6 @@ class PersonaSearch(PersonaSettings):
         train: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         keep: int | None = None,
-        strategy: Strategy | None = None,
         part: tuple[int, int] = WHOLE,
         start: np.ndarray | None = None,
     ) -> SearchResult:
@@ -154,15 +157,17 @@ class PersonaSearch(PersonaSettings):
         Parameters
         ----------
         train
-            bool (unit,): search these units only, by scores made of them alone (`Trial.scores`);
-            those whose trial lacks an arm there have none and are not searched. Nothing is found
-            where fewer than two are left, or all scores are equal.
+            bool (unit,): search these units only, with scores computed from them alone
+            (`TrialArrays.scores`). Units whose trial lacks an arm among them have no score and are
+            not searched. The result is empty if fewer than two units have scores, or if all scores
+            are equal.
         rows
             Permutation of the units: unit u gets the features of unit ``rows[u]``.
-        keep, strategy
-            Personas kept, and how they are searched, if not as in the settings.
+        keep
+            Number of personas to keep, instead of that of the settings.
         part, start
-            One of m parts of the search, and what is known before (see `exact.search_rows`).
+            One of m parts of the search, and literals of personas of an earlier part; see
+            `ketadask.kernels.exact.search_packed`.
         """
         literals, trial = problem.literals, problem.trial
         units, score = _search_units(trial, train)
@@ -172,7 +177,6 @@ class PersonaSearch(PersonaSettings):
         settings = replace(
             self,
             keep=self.keep if keep is None else keep,
-            strategy=strategy or self.strategy,
             beam_width=max(self.width(), 0 if self.beam_width else keep or 0),
         )
         try:
@@ -210,7 +214,7 @@ class PersonaSearch(PersonaSettings):
         rows: np.ndarray | None = None,
         keep: int | None = None,
     ) -> SearchResult:
-        """Make one result of the parts of a search; settings as these were given."""
+        """Merge the results of the parts of a search, which had the same arguments."""
         units, _ = _search_units(problem.trial, train)
         return merge(
             results,
@@ -229,7 +233,7 @@ class PersonaSearch(PersonaSettings):
         design: str = "crossover",
         memory: float | None = None,
     ) -> PersonaSearch:
-        """Search a cohort (its ``design`` makes the scores) or a search matrix.
+        """Search a cohort, with the scores of a ``design``, or a search matrix.
 
         ``memory`` limits the bytes of a process; no limit by default. Sets
         ``problem_``, ``result_by_polarity_`` (`SearchResult`) and ``personas_`` (a table).
@@ -284,7 +288,7 @@ PersonaSearch.__doc__ = (PersonaSearch.__doc__ or "").replace(
 
 
 def _search_units(trial: TrialArrays, train: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the units searched, and their scores."""
+    """Return the indices of the units to search, and their scores."""
     if train is None:
         return np.arange(len(trial.score)), trial.score
     score = trial.scores(train)

@@ -22,8 +22,8 @@ class SearchProblem:
     memory: float = math.inf
 
     def __repr__(self) -> str:
-        """Say what is searched."""
-        return f"<Problem: {self.literals!r}, {self.trial!r}>"
+        """Show literals and trial."""
+        return f"<SearchProblem: {self.literals!r}, {self.trial!r}>"
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Equal problems have equal tokens, in any process."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ResamplingResult:
-    """A finished resampling study: what `ketadask.judge` needs besides the null distribution.
+    """A complete resampling study: with the null distribution, the input of `ketadask.judge`.
 
     Attributes
     ----------

@@ -68,7 +68,7 @@ class SplitCapacity:
 def split_capacity(
     search: PersonaSearch, splitter: HoldoutSplit, units: xr.Dataset
 ) -> SplitCapacity | None:
-    """Return how many training sets are too small for a persona; None where none is."""
+    """Return the training sets that are too small for a persona; None if there are none."""
     n_checked = min(splitter.n_splits, MAX_CHECKED)
     sizes = [int(splitter.train_mask(i, units).sum()) for i in range(n_checked)]
     too_small = [size for size in sizes if is_too_small(search, size)]

@@ -1,4 +1,4 @@
-"""The search on bare arrays, for people with their own data."""
+"""The search on bare arrays, without a study."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def top_personas(
     modalities
         Modality of each feature, for ``min_modalities``, ``include``, ``exclude`` and ``priority``.
     equivalents
-        Whether the other conjunctions with the same cover are counted; by default they are
-        where personas have up to 3 literals.
+        Whether to count the other conjunctions with the same cover; by default, if personas have
+        at most 3 literals.
     options
         Other options of `PersonaSearch`.
 
@@ -99,7 +99,7 @@ def top_personas(
 
 
 def _arrays(X: Any, score: Any) -> tuple[np.ndarray, list[str] | None, np.ndarray]:
-    """Return values, column names and scores as arrays, or say what is wrong with them."""
+    """Return values, column names and scores as arrays; raise if they are invalid."""
     names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
     try:
         values = np.asarray(X, dtype=np.float64)

@@ -31,7 +31,7 @@ class Table:
         File to write; its folder is created.
     columns
         Names of the columns, the first header line.
-    described
+    descriptions
         Descriptions, the second header line of NDA files; those files quote every cell.
     missing
         Text for a negative integer.
@@ -112,7 +112,7 @@ def whole_folder(out: Path, *, overwrite: bool, mark: str) -> Iterator[Path]:
             )
         if not (out / mark).exists():
             raise InputError(
-                f"the folder has no {mark}, so it is no simulated study and is not overwritten",
+                f"the folder has no {mark}, so it is not a simulated study and is not overwritten",
                 file=out,
                 remedy="name a new folder, or remove this one yourself",
             )

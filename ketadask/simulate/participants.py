@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketadask.simulate.scale_models import DOMAINS
-from ketadask.simulate.trial import PERSONA, STRETCH
+from ketadask.simulate.trial import BLOCK_SIZE, PERSONA
 from ketadask.simulate.volumes import draw_brains, in_mm3, regions
 
 _POOL = 4
@@ -42,14 +42,14 @@ def draw_people(
 
     Parameters
     ----------
-    planned
-        (participant,) bool.
+    is_member
+        (participant,) bool: the planned members.
     site
         (participant,) code of the site.
     scanner
         (site, region) displacement of the volumes in standard units.
     """
-    n = _POOL * STRETCH
+    n = _POOL * BLOCK_SIZE
     male = rng.random(n) < _MEN
     age = np.clip(np.round(18 + rng.gamma(2.9, 6.0, n)), 18, 66)
     bmi = np.clip(np.round(26.4 * np.exp(0.19 * rng.standard_normal(n)), 2), 16, 55)

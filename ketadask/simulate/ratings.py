@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ketadask.simulate.participants import People
-from ketadask.simulate.scale_models import INSTRUMENTS, ScaleModel
+from ketadask.simulate.scale_models import SCALE_MODELS, ScaleModel
 from ketadask.simulate.trial import FOLLOW_UPS
 
 LEAST_MADRS = 20
@@ -22,7 +22,7 @@ def draw_ratings(
     Parameters
     ----------
     people
-        The people rated.
+        The participants rated.
     improvement
         (participant, period, follow-up) points on the MADRS.
 
@@ -30,14 +30,14 @@ def draw_ratings(
     -------
     dict
         Per scale (participant, period, visit, column) int64: the items, then the total; visits
-        are ``Instrument.days``. -1 where a cell cannot be read.
+        are ``ScaleModel.days``. -1 where a cell cannot be read.
     """
     n = len(people.age)
     state = rng.standard_normal((n, 2))
     severity = _STABLE * people.severity[:, None] + np.sqrt(1 - _STABLE**2) * state
     ratings: dict[str, np.ndarray] = {}
     fraction = np.zeros_like(improvement)
-    for scale in INSTRUMENTS:
+    for scale in SCALE_MODELS:
         baseline = _baselines(rng, scale, severity)
         if scale.name == "madrs":
             baseline = np.maximum(baseline, LEAST_MADRS)
@@ -55,8 +55,8 @@ def draw_ratings(
 def _baselines(rng: np.random.Generator, scale: ScaleModel, severity: np.ndarray) -> np.ndarray:
     """(participant, period) totals above the lowest possible, before each infusion."""
     n, own = len(severity), np.sqrt(1 - scale.severity**2)
-    lasting, passing = rng.standard_normal((n, 1)), rng.standard_normal((n, 2))
-    z = scale.severity * severity + own * (np.sqrt(0.75) * lasting + np.sqrt(0.25) * passing)
+    trait, state = rng.standard_normal((n, 1)), rng.standard_normal((n, 2))
+    z = scale.severity * severity + own * (np.sqrt(0.75) * trait + np.sqrt(0.25) * state)
     if scale.is_lognormal:
         total = scale.mean * np.exp(scale.sd * z - scale.sd**2 / 2)
     else:
@@ -64,7 +64,7 @@ def _baselines(rng: np.random.Generator, scale: ScaleModel, severity: np.ndarray
     return np.asarray(np.clip(np.round(total), 0, scale.highest))
 
 
-def _apart(scale: ScaleModel) -> float:
+def _item_spread(scale: ScaleModel) -> float:
     """Return the spread of the items of one person, which follows that of the totals."""
     return 0.3 if scale.is_lognormal else float(np.clip(2.2 * scale.sd / scale.highest, 0.15, 0.4))
 
@@ -75,10 +75,10 @@ def _fill(
     n, periods, days = total.shape
     items = len(scale.items)
     maxima = np.array(scale.maxima)
-    apart = _apart(scale)
-    lasting = 0.55 * people.domain[:, scale.domain] + 0.7 * rng.standard_normal((n, items))
-    passing = 0.45 * rng.standard_normal((n, periods, days, items))
-    leaning = scale.base + apart * (lasting[:, None, None, :] + passing)
+    item_spread = _item_spread(scale)
+    trait = 0.55 * people.domain[:, scale.domain] + 0.7 * rng.standard_normal((n, items))
+    state = 0.45 * rng.standard_normal((n, periods, days, items))
+    propensity = scale.base + item_spread * (trait[:, None, None, :] + state)
     if scale.name == "bdi":
         score = _crying(rng, people.crying, total)
         others = np.arange(items) != _CRYING
@@ -86,11 +86,11 @@ def _fill(
         value = np.empty((n, periods, days, items), int)
         value[..., _CRYING] = score
         rest = allocate(
-            (total - score).ravel(), leaning[..., others].reshape(-1, items - 1), maxima[others]
+            (total - score).ravel(), propensity[..., others].reshape(-1, items - 1), maxima[others]
         )
         value[..., others] = rest.reshape(n, periods, days, -1)
     else:
-        flat = allocate(total.ravel(), leaning.reshape(-1, items), maxima)
+        flat = allocate(total.ravel(), propensity.reshape(-1, items), maxima)
         value = flat.reshape(n, periods, days, items)
     value = value + scale.lowest
     total = total + scale.lowest * items
@@ -110,18 +110,18 @@ def _crying(rng: np.random.Generator, crying: np.ndarray, total: np.ndarray) -> 
     return score
 
 
-def allocate(total: np.ndarray, leaning: np.ndarray, maxima: np.ndarray) -> np.ndarray:
-    """Distribute a total score over items, first to those with the largest leaning.
+def allocate(total: np.ndarray, propensity: np.ndarray, maxima: np.ndarray) -> np.ndarray:
+    """Distribute a total score over items, first to those with the largest propensity.
 
     Every item has equal steps from 0 to its maximum; the ``total`` lowest steps count, and the
-    steps of an item are lower the larger its leaning.
+    steps of an item are lower the larger its propensity.
 
     Parameters
     ----------
     total
         (row,) whole numbers between 0 and ``maxima.sum()``.
-    leaning
-        (row, item) how readily the person scores on the item, in units of the item's range.
+    propensity
+        (row, item) propensity of the person to score on the item, in units of the item's range.
     maxima
         (item,) largest value of each item.
 
@@ -138,7 +138,7 @@ def allocate(total: np.ndarray, leaning: np.ndarray, maxima: np.ndarray) -> np.n
     """
     item = np.repeat(np.arange(len(maxima)), maxima)
     step = np.concatenate([np.arange(m) for m in maxima])
-    height = (step + 0.5) / maxima[item] - leaning[:, item]
+    height = (step + 0.5) / maxima[item] - propensity[:, item]
     order = np.argsort(height, axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(item)), order.shape), axis=1)

@@ -2,7 +2,7 @@
 
 Item names are short paraphrases. ``domains`` has one letter per item (m mood, a anxiety, s sleep,
 b body, c cognition and drive, x other): items of one domain go together, also between scales.
-``common`` has one digit per item: how readily depressed adults score on it.
+``common`` has one digit per item: propensity of depressed adults to score on it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ScaleModel:
 
     @property
     def base(self) -> np.ndarray:
-        """(item,) leaning of the average depressed adult."""
+        """(item,) propensity of the average depressed adult."""
         return 0.08 * (np.array([int(digit) for digit in self.common]) - 5.0)
 
     @property
@@ -60,7 +60,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 _FIVE = ("absent", "mild", "moderate", "severe", "very severe")
 
-INSTRUMENTS = (
+SCALE_MODELS = (
     ScaleModel(
         "madrs",
         "Montgomery-Asberg Depression Rating Scale",
@@ -252,14 +252,3 @@ NDA_NAMES = {
         for end in ("aps", "sad", "ten", "slp", "app", "con", "las", "fee", "pes", "sui", "tot")
     )
 }
-
-
-def instrument(name: str) -> ScaleModel:
-    """Return an instrument by name.
-
-    Examples
-    --------
-    >>> len(instrument("bdi").items), sum(len(i.columns) for i in INSTRUMENTS) + 2
-    (21, 175)
-    """
-    return next(i for i in INSTRUMENTS if i.name == name)

@@ -16,11 +16,11 @@ from ketadask.simulate.participants import AGE_MEAN, AGE_SD, draw_people
 from ketadask.simulate.ratings import draw_ratings
 from ketadask.simulate.tables import Slice, StudyTables
 from ketadask.simulate.trial import (
+    BLOCK_SIZE,
     DAY,
     PERSONA,
     PROGNOSTIC,
     SPREAD,
-    STRETCH,
     draw_design,
     draw_improvement,
     generator,
@@ -124,24 +124,24 @@ def simulate_study(
         )
     _check_seconds(meg_seconds)
     out, members, singles = Path(out), [], 0
-    everybody: list[str] = []
+    ids: list[str] = []
     population = _Population(
         seed, trials, sites, effect, n_persona_trials, prognostic, missing_visits
     )
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
             tables = StudyTables(folder, layout, files)
-            for first in range(0, participants, STRETCH):
-                part = population.stretch(first // STRETCH).first(participants - first)
+            for first in range(0, participants, BLOCK_SIZE):
+                part = population.draw_block(first // BLOCK_SIZE).first(participants - first)
                 tables.write(part)
-                everybody += part.ids.tolist()
+                ids += part.ids.tolist()
                 members += part.ids[part.people.member].tolist()
                 singles += int((~part.has_pair).sum())
         tables.describe(_NAME, __version__)
         if meg_seconds:
             from ketadask.simulate.meg.bids import write_recordings
 
-            write_recordings(folder, everybody, seconds=meg_seconds, seed=seed, flaws=True)
+            write_recordings(folder, ids, seconds=meg_seconds, seed=seed, flaws=True)
         counts = {
             "participants": participants,
             "members": len(members),
@@ -167,11 +167,11 @@ class _Population:
     prognostic: float
     missing_visits: bool
 
-    def stretch(self, index: int) -> Slice:
+    def draw_block(self, index: int) -> Slice:
         """Draw one block of participants."""
         rng = generator(self.seed, index)
         design = draw_design(rng)
-        row = index * STRETCH + np.arange(STRETCH)
+        row = index * BLOCK_SIZE + np.arange(BLOCK_SIZE)
         # Sequences are balanced in pairs: pairs stay together, so trials and sites are balanced.
         trial, site = row // 2 % self.trials, row // 2 // self.trials % self.sites
         people = draw_people(rng, design.member, trial * self.sites + site, self._scanners())
@@ -186,9 +186,9 @@ class _Population:
             placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial],
         )
         ratings = draw_ratings(rng, people, improvement)
-        there = visits(design, self.missing_visits)
-        second = there[:, 1, 0]
-        return Slice(row, design.active_first, second, there, trial, site, people, ratings)
+        attendance = visits(design, self.missing_visits)
+        second = attendance[:, 1, 0]
+        return Slice(row, design.active_first, second, attendance, trial, site, people, ratings)
 
     def _scanners(self) -> np.ndarray:
         """(trial and site, region) displacements; none with one trial of one site."""

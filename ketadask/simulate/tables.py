@@ -10,7 +10,7 @@ import numpy as np
 
 from ketadask.simulate.folder import Table, write_json
 from ketadask.simulate.participants import People
-from ketadask.simulate.scale_models import INSTRUMENTS, NDA_NAMES, ScaleModel
+from ketadask.simulate.scale_models import NDA_NAMES, SCALE_MODELS, ScaleModel
 from ketadask.simulate.trial import DAY, FOLLOW_UPS
 from ketadask.simulate.volumes import HEAD_SIZE, regions
 
@@ -39,14 +39,14 @@ _NDA_RECORD = {
 class Slice:
     """A block of participants; every array begins with (participant,).
 
-    ``there`` (participant, period, visit) is attendance; ``ratings`` holds, per scale,
+    ``attendance`` is bool (participant, period, visit); ``ratings`` holds, per scale,
     (participant, period, visit of the scale, column).
     """
 
     index: np.ndarray
     active_first: np.ndarray
     has_second: np.ndarray
-    there: np.ndarray
+    attendance: np.ndarray
     trial: np.ndarray
     site: np.ndarray
     people: People
@@ -54,7 +54,7 @@ class Slice:
 
     def first(self, count: int) -> Slice:
         """Return the first ``count`` participants."""
-        arrays = ("index", "active_first", "has_second", "there", "trial", "site")
+        arrays = ("index", "active_first", "has_second", "attendance", "trial", "site")
         return replace(
             self,
             **{name: getattr(self, name)[:count] for name in arrays},
@@ -66,7 +66,7 @@ class Slice:
     def has_pair(self) -> np.ndarray:
         """(participant,) whether day 7 was attended after both infusions."""
         day = 1 + FOLLOW_UPS.index(DAY)
-        return np.asarray(self.there[:, :, day].all(axis=1))
+        return np.asarray(self.attendance[:, :, day].all(axis=1))
 
     @property
     def ids(self) -> np.ndarray:
@@ -103,13 +103,13 @@ class StudyTables:
         }
         self._scales = {}
         if self._bids:
-            for scale in INSTRUMENTS:
+            for scale in SCALE_MODELS:
                 header = ["participant_id", "session_id", *scale.columns]
                 path = folder / "phenotype" / f"{scale.name}.tsv"
                 self._scales[scale.name] = files.enter_context(Table(path, header))
         self._archive = {}
         if self._nda:
-            for scale in INSTRUMENTS:
+            for scale in SCALE_MODELS:
                 path = folder / "nda" / f"{scale.name}01.txt"
                 header = [*_NDA_RECORD, *NDA_NAMES.get(scale.name, scale.columns)]
                 descriptions = [*_NDA_RECORD.values(), *_descriptions(scale)]
@@ -121,9 +121,9 @@ class StudyTables:
         self._write_participants(part)
         for columns, table in self._volumes.values():
             table.write(part.ids, part.people.volume[:, columns])
-        for scale in INSTRUMENTS:
+        for scale in SCALE_MODELS:
             visit = [0, *(1 + FOLLOW_UPS.index(day) for day in scale.days[1:])]
-            who, period, day = np.nonzero(part.there[:, :, visit])
+            who, period, day = np.nonzero(part.attendance[:, :, visit])
             values = part.ratings[scale.name][who, period, day]
             names = _visit_names(scale)[period, day]
             if self._bids:
@@ -173,7 +173,7 @@ class StudyTables:
                 "GeneratedBy": [tool],
             },
         )
-        for scale in INSTRUMENTS if self._bids else ():
+        for scale in SCALE_MODELS if self._bids else ():
             write_json(self._folder / "phenotype" / f"{scale.name}.json", _sidecar(scale))
 
 
@@ -249,6 +249,6 @@ _PARTICIPANTS = {
 
 _README = """{name}
 
-Nobody here is real: the study was drawn by ketadask. Adults with depression received ketamine
-(0.5 mg/kg) and saline, in random order, two weeks apart. truth.json says what was planted.
+Simulated by ketadask: no participant is real. Adults with depression receive ketamine (0.5 mg/kg)
+and saline, in random order, two weeks apart. truth.json describes the planted effects.
 """

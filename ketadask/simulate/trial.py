@@ -1,6 +1,6 @@
 """The trial: sequences of infusions, missing visits and improvement.
 
-All is drawn in fixed blocks of ``STRETCH`` participants, block k from
+All is drawn in fixed blocks of ``BLOCK_SIZE`` participants, block k from
 SeedSequence(seed, spawn_key=(names.STREAM_SIMULATION, k)): participant 1,000 is the same person in
 a study of 1,001 and of 50,000.
 """
@@ -16,7 +16,7 @@ from ketadask import names as nm
 
 # A multiple of 2 (sequences), 11 (one participant in eleven has one arm only) and 20 (seven members
 # in twenty).
-STRETCH = 220
+BLOCK_SIZE = 220
 _SINGLE, _TWENTY, _MEMBERS = 11, 20, 7
 
 FOLLOW_UPS = (1, 3, 7, 10)
@@ -62,7 +62,7 @@ PROGNOSTIC = "age"
 
 @dataclass(frozen=True, eq=False)
 class SimulatedDesign:
-    """Plan of one stretch: (participant,) arrays.
+    """Plan of one block: (participant,) arrays.
 
     ``gap`` is 0 where nothing is missing, 1 without the second infusion, 2 and 3 where day 7 of the
     first or the second period is missing.
@@ -92,34 +92,34 @@ def draw_design(rng: np.random.Generator) -> SimulatedDesign:
     >>> int(design.active_first.sum()), int(design.member.sum()), int((design.gap[:33] > 0).sum())
     (110, 77, 3)
     """
-    first = rng.permuted(np.tile([True, False], (STRETCH // 2, 1)), axis=1).ravel()
-    member = np.zeros(STRETCH, bool)
-    for start in range(0, STRETCH, _TWENTY):
+    first = rng.permuted(np.tile([True, False], (BLOCK_SIZE // 2, 1)), axis=1).ravel()
+    member = np.zeros(BLOCK_SIZE, bool)
+    for start in range(0, BLOCK_SIZE, _TWENTY):
         block = np.arange(start, start + _TWENTY)
         among_active = _MEMBERS // 2 + rng.integers(2)
         for group, count in ((first, among_active), (~first, _MEMBERS - among_active)):
             member[rng.permutation(block[group[block]])[:count]] = True
-    gap = np.zeros(STRETCH, np.int8)
-    starts = np.arange(0, STRETCH, _SINGLE)
+    gap = np.zeros(BLOCK_SIZE, np.int8)
+    starts = np.arange(0, BLOCK_SIZE, _SINGLE)
     gap[starts + rng.integers(_SINGLE, size=len(starts))] = rng.choice(
         [1, 2, 3], p=[0.5, 0.25, 0.25], size=len(starts)
     )
-    attendance = rng.random((STRETCH, 2, len(FOLLOW_UPS))) >= MISSING_RATE
+    attendance = rng.random((BLOCK_SIZE, 2, len(FOLLOW_UPS))) >= MISSING_RATE
     return SimulatedDesign(first, member, gap, attendance)
 
 
 def visits(design: SimulatedDesign, missing_visits: bool) -> np.ndarray:
     """Return attendance, bool (participant, period, visit); visit 0 is the baseline."""
-    there = np.ones((len(design.gap), 2, 1 + len(FOLLOW_UPS)), bool)
+    attendance = np.ones((len(design.gap), 2, 1 + len(FOLLOW_UPS)), bool)
     if not missing_visits:
-        return there
-    there[:, :, 1:] = design.attendance
+        return attendance
+    attendance[:, :, 1:] = design.attendance
     day = 1 + FOLLOW_UPS.index(DAY)
-    there[:, :, day] = True
-    there[design.gap == 1, 1] = False
-    there[design.gap == 2, 0, day] = False
-    there[design.gap == 3, 1, day] = False
-    return there
+    attendance[:, :, day] = True
+    attendance[design.gap == 1, 1] = False
+    attendance[design.gap == 2, 0, day] = False
+    attendance[design.gap == 3, 1, day] = False
+    return attendance
 
 
 def draw_improvement(

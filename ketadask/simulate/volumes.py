@@ -18,9 +18,9 @@ import numpy as np
 
 HEAD_SIZE = "EstimatedTotalIntraCranialVol"
 _BRAIN = "BrainSegVolNotVent"
-# Men's heads are larger: difference of the means, spread within a sex, share of men in the source,
-# all in standard deviations of eTIV.
-_SEX_DIFFERENCE, _SPREAD_WITHIN_SEX, _SHARE_MEN = 1.3, 0.775, 0.43
+# Men's heads are larger: difference of the means, spread within a sex, fraction of men in the
+# source, all in standard deviations of eTIV.
+_SEX_DIFFERENCE, _SPREAD_WITHIN_SEX, _FRACTION_MEN = 1.3, 0.775, 0.43
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ def draw_brains(rng: np.random.Generator, male: np.ndarray) -> np.ndarray:
         (person, region) in standard units.
     """
     model, n = regions(), len(male)
-    head = _SEX_DIFFERENCE * (male - _SHARE_MEN) + _SPREAD_WITHIN_SEX * rng.standard_normal(n)
+    head = _SEX_DIFFERENCE * (male - _FRACTION_MEN) + _SPREAD_WITHIN_SEX * rng.standard_normal(n)
     z = head[:, None] * model.size
     z += rng.standard_normal((n, model.factors.shape[1])) @ model.factors.T
     for group, loading in (

@@ -175,5 +175,5 @@ def _remedy_of_missing(path: Path) -> str:
         return "check the path"
     return (
         f"there is {others[0]}: name it in the study (data.participants, or data.tables for "
-        f"scores), or save it as {path.name}"
+        f"scores), or save it as tab-separated text named {path.name}"
     )

@@ -41,9 +41,9 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     -------
     ``volume`` (participant, region) in mm3, NaN where missing; per region the coordinates
     hemisphere (left, right, both), tissue (cortex, white, subcortical, global), atlas (aparc,
-    wmparc, aseg) and measure (mm3). Regions have the same name for all versions of FreeSurfer;
-    volumes of the whole brain, which every table repeats, appear once. ``attrs``: sources, ignored
-    (columns that are not regions) and absent (regions without a column).
+    wmparc, aseg) and measurement_unit (mm3). Regions have the same name for all versions of
+    FreeSurfer; volumes of the whole brain, which every table repeats, appear once. ``attrs``:
+    sources, ignored (columns that are not regions) and absent (regions without a column).
     """
     folders, paths = _inputs(path)
     if folders:

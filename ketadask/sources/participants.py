@@ -16,9 +16,10 @@ from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import first_duplicate, is_missing
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.spreadsheets import read_table
-from ketadask.sources.visits import ARM_REMEDY, date_column, parse_arm
+from ketadask.sources.visits import ARM_CODES, date_column, parse_arm
 
 _SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
+_ARMS = sorted(code for code, arm in ARM_CODES.items() if arm in nm.ARMS)
 
 
 def read_participants(
@@ -90,7 +91,7 @@ def read_participants(
 def find_participants(
     folders: Sequence[Path], participants: Participants | Sequence[str] | None
 ) -> Participants | None:
-    """Return the participants, of the first ``participants.tsv`` if None and there is one."""
+    """Return the participants; if None, those of the first ``participants.tsv``, if any."""
     if participants is None:
         paths = [folder / "participants.tsv" for folder in folders]
         path = next((path for path in paths if path.is_file()), None)
@@ -152,10 +153,8 @@ def _trials(cells: Cells, issues: DataIssues, sequences: Sequence[str]) -> list[
         return ["1"] * len(trials)
     for row, (trial, sequence) in enumerate(zip(trials, sequences, strict=True)):
         if sequence and not trial:
-            problem, remedy = (
-                "no trial, where others have one",
-                "name the trial of this participant",
-            )
+            problem = "no trial, where others have one"
+            remedy = "name the trial of this participant"
             issues.add(cells.error(row, str(cells.find("trial")), problem, remedy, value=None))
     return [trial or "unnamed" for trial in trials]
 
@@ -206,7 +205,8 @@ def _arm(cells: Cells, issues: DataIssues, row: int, column: str) -> str | None:
     arm = "" if is_missing(code) else parse_arm(code)
     if arm == "" or arm in nm.ARMS:
         return arm
-    issues.add(cells.error(row, column, "unknown arm", ARM_REMEDY + ", n/a"))
+    remedy = f"valid are {', '.join(_ARMS)}, n/a"
+    issues.add(cells.error(row, column, "unknown arm", remedy))
     return None
 
 

@@ -22,7 +22,7 @@ ENDINGS = (*_TEXT, ".xlsx", ".parquet")
 def read_table(
     path: Path, *, sheet: str | None = None, delimiter: str | None = None, decimal: str = "."
 ) -> Cells:
-    """Read a table; the ending of its name says the format.
+    """Read a table in the format of its file extension.
 
     Parameters
     ----------

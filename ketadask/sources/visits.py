@@ -26,7 +26,6 @@ _ARM_WORDS = {
     SHARED_BASELINE: ("b", "base", "baseline"),
 }
 ARM_CODES = {word: arm for arm, words in _ARM_WORDS.items() for word in words}
-ARM_REMEDY = "valid are " + ", ".join(sorted(ARM_CODES))
 
 
 class Visit(NamedTuple):
@@ -154,7 +153,8 @@ def build_visit(groups: Mapping[str, str | None], session: str) -> Visit:
         return Visit(period, "" if period else SHARED_BASELINE, day)
     arm = parse_arm(code)
     if arm is None:
-        raise InputError(f"unknown arm {code!r} in the session", value=session, remedy=ARM_REMEDY)
+        remedy = "valid are " + ", ".join(sorted(ARM_CODES))
+        raise InputError(f"unknown arm {code!r} in the session", value=session, remedy=remedy)
     return Visit(period, arm, day)
 
 

@@ -98,6 +98,7 @@ def from_dataset(dataset: xr.Dataset) -> Cohort:
 
     attrs = dict(dataset.attrs)
     facts = {name: json.loads(attrs.pop(name)) for name in _FACTS}
+    exclusions = pd.DataFrame(facts["exclusions"], columns=list(EXCLUSIONS.columns))
     case = dataset["course_case"].to_numpy()
     courses = {name: dataset[name].to_numpy()[case] for name in (*_CASE, nm.ARM)}
     courses |= {name: dataset[f"course_{name}"].to_numpy() for name in ("day", "score")}
@@ -105,7 +106,7 @@ def from_dataset(dataset: xr.Dataset) -> Cohort:
     cohort.attrs = attrs
     return Cohort(
         cohort,
-        exclusions=pd.DataFrame(facts["exclusions"], columns=list(EXCLUSIONS.columns)),
+        exclusions=exclusions.astype({"period": np.int64}),  # no rows, no type
         flow=facts["flow"],
         findings=facts["findings"],
         dropped=facts["dropped"],

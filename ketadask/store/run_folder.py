@@ -110,8 +110,9 @@ class RunFolder:
 
     def read_json(self, name: str) -> Any:
         """Read JSON."""
+        content = self._read(name)
         try:
-            return json.loads(self._read(name))
+            return json.loads(content)
         except ValueError as error:
             raise InputError(
                 f"not valid JSON ({error})", file=self._path(name), remedy="delete it, run again"

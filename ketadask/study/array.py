@@ -59,11 +59,11 @@ def run_array_task(study: Study, index: int, n_tasks: int) -> RunSummary:
 
 
 def _print_ignored_stops(study: Study) -> None:
-    """Print that an array computes all that is planned, whatever may end a study early.
+    """Print that an array does not stop early.
 
-    An early stop needs an interim analysis of everything so far, which tasks of an array never see.
-    The verdicts are the same as without an array: the interim analyses are fixed beforehand and
-    are made when the verdicts are computed.
+    An early stop needs an interim analysis of all results so far, and a task has its own only. The
+    verdicts are the same as without an array: the interim analyses are fixed in advance and follow
+    when the verdicts are computed.
     """
     splits, null = study.settings.splits, study.settings.null
     for key, stop, planned, unit in (
@@ -85,7 +85,12 @@ class _ArrayRun(StudyRun):
     n_tasks: int = 1
 
     def select(self, stage: Stage) -> Stage:
-        """Return the stage of this task's blocks; searches are not split."""
+        """Return the stage of this task's blocks; searches are not split.
+
+        The first task extracts the features of all recordings, because the cohort needs them.
+        """
+        if stage.part_names is not None:
+            return stage
         block = self.settings.execution.block
         subset = task_blocks(stage.n_items, self.index, self.n_tasks, block)
         return replace(stage, subset=subset, n_searches=0)

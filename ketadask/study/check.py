@@ -100,7 +100,8 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         files=len(input_hashes(settings, folder)),
         flow=dict(cohort.flow),
         response={arm: _responders(cohort.dataset, arm) for arm in nm.ARMS},
-        outcome=f"{threshold:.0%} better on {settings.outcome.scale} at day {settings.outcome.day}",
+        outcome=f"improvement of {threshold:.0%} or more on {settings.outcome.scale} at day "
+        f"{settings.outcome.day}",
         units=units.sizes[nm.UNIT],
         n_unexchangeable=check_exchange(
             trial_arrays(units), settings.null.method, where="null.method"

@@ -133,7 +133,8 @@ def _cluster(profile: Profile, out: Path) -> SystemCheck:
     except InputError as error:
         return SystemCheck("cluster", False, error.problem, error.remedy or "")
     except Exception as error:
-        return SystemCheck("cluster", False, str(error), "see the log of the workers")
+        text = f"{type(error).__name__}: {error}"
+        return SystemCheck("cluster", False, text, "see the log of the workers")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return SystemCheck("cluster", True, text)

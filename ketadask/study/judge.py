@@ -66,8 +66,8 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
     )
     work.complete_stage(stage)
     work.progress.print(
-        f"judge: {len(personas):,} personas against the best of {n_relabellings:,} "
-        "relabelled trials"
+        f"judge: comparing {len(personas):,} personas with the best one of each of "
+        f"{n_relabellings:,} relabelled trials"
     )
     ranges, gate = stage.parts.ranges(n_splits), settings.gates.use
     stability = persona_stability(stage.parts, ranges, personas, gate=gate, n=n_splits)

@@ -65,7 +65,7 @@ class RunPaths:
         return self._key(self.settings.science("search"), self.settings.science("null"))
 
     def key(self, stage: str, *more: Any) -> str:
-        """Return the key of a stage; ``more`` is what else its numbers depend on."""
+        """Return the key of a stage whose numbers also depend on the values ``more``."""
         code = [code_version("study", "report")] if stage in ("judge", "report") else []
         return self._key(stage, self.settings.science(stage), *more, *code)
 

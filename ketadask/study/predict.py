@@ -51,7 +51,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
     discovery, control = _cases(work.settings, cohort)
     nested_cv = nested_of(work.settings, options.classifier)
     work.progress.print(
-        f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} respond, "
+        f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} responders, "
         f"{len(discovery.region):,} regions"
     )
     folds = _out_of_fold(work, discovery, nested_cv)
@@ -256,7 +256,7 @@ def _locked_model(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) ->
                 return model
         except InputError as error:
             work.progress.print(
-                f"predict: fitting the locked model again, the file is damaged: {error}"
+                f"predict: the locked model cannot be read and is fitted again: {error}"
             )
             set_aside(path, work.folder.path / "damaged")
     if nested_cv.classifier.name == FOREST:

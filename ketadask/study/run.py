@@ -62,7 +62,7 @@ class StudyRun:
         return self.paths.settings
 
     def run_stage(self, stage: Stage, workers: str = SEARCH) -> StageResult:
-        """Compute what is missing of a stage, by the ``workers`` of the profile."""
+        """Compute the missing items of a stage with the ``workers`` of the profile."""
         n_aside, execution = len(stage.parts.damaged_files), self.settings.execution
         stage = self.select(stage)
         result = run_stage(
@@ -109,7 +109,7 @@ class StudyRun:
         return n_items_at_stop(self.stops(), unit, planned)
 
     def clear_stops(self) -> None:
-        """Forget the early stops of earlier runs."""
+        """Delete the records of early stops of earlier runs."""
         self.folder.write_json(STOPS, {})
 
     def record_stop(self, unit: str, planned: int, computed: int, reason: str) -> None:

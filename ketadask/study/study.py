@@ -93,7 +93,7 @@ class Study:
             return self._report(work)
 
     def predict(self) -> RunSummary:
-        """Predict response from brain structure, and report what is complete of the study."""
+        """Predict response from brain structure; report all complete results of the study."""
         predict_settings(self.settings)
         with self.open_run() as work:
             predict_study(work)
@@ -112,7 +112,7 @@ class Study:
             return RunSummary(work.folder.path, tuple(work.results))
 
     def judge(self) -> RunSummary:
-        """Compute the verdicts of complete searches; an error where some are missing."""
+        """Compute the verdicts of complete searches; raise if some are missing."""
         with self.open_run() as work:
             problem = truncate_problem(work, build_problem(work))
             require_searches(work, problem)
@@ -132,11 +132,11 @@ class Study:
             return self._report(work, anew=True)
 
     def status(self) -> list[StageStatus]:
-        """Return what is present and missing of each stage; changes nothing."""
+        """Return the present and missing items of each stage; changes nothing."""
         return stage_statuses(self.paths)
 
     def check(self) -> StudyCheck:
-        """Read settings and tables and count what they contain; nothing is computed."""
+        """Read settings and tables and count their contents; run no stage."""
         return check_study(self.settings, self.out, self.progress)
 
     @property

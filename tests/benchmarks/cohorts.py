@@ -107,12 +107,12 @@ def main(words: Sequence[str]) -> int:
 def _size(text: str, where: str, example: str) -> tuple[int, ...]:
     numbers = text.split("x")
     if len(numbers) != example.count("x") + 1 or not all(each.isdigit() for each in numbers):
-        raise InputError("no size", where=where, value=text, remedy=f"write {example}")
+        raise InputError("not a size", where=where, value=text, remedy=f"write {example}")
     return tuple(int(each) for each in numbers)
 
 
 def searches(keep: int = 100) -> dict[str, PersonaSearch]:
-    """Return the searches made: all pairs, and three literals by beam."""
+    """Return the searches: all pairs, and three literals by beam."""
     from ketadask.search.persona_search import PersonaSearch
 
     return {
@@ -235,7 +235,7 @@ def _same_in_blocks(
 
 
 def fingerprint_of(found: SearchResult) -> str:
-    """Return a digest of all bits of what was found, order included."""
+    """Return a digest of all bits of a result, order included."""
     digest = hashlib.sha256()
     for array in (found.ids, found.n_literals, found.q, found.support):
         digest.update(np.ascontiguousarray(array).tobytes())

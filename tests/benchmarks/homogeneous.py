@@ -15,7 +15,7 @@ from ketadask.search.problem import SearchProblem
 
 PERIOD_EFFECT = 0.7
 LOST = 0.15
-"""Share of the participants who have one infusion only; a crossover analysis leaves them out."""
+"""Fraction of participants with one infusion only; a crossover analysis excludes them."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Homogeneous:
     design
         ``crossover``, ``pooled`` or ``parallel``.
     prognostic
-        What a standard deviation of each of two features adds to the outcome of both arms, where
-        what nobody can foresee has the standard deviation sqrt(2).
+        Effect of one standard deviation of each of two features on the outcome of both arms; the
+        remaining variation has the standard deviation sqrt(2).
     overall
-        Benefit of everybody.
+        Benefit of every participant.
     participants, features
-        How many. Every other feature is ordinal with five levels; the first half, one of the two
-        prognostic ones among them, is measured anew before each infusion.
+        Numbers. Every other feature is ordinal with five levels; the first half, one of the two
+        prognostic ones among them, is measured before each infusion.
     """
 
     design: str = CROSSOVER
@@ -43,7 +43,7 @@ class Homogeneous:
     features: int = 20
 
     def problem(self, search: PersonaSearch, *, seed: int, index: int) -> SearchProblem:
-        """Return the search problem of trial number ``index``; it can be made alone."""
+        """Return the search problem of trial ``index``; it depends on the seed and index only."""
         stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_SIMULATION, index))
         rng = np.random.default_rng(stream)
         n = self.participants

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BOXES, BOX_LITERALS, DRAWN = 600, 3, 20_000
 ANEW = 175
-"""Of 360 features so many are items rated 0-4 before each infusion; the others come once."""
+"""Of 360 features, the number rated 0-4 before each infusion; the others are measured once."""
 GATES = GateThresholds()
 
 
@@ -60,7 +60,7 @@ def real_trial(folder: Path, *, design: str = "pooled", day: int = 2) -> TrialAr
 def noise_problem(
     trial: TrialArrays, search: PersonaSearch, *, features: int, seed: int, index: int
 ) -> SearchProblem:
-    """Return the trial with features that know nothing, number ``index``."""
+    """Return the trial with the random features of repetition ``index``."""
     stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_SIMULATION, index))
     rng = np.random.default_rng(stream)
     people, code = np.unique(trial.participant, return_inverse=True)
@@ -72,7 +72,7 @@ def noise_problem(
 
 
 def random_boxes(problem: SearchProblem, floor: int, rng: np.random.Generator) -> np.ndarray:
-    """Return literal numbers (600, 4) of random personas that hold ``floor`` units or more."""
+    """Return literal indices (600, 4) of random personas with at least ``floor`` units inside."""
     feature = problem.literals.feature
     drawn = rng.integers(0, len(feature), (DRAWN, BOX_LITERALS))
     used = np.sort(feature[drawn], axis=1)
@@ -85,7 +85,7 @@ def random_boxes(problem: SearchProblem, floor: int, rng: np.random.Generator) -
 
 
 def validated(problem: SearchProblem, ids: np.ndarray, train: np.ndarray) -> int:
-    """Return how many personas pass the published gate on both sides of a split."""
+    """Return the number of personas that pass the published gate on both sides of a split."""
     trial = problem.trial
     cover = problem.literals.conjunction(ids)
     passed = np.ones(len(ids), dtype=bool)
@@ -106,7 +106,7 @@ def noise_block(
     seed: int,
     relabellings: int,
 ) -> pd.DataFrame:
-    """Return a row per repetition: how many were validated, and the smallest adjusted p."""
+    """Return a row per repetition: personas that pass the gate, and the smallest adjusted p."""
     splitter = HoldoutSplit(1, seed=seed, group_by="participant" if trial.has_pairs else "case")
     rows = []
     for index in range(numbers[0], numbers[1] + 1):
@@ -168,13 +168,13 @@ def main(words: Sequence[str]) -> int:
             relabellings=options.relabellings,
         )
     units = f"{len(trial.score)} {'participants' if trial.has_pairs else 'cases'}"
-    print(f"{units}, {options.features} features of noise, {len(table)} repetitions\n")
+    print(f"{units}, {options.features} noise features, {len(table)} repetitions\n")
     print(noise_markdown(table))
     return 0
 
 
 def noise_markdown(table: pd.DataFrame) -> str:
-    """Return shares of repetitions with at least one claim, a row per way to claim."""
+    """Return rates of repetitions with at least one claim, a row per criterion."""
     ways = {
         f"published gate, {BOXES} random personas": (table["boxes"], table["boxes"] > 0),
         "published gate, the 100 best of the search": (table["best"], table["best"] > 0),
@@ -185,7 +185,7 @@ def noise_markdown(table: pd.DataFrame) -> str:
         share = float(any_of.mean())
         each = "" if counted is None else f"{counted.mean():.1f}"
         rows.append([way, f"{share:.1%}", f"{error_of(share, len(table)):.1%}", each])
-    header = ["claimed by", "studies with at least one false claim", "standard error"]
+    header = ["criterion", "studies with at least one false claim", "standard error"]
     return markdown([*header, "false personas per study"], rows)
 
 

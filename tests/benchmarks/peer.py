@@ -99,12 +99,12 @@ def _theirs(python: Path, given: dict[str, Any]) -> dict[str, Any]:
         except OSError as error:
             raise InputError(
                 "this Python does not start", where="PYTHON", value=str(python),
-                remedy=f"give the path of an environment's python, like {sys.executable}",
+                remedy=f"give the Python of an environment, such as {sys.executable}",
             ) from error  # fmt: skip
         if ended.returncode:
             said = ended.stderr.strip().splitlines() or ["no message"]
             raise InputError(
-                "pysubgroup does not run there", where="PYTHON", value=said[-1],
+                "pysubgroup does not run in this Python", where="PYTHON", value=said[-1],
                 remedy="python3 -m venv peer && peer/bin/pip install pysubgroup 'numpy<2'",
             )  # fmt: skip
         return json.loads(answer.read_text())

@@ -1,4 +1,4 @@
-"""Cohorts with a planted effect, of the sizes that were published, to hold results against."""
+"""Cohorts of the published sizes with a planted effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZES = (99, 51, 49)
 
 @dataclass(frozen=True, eq=False)
 class PlantedCohorts:
-    """Three cohorts: where the model is made, where it is tried, and where it should fail."""
+    """Cohorts for training, for external validation, and without an effect (saline)."""
 
     discovery: ClassifierData
     external: ClassifierData
@@ -39,13 +39,13 @@ def planted_cohorts(
     Parameters
     ----------
     sizes
-        Cases of discovery, external and saline cohort. In the saline cohort as many people are of
-        the responding kind, but who improves has nothing to do with that.
+        Cases of discovery, external and saline cohort. In the saline cohort, improvement is
+        unrelated to the volumes.
     effect
-        Displacement of the responding kind in these regions, in standard deviations.
+        Difference of responders in these regions, in standard deviations.
     sites, scanner
-        Sites of the discovery cohort, and the spread of what a scanner adds to a region. The
-        external cohort comes from a site of its own.
+        Sites of the discovery cohort, and the standard deviation of scanner effects per region.
+        The external cohort comes from another site.
 
     Examples
     --------

@@ -32,7 +32,7 @@ from tests.benchmarks.planted_cohorts import planted_cohorts
 
 
 def noise(seed: int, n: int, regions: int, sites: int = 4) -> ClassifierData:
-    """Return cases whose labels have nothing to do with their volumes; sites differ in size."""
+    """Return cases whose labels are unrelated to their volumes; sites differ in size."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(nm.STREAM_SIMULATION, 8)))
     site = rng.choice([f"s{k}" for k in range(sites)], n, p=np.arange(1, sites + 1) / 10)
     return build_classifier_data(
@@ -161,7 +161,7 @@ def _idle(_: int) -> None:
 
 
 def _timed(pool: ProcessPoolExecutor, work: Any, count: int) -> tuple[float, float, list[Any]]:
-    """Return seconds by the clock, seconds of the processors, and what was found."""
+    """Return wall seconds, processor seconds, and the results."""
     blocks = [range(k, min(k + 2, count)) for k in range(0, count, 2)]
     begun = time.perf_counter()
     found, spent = [], 0.0
@@ -185,7 +185,7 @@ def _over(workers: int, work: Any, count: int) -> Iterator[Any]:
 
 
 def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any]:
-    """Return mean and Monte-Carlo error of each statistic over data sets of noise, per frame."""
+    """Return mean and Monte-Carlo error of each statistic over data sets of noise, per scheme."""
     told = {}
     for kind in CV_SCHEMES:
         work = partial(noise_scores, kind=kind, n=n, regions=regions)
@@ -195,7 +195,7 @@ def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any
 
 
 def uniform(count: int, n: int, regions: int, permutations: int, workers: int) -> dict[str, Any]:
-    """Return how uniform p is on noise: its mean, and how often it is at or below 5, 10, 50 %."""
+    """Return mean p on noise, and the fractions at or below 5, 10, 20 and 50 %."""
     work = partial(noise_p, n=n, regions=regions, permutations=permutations)
     rows = list(_over(workers, work, count))
     told = {}
@@ -212,7 +212,7 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure the options and print it as JSON."""
+    """Run a benchmark and print its results as JSON."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.predict", description=__doc__)
     parser.add_argument("what", choices=["speed", "noise", "permutations", "planted"])
     parser.add_argument("--seed", type=int, default=7)
@@ -224,7 +224,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--repeats", type=int, default=10, help="outer and inner repeats of 10")
     parser.add_argument("--folds", type=int, default=100, help="outer folds of this package")
     parser.add_argument(
-        "--scikit-folds", type=int, help="outer folds of theirs; as many if not given"
+        "--scikit-folds", type=int, help="outer folds of scikit-learn; default: as many"
     )
     options = parser.parse_args(list(words))
     n, regions, workers, count = options.cases, options.regions, options.workers, options.data_sets

@@ -77,7 +77,7 @@ def benchmark_parser(what: str, text: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def open_benchmark(options: argparse.Namespace) -> Iterator[Bench]:
-    """Yield the bench that the options ask for."""
+    """Yield the bench of the options."""
     from ketadask.config.reading import read_settings
 
     profile = Profile() if options.cluster is None else read_settings(options.cluster, Profile)

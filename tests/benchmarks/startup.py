@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def startup(*, runs: int = 7) -> dict[str, Any]:
-    """Return ``rows``: what was started, median and fastest seconds, and what is allowed."""
+    """Return ``rows``: program, median and fastest seconds, and the limit."""
     module = [sys.executable, "-m", "ketadask", "--help"]
     nothing = [_process([sys.executable, "-c", "pass"]) for _ in range(runs)]
     inside = [_inside() for _ in range(runs)]

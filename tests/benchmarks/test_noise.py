@@ -100,4 +100,4 @@ def test_the_command(real_data, tmp_path, capsys):
     words = ["--real", str(real_data / "clinical" / "ds005917"), "--cluster", str(profile)]
     words += ["--out", str(tmp_path), "--repetitions", "1", "--features", "30", "--literals", "1"]
     assert main([*words, "--relabellings", "19", "--design", "crossover"]) == 0
-    assert "24 participants, 30 features of noise, 1 repetitions" in capsys.readouterr().out
+    assert "24 participants, 30 noise features, 1 repetitions" in capsys.readouterr().out

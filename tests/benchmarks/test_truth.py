@@ -48,5 +48,5 @@ def test_the_command(tmp_path, capsys):
     words += ["--features", "3", "--literals", "1", "--cuts", "1", "--simulations", "2"]
     assert main([*words, "--prevalences", "0.5", "--effects", "2"]) == 0
     text = capsys.readouterr().out
-    assert "2 simulations each; standard error of a share at most 35.4%" in text
+    assert "2 simulations each; standard error of a rate at most 35.4%" in text
     assert "pooled -> crossover" in text

@@ -49,7 +49,7 @@ def truth_table(
 
 
 def truth_markdown(table: pd.DataFrame) -> str:
-    """Return detection and recovery, a column per effect, and what is right in what is found."""
+    """Return detection and recovery, a column per effect, and the accuracy of the detected."""
     effects = sorted(table["effect"].unique())
     keys = ["participants", "prevalence", "design"]
     rows = []
@@ -64,7 +64,7 @@ def truth_markdown(table: pd.DataFrame) -> str:
 
 
 def gain_markdown(table: pd.DataFrame) -> str:
-    """Return what the crossover analysis gains over the pooled one on the same participants."""
+    """Return the power of the pooled and the crossover analysis of the same participants."""
     mean = table.groupby(["participants", "effect", "design"])["power"].mean().unstack()
     effects = sorted(table["effect"].unique())
     rows = []
@@ -78,7 +78,7 @@ def gain_markdown(table: pd.DataFrame) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Simulate the options and print Markdown tables."""
+    """Simulate the trials and print Markdown tables."""
     parser = benchmark_parser("truth", __doc__)
     parser.add_argument("--participants", type=int, nargs="+", default=[63, 126, 252, 500])
     parser.add_argument("--effects", type=float, nargs="+", default=[0.8, 1.2, 2.1])
@@ -104,9 +104,7 @@ def main(words: Sequence[str]) -> int:
         )
     print(truth_markdown(table))
     worst = error_of(0.5, options.simulations)
-    print(
-        f"\n{options.simulations} simulations each; standard error of a share at most {worst:.1%}"
-    )
+    print(f"\n{options.simulations} simulations each; standard error of a rate at most {worst:.1%}")
     if {"crossover", "pooled"} <= set(options.designs):
         print(f"\nDetected, mean over prevalences, pooled -> crossover:\n\n{gain_markdown(table)}")
     return 0

@@ -49,10 +49,10 @@ def smallest_p(
     how: str = "features",
     alpha: float = ALPHA,
 ) -> tuple[float, int]:
-    """Return the adjusted p of the best persona and how many relabellings it took.
+    """Return the adjusted p of the best persona, and the number of relabellings used.
 
-    Where so many relabelled trials have reached the observed maximum that p cannot be ``alpha``
-    or less any more, the others are not made, and p is 1: the word is that of all of them.
+    Once so many relabelled trials reach the observed maximum that p must exceed ``alpha``, the
+    others are not searched, and p is 1: the verdict is that of all of them.
     """
     from ketadask.cohort.relabel import relabel
 
@@ -95,14 +95,14 @@ def error_table(
     seed: int = 7,
     relabellings: int = 99,
 ) -> pd.DataFrame:
-    """Return the share of homogeneous trials with a claim, a row per kind.
+    """Return the fraction of homogeneous trials with a claim, a row per kind.
 
-    Columns: those of the kind; ``trials``, ``claimed`` (share with an adjusted p of 0.05 or
-    less), ``low``, ``high`` (99 % binomial interval around 0.05), ``inside``.
+    Columns: those of the kind; ``trials``, ``claimed`` (fraction with an adjusted p of 0.05
+    or less), ``low``, ``high`` (99 % binomial interval around 0.05), ``inside``.
     """
     rows: list[dict[str, Any]] = []
     for number, kind in enumerate(options):
-        # Kinds are independent: their differences are chance, never one shared bad draw.
+        # Kinds have independent draws, so that one unusual draw does not affect all of them.
         settings = {"search": search, "seed": 100 * seed + number, "relabellings": relabellings}
         make = partial(claims_block, kind=kind, **settings)
         told = settings | {"search": search.get_params()}
@@ -126,7 +126,7 @@ def _claimed(claimed: np.ndarray) -> dict[str, Any]:
 def second_block(
     numbers: Range, *, scenario: Scenario, search: PersonaSearch, seed: int, relabellings: int
 ) -> pd.DataFrame:
-    """Return a row per planted trial: how many findings are supported, and is the first true."""
+    """Return a row per planted trial: supported findings, and the overlap of the first one."""
     from ketadask.inference.null import null_block
     from ketadask.inference.verdicts import build_verdicts
 
@@ -157,9 +157,9 @@ def second_table(
     seed: int = 7,
     relabellings: int = 99,
 ) -> dict[str, Any]:
-    """Return shares of trials with one planted persona: with a finding, with a second one.
+    """Return rates of trials with one planted persona: with a finding, with a second one.
 
-    ``second`` is the share with two or more ``supported`` findings of all trials, with its 99 %
+    ``second`` is the fraction with two or more ``supported`` findings of all trials, with its 99 %
     binomial interval around 0.05; ``recovered`` that in which the first is the planted one.
     """
     settings = {"search": search, "seed": seed, "relabellings": relabellings}
@@ -180,13 +180,13 @@ def second_table(
 
 
 def main(words: Sequence[str]) -> int:
-    """Simulate the options and print a Markdown table."""
+    """Simulate the trials and print a Markdown table."""
     parser = benchmark_parser("validity", __doc__)
     parser.add_argument("what", choices=["error", "beyond"])
     parser.add_argument("--trials", type=int, default=1000, help="trials of each kind")
     parser.add_argument("--participants", type=int, default=48)
     parser.add_argument("--features", type=int, default=20)
-    parser.add_argument("--literals", type=int, default=2, help="most literals of a persona")
+    parser.add_argument("--literals", type=int, default=2, help="maximum number of literals")
     parser.add_argument("--relabellings", type=int, default=99)
     options = parser.parse_args(list(words))
     with open_benchmark(options) as bench:
@@ -206,7 +206,7 @@ def main(words: Sequence[str]) -> int:
 
 def _error_markdown(table: pd.DataFrame) -> str:
     header = ["design", "prognostic features", "overall effect", "trials"]
-    header += ["share with adjusted p <= 0.05", "99 % interval around 0.05", "inside"]
+    header += ["fraction with adjusted p <= 0.05", "99 % interval around 0.05", "inside"]
     rows = [
         [
             row["design"], row["prognostic"], row["overall"], f"{row['trials']:,}",

@@ -218,7 +218,7 @@ def test_an_unreadable_folder(study, capsys, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refused)
     assert run(["run", str(path), "--out", str(study / "runs")]) == 2
-    one_line(capsys, ["may not be read", "data.folder", str(study / "study")])
+    one_line(capsys, ["no permission to read", "data.folder", str(study / "study")])
 
 
 def test_a_full_disk_leaves_a_run_that_goes_on(study, capsys, monkeypatch):

@@ -93,7 +93,7 @@ def test_a_head_near_its_walltime_requeues_itself(study, laptop):
     wait_for_blocks(study, 4)
     (head,) = study.heads()
     study.slurm.call("scancel", "--signal=USR1", "--batch", head)
-    study.until(lambda: head_says(study, "storing, then requeueing"), 60, "the signal")
+    study.until(lambda: head_says(study, "storing results and requeueing"), 60, "the signal")
     study.set_seconds(0.1)
     study.until(lambda: study.files("report.html") and not study.slurm.jobs(), 240, "the report")
     assert results(study.run) == laptop

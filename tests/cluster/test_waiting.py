@@ -159,4 +159,4 @@ def test_cancel_ends_head_and_workers(study):
     assert process.returncode == 0
     assert "cancelled" in process.stdout
     study.until(lambda: not study.slurm.jobs(), 60, "an empty queue")
-    assert "nothing is on the queue" in study.do("cancel").stdout
+    assert "no jobs on the queue" in study.do("cancel").stdout

@@ -158,5 +158,7 @@ def test_submit_needs_slurm(tmp_path):
     from ketadask.study.study import Study
 
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
-    with pytest.raises(InputError, match=r"kind: only a study .* found 'local'"):
+    with pytest.raises(
+        InputError, match=r"kind: submit needs a profile of kind slurm, found 'local'"
+    ):
         submit.submit_study(study, ["demo.yaml"])

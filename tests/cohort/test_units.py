@@ -90,7 +90,7 @@ def test_parallel_units_take_the_first_period_only():
     units = score_units(cohort_of(CASES), design="parallel")
     assert units["participant"].values.tolist() == ["a", "b", "c", "e"]
     assert {reason for _, _, reason in exclusions("parallel")} == {
-        "a later period is no parallel comparison",
+        "a later period is not a parallel comparison",
         "no improvement",
     }
 

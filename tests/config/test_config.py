@@ -158,6 +158,8 @@ def test_a_key_of_an_earlier_version_is_answered_with_its_new_name(tmp_path, tex
         read_study(write(tmp_path, f"name: a{table}"))
     with pytest.raises(InputError, match=r"null\.how: unknown key; it is now null\.method"):
         read_study(write(tmp_path, GOOD), ["null.how=arms"])
+    with pytest.raises(InputError, match=r"it is now literals\.cut_points\.age"):
+        read_study(write(tmp_path, GOOD), ["literals.explicit.age=[30]"])
 
 
 def test_every_new_name_of_a_key_exists():

@@ -29,6 +29,7 @@ from ketadask.inference.trial_effects import (
 )
 from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.random_effects import random_effects
+from ketadask.schema.cohort import Cohort
 from ketadask.schema.errors import InputError
 from ketadask.schema.tables import LEFT_OUT, SUMMARIES, TRIALS
 from ketadask.search.block import search_block
@@ -330,7 +331,7 @@ def test_in_a_notebook(tmp_path):
         hits = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)
         verdicts = kd.judge(hits, kd.null(search, matrix, relabellings=19, seed=7, store=tmp_path))
         without = search.run(matrix, kd.HoldoutSplit(scheme="leave-trial-out"), store=tmp_path)
-    tables = kd.compare_trials(without, verdicts, matrix)
+    tables = kd.compare_trials(without, verdicts, Cohort(matrix))
     assert list(tables) == ["trials", "summaries", "left_out"]
     assert sorted(set(tables["trials"]["trial"])) == ["a", "b", "c"]
     first = tables["summaries"].iloc[0]

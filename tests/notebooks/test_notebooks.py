@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ["01_load", "02_features", "03_search", "04_verdicts", "05_cluster"]
 MAX_SECONDS = 180
+pytestmark = pytest.mark.slow
 
 
 def read_notebook(name):

@@ -51,3 +51,10 @@ def test_stability_lists_the_most_frequent_features(data, context):
 
 def test_benefit_has_the_first_ten_personas(context):
     assert [row.rank for row in benefit_view(context).rows] == list(range(1, 11))
+
+
+def test_a_polarity_without_a_persona_on_all_data_has_no_line(data):
+    unfavourable = data.verdicts["polarity"] == "unfavourable"
+    verdicts = data.verdicts.assign(q=data.verdicts["q"].mask(unfavourable))
+    view = null_view(build_context(replace(data, verdicts=verdicts)))
+    assert list(view.best_q) == ["favourable"]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
+from ketadask.kernels.roc import roc_curve
 from ketadask.report.context import build_context
 from ketadask.report.page import render
-from ketadask.report.prediction import prediction_view, roc_curve
+from ketadask.report.prediction import prediction_view
 from tests.report.example_data import page_section
 from tests.report.example_parts import make_prediction
 

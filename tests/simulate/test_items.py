@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ketadask.simulate.ratings import allocate
-from ketadask.simulate.scale_models import DOMAINS, INSTRUMENTS
+from ketadask.simulate.scale_models import DOMAINS, SCALE_MODELS
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
@@ -23,17 +23,17 @@ def test_items_add_up_within_their_range(maxima, seed):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_leaning_more_never_lowers_an_item(seed):
+def test_a_larger_propensity_never_lowers_an_item(seed):
     rng = np.random.default_rng(seed)
     maxima = rng.integers(1, 7, size=6)
-    leaning = rng.normal(size=(1, 6))
+    propensity = rng.normal(size=(1, 6))
     total = rng.integers(0, maxima.sum(), size=1)
-    before = allocate(total, leaning, maxima)[0, 2]
-    leaning[0, 2] += rng.random()
-    assert allocate(total, leaning, maxima)[0, 2] >= before
+    before = allocate(total, propensity, maxima)[0, 2]
+    propensity[0, 2] += rng.random()
+    assert allocate(total, propensity, maxima)[0, 2] >= before
 
 
-@pytest.mark.parametrize("scale", INSTRUMENTS, ids=lambda scale: scale.name)
+@pytest.mark.parametrize("scale", SCALE_MODELS, ids=lambda scale: scale.name)
 def test_instruments_are_complete(scale):
     n = len(scale.items)
     assert len(scale.maxima) == len(scale.domains) == len(scale.common) == n
@@ -44,7 +44,9 @@ def test_instruments_are_complete(scale):
 
 
 def test_published_ranges():
-    highest = {scale.name: scale.lowest * len(scale.items) + scale.highest for scale in INSTRUMENTS}
+    highest = {
+        scale.name: scale.lowest * len(scale.items) + scale.highest for scale in SCALE_MODELS
+    }
     assert highest == {
         "madrs": 60,
         "hamd": 52,
@@ -57,4 +59,4 @@ def test_published_ranges():
         "ssi": 38,
         "pswq": 80,
     }
-    assert sum(len(scale.columns) for scale in INSTRUMENTS) + len(("age", "bmi")) == 175
+    assert sum(len(scale.columns) for scale in SCALE_MODELS) + len(("age", "bmi")) == 175

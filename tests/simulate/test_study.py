@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from ketadask.schema.errors import InputError
-from ketadask.simulate.scale_models import INSTRUMENTS, NDA_NAMES
+from ketadask.simulate.scale_models import NDA_NAMES, SCALE_MODELS
 from ketadask.simulate.study import simulate_study
 
 
@@ -137,7 +137,7 @@ def test_madrs_is_at_least_twenty_before_each_infusion(large):
     assert baseline.std() == pytest.approx(4.6, abs=0.5)
 
 
-@pytest.mark.parametrize("scale", INSTRUMENTS, ids=lambda scale: scale.name)
+@pytest.mark.parametrize("scale", SCALE_MODELS, ids=lambda scale: scale.name)
 def test_items_keep_their_range_and_add_up(large, scale):
     table = read(large, f"phenotype/{scale.name}.tsv")
     assert list(table.columns) == ["participant_id", "session_id", *scale.columns]
@@ -150,7 +150,7 @@ def test_items_keep_their_range_and_add_up(large, scale):
     assert 0.01 < items.isna().to_numpy().mean() < 0.02
 
 
-@pytest.mark.parametrize("scale", INSTRUMENTS, ids=lambda scale: scale.name)
+@pytest.mark.parametrize("scale", SCALE_MODELS, ids=lambda scale: scale.name)
 def test_sidecars_describe_every_column_and_level(small, scale):
     sidecar = json.loads((small / f"phenotype/{scale.name}.json").read_text())
     table = read(small, f"phenotype/{scale.name}.tsv")
@@ -162,7 +162,7 @@ def test_sidecars_describe_every_column_and_level(small, scale):
 
 
 def test_archive_texts_hold_the_same_numbers(small):
-    for scale in INSTRUMENTS:
+    for scale in SCALE_MODELS:
         bids = read(small, f"phenotype/{scale.name}.tsv")
         path = small / f"nda/{scale.name}01.txt"
         archive = pd.read_csv(path, sep="\t", skiprows=[1], na_values=[-999])

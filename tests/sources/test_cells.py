@@ -43,7 +43,10 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_cells(tmp_path / "nowhere.tsv")
     (tmp_path / "people.csv").write_text("a,b\n")
     (tmp_path / "people.json").write_text("{}")
-    with pytest.raises(InputError, match=r"there is people\.csv: .* or save it as people\.tsv$"):
+    with pytest.raises(
+        InputError,
+        match=r"there is people\.csv: .* or save it as tab-separated text named people\.tsv$",
+    ):
         read_cells(tmp_path / "people.tsv")
     with pytest.raises(InputError, match=r"there is no folder .*gone; check the path"):
         read_cells(tmp_path / "gone" / "people.tsv")

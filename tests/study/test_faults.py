@@ -142,7 +142,7 @@ def test_a_worker_all_workers_and_the_driver_are_killed(tmp_path):
     assert stored >= len(before) - 2, "more was computed again than was in flight"
     runs = json.loads((laptop.run / "provenance.json").read_text())["runs"]
     assert "ended without finishing; its parts are used" in runs[-1]["events"][0]
-    assert (laptop.run / "study.log").read_text().count("was lost") == 3
+    assert (laptop.run / "study.log").read_text().count("lost worker") == 3
 
 
 def test_all_workers_die_and_the_study_ends_by_itself(tmp_path):
@@ -159,5 +159,5 @@ def test_all_workers_die_and_the_study_ends_by_itself(tmp_path):
     assert plain.returncode == 0, plain.stderr
     assert results(laptop.run) == results(next((tmp_path / "plain").glob("demo-*")))
     (run,) = json.loads((laptop.run / "provenance.json").read_text())["runs"]
-    assert len([line for line in run["events"] if "was lost" in line]) == 2
-    assert "was lost" in (laptop.run / "report.html").read_text()
+    assert len([line for line in run["events"] if "lost worker" in line]) == 2
+    assert "lost worker" in (laptop.run / "report.html").read_text()

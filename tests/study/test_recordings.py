@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ketadask.cli.checks import print_check
@@ -11,6 +13,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
 from ketadask.store.run_folder import RunFolder
+from ketadask.study.array import run_array_task
 from ketadask.study.paths import RunPaths
 from ketadask.study.power import size_of
 from ketadask.study.problem import build_problem, quality_tables
@@ -56,6 +59,17 @@ def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     assert len(quality.read_text().splitlines()) == 1 + 12
     _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
     assert (again.new, again.present) == (0, 12)
+
+
+def test_the_first_task_of_an_array_extracts_all_recordings(study):
+    one = Study.read(
+        study / "study.yaml", changes=["null.calibration_studies=0"], out=study / "runs"
+    )
+    one = replace(one, profile=Profile(kind="synchronous"))
+    stages = {stage.name: stage for stage in run_array_task(one, 1, 2).stages}
+    recordings = stages["recordings"]
+    assert (recordings.total, recordings.new, recordings.present) == (12, 12, 0)
+    assert stages["search"].total == 1
 
 
 def test_a_broken_recording_is_told_and_the_others_are_used(study):
@@ -109,4 +123,4 @@ def test_check_names_the_recordings_that_will_be_left_out(study, capsys):
     assert list(found.unusable) == stems
     assert found.unusable[stems[0]] == f"{path}: the recording is cut off; copy it again"
     print_check(found)
-    assert "Excluded of 12 recordings: 2" in capsys.readouterr().out
+    assert "Excluded recordings (of 12): 2" in capsys.readouterr().out

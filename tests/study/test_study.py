@@ -264,7 +264,7 @@ def test_simulated_tables_that_were_changed_are_refused(tmp_path):
     one.search()
     table = one.paths.data / "participants.tsv"
     table.write_text(table.read_text().replace("sub-K00001", "sub-K00099"))
-    with pytest.raises(InputError, match="changed after it was made; delete the folder"):
+    with pytest.raises(InputError, match="changed after its simulation; delete the folder"):
         study(tmp_path).run()
 
 
@@ -299,7 +299,14 @@ def test_killed_three_times_and_run_again_the_bytes_are_the_same(tmp_path, refer
     assert "ended without finishing" in (run / "provenance.json").read_text()
 
 
-@pytest.mark.parametrize("kind", ["synchronous", "threads", "local"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("synchronous", marks=pytest.mark.slow),
+        pytest.param("threads", marks=pytest.mark.slow),
+        "local",
+    ],
+)
 def test_ctrl_c_on_the_terminal_is_quiet_and_keeps_what_is_finished(tmp_path, kind):
     (tmp_path / "study.yaml").write_text(STUDY)
     (tmp_path / "profile.yaml").write_text(f"kind: {kind}\n")

@@ -131,7 +131,7 @@ def check_usable(path: str, data: DecimatedField, quality: Quality, settings: Me
         raise InputError(
             f"{n_bad} of {n_sensors} sensors are bad, {n_flat} of them flat",
             file=path,
-            remedy="look at the recording, or raise most_bad",
+            remedy="look at the recording, or raise most_bad (MegSettings)",
         )
     clean = clean_seconds(data, quality)
     seconds = data.field.shape[1] / data.rate
@@ -139,7 +139,7 @@ def check_usable(path: str, data: DecimatedField, quality: Quality, settings: Me
         raise InputError(
             f"only {clean:g} of {seconds:g} seconds are clean",
             file=path,
-            remedy="look at the recording, or raise bad_segment",
+            remedy="look at the recording, or raise bad_segment (MegSettings)",
         )
 
 

@@ -1,4 +1,4 @@
-"""The field of a simulated rest: ten sources with known spectra and coupling, and artefacts.
+"""The field of simulated resting MEG: ten sources with known spectra and coupling, and artefacts.
 
 Every value has an address: white noise of second s comes from (seed, s), so a window is the same
 in any order, and a recording of eight minutes is never in memory.
@@ -34,7 +34,7 @@ class MegTruth:
         Power at the peak over the aperiodic power there, by region (central, frontal, occipital,
         parietal, temporal).
     shared_envelope
-        Pairs of sources whose alpha waxes and wanes together, with phases of their own.
+        Pairs of sources whose alpha has one envelope and independent phases.
     lagged_pairs
         Pairs of sources of which the second follows the first by a quarter of an alpha cycle.
     white
@@ -42,7 +42,7 @@ class MegTruth:
     mains, mains_reference
         Hz; amplitude in fT that gradient compensation removes. ``mains_left`` remains.
     drift
-        Slow field seen by references and sensors alike, fT.
+        Slow field at references and sensors alike, fT.
     noisy, flat
         Names of sensors that are broken.
     bursts

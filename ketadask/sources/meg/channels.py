@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 GRADIOMETER, MAGNETOMETER, PLANAR, REFERENCE = "gradiometer", "magnetometer", "planar", "reference"
-SENSORS = (GRADIOMETER, MAGNETOMETER, PLANAR)
 
 REGION_LETTERS = {
     "C": "central",
