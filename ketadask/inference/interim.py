@@ -142,9 +142,10 @@ class Convergence:
         rate, low, high = self.widest_interval
         text += f" the best persona is a hit in {rate:.0%} of them ({low:.0%} to {high:.0%})"
         further = self.further_splits()
+        precision = f"±{100 * HALF_WIDTH:.0f} percentage points"
         if not further:
-            return f"{text}: converged to within {HALF_WIDTH:.0%}"
-        return f"{text}; optional: {further:,} more splits narrow this to {HALF_WIDTH:.0%}"
+            return f"{text}: converged to {precision}"
+        return f"{text}; optional: {further:,} more splits narrow this to {precision}"
 
 
 def is_verdict_final(

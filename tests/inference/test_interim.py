@@ -57,7 +57,7 @@ def test_splits_converge_when_the_interval_is_narrow_and_not_before():
     for splits, expected in ((total, True), (total - 1, False)):
         convergence.splits, convergence.hits = splits, np.array([splits, 0.3 * splits])
         assert convergence.is_precise(0.03) == expected
-    for splits, text in ((4000, "converged to within 3%"), (50, "optional: ")):
+    for splits, text in ((4000, "converged to ±3 percentage points"), (50, "optional: ")):
         convergence.splits, convergence.hits = splits, np.array([splits, splits // 2])
         assert text in convergence.line()
 
