@@ -50,6 +50,9 @@ class LiteralSettings:
     """Cut points of features; chosen without the outcomes."""
 
     cuts: int = option(6, "inner quantiles at which a continuous feature may be cut", ge=1, le=64)
+    whole_levels: int = option(
+        20, "most values of a whole-number feature that is cut between all of them", ge=1, le=1_000
+    )
     intervals: bool = option(False, "add two-sided ranges, one for every pair of cuts")
     cut_points: Mapping[str, Sequence[float]] | None = option(
         None, "cut points of single features, by name; they replace the quantiles"

@@ -34,6 +34,7 @@ class SettingsFacts:
     harmonise: str | None = _at("features.harmonise")
     max_missing: float = _at("features.max_missing", 0.0)
     cuts: int | None = _at("literals.cuts")
+    whole_levels: int | None = _at("literals.whole_levels")
     cut_points: Mapping[str, Any] | None = _at("literals.cut_points")
     intervals: bool = _at("literals.intervals", False)
     max_literals: int | None = _at("search.max_literals")

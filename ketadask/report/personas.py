@@ -53,7 +53,10 @@ class FeatureLabels:
 
 @dataclass(frozen=True)
 class LiteralView:
-    """One literal of a persona: feature and range (None where only the feature is known)."""
+    """One literal of a persona: feature and range (None where only the feature is known).
+
+    ``neighbours`` are the values of the data on both sides of a rounded cut, or ''.
+    """
 
     feature: str
     label: str
@@ -63,6 +66,7 @@ class LiteralView:
     high: float | None
     text: str
     range_text: str
+    neighbours: str
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,11 @@ def _persona_view(
     consistency: Mapping[int, tuple[str, str]],
 ) -> PersonaView:
     literals = tuple(_literal_view(literal, labels) for literal in literal_rows)
-    lines = tuple(_with_signs(v.text) for v in literals if v.text) or (_with_signs(row.text),)
-    labelled_lines = tuple(f"{v.label} {v.range_text}" for v in literals if v.range_text) or lines
+    beside = [f" ({v.neighbours})" if v.neighbours else "" for v in literals]
+    pairs = list(zip(literals, beside, strict=True))
+    lines = tuple(_with_signs(v.text + data) for v, data in pairs if v.text)
+    lines = lines or (_with_signs(row.text),)
+    labelled_lines = tuple(f"{v.label} {v.range_text}{data}" for v, data in pairs if v.range_text)
     is_claim = row.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
     words, only_trial = consistency.get(row.rank, ("", "")) if is_claim else ("", "")
     features = [name for name in row.features.split(" | ") if name]
@@ -183,7 +190,7 @@ def _persona_view(
         **vars(row),
         literals=literals,
         lines=lines,
-        labelled_lines=labelled_lines,
+        labelled_lines=labelled_lines or lines,
         labels=own_labels,
         consistency=words,
         only_trial=only_trial,
@@ -197,7 +204,9 @@ def _with_signs(text: str) -> str:
 def _literals_by_id(data: ReportData) -> dict[int, Mapping[str, Any]]:
     if data.literals is None:
         return {}
-    rows = data.literals[["literal", "feature", "low", "high", "text"]].to_dict("records")
+    rows = data.literals[["literal", "feature", "low", "high", "text", "neighbours"]].to_dict(
+        "records"
+    )
     return {row["literal"]: {str(k): v for k, v in row.items()} for row in rows}
 
 
@@ -209,7 +218,10 @@ def _literal_rows(
     if ids and all(i in literals for i in ids):
         return [literals[i] for i in ids]
     features = [name for name in row.features.split(" | ") if name]
-    return [{"feature": name, "low": None, "high": None, "text": ""} for name in features]
+    return [
+        {"feature": name, "low": None, "high": None, "text": "", "neighbours": ""}
+        for name in features
+    ]
 
 
 def _literal_view(literal: Mapping[str, Any], labels: FeatureLabels) -> LiteralView:
@@ -224,6 +236,7 @@ def _literal_view(literal: Mapping[str, Any], labels: FeatureLabels) -> LiteralV
         high=literal["high"],
         text=str(literal["text"]),
         range_text="" if literal["low"] is None else _range_text(literal, unit),
+        neighbours=_with_thousands(str(literal["neighbours"])),
     )
 
 
@@ -233,5 +246,9 @@ def _range_text(literal: Mapping[str, Any], unit: str) -> str:
     if not text.startswith(f"{name} "):
         signs = ((">", literal["low"]), ("<=", literal["high"]))
         text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
-    text = _LONG_INTEGER.sub(lambda match: f"{int(match.group()):,}", text.removeprefix(name))
+    text = _with_thousands(text.removeprefix(name))
     return f"{_with_signs(text.strip())} {unit}".strip()
+
+
+def _with_thousands(text: str) -> str:
+    return _LONG_INTEGER.sub(lambda match: f"{int(match.group()):,}", text)

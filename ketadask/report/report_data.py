@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Files of participants in BIDS and FreeSurfer folders, who may not be part of the study.
 _PARTICIPANT_FILE = re.compile(r"(?:^|[/ ])(sub-[A-Za-z0-9]+)(?=[/_])|freesurfer/([^/]+)/stats/")
 _COLUMNS: dict[str, Sequence[str]] = {
-    "literals": ["literal", "feature", "low", "high", "text"],
+    "literals": ["literal", "feature", "low", "high", "text", "neighbours"],
     "verdicts": list(VERDICTS.columns),
     "nulls": ["relabelling", "polarity", "q"],
     "stability": ["feature", "frequency"],

@@ -40,6 +40,7 @@ LITERALS = TableContract(
         "text": _text("the literal as a reader sees it"),
         "support": _integer("units inside"),
         "aliases": _text("other literals that cover exactly the same units, joined by ' | '"),
+        "neighbours": _text("values of the data on both sides of a rounded cut, or empty"),
     },
 )
 

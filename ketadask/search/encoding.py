@@ -50,15 +50,16 @@ def encode_values(
 ) -> Literals:
     """Cut every feature; return the literals with the units inside each.
 
-    Features with at most 8 values are cut between all of them, others at inner quantiles. A cut
-    is the shortest decimal number between the two values it separates.
+    Features with at most 8 values, and whole numbers with at most ``whole_levels`` values, are cut
+    between all of them, others at inner quantiles. A cut is the shortest decimal number between
+    the two values it separates; where it is neither, these are kept as its neighbours.
 
     Parameters
     ----------
     values
         float (unit, feature), NaN where missing: then no literal of the feature holds.
     settings
-        Quantiles, intervals and cut points.
+        Quantiles, levels, intervals and cut points.
     names, modalities
         One per feature.
     include, exclude
@@ -90,11 +91,14 @@ def encode_values(
     same: dict[bytes, list[int]] = {}
     also: list[list[str]] = []
     texts: list[str] = []
+    neighbours: list[str] = []
     for feature in features:
         column = values[:, feature]
         name, present = names[feature], column[np.isfinite(column)]
         is_integer = bool((present == np.floor(present)).all())
-        points = _cut_points(present, settings.cuts, cut_points.get(name))
+        max_levels = max(LEVELS, settings.whole_levels if is_integer else 0)
+        points = _cut_points(present, settings.cuts, max_levels, cut_points.get(name))
+        beside = dict(neighbours_text(below, above) for below, above in points if below < above)
         literal_by_digest: dict[bytes, int] = {}
         for low, high in _ranges(points, intervals=settings.intervals):
             inside = (column > low) & (column <= high)
@@ -113,6 +117,8 @@ def encode_values(
             packing.add(bits)
             also.append([])
             texts.append(text)
+            ends = (beside.get(cut, "") for cut in (low, high))
+            neighbours.append(", ".join(end for end in ends if end))
     modality_names = tuple(dict.fromkeys(modalities))
     return Literals(
         rows=packing.rows(),
@@ -126,6 +132,7 @@ def encode_values(
         modality_names=modality_names,
         text=tuple(texts),
         aliases=_aliases(same.values(), texts, also),
+        neighbours=tuple(neighbours),
     )
 
 
@@ -180,7 +187,7 @@ def _select(
 
 
 def _cut_points(
-    present: np.ndarray, cuts: int, own_points: Sequence[float] | None
+    present: np.ndarray, cuts: int, max_levels: int, own_points: Sequence[float] | None
 ) -> list[tuple[float, float]]:
     """Return cuts as pairs (value below, value above); the cut may lie anywhere between."""
     if own_points is not None:
@@ -188,7 +195,7 @@ def _cut_points(
     levels = np.unique(present)
     if levels.size < 2:
         return []
-    if levels.size > LEVELS:
+    if levels.size > max_levels:
         quantiles = np.arange(1, cuts + 1) / (cuts + 1)
         at = np.unique(np.quantile(present, quantiles, method="inverted_cdf"))
         positions = np.searchsorted(levels, at)
@@ -223,6 +230,26 @@ def shortest_between(below: float, above: float) -> float:
         if below <= cut < above and float(f"{cut:.12g}") == cut:
             return cut
     return below
+
+
+def neighbours_text(below: float, above: float) -> tuple[float, str]:
+    """Return the cut between two values of the data, and both as text where the cut is rounded.
+
+    The values have as many digits as they need to stay on their sides of the cut, at least five.
+
+    Examples
+    --------
+    >>> neighbours_text(49.823004, 50), neighbours_text(2, 3)
+    ((49.9, '49.823 | 50'), (2.0, ''))
+    """
+    cut = shortest_between(below, above)
+    if cut == below:
+        return cut, ""
+    for digits in range(5, 18):
+        ends = [float(f"{value:.{digits}g}") for value in (below, above)]
+        if ends[0] < cut < ends[1]:
+            break
+    return cut, " | ".join(np.format_float_positional(end, trim="-") for end in ends)
 
 
 def _aliases(

@@ -40,6 +40,8 @@ class Literals:
         Text of each literal, for readers.
     aliases
         Other literals with the same units inside, joined by ``" | "``.
+    neighbours
+        Values of the data on both sides of a rounded cut, joined by ``" | "``; else empty.
     """
 
     rows: LiteralRows
@@ -51,6 +53,7 @@ class Literals:
     modality_names: tuple[str, ...]
     text: tuple[str, ...]
     aliases: tuple[str, ...]
+    neighbours: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Show the numbers of literals, features and units."""
@@ -87,8 +90,12 @@ class Literals:
         return replace(self, rows=ReorderedRows(self.rows, order))
 
     def sentence(self, ids: np.ndarray) -> str:
-        """Return the text of a persona, for readers."""
-        return " and ".join(self.text[i] for i in ids if i >= 0)
+        """Return the text of a persona, for readers; data beside a rounded cut in brackets."""
+        return " and ".join(
+            f"{self.text[i]} ({self.neighbours[i]})" if self.neighbours[i] else self.text[i]
+            for i in ids
+            if i >= 0
+        )
 
     def features_of(self, ids: np.ndarray) -> list[str]:
         """Return the names of the features a persona constrains."""
@@ -100,7 +107,7 @@ class Literals:
         Examples
         --------
         >>> from ketadask.search.encoding import LiteralSettings, encode_values
-        >>> encode_values(np.arange(20.0).reshape(10, 2), LiteralSettings(cuts=1)).candidates(2)
+        >>> encode_values(np.arange(20).reshape(10, 2) / 8, LiteralSettings(cuts=1)).candidates(2)
         8
         """
         sizes = np.bincount(self.feature, minlength=len(self.feature_names))
@@ -125,6 +132,7 @@ class Literals:
                     "text": list(self.text),
                     "support": self.support,
                     "aliases": list(self.aliases),
+                    "neighbours": list(self.neighbours),
                 }
             )
         )
@@ -143,7 +151,8 @@ class Literals:
         for array in (self.feature, self.modality, self.low, self.high):
             digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update("\x00".join(self.feature_names + self.modality_names + self.text).encode())
+        names = self.feature_names + self.modality_names + self.text + self.neighbours
+        digest.update("\x00".join(names).encode())
         return digest.hexdigest()
 
     def __dask_tokenize__(self) -> tuple[str, str]:

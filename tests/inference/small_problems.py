@@ -62,7 +62,7 @@ def make_problem(design="crossover", n=24, features=4, seed=0, planted=0.0):
     names = tuple(f"x{f}" for f in range(features))
     literals = Literals(
         PackedRows.of(np.array(holds)), feature, np.zeros(features, dtype=np.int32)[feature],
-        low, high, names, ("scale",), tuple(text), ("",) * len(text),
+        low, high, names, ("scale",), tuple(text), ("",) * len(text), ("",) * len(text),
     )  # fmt: skip
     return SearchProblem(literals, make_trial(design, n, seed, effect))
 

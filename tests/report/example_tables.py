@@ -125,6 +125,7 @@ def make_literals(units: xr.Dataset) -> pd.DataFrame:
         for f, low, high in zip(table.feature, table.low, table.high, strict=True)
     ]
     table["aliases"] = ""
+    table["neighbours"] = ""
     return LITERALS.check(table)
 
 

@@ -27,6 +27,15 @@ def test_a_persona_has_its_row_its_literals_and_their_labels(data, context):
     assert context.personas[1].adds_p == data.verdicts["p_incremental"][1]
 
 
+def test_a_rounded_cut_shows_the_data_beside_it(data):
+    literals = data.literals.assign(neighbours="4533.69 | 4541.02")
+    first = persona_views(replace(data, literals=literals))[0]
+    assert first.literals[0].neighbours == "4,533.69 | 4,541.02"
+    assert first.literals[0].range_text == "≤ 4,533.7 mm³"
+    assert first.labelled_lines[0].endswith("≤ 4,533.7 mm³ (4,533.69 | 4,541.02)")
+    assert first.lines[0].endswith(" (4,533.69 | 4,541.02)")
+
+
 def test_without_literals_a_persona_has_features_and_text(data):
     first = persona_views(replace(data, literals=None))[0]
     assert [literal.low for literal in first.literals] == [None] * 3

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError
-from ketadask.search.encoding import encode_values, shortest_between
+from ketadask.search.encoding import encode_values, neighbours_text, shortest_between
 
 INTERVALS = LiteralSettings(intervals=True)
 
@@ -37,6 +37,42 @@ def test_many_levels_are_cut_at_inner_quantiles():
     shares = literals.holds.mean(axis=1)
     assert shares[:6] == pytest.approx(np.arange(1, 7) / 7, abs=0.01)
     assert shares[6:] == pytest.approx(1 - np.arange(1, 7) / 7, abs=0.01)
+
+
+def test_whole_numbers_are_cut_at_every_level_up_to_a_limit():
+    """Nine to twenty whole numbers have every level; as many other numbers have quantiles."""
+    whole = np.arange(20.0)[:, None]
+    literals = encode_values(whole, names=["madrs_total"])
+    assert literals.text[:2] == ("madrs_total <= 0", "madrs_total <= 1")
+    assert len(literals) == 2 * 19
+    assert len(encode_values(whole / 8)) == 2 * 6
+    assert len(encode_values(np.arange(21.0)[:, None])) == 2 * 6
+    assert len(encode_values(whole, LiteralSettings(whole_levels=19))) == 2 * 6
+    assert len(encode_values(np.arange(8.0)[:, None] / 8, LiteralSettings(whole_levels=1))) == 14
+
+
+def test_a_rounded_cut_names_the_data_beside_it():
+    """A cut equal to a value of the data, or from the settings, needs no data beside it."""
+    values = np.array([[49.823004, 3.0, 0.0], [50.0, 9, 0], [60, 12, 1]])
+    literals = encode_values(values, points(age=[55.5]), names=["x", "years", "age"])
+    text = dict(zip(literals.text, literals.neighbours, strict=True))
+    assert text["x > 49.9"] == "49.823 | 50"
+    assert text["x <= 50"] == ""
+    assert text["years <= 10"] == text["years >= 11"] == "9 | 12"
+    assert literals.sentence([0, -1]) == "x <= 49.9 (49.823 | 50)"
+    two_sided = encode_values(np.array([[1.06], [2.07], [3.08], [4]]), INTERVALS, names=["x"])
+    text = dict(zip(two_sided.text, two_sided.neighbours, strict=True))
+    assert text["2 < x <= 3"] == "1.06 | 2.07, 2.07 | 3.08"
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-9, 1e6))
+def test_the_data_beside_a_cut_stay_on_their_sides(below, gap):
+    above = below + gap
+    cut, text = neighbours_text(below, above)
+    assert bool(text) == (cut != below)
+    if text:
+        lower, upper = map(float, text.split(" | "))
+        assert lower < cut < upper
 
 
 def test_missing_values_are_inside_no_literal():

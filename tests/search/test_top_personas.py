@@ -47,7 +47,7 @@ def test_columns_say_what_brute_force_says():
         assert row.support == inside.sum()
         assert row.mean_inside == pytest.approx(score[inside].mean())
         assert row.mean_outside == pytest.approx(score[~inside].mean())
-        assert row.persona == " and ".join(literals.text[i] for i in ids)
+        assert row.persona == literals.sentence(ids)
         for name, (low, high) in zip(row.features, row.cuts, strict=True):
             column = X[:, int(name[1:])]
             inside &= (column > low) & (column <= high)
