@@ -277,6 +277,28 @@ def array_task_command(
     print_summary(run_array_task(study, task, tasks))
 
 
+@app.command("verify", short_help="Compare the files of a run with their checksums.")
+def verify_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+) -> None:
+    """Compare every file of a run folder with its checksum; change nothing.
+
+    The next run of the study sets damaged files aside and computes them again.
+    """
+    from ketadask.store.checksums import verify_folder
+    from ketadask.store.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+    n_files, problems = verify_folder(folder.path)
+    for name, problem in sorted(problems.items()):
+        typer.echo(f"{folder.path / name}: {problem}")
+    if folder.owner is not None:
+        typer.echo(f"being written by {folder.owner}")
+    typer.echo(f"{n_files:,} files, {len(problems):,} with a problem")
+    if problems:
+        raise typer.Exit(1)
+
+
 @app.command("doctor", short_help="Check the machine.")
 def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
     """Check the machine or the cluster for a study; name each problem and its remedy."""

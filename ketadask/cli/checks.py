@@ -45,6 +45,7 @@ def _facts(check: StudyCheck) -> list[tuple[str, str]]:
         ("response", f"{responders} ({check.outcome})"),
         ("units", f"{check.units:,} in the {check.design} design"),
     ]
+    facts.append(("verdicts", check.comparison.line()))
     if check.split_capacity is not None:
         facts.append(("splits", check.split_capacity.line()))
     if check.n_unexchangeable:

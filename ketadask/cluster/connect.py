@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, QUEUES, Profile
+from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS, NO_PAUSING, QUEUES, Profile
 from ketadask.pipeline.executor import Executor, Synchronous, Threads
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import ONE_THREAD, cores
@@ -60,6 +60,7 @@ def _settings(profile: Profile) -> dict[str, object]:
     return {
         "distributed.scheduler.allowed-failures": profile.allowed_failures,
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        **HTTP_PAGES,
         **LONG_TASKS,
         **NO_PAUSING,
     }

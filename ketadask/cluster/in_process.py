@@ -20,7 +20,7 @@ from dask.delayed import Delayed
 
 from ketadask.cluster import certificates
 from ketadask.cluster.dask_executor import DaskExecutor
-from ketadask.cluster.profile import LONG_TASKS
+from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS
 
 # Hundreds of workers that monitor themselves many times a second would leave no time for tasks.
 _QUIET = {
@@ -28,6 +28,7 @@ _QUIET = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "120s",
+    **HTTP_PAGES,
     **LONG_TASKS,
 }
 

@@ -19,6 +19,17 @@ LONG_TASKS = {
     "distributed.admin.large-graph-warning-threshold": "2GiB",
 }
 
+# The pages of a scheduler that answer without a password. They only show; a variable of the
+# environment could otherwise add those through which anyone on the machine removes workers.
+HTTP_PAGES = {
+    "distributed.scheduler.http.routes": [
+        "distributed.http.scheduler.info",
+        "distributed.http.health",
+        "distributed.http.statics",
+    ],
+    "distributed.worker.http.routes": ["distributed.http.health"],
+}
+
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 WALLTIME = r"^(\d+-)?\d{1,3}(:\d\d){1,2}$"
 Walltime = Annotated[str, Field(pattern=WALLTIME)]

@@ -24,7 +24,7 @@ from ketadask.cluster.dask_executor import DaskExecutor
 from ketadask.cluster.interrupts import drain_on_interrupt
 from ketadask.cluster.logs import driver_log
 from ketadask.cluster.network import address_towards, interface_address, is_loopback
-from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, Profile
+from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS, NO_PAUSING, Profile
 from ketadask.cluster.worker_jobs import WorkerJobs
 from ketadask.cluster.worker_pool import LossScheduler, WorkerPool
 from ketadask.pipeline.executor import Executor
@@ -39,6 +39,7 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 1_000_000,
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.comm.timeouts.connect": "30s",
+    **HTTP_PAGES,
     **LONG_TASKS,
 }
 CLUSTER_CLASSES = {
@@ -131,6 +132,21 @@ def job_options(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
     return options
 
 
+def check_script_path(path: Path) -> None:
+    """Raise where a path would not be one word of a job script, or would be more than a path."""
+    if re.fullmatch(r"[\w./@%+:,=~-]+", str(path)) is None:
+        raise InputError(
+            "job scripts cannot contain this path",
+            file=repr(str(path)),
+            remedy="use letters, digits and ._-+=@ in the folder of the runs (--out), no spaces",
+        )
+
+
+def check_library(profile: Profile) -> None:
+    """Raise where the library of a queue is not installed."""
+    _jobqueue_class(CLUSTER_CLASSES[profile.kind])
+
+
 def _jobqueue_class(name: str) -> Any:
     """Return a class of dask-jobqueue.
 
@@ -173,12 +189,7 @@ def open_queue(
     """Yield an executor whose workers are jobs; at the end no job remains."""
     logs = (logs or Path.cwd() / "ketadask-queue" / "logs").absolute()
     logs.mkdir(parents=True, exist_ok=True)
-    if any(letter.isspace() for letter in str(logs)):
-        raise InputError(
-            "job scripts cannot contain a path with spaces",
-            file=logs,
-            remedy="choose another folder for the runs (--out)",
-        )
+    check_script_path(logs)
     say = say or (lambda line: None)
     if profile.kind == "slurm":
         slurm.call("squeue", "--version")

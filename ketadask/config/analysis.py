@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ketadask.config.inputs import Fraction, PositiveCount, Section
+from ketadask.features.meg.settings import MIN_RATE, MegSettings
 
 Modality = Literal["demographic", "scale", "volume", "meg"]
 
@@ -30,6 +31,41 @@ class OutcomeSettings(Section):
     )
 
 
+class RecordingSettings(Section):
+    """Preparation of MEG recordings; the defaults are those of `MegSettings`."""
+
+    rate: Annotated[float, Field(ge=MIN_RATE, le=2000)] = Field(
+        default=MegSettings.rate,
+        description="values per second that recordings are brought near, by a whole factor",
+    )
+    grade: Literal[0, 1, 2, 3] = Field(
+        default=3, description="gradient compensation of CTF recordings"
+    )
+    mains: Annotated[float, Field(ge=15, le=100)] = Field(
+        default=MegSettings.mains,
+        description="mains frequency in Hz, where a sidecar does not give it",
+    )
+    segment: Annotated[float, Field(ge=0.5, le=10)] = Field(
+        default=MegSettings.segment, description="seconds of a segment, good or bad as a whole"
+    )
+    bad_sensor: Annotated[float, Field(gt=0)] = Field(
+        default=MegSettings.bad_sensor,
+        description="robust z of log power, compared with neighbours, beyond which a sensor is bad",
+    )
+    bad_segment: Annotated[float, Field(gt=0)] = Field(
+        default=MegSettings.bad_segment,
+        description="robust z of log power beyond which a segment is bad",
+    )
+    max_bad_sensors: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=MegSettings.max_bad_sensors,
+        description="largest fraction of bad sensors of a recording that is used",
+    )
+    min_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=MegSettings.min_seconds,
+        description="fewest clean seconds of a recording that is used",
+    )
+
+
 class FeatureSettings(Section):
     """Features available to a persona."""
 
@@ -44,6 +80,9 @@ class FeatureSettings(Section):
     )
     cardiac_artefact: Literal["none", "ssp", "ica"] = Field(
         default="none", description="removal of cardiac artefacts from MEG: none, SSP or ICA"
+    )
+    recordings: RecordingSettings = Field(
+        default=RecordingSettings(), description="preparation of MEG recordings"
     )
     parcels: bool = Field(
         default=False,

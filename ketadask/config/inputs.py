@@ -130,6 +130,12 @@ class DataSettings(Section):
         "default: ses-p(?P<period>[12])d(?P<day>\\d+)",
     )
     task: str = Field(default="rest", min_length=1, description="task of the MEG recordings")
+    proc: str | None = Field(
+        default=None,
+        min_length=1,
+        description="label proc- of the MEG recordings to use, none for those without one; "
+        "needed where a recording has several versions",
+    )
     bad_cells: Literal["stop", "missing"] = Field(
         default="stop", description="stop at an invalid cell, or treat it as missing and list it"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ketadask import names as nm
+from ketadask.report.comparison import ComparisonFacts, comparison_facts
 from ketadask.report.facts import SettingsFacts, SummaryFacts, settings_facts, summary_facts
 from ketadask.report.labels import DESIGN_MEANINGS, NULL_MEANINGS, Endpoint, Mask, format_scale
 from ketadask.report.personas import PersonaView, persona_views
@@ -22,6 +23,7 @@ class ReportContext:
     data: ReportData
     settings: SettingsFacts
     summary: SummaryFacts
+    comparison: ComparisonFacts | None
     endpoint: Endpoint
     design: str
     personas: tuple[PersonaView, ...]
@@ -36,6 +38,8 @@ class ReportContext:
     @property
     def null_meaning(self) -> str:
         """How a trial is relabelled, in a few words."""
+        if self.comparison is not None:
+            return self.comparison.null_text
         return NULL_MEANINGS.get(self.settings.null_method, self.settings.null_method)
 
     @property
@@ -73,6 +77,7 @@ def build_context(data: ReportData, *, identifiers: bool | None = None) -> Repor
         data=data,
         settings=settings,
         summary=summary_facts(data.summary),
+        comparison=comparison_facts(data.summary),
         endpoint=Endpoint(
             str(units.get("endpoint") or settings.endpoint),
             format_scale(str(cohort.get("outcome") or settings.outcome)),

@@ -19,6 +19,8 @@ NULL_MEANINGS = {
     "features": "features are exchanged between participants",
     "arms": "arms are randomised again, assuming the same effect for all participants",
     "no-effect": "arms are randomised again, assuming no effect",
+    "both": "features are exchanged between participants and, in other trials, arms are randomised "
+    "again; the larger p counts",
 }
 POLARITY_WORDS = {nm.FAVOURABLE: "benefits more", nm.UNFAVOURABLE: "benefits less"}
 _UNIT_SYMBOLS = {"mm3": "mm³", "mm2": "mm²", "kg/m2": "kg/m²", "cm3": "cm³"}

@@ -171,6 +171,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["num"] = lambda value, digits=3: number_element(value, "num", digits)
     environment.filters["fix"] = lambda value, places=2: number_element(value, "fix", places)
     environment.filters["value"] = value_element
+    environment.filters["capitalise"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
 

@@ -63,10 +63,14 @@ def free_space(folder: Path) -> str:
 
 
 def make_folder(folder: Path) -> Path:
-    """Create a folder and its parents; an error says why that is impossible."""
+    """Create a folder and its parents; an error says why that is impossible.
+
+    Folders and files are as private as the folder that contains them.
+    """
     with disk_errors(folder):
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
+            folder.mkdir(mode=_mode(folder.parent), exist_ok=True)
             sync_folder(folder.parent)
     return folder
 
@@ -180,8 +184,15 @@ def sync_tree(folder: Path) -> None:
         sync_folder(Path(parent))
 
 
+def _mode(folder: Path) -> int:
+    """Return the permissions of a folder."""
+    return folder.stat().st_mode & 0o777
+
+
 def _write_and_sync(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
+    mode = _mode(path.parent) & 0o666
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with open(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

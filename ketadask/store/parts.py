@@ -234,6 +234,29 @@ class Parts:
         )
 
 
+def defects(folder: Path) -> tuple[int, dict[str, str]]:
+    """Compare the parts in a folder, of any key, with their receipts; change nothing.
+
+    Returns
+    -------
+    The number of files, and by file or part the problem of each that is damaged or incomplete.
+    """
+    problems, tables = {}, set()
+    files = [file for file in _listing(folder) if not file.name.startswith(".")]
+    for receipt_file in (file for file in files if file.suffix == ".json"):
+        name = receipt_file.stem
+        receipt = _parse(name, receipt_file.read_bytes())
+        if isinstance(receipt, Receipt):
+            tables |= {f"{name}.{table}.parquet" for table in receipt.checksums}
+            receipt = Parts(folder, receipt.key)._inspect(name)
+        if isinstance(receipt, str):
+            problems[receipt_file.name] = f"damaged: {receipt}"
+    for file in files:
+        if file.suffix != ".json" and file.name not in tables:
+            problems[file.name] = "without a receipt: a run is writing, or ended without finishing"
+    return len(files), problems
+
+
 def _render(receipt: Receipt) -> bytes:
     """Return the receipt as JSON with a checksum of its own."""
     content = to_json_value(receipt)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.schema.errors import InputError
 from ketadask.store import datasets
-from ketadask.store.disk import make_folder, write_file
+from ketadask.store.checksums import CHECKSUMS, Checksums, content_hash, log_hashes
+from ketadask.store.disk import make_folder, set_aside, write_file, write_files
 from ketadask.store.environment import now
 from ketadask.store.json_values import render_json
 from ketadask.store.locks import Owner, hold_lock, read_owner
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-_MANIFEST = "manifest.json"
+_MANIFEST, DAMAGED = "manifest.json", "damaged"
+HISTORY = ("provenance.json", "stopped.json")
 _KEY_DIGITS = 12
+_PRIVATE = 0o700
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,11 @@ class RunFolder:
                 value=name,
             )
         run = cls(Path(runs).absolute() / f"{name}-{key[:_KEY_DIGITS]}")
-        if not (run.path / _MANIFEST).exists():
-            make_folder(run.path)
+        manifest = run.path / _MANIFEST
+        if manifest.exists() and _MANIFEST in run.damaged_files():
+            set_aside(manifest, run.path / DAMAGED)
+        if not manifest.exists():
+            make_folder(run.path).chmod(_PRIVATE)
             run.write_json(_MANIFEST, {"name": name, "key": key, "created": now()})
         if run.key != key:
             raise InputError(
@@ -81,14 +89,27 @@ class RunFolder:
     @property
     def key(self) -> str:
         """The key of the folder."""
-        manifest = self.read_json(_MANIFEST)
-        if not isinstance(manifest, dict) or "key" not in manifest:
-            raise InputError("the manifest has no key", file=self.path / _MANIFEST)
-        return str(manifest["key"])
+        try:  # without its checksum: those of the folder may be lost, and are written again
+            return str(json.loads(self._content(_MANIFEST))["key"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                "damaged: the manifest has no key",
+                file=self.path / _MANIFEST,
+                remedy="run the study again",
+            ) from error
 
-    def lock(self) -> AbstractContextManager[Owner | None]:
-        """Lock the folder for writing; yield the owner that died without releasing it, or None."""
-        return hold_lock(self.path / "lock")
+    @contextmanager
+    def lock(self) -> Iterator[Owner | None]:
+        """Lock the folder for writing; yield the owner that died without releasing it, or None.
+
+        At the end the checksums of logs are recorded.
+        """
+        with hold_lock(self.path / "lock") as dead_owner:
+            try:
+                yield dead_owner
+            finally:
+                with suppress(InputError):  # a full disk; the run says so itself
+                    self._seal()
 
     @property
     def owner(self) -> Owner | None:
@@ -100,13 +121,60 @@ class RunFolder:
         """Return the parts of a stage under a key."""
         return Parts(self._path(stage), key)
 
+    def damaged_files(self) -> dict[str, str]:
+        """Return the problem of each result that is missing or differs from its checksum."""
+        checksums = Checksums.read(self.path)
+        if checksums is None:
+            return {CHECKSUMS: "damaged: it does not match its own checksum"}
+        return checksums.mismatches(self.path)
+
+    def repair(self) -> dict[str, str]:
+        """Set damaged results aside; return the problem of each. Needs the lock.
+
+        Results depend on each other, so where one is damaged the others are removed too: all are
+        computed again from the parts, which have checksums of their own. Only the manifest and the
+        files in ``HISTORY`` remain if they are intact.
+        """
+        checksums, problems = Checksums.read(self.path), self.damaged_files()
+        if not problems:
+            return {}
+        for name in problems:
+            if (self.path / name).is_file():
+                set_aside(self.path / name, self.path / DAMAGED)
+        names = _result_files(self.path) if checksums is None else set(checksums.results)
+        remaining = {_MANIFEST, *HISTORY} - problems.keys()
+        for name in names - remaining:
+            (self.path / name).unlink(missing_ok=True)
+        contents = {
+            name: (self.path / name).read_bytes()
+            for name in sorted(remaining)
+            if (self.path / name).is_file()
+        }
+        write_file(self.path / CHECKSUMS, Checksums().record(contents).render())
+        return problems
+
+    def remove(self, *names: str) -> None:
+        """Remove results, where they exist, with their checksums."""
+        checksums = Checksums.read(self.path)
+        if checksums is not None and checksums.results.keys() & set(names):
+            write_file(self.path / CHECKSUMS, checksums.without(names).render())
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+
+    def _seal(self) -> None:
+        """Record the checksums of logs, to which nothing is appended now."""
+        checksums = Checksums.read(self.path)
+        if checksums is not None and checksums.results:
+            complete = Checksums(checksums.results, log_hashes(self.path, checksums))
+            write_file(self.path / CHECKSUMS, complete.render())
+
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file in UTF-8."""
-        return write_file(self._path(name), text.encode())
+        return self._write({name: text.encode()})
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write JSON: sorted keys, NaN as null, numpy values as numbers."""
-        return write_file(self._path(name), render_json(value))
+        return self._write({name: render_json(value)})
 
     def read_json(self, name: str) -> Any:
         """Read JSON."""
@@ -120,11 +188,11 @@ class RunFolder:
 
     def write_table(self, name: str, table: pd.DataFrame, *, csv: bool = False) -> Path:
         """Write ``<name>.parquet`` and, if ``csv``, ``<name>.csv``."""
-        path = self._path(f"{name.removesuffix('.parquet')}.parquet")
+        stem, files = name.removesuffix(".parquet"), {}
         if csv:
             text = table.to_csv(index=False, lineterminator="\n")
-            write_file(path.with_suffix(".csv"), text.encode())
-        return write_file(path, table_bytes(table))
+            files[f"{stem}.csv"] = text.encode()
+        return self._write({**files, f"{stem}.parquet": table_bytes(table)})
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet``."""
@@ -155,7 +223,31 @@ class RunFolder:
     def _dataset(self, name: str) -> Path:
         return self._path(f"{name.removesuffix('.zarr')}.zarr")
 
+    def _write(self, contents: dict[str, bytes]) -> Path:
+        """Write files together with their checksums; return the path of the last one."""
+        paths = {self._path(name): content for name, content in contents.items()}
+        checksums = (Checksums.read(self.path) or Checksums()).record(contents)
+        write_files({**paths, self.path / CHECKSUMS: checksums.render()})
+        return [*paths][-1]
+
     def _read(self, name: str) -> bytes:
+        """Read a file; raise where it differs from its checksum.
+
+        Another process may be writing, and replaces the checksums a moment after the file.
+        """
+        for pause in (0.0, 0.05, 0.2):
+            time.sleep(pause)
+            content = self._content(name)
+            checksums = Checksums.read(self.path)
+            if checksums and checksums.results.get(name) in (None, content_hash(content)):
+                return content
+        raise InputError(
+            "damaged: the file does not match its checksum",
+            file=self._path(name),
+            remedy="run the study again to compute it again",
+        )
+
+    def _content(self, name: str) -> bytes:
         try:
             return self._path(name).read_bytes()
         except OSError as error:
@@ -169,3 +261,9 @@ class RunFolder:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"a file of a run must be inside its folder, found {name!r}")
         return self.path / name
+
+
+def _result_files(folder: Path) -> set[str]:
+    """Return the names of results of a folder whose checksums are lost."""
+    kinds = (".json", ".parquet", ".csv", ".html", ".svg")
+    return {path.name for path in folder.iterdir() if path.is_file() and path.suffix in kinds}

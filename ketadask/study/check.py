@@ -15,6 +15,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.search.split_capacity import SplitCapacity, split_capacity
 from ketadask.sources.names_order import natural_key
+from ketadask.study.comparison import comparison_of
 from ketadask.study.from_settings import (
     exclusions_of,
     later_features,
@@ -23,12 +24,14 @@ from ketadask.study.from_settings import (
     splitter_of,
     units_of,
 )
-from ketadask.study.paths import input_hashes, prepare_data
+from ketadask.study.inputs import input_hashes
+from ketadask.study.paths import prepare_data
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ketadask.report.comparison import ComparisonFacts
     from ketadask.schema.cohort import Cohort
 
 
@@ -64,6 +67,7 @@ class StudyCheck:
     trials: dict[str, int]
     n_sites: int
     design: str
+    comparison: ComparisonFacts
     modalities: pd.DataFrame
     excluded_features: dict[str, str]
     exclusions: pd.DataFrame
@@ -110,6 +114,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         trials=_trials(units),
         n_sites=_count_sites(settings, units),
         design=settings.design.kind,
+        comparison=comparison_of(settings, units),
         modalities=_count_features(cohort.dataset, len(later)),
         excluded_features={k: v for k, v in cohort.dropped.items() if k not in later},
         exclusions=exclusions_of(settings, cohort),
@@ -126,7 +131,9 @@ def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, s
         return 0, {}
     from ketadask.sources.meg.collection import find_recordings, unusable_recordings
 
-    recordings = find_recordings(folder, settings.data.task, anatomy=settings.features.parcels)
+    recordings = find_recordings(
+        folder, settings.data.task, proc=settings.data.proc, anatomy=settings.features.parcels
+    )
     return len(recordings), unusable_recordings(recordings)
 
 

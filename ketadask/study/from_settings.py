@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
-from ketadask.study.paths import volumes_folder
+from ketadask.study.inputs import volumes_folder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -227,8 +227,7 @@ def calibrate(work: StudyRun, problem: StudyProblem) -> dict[str, Any]:
     from ketadask.inference.stability import passes_gate
 
     n_studies, gate = work.settings.null.calibration_studies, work.settings.gates.use
-    for name in (RECURRENCE, CURVE, EXPLAINED_NULL):
-        (work.folder.path / name).unlink(missing_ok=True)
+    work.folder.remove(RECURRENCE, CURVE, EXPLAINED_NULL)
     if not n_studies:
         return {}
     n_splits, (stage,) = _calibration_splits(work, problem), calibration_stages(work, problem)

@@ -13,7 +13,7 @@ from ketadask.schema.errors import InputError, nearest
 from ketadask.store.disk import set_aside
 from ketadask.store.parts import Parts
 from ketadask.study.from_settings import read_cohort
-from ketadask.study.paths import external_settings
+from ketadask.study.inputs import external_settings
 from ketadask.study.problem import cohort_of
 from ketadask.study.run import PREDICT
 
@@ -83,6 +83,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "notes": notes,
     }
     cases = _one_table(tables)
+    work.paths.require_unchanged_inputs()
     work.mark_outdated("predict")
     for name, table in ((CASES, cases), (WEIGHTS, folds.weights)):
         work.folder.write_table(name, table, csv=True)

@@ -114,6 +114,7 @@ def cohort_of(work: StudyRun) -> Cohort:
         cohort = read_cohort(work.settings, work.paths.data, table, participants)
     if recordings is not None:
         cohort = replace(cohort, findings=[*cohort.findings, *recordings.failures])
+    work.paths.require_unchanged_inputs()
     work.folder.write_dataset(COHORT, to_dataset(cohort))
     return cohort
 
@@ -208,10 +209,13 @@ def _recordings(paths: RunPaths) -> tuple[list[RecordingFile], MegSettings, Part
     from ketadask.features.meg.table import recording_parts
     from ketadask.sources.meg.collection import find_recordings
 
-    features = paths.settings.features
-    recordings = find_recordings(paths.data, paths.settings.data.task, anatomy=features.parcels)
+    features, data = paths.settings.features, paths.settings.data
+    recordings = find_recordings(paths.data, data.task, proc=data.proc, anatomy=features.parcels)
     options = MegSettings(
-        features=features.meg, cardiac_artefact=features.cardiac_artefact, parcels=features.parcels
+        features=features.meg,
+        cardiac_artefact=features.cardiac_artefact,
+        parcels=features.parcels,
+        **features.recordings.model_dump(),
     )
     return recordings, options, recording_parts(paths.out, options)
 

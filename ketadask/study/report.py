@@ -37,14 +37,15 @@ def report_study(work: StudyRun, *, rewrite: bool = False) -> tuple[pd.DataFrame
 
     The report of an incomplete study names the missing parts.
     """
-    from ketadask.report.page import write_page
+    from ketadask.report.page import render
 
     run, path, key = work.folder, work.folder.path / REPORT, work.paths.key("report")
     identifiers = work.settings.report.identifiers
     prediction = read_prediction(work)
     if not has_verdicts(work):
         work.mark_outdated("report")
-        write_page(_incomplete_report(work, prediction), path, identifiers=identifiers)
+        page = render(_incomplete_report(work, prediction), identifiers=identifiers)
+        run.write_text(REPORT, page)
         if prediction is None:
             work.progress.print("report: no verdicts yet; it lists what is missing")
         return None, path
@@ -55,7 +56,7 @@ def report_study(work: StudyRun, *, rewrite: bool = False) -> tuple[pd.DataFrame
     work.progress.print("report: writing")
     with work.progress.waiting("report: writing"):
         data = replace(_report_data(work, verdicts), prediction=_values(prediction))
-        write_page(data, path, identifiers=identifiers)
+        run.write_text(REPORT, render(data, identifiers=identifiers))
     work.mark_current("report", key)
     return verdicts, path
 

@@ -21,7 +21,8 @@ from ketadask.schema.errors import InputError
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import RunFolder
-from ketadask.study.paths import RunPaths, external_hashes, input_hashes, prepare_data
+from ketadask.study.inputs import input_hashes
+from ketadask.study.paths import RunPaths, prepare_data
 
 PROVENANCE, LOG, STOPS, KEYS = "provenance.json", "study.log", "stopped.json", "finished.json"
 EXTRACT, SEARCH, PREDICT = "extract", "search", "predict"
@@ -155,9 +156,12 @@ def open_study_run(
     """Lock the run folder for writing; after an error or an interrupt it stays usable."""
     folder = paths.open()
     with folder.lock() as dead_owner, log_file(folder.path / LOG), ExitStack() as stack:
+        damaged = folder.repair()
         session = _Session(folder, profile, progress, command, stack)
         work = StudyRun(paths, folder, progress, session.executor)
         work.provenance = partial(session.provenance, work)
+        for name, problem in sorted(damaged.items()):
+            session.note(f"{name} is {problem}; results are computed again from the parts")
         if dead_owner is not None:
             session.note(f"the run of {dead_owner} ended without finishing; its parts are used")
         _log.info("started: %s, version %s", " ".join(command), __version__)
@@ -250,7 +254,7 @@ class _Session:
                 "study": settings.seed,
                 "simulated": None if simulated_data is None else simulated_data.seed,
             },
-            "inputs": input_hashes(settings, work.paths.data) | external_hashes(settings),
+            "inputs": _hashes(work.paths),
             "stopped": work.stops(),
             "settings": settings.model_dump(mode="json"),
             "runs": [*self._earlier, this_run][-_MAX_RUNS:],
@@ -272,6 +276,13 @@ def _write_provenance(work: StudyRun) -> None:
         if error.__context__ is None:
             raise
         _log.error("%s", error)
+
+
+def _hashes(paths: RunPaths) -> dict[str, str]:
+    """Return the hashes of the inputs that identify the run folder, and of external cohorts."""
+    if paths.inputs is None:
+        return input_hashes(paths.settings, paths.data)
+    return paths.inputs.hashes | paths.inputs.external
 
 
 def _stage_entry(result: StageResult) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import slurm
+from ketadask.cluster.queues import check_library, check_script_path
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import now
 
@@ -41,6 +42,8 @@ def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
             value=study.profile.kind,
             remedy="give --cluster a profile of kind slurm, or use `ketadask run`",
         )
+    check_library(study.profile)
+    check_script_path(study.paths.path)
     run = study.paths.open()
     jobs = slurm.my_jobs(head_name(run))
     if jobs:
@@ -51,10 +54,11 @@ def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
         )
     (run.path / "logs").mkdir(exist_ok=True)
     script = head_script(study, run, words)
-    run.write_text(SCRIPT, script)
-    job = slurm.submit(script, folder=Path.cwd())
-    log = run.path / "logs" / f"head-{job}.log"
-    run.write_json(HEAD, {"job": job, "submitted": now(), "log": str(log)})
+    with run.lock():
+        run.write_text(SCRIPT, script)
+        job = slurm.submit(script, folder=Path.cwd())
+        log = run.path / "logs" / f"head-{job}.log"
+        run.write_json(HEAD, {"job": job, "submitted": now(), "log": str(log)})
     return job, log
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.search.split_capacity import splits_too_small
 from ketadask.store.ranges import range_name
+from ketadask.study.comparison import comparison_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ def headline(
         "gates": gate_counts(work, problem.splitter.n_splits),
         "selection": _selection(hits, tuple(result_by_polarity), problem.splitter),
         "enrichment": enrichment(hits.enrolment, sigma, crossover=trial.has_pairs),
+        "comparison": vars(comparison_of(settings, problem.units)),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }
 

@@ -10,7 +10,13 @@ import pytest
 
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import HeadJobSettings, JobSettings, Profile
-from ketadask.cluster.queues import CLUSTER_CLASSES, job_options, open_jobqueue, worker_memory
+from ketadask.cluster.queues import (
+    CLUSTER_CLASSES,
+    check_script_path,
+    job_options,
+    open_jobqueue,
+    worker_memory,
+)
 from ketadask.cluster.slurm import JobEnd, parse_duration
 from ketadask.config.reading import read_settings
 from ketadask.schema.errors import InputError
@@ -162,3 +168,10 @@ def test_submit_needs_slurm(tmp_path):
         InputError, match=r"kind: submit needs a profile of kind slurm, found 'local'"
     ):
         submit.submit_study(study, ["demo.yaml"])
+
+
+@pytest.mark.parametrize("name", ["my runs", 'runs"\ntouch pwned\n#"', "runs\n", "a;b", "$HOME"])
+def test_a_job_script_contains_only_plain_paths(name):
+    check_script_path(Path("/data/lab_2/runs+1/demo-0f3a"))
+    with pytest.raises(InputError, match="job scripts cannot contain this path; use letters"):
+        check_script_path(Path("/data") / name)

@@ -275,7 +275,8 @@ def test_every_key_is_used_by_the_study():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    shared = ("search.", "literals.")  # passed on whole to `PersonaSearch`
+    # passed on whole to `PersonaSearch` and `MegSettings`
+    shared = ("search.", "literals.", "features.recordings.")
     unused = [
         key
         for key in keys(StudySettings)

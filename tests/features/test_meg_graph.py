@@ -37,7 +37,7 @@ from ketadask.simulate.meg.signals import MegTruth
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.sources.visits import ARMS
 
-SETTINGS = MegSettings(least_seconds=4.0)
+SETTINGS = MegSettings(min_seconds=4.0)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_every_recording_becomes_one_part_and_is_never_computed_again(study, tmp
 def test_other_settings_and_other_files_are_computed_anew(study, tmp_path):
     files = find_recordings(study)
     parts = extract_recordings(files, tmp_path, SETTINGS)
-    other = MegSettings(least_seconds=4.0, bad_channel=6.0)
+    other = MegSettings(min_seconds=4.0, bad_sensor=6.0)
     assert recording_parts(tmp_path, other).key != parts.key
     path = recording_of(study, "sub-2")
     write_recording(path, helmet(12, references=6), seconds=8, rate=300)
@@ -245,7 +245,7 @@ from ketadask.features.meg.settings import MegSettings
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.store.parts import Parts
 if __name__ == "__main__":
-    settings = MegSettings(least_seconds=4.0)
+    settings = MegSettings(min_seconds=4.0)
     found = find_recordings(sys.argv[1])
     parts = Parts(Path(sys.argv[2]), sys.argv[3])
     stage = recordings_stage(found, settings, parts)

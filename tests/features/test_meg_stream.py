@@ -79,9 +79,21 @@ def test_the_stream_equals_the_whole_recording_in_memory(path):
     np.testing.assert_allclose(data.field + middle, expected, atol=0.02)
 
 
-def test_a_rate_that_is_no_multiple_is_refused(tmp_path):
-    path = write_recording(tmp_path / "a_meg.fif", helmet(10), seconds=2, rate=1000)
-    with pytest.raises(InputError, match="1000 time points per second are not a multiple of 300"):
+@pytest.mark.parametrize(
+    ("rate", "target"),
+    [(1000.0, 1000 / 3), (300.307, 300.307), (600.615, 300.3075), (678.17, 339.085),
+     (1017.25, 1017.25 / 3), (480.0, 240.0), (1250.0, 312.5), (250.0, 250.0), (450.0, 450.0)],
+)  # fmt: skip
+def test_every_usual_rate_comes_near_300(tmp_path, rate, target):
+    path = write_recording(tmp_path / "a_meg.fif", helmet(10), seconds=2, rate=rate)
+    data = decimate_recording(Recording.at(path), MegSettings())
+    assert data.rate == pytest.approx(target)
+    assert data.field.shape == (10, round(2 * rate) // round(rate / target))
+
+
+def test_a_rate_too_low_for_the_highest_band_is_refused(tmp_path):
+    path = write_recording(tmp_path / "a_meg.fif", helmet(10), seconds=2, rate=200)
+    with pytest.raises(InputError, match=r"200 time points per second are too few .* at least 240"):
         decimate_recording(Recording.at(path), MegSettings())
 
 

@@ -20,7 +20,7 @@ from ketadask.sources.meg.sidecars import read_bad_segments
 from ketadask.study.paths import _SIDECARS
 
 HEADER = "onset\tduration\ttrial_type\n"
-SETTINGS = MegSettings(features="power", least_seconds=2.0)
+SETTINGS = MegSettings(features="power", min_seconds=2.0)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_other_events_make_another_part_and_the_lazy_way_sees_them(study):
     tree = kd.open_recordings(study)
     node = tree["sub-01/ses-p1d0/sub-01_ses-p1d0_task-rest"]
     assert node["bad_seconds"].values.tolist() == [[2.0, 7.9]]
-    settings = MegSettings(features="power", least_seconds=1.0)
+    settings = MegSettings(features="power", min_seconds=1.0)
     lazily = band_power(tree, settings=settings)["value"].compute()
     assert (lazily.values[0] == extract_features(file, settings).features["value"]).all()
     assert (lazily.values[0] != at_first["value"].compute().values[0]).any()

@@ -65,7 +65,11 @@ def test_writing_again_replaces(run, cohort):
     run.write_dataset("cohort", cohort)
     run.write_dataset("cohort", cohort.isel(case=[0]))
     assert run.read_dataset("cohort").sizes["case"] == 1
-    assert sorted(file.name for file in run.path.iterdir()) == ["cohort.zarr", "manifest.json"]
+    assert sorted(file.name for file in run.path.iterdir()) == [
+        "checksums.json",
+        "cohort.zarr",
+        "manifest.json",
+    ]
 
 
 def test_an_error_names_a_missing_dataset(run):

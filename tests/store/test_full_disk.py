@@ -137,7 +137,7 @@ def test_every_refusal_at_every_moment(run, monkeypatch, code, words, call):
     def refuse(*_, **__):
         raise OSError(code, os.strerror(code))
 
-    owner = os if call == "fsync" else Path
+    owner = Path if call == "replace" else os
     with monkeypatch.context() as patch:
         patch.setattr(owner, call, refuse)
         with pytest.raises(InputError, match=f"search: cannot write, {words} .* free.*--out"):

@@ -67,8 +67,9 @@ def test_other_folders_are_no_run_folders(tmp_path):
 def test_an_error_names_a_damaged_manifest(run):
     for content in ("", "[]", '{"name": 1}'):
         (run.path / "manifest.json").write_text(content)
-        with pytest.raises(InputError, match=r"manifest\.json"):
+        with pytest.raises(InputError, match=r"manifest\.json: damaged.*run the study again"):
             _ = run.key
+    assert RunFolder.make(run.path.parent, "demo", KEY).key == KEY
 
 
 def test_parts_of_a_stage(run):
@@ -76,8 +77,8 @@ def test_parts_of_a_stage(run):
 
 
 def test_reading_returns_json_texts_and_tables(run):
-    assert run.write_json("deep/summary.json", {"p": np.nan, "n": np.int64(2)}).is_file()
-    assert run.read_json("deep/summary.json") == {"p": None, "n": 2}
+    assert run.write_json("summary.json", {"p": np.nan, "n": np.int64(2)}).is_file()
+    assert run.read_json("summary.json") == {"p": None, "n": 2}
     assert run.write_text("note.md", "ä\n").read_bytes() == "ä\n".encode()
     table = pd.DataFrame({"text": ["a <= 1", "b, c"], "q": [0.1, np.nan]})
     file = run.write_table("verdicts", table, csv=True)
@@ -93,7 +94,11 @@ def test_writing_again_replaces_and_leaves_nothing_else(run):
     for text in ("one", "two"):
         run.write_text("note.txt", text)
     assert (run.path / "note.txt").read_text() == "two"
-    assert sorted(file.name for file in run.path.iterdir()) == ["manifest.json", "note.txt"]
+    assert sorted(file.name for file in run.path.iterdir()) == [
+        "checksums.json",
+        "manifest.json",
+        "note.txt",
+    ]
 
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/../../x"])

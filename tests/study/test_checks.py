@@ -157,6 +157,17 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
         assert "alone" not in out
 
 
+def test_null_adjustment_and_strata_are_one_line(tmp_path, capsys):
+    study = tmp_path / "study.yaml"
+    study.write_text(SITES)
+    assert run(["check", str(study), "--out", str(tmp_path / "runs")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("verdicts ")]
+    facts = check_study(read_study(study), tmp_path / "runs", Progress()).comparison
+    assert lines == [f"verdicts      {facts.line()}"]
+    assert (facts.design, facts.n_sites, facts.n_features) == ("parallel", 1, 3)
+    assert facts.sites_p is None
+
+
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, capsys, verb):
     study = tmp_path / "study.yaml"

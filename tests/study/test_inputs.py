@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from ketadask.config.study import read_study
+from ketadask.pipeline.progress import Progress
+from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
 from ketadask.sources.fs_tables import TABLE_ENDINGS
 from ketadask.study.from_settings import read_cohort
-from ketadask.study.paths import identity
+from ketadask.study.paths import RunPaths
+from ketadask.study.problem import build_problem
+from ketadask.study.study import Study
 
 
 @pytest.fixture
@@ -45,19 +52,19 @@ def test_scales_count_wherever_they_are_read(place, flat):
         folder.rmdir()
         folder = place / "study"
     settings = asked(place)
-    cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
+    cohort, before = read_cohort(settings, place / "study"), RunPaths.of(settings, place).identity
     improved(folder / "madrs.tsv")
     assert not read_cohort(settings, place / "study").dataset.identical(cohort.dataset)
-    assert identity(settings, place) != before
+    assert RunPaths.of(settings, place).identity != before
 
 
 def test_a_plain_table_may_lie_elsewhere(place):
     table = place / "bdi.csv"
     table.write_text("participant_id,bdi_total\n")
     settings = asked(place, f", tables: [{{file: {table}}}]")
-    before = identity(settings, place)
+    before = RunPaths.of(settings, place).identity
     table.write_text("participant_id,bdi_total\nsub-K00001,3\n")
-    assert identity(settings, place) != before
+    assert RunPaths.of(settings, place).identity != before
 
 
 @pytest.mark.parametrize("ending", TABLE_ENDINGS)
@@ -68,11 +75,11 @@ def test_volumes_count_whatever_their_tables_are_called(place, ending):
         table.write_text(table.read_text().replace("\t", ","))
     first = table.read_text().splitlines()[1]
     settings = asked(place, modalities="[volume]")
-    cohort, before = read_cohort(settings, place / "study"), identity(settings, place)
+    cohort, before = read_cohort(settings, place / "study"), RunPaths.of(settings, place).identity
     other = re.sub(r"[\t,]", lambda found: f"{found[0]}9", first, count=1)
     table.write_text(table.read_text().replace(first, other))
     assert not read_cohort(settings, place / "study").dataset.identical(cohort.dataset)
-    assert identity(settings, place) != before
+    assert RunPaths.of(settings, place).identity != before
 
 
 def test_what_recordings_are_read_with_counts(place):
@@ -82,7 +89,44 @@ def test_what_recordings_are_read_with_counts(place):
         *("task-rest_meg.json", "sub-K00001/sub-K00001_task-rest_meg.json"),
         *(f"{anatomy}fwd.fif", f"{anatomy[:-1]}-fwd.fif", f"{anatomy}parcels.tsv"),
     ):
-        before = identity(settings, place)
+        before = RunPaths.of(settings, place).identity
         (place / "study" / path).parent.mkdir(exist_ok=True, parents=True)
         (place / "study" / path).write_text(json.dumps({"PowerLineFrequency": 50}))
-        assert identity(settings, place) != before
+        assert RunPaths.of(settings, place).identity != before
+
+
+def test_an_input_that_changes_between_hash_and_reading_ends_the_run(place):
+    """The results would have the key of the former content, even if it comes back."""
+    table = place / "study" / "phenotype" / "bdi.tsv"
+    content = table.read_text()
+
+    class Editor(io.StringIO):
+        def write(self, text: str) -> int:
+            if "reading the tables" in text:
+                improved(table)
+            return super().write(text)
+
+    asked(place)
+    progress = Progress(Console(file=Editor(), width=200))
+    study = Study.read(place / "study.yaml", out=place / "runs", progress=progress)
+    with pytest.raises(InputError, match=r"bdi\.tsv: an input changed .*; run again"):
+        study.extract()
+    assert not (study.paths.path / "cohort.zarr").exists()
+    former = study.paths
+    table.write_text(content)
+    with pytest.raises(InputError, match="an input changed"):
+        former.require_unchanged_inputs()
+    quiet = replace(study, progress=Progress(Console(file=io.StringIO())))
+    assert (quiet.extract().folder / "cohort.zarr").is_dir()
+
+
+def test_provenance_names_the_hashes_of_the_content_that_was_read(place):
+    asked(place)
+    progress = Progress(Console(file=io.StringIO()))
+    study = Study.read(place / "study.yaml", out=place / "runs", progress=progress)
+    before = study.paths.inputs.hashes["phenotype/bdi.tsv"]
+    with study.open_run() as work:
+        build_problem(work)
+        improved(place / "study" / "phenotype" / "bdi.tsv")
+    provenance = json.loads((work.folder.path / "provenance.json").read_text())
+    assert provenance["inputs"]["phenotype/bdi.tsv"] == before

@@ -300,14 +300,16 @@ def test_killed_three_times_and_run_again_the_bytes_are_the_same(tmp_path, refer
 
 
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "number"),
     [
-        pytest.param("synchronous", marks=pytest.mark.slow),
-        pytest.param("threads", marks=pytest.mark.slow),
-        "local",
+        pytest.param("synchronous", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("threads", signal.SIGINT, marks=pytest.mark.slow),
+        ("local", signal.SIGINT),
+        pytest.param("local", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("local", signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
-def test_ctrl_c_on_the_terminal_is_quiet_and_keeps_what_is_finished(tmp_path, kind):
+def test_an_interrupt_is_quiet_and_keeps_what_is_complete(tmp_path, kind, number):
     (tmp_path / "study.yaml").write_text(STUDY)
     (tmp_path / "profile.yaml").write_text(f"kind: {kind}\n")
     words = [sys.executable, "-m", "ketadask", "run", str(tmp_path / "study.yaml")]
@@ -321,7 +323,8 @@ def test_ctrl_c_on_the_terminal_is_quiet_and_keeps_what_is_finished(tmp_path, ki
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    # The terminal interrupts the whole group; kill and a closing terminal the process.
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "interrupted; finished parts are kept, run again to continue" in told

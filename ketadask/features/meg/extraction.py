@@ -127,19 +127,19 @@ def check_usable(path: str, data: DecimatedField, quality: Quality, settings: Me
     if n_flat == n_sensors:
         raise InputError("all sensors are flat", file=path, remedy="find another recording")
     n_bad = n_sensors - int(quality.good.sum())
-    if n_bad > settings.most_bad * n_sensors:
+    if n_bad > settings.max_bad_sensors * n_sensors:
         raise InputError(
             f"{n_bad} of {n_sensors} sensors are bad, {n_flat} of them flat",
             file=path,
-            remedy="look at the recording, or raise most_bad (MegSettings)",
+            remedy="look at the recording, or raise features.recordings.max_bad_sensors",
         )
     clean = clean_seconds(data, quality)
     seconds = data.field.shape[1] / data.rate
-    if clean < min(settings.least_seconds, seconds / 2):
+    if clean < min(settings.min_seconds, seconds / 2):
         raise InputError(
             f"only {clean:g} of {seconds:g} seconds are clean",
             file=path,
-            remedy="look at the recording, or raise bad_segment (MegSettings)",
+            remedy="look at the recording, or raise features.recordings.bad_segment",
         )
 
 

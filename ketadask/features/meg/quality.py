@@ -110,7 +110,7 @@ def assess_quality(
     level = np.median(np.log(np.maximum(power.sum(axis=0), 1e-12)), axis=1) / 2
     score = robust_z(level, usable)
     reasons = tuple(
-        FLAT if is_flat else BAD if is_bad else _outlier(z, settings.bad_channel)
+        FLAT if is_flat else BAD if is_bad else _outlier(z, settings.bad_sensor)
         for is_flat, is_bad, z in zip(flat, bads, score, strict=True)
     )
     good = np.array([not reason for reason in reasons], dtype=bool)

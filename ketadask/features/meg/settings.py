@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Values per second below which the highest band, to 100 Hz, would be cut off.
+MIN_RATE = 240.0
 CORE, FULL, POWER = "core", "full", "power"
 NONE, SSP, ICA = "none", "ssp", "ica"
 # Limits of the flags in the quality table: power at the mains over that around it, fraction of
@@ -23,20 +25,21 @@ class MegSettings:
     grade
         Gradient compensation, where the recording has it.
     rate
-        Values per second; the rate of a recording must be a multiple of it.
+        Values per second to come near: of ``k`` values one is kept, k the nearest whole number.
     mains
         Hz, where the sidecar does not give it.
     segment
         Duration of a segment in seconds.
-    bad_channel, bad_segment
-        Robust z scores of log power above which a sensor or a segment is bad.
+    bad_sensor, bad_segment
+        Robust z scores of log power beyond which a sensor, compared with its neighbours, or a
+        segment is bad.
     cardiac_artefact
         ``none`` keeps it, ``ssp`` removes it by a projector, ``ica`` by independent components.
     parcels
         Whether to add band power of brain parcels where a recording has anatomy.
-    least_seconds
+    min_seconds
         Clean seconds below which a recording is not used; of a short one, half must be clean.
-    most_bad
+    max_bad_sensors
         Fraction of bad sensors above which a recording is not used.
     """
 
@@ -45,9 +48,9 @@ class MegSettings:
     rate: float = 300.0
     mains: float = 60.0
     segment: float = 2.0
-    bad_channel: float = 5.0
+    bad_sensor: float = 5.0
     bad_segment: float = 5.0
     cardiac_artefact: str = NONE
     parcels: bool = False
-    least_seconds: float = 10.0
-    most_bad: float = 0.3
+    min_seconds: float = 10.0
+    max_bad_sensors: float = 0.3

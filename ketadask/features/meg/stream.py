@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ketadask.features.meg.settings import MegSettings
+from ketadask.features.meg.settings import MIN_RATE, MegSettings
 from ketadask.kernels.decimation import decimate, low_pass
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import GRADIOMETER, MAGNETOMETER, PLANAR, Channels
@@ -18,7 +18,6 @@ from ketadask.sources.meg.recording import Recording
 WINDOW = 5.0
 # Time points on either side of a trial's start to compare with, and how much larger a jump is.
 _NEIGHBOURS, _JUMP = 100, 1.5
-_RATE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,13 @@ def decimate_recording(
     """
     settings = settings or MegSettings()
     header = recording.header
-    factor = _factor(recording, header.rate, settings.rate)
+    factor = decimation_factor(header.rate, settings.rate)
+    if not factor:
+        raise InputError(
+            f"{header.rate:g} time points per second are too few for frequencies up to 100 Hz",
+            file=recording.path,
+            remedy=f"use the original recording, of at least {MIN_RATE:g}",
+        )
     rows = sensor_rows(header.channels)
     grade, change = _compensation(recording, settings.grade)
     inputs = np.union1d(rows, change.columns)
@@ -136,15 +141,17 @@ def sensor_rows(channels: Channels) -> np.ndarray:
     return np.flatnonzero(channels.sensors)
 
 
-def _factor(recording: Recording, rate: float, target: float) -> int:
-    factor = round(rate / target)
-    if factor < 1 or abs(rate / target - factor) > _RATE_TOLERANCE * factor:
-        raise InputError(
-            f"{rate:g} time points per second are not a multiple of {target:g}",
-            file=recording.path,
-            remedy="use the original recording, or choose another rate for the features",
-        )
-    return factor
+def decimation_factor(rate: float, target: float) -> int:
+    """Return of how many values one is kept: the rate comes near the target, not below `MIN_RATE`.
+
+    0 where the recording itself has fewer values per second than that.
+
+    Examples
+    --------
+    >>> [decimation_factor(rate, 300.0) for rate in (1200, 1000, 1017.25, 480, 450, 250, 200)]
+    [4, 3, 3, 2, 1, 1, 0]
+    """
+    return min(max(1, round(rate / target)), int(rate / MIN_RATE))
 
 
 def _compensation(recording: Recording, target: int) -> tuple[int, Compensator]:

@@ -16,6 +16,9 @@ _EDGE = 0.5  # seconds at both ends in which filters ring
 _CHANNELS_AT_ONCE = 8
 _LZ_SEGMENTS = 5
 _VALUES_PER_HERTZ = 3
+# Differences from value to value, and of how many values a sequence is, depend on the rate: the
+# broad band is resampled to this one, so that laboratories can be compared.
+COURSE_RATE = 300.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ def compute_courses(
     highest
         Hz up to which spectra are needed.
     measures
-        Names of `COURSE_MEASURES` to compute.
+        Names of `COURSE_MEASURES` to compute, at `COURSE_RATE`.
     """
     rows = np.flatnonzero(quality.good)
     points = fft.next_fast_len(field.shape[1], real=True)
@@ -93,6 +96,12 @@ def compute_courses(
     values = {name: np.full(len(rows), np.nan) for name in names}
     segments = min(_LZ_SEGMENTS, quality.longest(_LZ_SEGMENTS))
     windows = quality.disjoint_starts(segments) if segments else np.empty(0, dtype=np.int64)
+    ratio = COURSE_RATE / rate
+    course_points, course_length = round(points * ratio), round(field.shape[1] * ratio)
+
+    def resampled(starts: np.ndarray) -> np.ndarray:
+        return np.floor(starts * ratio).astype(np.int64)
+
     for start in range(0, len(rows), _CHANNELS_AT_ONCE):
         block = slice(start, start + _CHANNELS_AT_ONCE)
         spectrum = fft.rfft(bridge_bad_segments(field[rows[block]], quality), points, axis=1)
@@ -101,12 +110,16 @@ def compute_courses(
             continue
         narrow = np.zeros_like(spectrum)
         narrow[:, first : first + gain.size] = spectrum[:, first : first + gain.size] * gain
-        course = fft.irfft(narrow, points, axis=1, overwrite_x=True)[:, : field.shape[1]]
+        if ratio != 1:
+            narrow *= np.float32(course_points / points)
+        course = fft.irfft(narrow, course_points, axis=1, overwrite_x=True)[:, :course_length]
         course = np.ascontiguousarray(course)
         if "lz" in names:
-            values["lz"][block] = mean_lempel_ziv(course, windows, segments * quality.length)
+            length = int(segments * quality.length * ratio)
+            values["lz"][block] = mean_lempel_ziv(course, resampled(windows), length)
         if names - {"lz"}:
-            shape = hjorth(course, quality.disjoint_starts(1), quality.length)
+            starts = resampled(quality.disjoint_starts(1))
+            shape = hjorth(course, starts, int(quality.length * ratio))
             for column, name in enumerate(COURSE_MEASURES[:3]):
                 if name in names:
                     values[name][block] = shape[:, column]

@@ -9,6 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 GRADIOMETER, MAGNETOMETER, PLANAR, REFERENCE = "gradiometer", "magnetometer", "planar", "reference"
+# Other channels, by mne's types; heart, eyes, events and scalp.
+AUXILIARY = ("ecg", "eog", "stim", "eeg")
+# Unit of a kind of sensor, and its values per tesla or tesla per metre.
+UNITS = {PLANAR: ("fT/cm", 1e13)}
+FIELD_UNIT = ("fT", 1e15)
 
 REGION_LETTERS = {
     "C": "central",
@@ -20,9 +25,11 @@ REGION_LETTERS = {
 HEMISPHERE_LETTERS = {"L": "left", "R": "right", "Z": "midline"}
 UNKNOWN = ""
 
-# mne types axial gradiometers of CTF as `mag`, so the coil decides; the upper half of its code
-# holds the grade of compensation.
+# mne types axial gradiometers as `mag`, so the coil decides; the upper half of its code holds the
+# grade of compensation. Axial gradiometers of other systems: 4D, KIT, BabyMEG, Artemis, KRISS,
+# Compumedics.
 _CTF_GRADIOMETERS = (5001, 5003, 5004)
+_AXIAL_GRADIOMETERS = (*_CTF_GRADIOMETERS, 4, 2001, 4002, 6001, 7001, 7501, 9001, 9101, 9102)
 _LOW_HALF = 0xFFFF
 _CTF_NAME = re.compile(r"M(?P<side>[LRZ])(?P<region>[CFOPT])\d{2}")
 _MIDLINE = 0.005
@@ -94,9 +101,20 @@ def channel_kind(mne_type: str, coil: int) -> str | None:
 
     Examples
     --------
-    >>> channel_kind("mag", 5001 + (3 << 16)), channel_kind("mag", 3024), channel_kind("eeg", 1)
-    ('gradiometer', 'magnetometer', None)
+    >>> channel_kind("mag", 5001 + (3 << 16)), channel_kind("mag", 6001), channel_kind("mag", 3024)
+    ('gradiometer', 'gradiometer', 'magnetometer')
     """
     if mne_type == "mag":
-        return GRADIOMETER if int(coil) & _LOW_HALF in _CTF_GRADIOMETERS else MAGNETOMETER
+        return GRADIOMETER if int(coil) & _LOW_HALF in _AXIAL_GRADIOMETERS else MAGNETOMETER
     return {"ref_meg": REFERENCE, "grad": PLANAR}.get(mne_type)
+
+
+def is_ctf_gradiometer(coil: int) -> bool:
+    """Return whether a coil is a sensor of CTF, which is read with gradient compensation.
+
+    Examples
+    --------
+    >>> is_ctf_gradiometer(5001 + (3 << 16)), is_ctf_gradiometer(6001)
+    (True, False)
+    """
+    return int(coil) & _LOW_HALF in _CTF_GRADIOMETERS

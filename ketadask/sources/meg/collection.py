@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from ketadask.sources.meg.sidecars import (
 
 _NO_SUBJECT = "emptyroom"  # recordings of the empty room
 _RATE_TOLERANCE = 1e-3
+NO_PROC = "none"  # recordings without the label proc-
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,22 @@ class RecordingFile:
 
 
 def find_recordings(
-    root: Path | str, task: str = "rest", *, anatomy: bool = False
+    root: Path | str, task: str = "rest", *, proc: str | None = None, anatomy: bool = False
 ) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
     A sidecar that cannot be read, or that has no recording, becomes the ``problem`` of its
-    recording. ``anatomy`` adds forward solutions.
+    recording; so do several versions of one recording, as recorded and processed.
+
+    Parameters
+    ----------
+    root, task
+        Folder of the study, task of the recordings.
+    proc
+        Label ``proc-`` of the version to use, ``none`` for that without one; needed where a
+        recording has several.
+    anatomy
+        Whether to look for forward solutions.
     """
     try:
         from mne_bids import find_matching_paths
@@ -73,15 +85,22 @@ def find_recordings(
         path
         for path in find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
         # Processed recordings lie in derivatives/, which is another study.
-        if path.fpath.relative_to(root).parts[0].startswith("sub-") and path.subject != _NO_SUBJECT
+        if path.fpath.relative_to(root).parts[0].startswith("sub-")
+        and path.subject != _NO_SUBJECT
+        and proc in (None, path.processing or NO_PROC)
     ]
     paths_by_name: dict[str, list[Any]] = {}
     for path in paths:
         if is_recording(path.fpath) and path.split in (None, "01", "1"):
-            paths_by_name.setdefault(_name(path.fpath), []).append(path)
+            # Versions of one recording have one name but for their label.
+            name = re.sub(r"_proc-[^_]+", "", _name(path.fpath))
+            paths_by_name.setdefault(name, []).append(path)
     files = [_with_sidecars(root, same_name, anatomy) for same_name in paths_by_name.values()]
+    names = {_name(path.fpath) for versions in paths_by_name.values() for path in versions}
     for path in paths:
-        if path.extension == ".json" and _name(path.fpath) not in paths_by_name:
+        # A sidecar without a label also describes the versions that have one.
+        orphan = _name(path.fpath) not in names | (set() if path.processing else set(paths_by_name))
+        if path.extension == ".json" and orphan:
             problem = "the sidecar has no recording beside it"
             files.append(_recording_file(path, problem=problem))
     if not files:
@@ -96,7 +115,7 @@ def find_recordings(
 
 
 def open_recordings(
-    root: Path | str, *, task: str = "rest", grade: int | None = None
+    root: Path | str, *, task: str = "rest", proc: str | None = None, grade: int | None = None
 ) -> xr.DataTree:
     """Open the MEG recordings of a BIDS study; only headers and sidecars are read.
 
@@ -106,6 +125,8 @@ def open_recordings(
         Folder of the study.
     task
         Task of the recordings.
+    proc
+        Label ``proc-`` of the version to open, ``none`` for that without one.
     grade
         Gradient compensation 0 to 3; as recorded if None.
 
@@ -119,7 +140,7 @@ def open_recordings(
     ``failure_reason`` of the recordings that cannot be opened.
     """
     nodes, failures = {}, {}
-    for file in find_recordings(root, task):
+    for file in find_recordings(root, task, proc=proc):
         try:
             dataset = open_recording(file, grade=grade)
         except InputError as error:
@@ -192,6 +213,14 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
     bids_path, *others = sorted(same_name, key=lambda path: str(path.fpath))
     fields: dict[str, Any] = {}
     try:
+        labels = sorted({path.processing or NO_PROC for path in same_name})
+        if len(labels) > 1:
+            raise InputError(
+                "has several versions, "
+                + " and ".join(path.fpath.name for path in [bids_path, *others]),
+                where="proc-",
+                remedy=f"choose one by data.proc: {' or '.join(labels)}",
+            )
         if others:
             raise InputError(
                 "has the name of another recording, "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ketadask.schema.errors import InputError
+from ketadask.sources.meg.channels import bare_name
 
 HIGHEST = 3
 
@@ -39,17 +40,19 @@ def compensation_matrices(comps: Sequence[Any], names: Sequence[str]) -> dict[in
     comps
         ``comps`` of mne's measurement, calibrated.
     names
-        Channels of the recording; rows of other channels are ignored.
+        Channels of the recording, with or without serial numbers; rows of others are ignored.
     """
-    position = {name: k for k, name in enumerate(names)}
+    position = {bare_name(name): k for k, name in enumerate(names)}
     matrices = {}
     for comp in comps:
         table = comp["data"]
-        if not set(table["col_names"]) <= set(position):
+        references = [bare_name(name) for name in table["col_names"]]
+        if not set(references) <= set(position):
             continue  # without one of its references the grade cannot be computed
-        columns = [position[name] for name in table["col_names"]]
+        columns = [position[name] for name in references]
         matrix = np.zeros((len(names), len(names)))
-        for name, row in zip(table["row_names"], table["data"], strict=True):
+        rows = [bare_name(name) for name in table["row_names"]]
+        for name, row in zip(rows, table["data"], strict=True):
             if name in position:
                 matrix[position[name], columns] = row
         matrices[int(comp["kind"])] = matrix
@@ -81,16 +84,15 @@ def build_compensator(
     >>> build_compensator(matrices, 0, 3, 2).apply(np.array([[10.0], [4.0]]), np.array([0]))
     array([[8.]])
     """
+    if source == target:
+        return Compensator(np.zeros(0, dtype=np.int64), np.zeros((n_channels, 0)))
     for grade in (source, target):
         if grade and grade not in matrices:
             raise missing_grade(matrices, grade, None)
-    if source == target:
-        change = np.zeros((n_channels, n_channels))
-    else:
-        eye = np.eye(n_channels)
-        change = eye - (matrices[target] if target else np.zeros((n_channels, n_channels)))
-        if source:
-            change = change @ np.linalg.inv(eye - matrices[source])
-        change -= eye
+    eye = np.eye(n_channels)
+    change = eye - (matrices[target] if target else np.zeros((n_channels, n_channels)))
+    if source:
+        change = change @ np.linalg.inv(eye - matrices[source])
+    change -= eye
     columns = np.flatnonzero(change.any(axis=0))
     return Compensator(columns, np.ascontiguousarray(change[:, columns]))

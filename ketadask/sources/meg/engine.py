@@ -39,15 +39,31 @@ class LazyField(BackendArray):
         if np.size(times) == 0:
             return np.empty((*np.shape(rows), 0), dtype=self.dtype)
         first, last = int(np.min(times)), int(np.max(times))
-        window = self.recording.read(first, last + 1, rows=np.atleast_1d(rows), grade=self.grade)
+        window = self._window(first, last + 1, np.atleast_1d(rows))
         window = window[:, np.atleast_1d(times) - first]
         return window.reshape((*np.shape(rows), *np.shape(times)))
+
+    def _window(self, first: int, last: int, rows: np.ndarray) -> np.ndarray:
+        return self.recording.read(first, last, rows=rows, grade=self.grade)
 
     def _positions(self, axis: int, index: Any) -> Any:
         length = self.shape[axis]
         if isinstance(index, slice):
             return np.arange(*index.indices(length))
         return np.arange(length)[index]
+
+
+class LazyAuxiliary(LazyField):
+    """The channels of one kind besides the field, (channel, time)."""
+
+    def __init__(self, recording: Recording, kind: str) -> None:
+        super().__init__(recording, None)
+        self.kind = kind
+        self.shape = (len(recording.header.auxiliary[kind]), recording.header.length)
+        self.dtype = np.dtype(np.float64)
+
+    def _window(self, first: int, last: int, rows: np.ndarray) -> np.ndarray:
+        return self.recording.read_auxiliary(self.kind, first, last)[rows]
 
 
 class MegBackend(BackendEntrypoint):
@@ -66,6 +82,9 @@ class MegBackend(BackendEntrypoint):
     ) -> xr.Dataset:
         """Return the field in fT (channel, time) with the properties of every channel.
 
+        Planar gradiometers are in fT/cm. Where the recording has them, ``ecg``, ``eog``, ``eeg``
+        (volts) and ``stim`` (event codes) have their own channels.
+
         Parameters
         ----------
         filename_or_obj
@@ -81,10 +100,11 @@ class MegBackend(BackendEntrypoint):
         header = recording.header
         if grade not in (None, 0, header.grade, *header.comps):
             raise missing_grade(header.comps, int(grade or 0), recording.path)
+        units = np.unique(header.channels.measurement_unit[header.channels.sensors])
         lazy = xr.Variable(
             (nm.CHANNEL, nm.TIME),
             indexing.LazilyIndexedArray(LazyField(recording, grade)),
-            {"long_name": "magnetic field", "units": "fT"},
+            {"long_name": "magnetic field", "units": " or ".join(units.tolist())},
         )
         attributes = {
             "rate": header.rate,
@@ -96,11 +116,24 @@ class MegBackend(BackendEntrypoint):
         channels = header.channels.with_bads(bads)
         dataset = xr.Dataset({nm.FIELD: lazy}, channel_coordinates(channels), attributes)
         dataset = dataset.assign_coords(time_coordinate(header.length, header.rate))
+        dataset = dataset.assign(_auxiliary_variables(recording))
         return dataset.drop_vars(list(drops), errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether the name is that of a MEG recording."""
         return isinstance(filename_or_obj, str | Path) and is_recording(Path(filename_or_obj))
+
+
+def _auxiliary_variables(recording: Recording) -> dict[str, xr.Variable]:
+    """Return the channels besides the field as lazy variables, each with the names of its own."""
+    variables = {}
+    for kind, names in recording.header.auxiliary.items():
+        dim = f"{kind}_{nm.CHANNEL}"
+        variables[dim] = xr.Variable(dim, np.array(names, dtype=np.str_))
+        lazy = indexing.LazilyIndexedArray(LazyAuxiliary(recording, kind))
+        units = {} if kind == "stim" else {"units": "V"}
+        variables[kind] = xr.Variable((dim, nm.TIME), lazy, units)
+    return variables
 
 
 def channel_coordinates(channels: Channels) -> dict[str, Any]:

@@ -13,11 +13,15 @@ import numpy as np
 
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import (
+    AUXILIARY,
+    FIELD_UNIT,
     REFERENCE,
+    UNITS,
     UNKNOWN,
     Channels,
     bare_name,
     channel_kind,
+    is_ctf_gradiometer,
     sensor_region,
 )
 from ketadask.sources.meg.compensation import compensation_matrices
@@ -26,7 +30,6 @@ from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
-_UNITS = {"planar": "fT/m"}
 _COPY = "copy it again from the original"
 
 
@@ -49,7 +52,13 @@ class RecordingHeader:
     grade, comps
         Gradient compensation as recorded, and by grade what it subtracts from grade 0.
     channels
-        Sensors and references; stimulus, EEG and other channels are ignored.
+        Sensors and references.
+    auxiliary
+        Names of the other channels, by kind: ecg, eog, stim, eeg.
+    is_ctf
+        Whether the sensors are those of CTF, which need gradient compensation.
+    rank
+        Dimensions that signal space separation (SSS) left of the field, None without it.
     edges
         First time points of the trials: the field may jump there.
     bad_spans
@@ -61,6 +70,9 @@ class RecordingHeader:
     grade: int
     comps: Mapping[int, np.ndarray]
     channels: Channels
+    auxiliary: Mapping[str, tuple[str, ...]]
+    is_ctf: bool
+    rank: int | None
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
     source: FieldSource
@@ -95,11 +107,13 @@ def read_header(path: Path) -> RecordingHeader:
         segments = read_ctf_bad_segments(path)  # before mne stumbles over a malformed line
     raw = _open_raw(path, is_ctf)
     kinds = _channel_kinds(raw)
-    picks = np.array(sorted(kinds), dtype=int)
     if not any(kind != REFERENCE for kind in kinds.values()):
         raise InputError("the recording has no MEG sensors", file=path, remedy="check the file")
+    auxiliary = _auxiliary_positions(raw)
+    # The source has sensors and references first, then the other channels, kind by kind.
+    picks = np.array([*sorted(kinds), *(k for own in auxiliary.values() for k in own)], dtype=int)
     chs = [raw.info["chs"][k] for k in picks]
-    channels = _channels(raw, chs, [kinds[k] for k in picks])
+    channels = _channels(raw, chs[: len(kinds)], [kinds[k] for k in sorted(kinds)])
     rate = float(raw.info["sfreq"])
     source: FieldSource
     if is_ctf:
@@ -112,9 +126,14 @@ def read_header(path: Path) -> RecordingHeader:
     return RecordingHeader(
         rate=rate,
         length=int(raw.n_times),
-        grade=int(raw.compensation_grade or 0),
+        grade=_grade(raw, path),
         comps=compensation_matrices(raw.info["comps"], channels.names),
         channels=channels,
+        auxiliary={
+            kind: tuple(bare_name(raw.ch_names[k]) for k in own) for kind, own in auxiliary.items()
+        },
+        is_ctf=any(is_ctf_gradiometer(ch["coil_type"]) for ch in chs[: len(kinds)]),
+        rank=_separation_rank(raw),
         edges=edges,
         bad_spans=spans,
         source=source,
@@ -133,11 +152,17 @@ def _open_raw(path: Path, is_ctf: bool) -> Any:
             raw = mne.io.read_raw_fif(
                 path,
                 preload=False,
-                allow_maxshield="yes",
                 verbose="warning",
                 on_split_missing="raise",
             )
         except Exception as error:
+            if "Internal Active Shielding" in str(error):
+                raise InputError(
+                    "a raw MaxShield recording: active shielding distorts the field",
+                    file=path,
+                    remedy="process it by MaxFilter or mne.preprocessing.maxwell_filter, and use "
+                    "the output",
+                ) from error
             # mne's readers raise whatever the bytes lead them to.
             is_usual = isinstance(error, OSError | RuntimeError | ValueError)
             reason = _first_line(error) if is_usual else "its header makes no sense"
@@ -163,6 +188,32 @@ def _edges_and_bad_spans(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, 
     return tuple(sorted(edges)), tuple(spans)
 
 
+def _grade(raw: Any, path: Path) -> int:
+    try:
+        return int(raw.compensation_grade or 0)
+    except ValueError as error:
+        raise InputError(
+            f"its sensors have different gradient compensations ({_first_line(error)})",
+            file=path,
+            remedy="use the original recording",
+        ) from error
+
+
+def _separation_rank(raw: Any) -> int | None:
+    """Return the dimensions of the field after SSS, from the history that MaxFilter or mne left."""
+    for step in raw.info["proc_history"][::-1]:
+        separation = step.get("max_info", {}).get("sss_info", {})
+        if "nfree" in separation:
+            return int(np.ravel(separation["nfree"])[0])
+    return None
+
+
+def _auxiliary_positions(raw: Any) -> dict[str, list[int]]:
+    types = raw.get_channel_types()
+    positions = {kind: [k for k, own in enumerate(types) if own == kind] for kind in AUXILIARY}
+    return {kind: own for kind, own in positions.items() if own}
+
+
 def _channel_kinds(raw: Any) -> dict[int, str]:
     coils = [ch["coil_type"] for ch in raw.info["chs"]]
     kinds = map(channel_kind, raw.get_channel_types(), coils)
@@ -182,7 +233,7 @@ def _channels(raw: Any, chs: list[Any], kinds: list[str]) -> Channels:
         kind=np.array(kinds, dtype=np.str_),
         region=np.array([region for region, _ in regions], dtype=np.str_),
         hemisphere=np.array([hemisphere for _, hemisphere in regions], dtype=np.str_),
-        measurement_unit=np.array([_UNITS.get(kind, "fT") for kind in kinds], dtype=np.str_),
+        measurement_unit=np.array([UNITS.get(kind, FIELD_UNIT)[0] for kind in kinds]),
         position=position,
         bad=np.array([name in bads for name in names], dtype=bool),
     )

@@ -12,10 +12,10 @@ import numpy as np
 
 from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import read_error
+from ketadask.sources.meg.channels import FIELD_UNIT, UNITS
 from ketadask.sources.meg.compensation import Compensator, build_compensator
 from ketadask.sources.meg.headers import RecordingHeader, read_header
 
-FEMTO = 1e15
 ENDINGS = (".ds", ".fif", ".fif.gz")
 
 
@@ -69,7 +69,7 @@ class Recording:
         grade: int | None = None,
         offset: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Read a window: float32 (channel, time) in fT (planar gradiometers: fT/m).
+        """Read a window: float32 (channel, time) in fT (planar gradiometers: fT/cm).
 
         Parameters
         ----------
@@ -93,10 +93,33 @@ class Recording:
             own = field[np.searchsorted(sources, targets)]
             references = field[np.searchsorted(sources, change.columns)]
             field = own + change.weights[targets] @ references
-        field *= FEMTO
+        field *= [[UNITS.get(kind, FIELD_UNIT)[1]] for kind in header.channels.kind[targets]]
         if offset is not None:
             field -= offset[:, None]
         return field.astype(np.float32)
+
+    def read_auxiliary(self, kind: str, start: int, stop: int) -> np.ndarray:
+        """Read a window of the channels of a kind: float64 (channel, time), volts or event codes.
+
+        Parameters
+        ----------
+        kind
+            A key of the header's ``auxiliary``.
+        start, stop
+            First time point, and the one after the last.
+        """
+        header = self.header
+        first = len(header.channels.names)
+        for other, names in header.auxiliary.items():
+            if other == kind:
+                return header.source.read(start, stop, np.arange(first, first + len(names)))
+            first += len(names)
+        raise InputError(
+            "the recording has no such channels",
+            file=self.path,
+            value=kind,
+            remedy=f"choose one of {list(header.auxiliary)}",
+        )
 
 
 def is_recording(path: Path) -> bool:

@@ -1,0 +1,131 @@
+"""What the verdicts of a study compare: null, adjustment and strata, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+STUDENTISED = "studentised"
+
+
+@dataclass(frozen=True)
+class ComparisonFacts:
+    """Null distribution, adjustment and strata of a study.
+
+    ``method`` is that of the relabelled trials, ``candidates`` the personas compared by
+    ``statistic``. ``n_levels`` are the site levels: the ``n_sites`` sites of all trials, small ones
+    merged. ``r2`` is that of the adjustment in participants left out, None without one.
+    ``sites_p`` is the p of equal benefit at all sites, None where it is not tested.
+    """
+
+    design: str
+    method: str = "features"
+    statistic: str = "q"
+    candidates: int | None = None
+    adjust: str = "none"
+    r2: float | None = None
+    n_features: int | None = None
+    n_trials: int = 1
+    n_sites: int = 1
+    n_levels: int = 1
+    n_strata: int = 1
+    within_arm: bool = False
+    cluster: str | None = None
+    n_clusters: int | None = None
+    sites_p: float | None = None
+
+    @property
+    def sites_differ(self) -> bool:
+        """Whether benefit differs between sites at the 5 % level."""
+        return self.sites_p is not None and self.sites_p <= 0.05
+
+    @property
+    def strata(self) -> str:
+        """What participants of one stratum have in common, or '' where all are one."""
+        parts = ["trial"] if self.n_trials > 1 else []
+        parts += ["site"] if self.n_levels > self.n_trials else []
+        if self.design == "crossover":
+            parts += ["sequence"]
+        elif self.design == "pooled":
+            parts += ["periods and arms"]
+        elif self.within_arm:
+            parts += ["arm"]
+        return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+
+    @property
+    def null_text(self) -> str:
+        """How a trial is relabelled."""
+        within = f" of the same {self.strata}" if self.strata else ""
+        exchange = f"features are exchanged between participants{within}"
+        level = f" within {'site' if self.n_levels > self.n_trials else 'trial'}"
+        arms = f"arms are randomised again{level if self.n_levels > 1 else ''}"
+        return {
+            "features": exchange,
+            "arms": f"{arms}, assuming the same effect for all participants",
+            "no-effect": f"{arms}, assuming no effect",
+            "both": f"{exchange}, and {arms} in other trials; the larger p counts",
+        }[self.method]
+
+    @property
+    def sites_text(self) -> str:
+        """How sites enter, or '' with one site per trial."""
+        if self.n_sites <= self.n_trials:
+            return ""
+        merged = self.n_sites - self.n_levels
+        words = f"{self.n_sites:,} sites"
+        if merged:
+            words += f", the smallest merged into {self.n_levels:,} levels"
+        return f"{words}, because benefit and features may differ between sites"
+
+    @property
+    def adjustment_text(self) -> str:
+        """How scores are adjusted, with the reason."""
+        if self.design == "crossover":
+            return "scores are not adjusted, because each participant has both arms"
+        if self.adjust == "none":
+            return "scores are not adjusted, as design.adjust says"
+        features = "all features" if self.n_features is None else f"{self.n_features:,} features"
+        if self.r2 is not None and not self.r2 > 0:
+            return (
+                f"scores are not adjusted, because a ridge regression on {features} predicts no "
+                "better than the means of the arms"
+            )
+        words = f"scores are adjusted by ridge regression on {features}"
+        if self.r2 is not None:
+            words += f" (R2 {self.r2:.2f} in participants left out)"
+        return f"{words}, because baselines predict outcomes on both arms"
+
+    @property
+    def statistic_text(self) -> str:
+        """The statistic that is compared, with the reason."""
+        if self.statistic != STUDENTISED:
+            return "personas are compared by Q, which takes the spread of scores as equal"
+        return (
+            f"the {self.candidates:,} best personas are compared by a studentised difference, "
+            "because the spread of benefit may differ"
+        )
+
+    @property
+    def cluster_text(self) -> str:
+        """What moves as one."""
+        if self.cluster is None:
+            return "clusters: none"
+        return f"clusters: {self.n_clusters:,} by {self.cluster}, exchanged and split as one"
+
+    def line(self) -> str:
+        """Return everything in one line.
+
+        Examples
+        --------
+        >>> facts = ComparisonFacts("crossover", statistic="studentised", candidates=20)
+        >>> facts.line()[:65]
+        'features are exchanged between participants of the same sequence;'
+        """
+        null = self.null_text + (f" ({self.sites_text})" if self.sites_text else "")
+        return "; ".join((null, self.adjustment_text, self.statistic_text, self.cluster_text))
+
+
+def comparison_facts(summary: Any) -> ComparisonFacts | None:
+    """Return the facts in the headline numbers of a study, or None where it has none."""
+    values = summary.get("comparison")
+    return ComparisonFacts(**values) if values else None

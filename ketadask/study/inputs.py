@@ -1,0 +1,200 @@
+"""Input files of a study: which they are, what they contain, and whether they have changed."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+from ketadask.config.study import StudySettings
+from ketadask.schema.errors import InputError
+from ketadask.store.fingerprints import file_hash
+
+_PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
+_NDA = ("nda/*.txt",)
+_SIDECARS = (
+    *("*_meg.json", "sub-*/**/*_meg.json"),
+    *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
+    "derivatives/*/sub-*/**/*_parcels.tsv",
+)
+_LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*[-_]fwd.fif")
+
+
+Stamp = tuple[int, int, int, int]
+"""Inode, size, and the times (ns) at which the content and the record of a file last changed."""
+
+
+@dataclass(frozen=True)
+class StudyInputs:
+    """The input files of a study as they were when their content was hashed.
+
+    Parameters
+    ----------
+    hashes, external
+        SHA-256 of each file by its name, of the study and of its external cohorts.
+    stamps
+        Stamp of each file, from before it was hashed. No process can restore the time at which the
+        record of a file changed, so equal stamps mean equal content.
+    """
+
+    hashes: dict[str, str]
+    external: dict[str, str]
+    stamps: dict[str, Stamp]
+
+    @classmethod
+    def read(cls, settings: StudySettings, folder: Path) -> StudyInputs:
+        """Stamp the files, then hash them."""
+        stamps = _stamps(settings, folder)
+        return cls(input_hashes(settings, folder), external_hashes(settings), stamps)
+
+    def require_unchanged(self, settings: StudySettings, folder: Path) -> None:
+        """Raise where a file was changed, added or removed after the files were hashed."""
+        stamps = _stamps(settings, folder)
+        for name in sorted(self.stamps.keys() | stamps.keys()):
+            if self.stamps.get(name) != stamps.get(name):
+                raise InputError(
+                    "an input changed while the study was reading it",
+                    file=folder / name,
+                    remedy="run again when nothing writes to it; results of the former content "
+                    "remain in their own folder",
+                )
+
+
+def input_hashes(settings: StudySettings, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each input file, by its name in the folder."""
+    hashes = {name: file_hash(path) for name, path in sorted(_files(settings, folder).items())}
+    return hashes | _recordings(settings, folder)
+
+
+def external_settings(settings: StudySettings, folder: Path) -> StudySettings:
+    """Return the settings for an external cohort, which keep all regions."""
+    data = settings.data.model_copy(
+        update={"folder": folder, "simulate": None, "freesurfer": None, "groups": None}
+    )
+    features = settings.features.model_copy(update={"max_missing": 1.0})
+    return settings.model_copy(update={"data": data, "features": features})
+
+
+def external_hashes(settings: StudySettings) -> dict[str, str]:
+    """Return the `input_hashes` of external cohorts, by cohort and file."""
+    files = {}
+    for name, folder in (settings.predict.external if settings.predict else {}).items():
+        try:
+            hashes = input_hashes(external_settings(settings, folder), folder)
+        except InputError as error:
+            hashes = {".": str(error)}
+        files.update({f"{name}: {file}": value for file, value in hashes.items()})
+    return files
+
+
+def _stamps(settings: StudySettings, folder: Path) -> dict[str, Stamp]:
+    """Return the stamp of each input file, recordings and external cohorts included."""
+    files = _files(settings, folder) | _recording_files(settings, folder)
+    for name, other in (settings.predict.external if settings.predict else {}).items():
+        if other.is_dir():
+            external = _files(external_settings(settings, other), other)
+            files |= {f"{name}: {file}": path for file, path in external.items()}
+    return {name: _stamp(path) for name, path in files.items()}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:  # a broken link; whoever reads the file says so
+        return (0, 0, 0, 0)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
+    _check_readable(folder, "data.folder")
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for pattern in (*_PATTERNS, *_NDA, *_flat(settings, folder))
+        for path in folder.glob(pattern)
+    }
+    for name in plain_files(settings):
+        for file in (Path(name), Path(name).with_suffix(".json")):
+            if (folder / file).is_file():
+                files[file.as_posix()] = folder / file
+    from ketadask.sources.fs_tables import TABLE_ENDINGS
+
+    freesurfer = volumes_folder(settings, folder)
+    if settings.data.freesurfer is not None:
+        _check_readable(freesurfer, "data.freesurfer")
+    volumes = {
+        f"freesurfer/{path.relative_to(freesurfer).as_posix()}": path
+        for pattern in (*(f"*{ending}" for ending in TABLE_ENDINGS), "*/stats/*.stats")
+        for path in freesurfer.glob(pattern)
+        if path.is_file()
+    }
+    return files | volumes
+
+
+def _flat(settings: StudySettings, folder: Path) -> list[str]:
+    """Return the patterns of scales in the study folder itself."""
+    if settings.data.tables is not None:
+        return []
+    scales = [] if any(folder.glob("phenotype/*.tsv")) else ["*.tsv", "*.json"]
+    return scales if any(folder.glob("nda/*.txt")) else [*scales, "*.txt"]
+
+
+def plain_files(settings: StudySettings) -> list[str]:
+    """Return the file names of the plain tables, relative to the study folder."""
+    participants = settings.data.participants
+    tables = [*(settings.data.tables or ()), *([participants] if participants else [])]
+    return [table.file for table in tables]
+
+
+def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
+    """Return size and time of recordings and forward solutions, and hashes of their sidecars.
+
+    Reading whole recordings would take too long.
+    """
+    if "meg" not in settings.features.modalities:
+        return {}
+    from ketadask.sources.meg.recording import Recording, is_recording
+
+    sidecars = {path for pattern in _SIDECARS for path in folder.glob(pattern)}
+    stamps = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
+    for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
+        if is_recording(path):
+            try:
+                size, time = Recording.at(path).stamp
+            except InputError as error:  # a broken link; the run excludes it
+                stamp = error.problem
+            else:
+                stamp = f"{size} bytes of {time}"
+            stamps[path.relative_to(folder).as_posix()] = stamp
+    return stamps
+
+
+def _recording_files(settings: StudySettings, folder: Path) -> dict[str, Path]:
+    """Return the recordings, their sidecars and the forward solutions by name."""
+    if "meg" not in settings.features.modalities:
+        return {}
+    paths = {path for pattern in (*_SIDECARS, *_LARGE) for path in folder.glob(pattern)}
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def volumes_folder(settings: StudySettings, folder: Path) -> Path:
+    """Return the folder of the FreeSurfer tables."""
+    return settings.data.freesurfer or folder / "derivatives" / "freesurfer"
+
+
+def _check_readable(folder: Path, key: str) -> None:
+    try:
+        next(iter(folder.iterdir()), None)
+    except OSError as error:
+        problem = {
+            errno.ENOENT: "no such folder",
+            errno.ENOTDIR: "this is a file, not a folder",
+            errno.EACCES: "no permission to read the folder",
+        }.get(error.errno or 0, f"cannot be read ({error.strerror})")
+        raise InputError(
+            problem,
+            file=folder,
+            where=key,
+            remedy=f"set {key} to the folder with participants.tsv"
+            if key == "data.folder"
+            else f"set {key} to the folder of the volume tables",
+        ) from None

@@ -1,0 +1,82 @@
+"""Null, adjustment and strata in words, each with its reason, and sites that differ."""
+
+from dataclasses import replace
+
+import pytest
+
+from ketadask.report.comparison import ComparisonFacts
+from ketadask.report.context import build_context
+from ketadask.report.page import render
+from tests.report.example_data import page_section
+
+SITES = ComparisonFacts(
+    "parallel",
+    "features",
+    "studentised",
+    20,
+    "ridge",
+    0.31,
+    40,
+    n_sites=5,
+    n_levels=3,
+    sites_p=0.01,
+)
+
+
+def test_the_line_names_null_strata_adjustment_statistic_and_clusters():
+    assert SITES.line() == (
+        "features are exchanged between participants of the same site (5 sites, the smallest "
+        "merged into 3 levels, because benefit and features may differ between sites); scores "
+        "are adjusted by ridge regression on 40 features (R2 0.31 in participants left out), "
+        "because baselines predict outcomes on both arms; the 20 best personas are compared by"
+        " a studentised difference, because the spread of benefit may differ; clusters: none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "strata"),
+    [
+        (ComparisonFacts("crossover"), "sequence"),
+        (ComparisonFacts("crossover", n_sites=3, n_levels=3), "site and sequence"),
+        (ComparisonFacts("crossover", n_trials=2, n_sites=2, n_levels=2), "trial and sequence"),
+        (
+            ComparisonFacts("pooled", n_trials=2, n_sites=4, n_levels=4),
+            "trial, site and periods and arms",
+        ),
+        (ComparisonFacts("parallel"), ""),
+        (ComparisonFacts("parallel", within_arm=True), "arm"),
+    ],
+)
+def test_strata_are_those_of_the_design(facts, strata):
+    assert facts.strata == strata
+    expected = f"exchanged between participants{' of the same ' + strata if strata else ''}"
+    assert facts.null_text.endswith(expected)
+
+
+def test_every_null_adjustment_and_cluster_has_its_words():
+    arms = replace(SITES, method="arms").null_text
+    assert (
+        arms
+        == "arms are randomised again within site, assuming the same effect for all participants"
+    )
+    assert replace(SITES, method="no-effect").null_text.endswith("within site, assuming no effect")
+    both = replace(SITES, method="both").null_text
+    assert both.endswith("the larger p counts")
+    assert "predicts no better than the means" in replace(SITES, r2=0.0).adjustment_text
+    assert replace(SITES, adjust="none").adjustment_text.endswith("as design.adjust says")
+    assert replace(SITES, design="crossover").adjustment_text.startswith("scores are not adjusted")
+    assert "by Q" in replace(SITES, statistic="q").statistic_text
+    family = replace(SITES, cluster="family", n_clusters=31)
+    assert family.cluster_text == "clusters: 31 by family, exchanged and split as one"
+
+
+@pytest.mark.parametrize(("p", "differ"), [(0.01, True), (0.2, False), (None, False)])
+def test_the_first_page_says_that_sites_differ(data, p, differ):
+    summary = {**data.summary, "comparison": vars(replace(SITES, sites_p=p))}
+    context = build_context(replace(data, summary=summary))
+    assert context.comparison.sites_differ == differ
+    page = render(replace(data, summary=summary))
+    assert ("Sites differ." in page_section(page, "claims")) == differ
+    methods = page_section(page, "methods")
+    assert "adjusted by ridge regression on 40 features" in methods
+    assert ('value="0.01">0.010<' in methods) == (p == 0.01)
