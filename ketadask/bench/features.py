@@ -91,6 +91,7 @@ def stream_features(path: str, selection: Sequence[Feature]) -> Steps:
     quality = assess_quality(
         stream.field, stream.rate, stream.extent, groups=channels.region[rows].tolist(),
         bads=channels.bad[rows], mains=60.0, settings=settings,
+        position=channels.position[rows],
         breaks=stream.breaks, bad_spans=recording.header.bad_spans,
     )  # fmt: skip
     yield "quality", None

@@ -55,7 +55,7 @@ def synthetic_problem(
     >>> problem.trial
     <TrialArrays: pooled, 9 units of 5 participants>
     """
-    from ketadask.cohort.designs import POOLED, TrialArrays, trial_scores
+    from ketadask.cohort.designs import POOLED, TrialArrays
     from ketadask.search.problem import SearchProblem
 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(units,)))
@@ -68,10 +68,8 @@ def synthetic_problem(
     outcome[row, np.where(active, 0, 1)] = improvement
     stratum = active_first.astype(np.int64)
     same = np.zeros(units, dtype=np.int64)
-    score = trial_scores(POOLED, outcome, stratum=stratum, active_first=active_first, trial=same)
     responder = np.bincount(participant, weights=improvement)[participant] > 0.8
     trial = TrialArrays(
-        POOLED, outcome, participant, stratum, 2 * stratum + responder, period, active_first, same,
-        score,
+        POOLED, outcome, participant, stratum, 2 * stratum + responder, period, active_first, same
     )  # fmt: skip
     return SearchProblem(synthetic_literals(units, features, cuts=cuts, seed=seed), trial)

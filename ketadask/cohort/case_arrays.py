@@ -229,6 +229,8 @@ def codes(*columns: np.ndarray) -> np.ndarray:
     >>> codes(np.array(["b", "a", "b"]), np.array([1, 1, 2]))
     array([1, 0, 2])
     """
-    parts = [np.unique(column, return_inverse=True)[1] for column in columns]
-    rows = np.unique(np.column_stack(parts), axis=0, return_inverse=True)[1]
-    return rows.reshape(-1).astype(np.int64)
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        names, part = np.unique(column, return_inverse=True)
+        code = np.unique(code * len(names) + part.reshape(-1), return_inverse=True)[1].reshape(-1)
+    return code.astype(np.int64)

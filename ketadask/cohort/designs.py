@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ketadask import names as nm
 from ketadask.cohort.case_arrays import check_outcomes, codes
-from ketadask.kernels.scores import crossover_score, parallel_score, pooled_score
+from ketadask.cohort.site_levels import site_levels
+from ketadask.kernels.ridge import CellRidge, cell_means, cell_ridge, feature_basis, no_ridge
+from ketadask.kernels.scores import (
+    paired_effects,
+    paired_scores,
+    unpaired_effects,
+    unpaired_scores,
+)
 from ketadask.schema.datasets import UNITS
 from ketadask.schema.errors import InputError, nearest
 
@@ -19,6 +26,29 @@ if TYPE_CHECKING:
 
 POOLED, CROSSOVER, PARALLEL = "pooled", "crossover", "parallel"
 DESIGNS = (POOLED, CROSSOVER, PARALLEL)
+
+
+def _default() -> np.ndarray:
+    """Return what stands for the default of an array of `TrialArrays`."""
+    return np.zeros(0, dtype=np.int64)
+
+
+class Adjustment(NamedTuple):
+    """Ridge adjustment of scores: its penalty (infinite: none) and left-out R2."""
+
+    penalty: float
+    r2: float
+
+
+class _Side(NamedTuple):
+    """Units with scores on one side: positions, site level, cell, outcome and overall effect."""
+
+    own: np.ndarray
+    level: np.ndarray
+    cell: np.ndarray
+    y: np.ndarray
+    active: np.ndarray
+    effect: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +74,15 @@ class TrialArrays:
     trial
         (unit,) code of the trial.
     score
-        (unit,) mean over a set estimates its treatment benefit.
-    prediction
-        (unit, 2) expected outcomes behind an adjusted ``parallel`` score, cross-fitted on all.
+        (unit,) mean over a set estimates its treatment benefit; by default `scores` of all units.
+    site
+        (unit,) code of the site within its trial, before small sites are merged; by default each
+        trial is one site.
+    cluster
+        (unit,) equal codes are left out, exchanged and split as one; by default the participant.
+    basis
+        (unit, r) basis of all features, by which ``pooled`` and ``parallel`` scores are adjusted;
+        none by default.
     within_arm
         Whether a relabelling exchanges features between participants of the same arm only.
     """
@@ -59,9 +95,20 @@ class TrialArrays:
     period: np.ndarray
     active_first: np.ndarray
     trial: np.ndarray
-    score: np.ndarray
-    prediction: np.ndarray | None = None
+    score: np.ndarray = field(default_factory=_default)
+    site: np.ndarray = field(default_factory=_default)
+    cluster: np.ndarray = field(default_factory=_default)
+    basis: np.ndarray | None = None
     within_arm: bool = False
+
+    def __post_init__(self) -> None:
+        """Set the defaults of site, cluster and score."""
+        n_units = len(self.outcome)
+        for name, default in (("site", self.trial), ("cluster", self.participant)):
+            if len(getattr(self, name)) != n_units:
+                object.__setattr__(self, name, default)
+        if len(self.score) != n_units:
+            object.__setattr__(self, "score", self.scores())
 
     @property
     def has_pairs(self) -> bool:
@@ -75,19 +122,26 @@ class TrialArrays:
             return np.full(self.outcome.shape[0], -1, dtype=np.int8)
         return np.asarray(np.isfinite(self.outcome[:, 0]).astype(np.int8))
 
-    def scores(self, side: np.ndarray | None = None, *, level: bool = True) -> np.ndarray:
+    def with_outcome(self, outcome: np.ndarray) -> TrialArrays:
+        """Return the trial with other outcomes (unit, 2), and their scores."""
+        return replace(self, outcome=outcome, score=_default())
+
+    def scores(
+        self, side: np.ndarray | None = None, *, fit: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return scores computed from the units of one side of a split only.
 
-        Means, fractions of the arms, period effects and the level of the trials are those of the
-        side, so that neither side of a split carries outcomes of the other. Only the expected
-        outcomes of an adjusted score are those cross-fitted on all units.
+        Means of the cells, fractions of the arms, merged sites, the regression on features and the
+        level of the scores are those of the side, so that neither side carries outcomes of the
+        other.
 
         Parameters
         ----------
         side
             bool (unit,): units on this side; all by default, which gives ``score``.
-        level
-            As in `trial_scores`.
+        fit
+            bool (unit,): units whose regression coefficients are used instead of the side's own;
+            for a holdout, its training set.
 
         Returns
         -------
@@ -97,23 +151,88 @@ class TrialArrays:
         --------
         >>> y = np.array([[9.0, 2.0], [4.0, 3.0], [8.0, 1.0]])
         >>> same = np.zeros(3, dtype=np.int64)
-        >>> trial = TrialArrays("crossover", y, np.arange(3), same, same, same + 1,
-        ...                     np.array([True, True, False]), same, np.array([6.0, 0.0, 8.0]))
+        >>> first = np.array([True, True, False])
+        >>> trial = TrialArrays("crossover", y, np.arange(3), same, same, same + 1, first, same)
+        >>> trial.score
+        array([8.5, 2.5, 5.5])
         >>> trial.scores(np.array([True, False, True]))
         array([ 7., nan,  7.])
         """
-        own = np.arange(len(self.outcome)) if side is None else np.flatnonzero(side)
         scores = np.full(len(self.outcome), np.nan)
-        scores[own] = trial_scores(
-            self.design,
-            self.outcome[own],
-            stratum=self.stratum[own],
-            active_first=self.active_first[own],
-            trial=self.trial[own],
-            prediction=None if self.prediction is None else self.prediction[own],
-            level=level,
+        part = self._side(side)
+        if not part.own.size:
+            return scores
+        if self.has_pairs:
+            scores[part.own] = paired_scores(part.y, part.cell, part.effect)
+            return scores
+        prediction = factor = None
+        if self.basis is not None:
+            ridge = self._ridge(part if fit is None else self._side(fit))
+            prediction = self.basis[part.own] @ ridge.coefficients
+            factor = ridge.factor if fit is None else None
+        scores[part.own] = unpaired_scores(
+            part.y,
+            part.active,
+            part.level,
+            part.cell,
+            part.effect,
+            prediction=prediction,
+            factor=factor,
+            cluster=codes(self.cluster[part.own]),
         )
         return scores
+
+    def adjustment(self, side: np.ndarray | None = None) -> Adjustment:
+        """Return the penalty and left-out R2 of the regression behind `scores` of a side."""
+        part = self._side(side)
+        if self.basis is None or self.has_pairs or not part.own.size:
+            return Adjustment(np.inf, 0.0)
+        ridge = self._ridge(part)
+        return Adjustment(ridge.penalty, ridge.r2)
+
+    def levels(self) -> np.ndarray:
+        """Return (unit,) codes of the site levels: sites of each trial, small ones merged."""
+        return trial_levels(self.design, self.outcome, self.period, self.active_first, self.trial,
+                            self.site, self.participant)  # fmt: skip
+
+    def level_effects(self) -> np.ndarray:
+        """Return (unit,) the estimated overall effect of each unit's site level."""
+        return self._side(None).effect
+
+    def cell_centres(self) -> np.ndarray:
+        """Return (unit,) of a crossover: the mean difference of each unit's site and sequence."""
+        part = self._side(None)
+        return cell_means(part.y, part.cell)
+
+    def _side(self, side: np.ndarray | None) -> _Side:
+        """Return the units of a side whose trial has both arms there."""
+        mask = np.ones(len(self.outcome), dtype=bool) if side is None else np.asarray(side)
+        own = np.flatnonzero(mask)
+        trial = codes(self.trial[own]) if own.size else own
+        for arm in (0, 1):
+            observed = np.bincount(trial, weights=np.isfinite(self.outcome[own, arm]))
+            mask = mask.copy()
+            mask[own[observed[trial] == 0]] = False
+        own = np.flatnonzero(mask)
+        if not own.size:
+            return _Side(own, own, own, own, own, own)
+        outcome, period, first = self.outcome[own], self.period[own], self.active_first[own]
+        level = trial_levels(self.design, outcome, period, first, self.trial[own], self.site[own],
+                             self.participant[own])  # fmt: skip
+        cell = codes(level, *_cell_kinds(self.design, outcome, period, first))
+        active = np.isfinite(outcome[:, 0])
+        if self.has_pairs:
+            y = outcome[:, 0] - outcome[:, 1]
+            return _Side(own, level, cell, y, active, paired_effects(y, level, cell))
+        y = np.where(active, outcome[:, 0], outcome[:, 1])
+        return _Side(own, level, cell, y, active, unpaired_effects(y, active, level, period))
+
+    def _ridge(self, part: _Side) -> CellRidge:
+        """Regress the outcomes of a side on all features within its cells."""
+        assert self.basis is not None
+        if not part.own.size:
+            return no_ridge(0, self.basis.shape[1])
+        return cell_ridge(self.basis[part.own], part.y, part.cell, codes(self.cluster[part.own]))
 
     def __repr__(self) -> str:
         people = len(np.unique(self.participant))
@@ -129,67 +248,31 @@ class TrialArrays:
         return "ketadask.cohort.designs.TrialArrays", digest.hexdigest()
 
 
-def trial_scores(
+def trial_levels(
     design: str,
     outcome: np.ndarray,
-    *,
-    stratum: np.ndarray,
+    period: np.ndarray,
     active_first: np.ndarray,
     trial: np.ndarray,
-    prediction: np.ndarray | None = None,
-    level: bool = True,
+    site: np.ndarray,
+    participant: np.ndarray,
 ) -> np.ndarray:
-    """Return the scores of each trial by the formula of the design, one trial at a time.
+    """Return (unit,) codes of the site levels of a design, arguments as in `TrialArrays`."""
+    kinds = _cell_kinds(design, outcome, period, active_first)
+    return site_levels(trial, site, codes(*kinds), kinds[0], participant)
 
-    Scores of all trials get the same mean: otherwise a feature that differs between trials would
-    seem to predict who benefits (Fisher et al. 2017, 10.1136/bmj.j573).
 
-    Parameters
-    ----------
-    design
-        ``pooled``, ``crossover`` or ``parallel``.
-    outcome
-        (unit, 2) endpoint on active, on control; NaN where not observed.
-    stratum, active_first, trial, prediction
-        As in `TrialArrays`.
-    level
-        Whether trials get the same mean; the mean of all scores does not change.
+def _cell_kinds(
+    design: str, outcome: np.ndarray, period: np.ndarray, active_first: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return what tells the cells of a site level apart; the first is what is compared.
 
-    Returns
-    -------
-    (unit,) scores, NaN where a trial lacks an arm.
-
-    Examples
-    --------
-    >>> trial_scores("crossover", np.array([[9.0, 2.0], [4.0, 3.0]]), stratum=np.zeros(2),
-    ...              active_first=np.array([True, False]), trial=np.zeros(2))
-    array([4., 4.])
+    In a pooled crossover, arm and period are sequence and period, and hold for single cases too.
     """
-    score = np.empty(outcome.shape[0])
-    for code in np.unique(trial):
-        own = trial == code
-        y = outcome[own]
-        active = np.isfinite(y[:, 0])
-        y_own = np.where(active, y[:, 0], y[:, 1])
-        if design == CROSSOVER:
-            score[own] = crossover_score(y[:, 0], y[:, 1], active_first[own])
-        elif design == POOLED:
-            score[own] = pooled_score(y_own, active)
-        else:
-            expectation = None if prediction is None else prediction[own]
-            score[own] = parallel_score(y_own, active, stratum[own], expectation)
-    if level:
-        finite = np.isfinite(score)
-        score[finite] = _same_mean(score[finite], trial[finite])
-    return score
-
-
-def _same_mean(score: np.ndarray, trial: np.ndarray) -> np.ndarray:
-    trial = np.unique(trial, return_inverse=True)[1]
-    size = np.bincount(trial)
-    if size.size < 2:
-        return score
-    return np.asarray(score + score.mean() - (np.bincount(trial, weights=score) / size)[trial])
+    if design == CROSSOVER:
+        return (active_first,)
+    active = np.isfinite(outcome[:, 0])
+    return (active, period) if design == POOLED else (active,)
 
 
 def trial_arrays(units: xr.Dataset) -> TrialArrays:
@@ -206,6 +289,7 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
         raise InputError("unknown arms", where=nm.ARM, value=arms, remedy=f"use {nm.ARMS}")
     outcome = np.ascontiguousarray(units["outcome"].values, dtype=np.float64)
     check_outcomes(design, outcome, units[nm.PARTICIPANT].values, units["trial"].values)
+    adjust = "none" if design == CROSSOVER else units.attrs.get("adjust", "none")
     trial = TrialArrays(
         design=design,
         outcome=outcome,
@@ -216,7 +300,8 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
         active_first=starts_active(units["sequence"].values),
         trial=codes(units["trial"].values),
         score=np.ascontiguousarray(units["score"].values, dtype=np.float64),
-        prediction=units["prediction"].values if "prediction" in units else None,
+        site=codes(units["site"].values.astype(str)),
+        basis=None if adjust == "none" else feature_basis(units["value"].values),
         within_arm=bool(units.attrs.get("within_arm", 0)),
     )
     score = trial.scores()

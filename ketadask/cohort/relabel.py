@@ -9,7 +9,6 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.case_arrays import codes
 from ketadask.cohort.designs import CROSSOVER, PARALLEL, TrialArrays
-from ketadask.kernels.scores import period_effect
 from ketadask.schema.errors import InputError, nearest
 
 METHODS = ("features", "arms", "no-effect")
@@ -31,8 +30,9 @@ def relabel(
     method
         ``features``: participants exchange their features within stratum, period by period; arms,
         outcomes and scores do not change. ``arms``: arms are randomised again under a constant
-        effect, y* = y - t a + t a*, t the trial's estimated overall effect; within participants
-        observed on both arms, within stratum elsewhere. ``no-effect``: the same with t = 0.
+        effect, y* = y - t a + t a*, t the estimated overall effect of the trial and site; within
+        participants observed on both arms, within trial and site elsewhere. ``no-effect``: the
+        same with t = 0.
 
     Returns
     -------
@@ -45,16 +45,14 @@ def relabel(
     -----
     In ``crossover`` the sign of (difference - period effect - t) flips and the sequences do not
     change. In ``pooled`` the arms of single cases are permuted among the single cases of the same
-    trial and period. In ``parallel`` they are permuted within stratum; expected outcomes of an
-    adjusted score follow the constant effect and are not fitted again. Westfall & Young 1993; Ding,
-    Feller & Miratrix 2016, 10.1111/rssb.12124.
+    site and period. In ``parallel`` they are permuted within site. With new arms, adjusted scores
+    are fitted again. Westfall & Young 1993; Ding, Feller & Miratrix 2016, 10.1111/rssb.12124.
 
     Examples
     --------
     >>> y = np.array([[9.0, 2.0], [4.0, 3.0], [8.0, 1.0]])
     >>> same = np.zeros(3, dtype=np.int64)
-    >>> trial = TrialArrays("crossover", y, np.arange(3), same, same, same + 1, same == 0, same,
-    ...               y[:, 0] - y[:, 1])
+    >>> trial = TrialArrays("crossover", y, np.arange(3), same, same, same + 1, same == 0, same)
     >>> rows, relabelled = relabel(trial, seed=7, index=0)
     >>> sorted(rows.tolist()), relabelled.score.tolist()
     ([0, 1, 2], [7.0, 1.0, 7.0])
@@ -66,17 +64,10 @@ def relabel(
     if method == "features":
         return _exchange_features(trial, rng), trial
     rows = np.arange(trial.score.shape[0], dtype=np.int64)
-    effect = overall_effect(trial) if method == "arms" else np.zeros(trial.score.shape[0])
+    effect = trial.level_effects() if method == "arms" else np.zeros(trial.score.shape[0])
     if trial.design == CROSSOVER:
         return rows, _flip_differences(trial, effect, rng)
     return rows, _randomise_arms(trial, effect, rng)
-
-
-def overall_effect(trial: TrialArrays) -> np.ndarray:
-    """Return (unit,) the estimated overall effect of the unit's trial: its mean score."""
-    own = codes(trial.trial)
-    score = trial.scores(level=False)
-    return np.asarray((np.bincount(own, weights=score) / np.bincount(own))[own])
 
 
 def unexchangeable_mask(trial: TrialArrays, method: str = "features") -> np.ndarray:
@@ -86,7 +77,7 @@ def unexchangeable_mask(trial: TrialArrays, method: str = "features") -> np.ndar
     --------
     >>> same = np.zeros(3, dtype=np.int64)
     >>> trial = TrialArrays("crossover", np.ones((3, 2)), np.arange(3), np.array([0, 0, 1]), same,
-    ...               same + 1, same == 0, same, np.ones(3))
+    ...                      same + 1, same == 0, same)
     >>> unexchangeable_mask(trial), unexchangeable_mask(trial, "arms")
     (array([False, False,  True]), array([False, False, False]))
     """
@@ -146,8 +137,8 @@ def _arm_blocks(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray]:
     both = np.bincount(who, weights=active)[who] * np.bincount(who, weights=~active)[who] > 0
     single = np.flatnonzero(~both)
     if trial.design == PARALLEL:
-        return single, codes(trial.stratum[single])
-    return single, codes(trial.trial[single], trial.period[single])
+        return single, codes(trial.levels()[single])
+    return single, codes(trial.levels()[single], trial.period[single])
 
 
 def _exchange_features(trial: TrialArrays, rng: np.random.Generator) -> np.ndarray:
@@ -172,15 +163,11 @@ def _flip_differences(
     """Exchange the arms of random participants of a crossover; sequences do not change."""
     difference = trial.outcome[:, 0] - trial.outcome[:, 1]
     middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
-    shift = np.empty(difference.shape[0])
-    for code in np.unique(trial.trial):
-        own = trial.trial == code
-        half = period_effect(difference[own], trial.active_first[own])
-        shift[own] = np.where(trial.active_first[own], half, -half)
+    shift = trial.cell_centres() - trial.level_effects()  # the period effect, signed by sequence
     sign = np.where(rng.random(difference.shape[0]) < 0.5, -1.0, 1.0)
     new_difference = sign * (difference - shift - effect) + effect + shift
     outcome = np.column_stack((middle + new_difference / 2.0, middle - new_difference / 2.0))
-    return _with_outcome(trial, outcome)
+    return trial.with_outcome(outcome)
 
 
 def _randomise_arms(
@@ -201,17 +188,6 @@ def _randomise_arms(
     y = y - effect * old + effect * new
     outcome = np.full(trial.outcome.shape, np.nan)
     outcome[np.arange(y.size), np.where(new, 0, 1)] = y
-    prediction = trial.prediction
-    if prediction is not None:
-        own = codes(trial.trial)
-        fraction = (np.bincount(own, weights=trial.arm) / np.bincount(own))[own]
-        base = fraction * (prediction[:, 0] - effect) + (1.0 - fraction) * prediction[:, 1]
-        prediction = np.column_stack((base + effect, base))
     # A pair changes both its arms and a single case its only one: each remains one sequence.
     first = np.where(new == old, trial.active_first, ~trial.active_first)
-    return _with_outcome(replace(trial, active_first=first, prediction=prediction), outcome)
-
-
-def _with_outcome(trial: TrialArrays, outcome: np.ndarray) -> TrialArrays:
-    new_trial = replace(trial, outcome=outcome)
-    return replace(new_trial, score=new_trial.scores())
+    return replace(trial, active_first=first, outcome=outcome, score=np.zeros(0))

@@ -14,8 +14,15 @@ from ketadask.cohort.case_arrays import (
     check_pairs,
     codes,
 )
-from ketadask.cohort.designs import CROSSOVER, DESIGNS, PARALLEL, starts_active, trial_scores
-from ketadask.kernels.scores import cross_fitted
+from ketadask.cohort.designs import (
+    CROSSOVER,
+    DESIGNS,
+    PARALLEL,
+    TrialArrays,
+    starts_active,
+    trial_levels,
+)
+from ketadask.kernels.ridge import feature_basis
 from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.datasets import COHORT, UNITS
 from ketadask.schema.errors import InputError, nearest
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
 ENDPOINTS = ("improvement", "response", "percent")
 BASELINES = ("mean", "first")
 ADJUSTMENTS = ("none", "ridge")
-FOLDS = 5
 
 
 def score_units(
@@ -37,7 +43,7 @@ def score_units(
     design: str = CROSSOVER,
     endpoint: str = "improvement",
     baseline: str = "mean",
-    adjust: str = "none",
+    adjust: str = "ridge",
     within_arm: bool = False,
 ) -> xr.Dataset:
     """Return the search matrix of a cohort: features, outcomes and one score per unit.
@@ -56,8 +62,9 @@ def score_units(
         In ``crossover``, whether the value of a feature is the ``mean`` of the values before both
         infusions or the one before the ``first``.
     adjust
-        In ``parallel``, expected outcomes are the means of each trial and site (``none``) or a
-        cross-fitted prediction from all features (``ridge``).
+        In ``parallel`` and ``pooled``, outcomes are compared with the means of their site and arm
+        (``none``), or with a ridge regression on all features beside these means (``ridge``), whose
+        penalty is the one of least error for participants left out; it may be infinite.
     within_arm
         In ``parallel``, whether relabellings exchange features within arm only.
 
@@ -91,17 +98,19 @@ def score_units(
     else:
         unit, arrays = rows, cases.single(rows)
     check_both_arms(design, arrays["outcome"], cases.trial[unit])
-    coordinates = _coordinates(design, cases, rows, unit) | {"period": arrays["period"]}
-    prediction = None
-    if design == PARALLEL and adjust == "ridge":
-        prediction = _cross_fitted_outcomes(arrays, cases.participant[unit])
-    score = trial_scores(
+    coordinates = _coordinates(design, cases, rows, unit, arrays)
+    adjust = "none" if design == CROSSOVER else adjust
+    trial = TrialArrays(
         design,
         arrays["outcome"],
-        stratum=coordinates["stratum"],
-        active_first=starts_active(coordinates["sequence"]),
-        trial=codes(coordinates["trial"]),
-        prediction=prediction,
+        codes(coordinates[nm.PARTICIPANT]),
+        coordinates["stratum"],
+        coordinates["split_stratum"],
+        arrays["period"],
+        starts_active(coordinates["sequence"]),
+        codes(coordinates["trial"]),
+        site=codes(coordinates["site"]),
+        basis=None if adjust == "none" else feature_basis(arrays["value"]),
     )
     about = {
         name: variable.variable
@@ -111,7 +120,7 @@ def score_units(
     matrix = xr.Dataset(
         {
             "value": ((nm.UNIT, nm.FEATURE), arrays["value"]),
-            "score": (nm.UNIT, score),
+            "score": (nm.UNIT, trial.score),
             "outcome": ((nm.UNIT, nm.ARM), arrays["outcome"]),
         },
         coords={
@@ -123,11 +132,10 @@ def score_units(
             **dataset.attrs,
             "design": design,
             "endpoint": endpoint,
+            "adjust": adjust,
             "within_arm": int(within_arm and design == PARALLEL),
         },
     )
-    if prediction is not None:
-        matrix["prediction"] = ((nm.UNIT, nm.ARM), prediction)
     return UNITS.check(matrix)
 
 
@@ -163,28 +171,25 @@ def design_exclusions(
 
 
 def _coordinates(
-    design: str, cases: CaseArrays, rows: np.ndarray, unit: np.ndarray
+    design: str,
+    cases: CaseArrays,
+    rows: np.ndarray,
+    unit: np.ndarray,
+    arrays: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Describe the units by the participants of all their cases ``rows``."""
     descriptions = cases.of_participants(rows)
     pattern, sequence, responder = (part[np.searchsorted(rows, unit)] for part in descriptions)
-    trial, site = cases.trial[unit], cases.site[unit]
+    trial, site, first = cases.trial[unit], cases.site[unit], starts_active(sequence)
+    level = trial_levels(
+        design, arrays["outcome"], arrays["period"], first, trial, site, cases.participant[unit]
+    )
     return {
         nm.PARTICIPANT: cases.name[unit],
-        "stratum": codes(trial, site) if design == PARALLEL else codes(trial, pattern),
-        "split_stratum": codes(starts_active(sequence), responder, trial),
+        "stratum": level if design == PARALLEL else codes(level, pattern),
+        "split_stratum": codes(first, responder, trial),
         "sequence": sequence,
         "trial": trial,
         "site": site,
+        "period": arrays["period"],
     }
-
-
-def _cross_fitted_outcomes(arrays: dict[str, np.ndarray], participant: np.ndarray) -> np.ndarray:
-    """Return expected outcomes (unit, 2), cross-fitted over folds of participants."""
-    people = np.unique(participant, return_inverse=True)[1]
-    count = int(people.max()) + 1
-    stream = np.random.SeedSequence(0, spawn_key=(nm.STREAM_CROSS_FIT, 0))
-    fold = (np.random.default_rng(stream).permutation(count) % FOLDS)[people]
-    active = np.isfinite(arrays["outcome"][:, 0])
-    y = np.where(active, arrays["outcome"][:, 0], arrays["outcome"][:, 1])
-    return cross_fitted(arrays["value"], y, active, fold)

@@ -124,7 +124,9 @@ class DesignSettings(Section):
         description="crossover: features are the mean or the first of both baselines",
     )
     adjust: Literal["none", "ridge"] = Field(
-        default="none", description="parallel: expected outcomes are means or ridge predictions"
+        default="ridge",
+        description="parallel, pooled: outcomes are adjusted by a ridge regression on all "
+        "features, or by the means of site and arm alone (none)",
     )
     washout: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
@@ -169,10 +171,19 @@ class NullSettings(Section):
     relabellings: Annotated[int, Field(ge=1)] = Field(
         default=999, description="number of relabelled trials; may grow later"
     )
-    method: Literal["features", "arms", "no-effect"] = Field(
+    method: Literal["features", "arms", "no-effect", "both"] = Field(
         default="features",
         description="features: exchanged between participants of a stratum; arms: randomised again "
-        "under a constant effect; no-effect: randomised again under no effect",
+        "under a constant effect; no-effect: randomised again under no effect; both: the larger p "
+        "of features and arms",
+    )
+    statistic: Literal["studentised", "q"] = Field(
+        default="studentised",
+        description="studentised: the best personas are ranked again by a t that allows for "
+        "unequal spread; q: the statistic of the search",
+    )
+    candidates: PositiveCount = Field(
+        default=20, description="personas with the largest Q that are ranked again by t"
     )
     stop: Literal["never", "early"] = Field(
         default="never",

@@ -46,7 +46,7 @@ _SCIENCE: dict[str, dict[str, Any]] = {
     "data": {"data": {"simulate"}},
     "cohort": _COHORT,
     "search": _PROBLEM | _SPLITS,
-    "null": _PROBLEM | {"null": {"method"}},
+    "null": _PROBLEM | {"null": {"method", "candidates"}},
     "evaluate": _PROBLEM | _SPLITS,
     "predict": _COHORT | {"seed": True, "predict": _MODELS},
     "judge": _PROBLEM | {"splits": True, "gates": True, "null": True, "verdict": True},

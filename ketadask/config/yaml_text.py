@@ -9,6 +9,7 @@ import yaml
 
 from ketadask.schema.errors import InputError
 
+_MAX_BYTES, _MAX_DEPTH, _MAX_ALIASES = 1_000_000, 30, 20
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -68,6 +69,26 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
+def _check_size(text: str, file: object) -> None:
+    """Raise where a text would take very long to read: a few lines of aliases can mean gigabytes.
+
+    A text of at most a megabyte, 30 nested levels and 20 aliases is read.
+    """
+    remedy = "start from one of the files in config/"
+    if len(text) > _MAX_BYTES:
+        raise InputError("the file is too large", file=file, value=len(text), remedy=remedy)
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        aliases += isinstance(event, yaml.AliasEvent)
+        line = f"line {event.start_mark.line + 1}"
+        if depth > _MAX_DEPTH:
+            raise InputError("too many nested levels", file=file, where=line, remedy=remedy)
+        if aliases > _MAX_ALIASES:
+            raise InputError("too many aliases (*name)", file=file, where=line, remedy=remedy)
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -100,6 +121,7 @@ def _text(path: Path) -> str:
 
 def _parse(text: str, *, file: object) -> Any:
     try:
+        _check_size(text, file)
         return yaml.load(text, Loader=_Loader)
     except _YamlError as error:
         raise InputError(

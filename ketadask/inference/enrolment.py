@@ -41,7 +41,7 @@ def enrolment_block(
         inside = np.zeros(len(train), dtype=bool)
         if split in ids_by_split:
             inside = problem.literals.conjunction(ids_by_split[split][None, :])[0] & ~train
-        score = trial.scores(~train)
+        score = trial.scores(~train, fit=train)
         has_score = np.isfinite(score)
         rows.append(
             {

@@ -17,7 +17,8 @@ from dask.delayed import Delayed, delayed
 from ketadask.inference.calibration import calibration_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.hit_summary import HitSummary, summarise_hits
-from ketadask.inference.null import null_block, relabel_problem, stored_personas
+from ketadask.inference.null import null_block, relabel_problem, relabelling_methods
+from ketadask.inference.second_stage import CANDIDATES
 from ketadask.pipeline.stage import Stage
 from ketadask.search.graph import divisible_searches, split_searches
 from ketadask.store.parts import Parts, Receipt
@@ -41,13 +42,17 @@ def null_stage(
     *,
     seed: int,
     method: str,
+    candidates: int = CANDIDATES,
 ) -> Stage:
     """Return the stage that searches relabelled trials."""
 
     def build_graph(ranges: Sequence[Range], pieces: int = 1) -> list[Delayed]:
-        return null_blocks(problem, search, ranges, parts, seed=seed, method=method, pieces=pieces)
+        return null_blocks(
+            problem, search, ranges, parts,
+            seed=seed, method=method, candidates=candidates, pieces=pieces,
+        )  # fmt: skip
 
-    n_searches = divisible_searches(search)
+    n_searches = divisible_searches(search) * len(relabelling_methods(method))
     return Stage("null", "relabelled trials", relabellings, build_graph, parts, n_searches)
 
 
@@ -59,22 +64,27 @@ def null_blocks(
     *,
     seed: int,
     method: str = "features",
-    keep: int | None = None,
+    candidates: int = CANDIDATES,
     pieces: int = 1,
 ) -> list[Delayed]:
     """Return one task per range of relabellings; each writes the table ``nulls``.
 
     With ``pieces`` above 1 every search is split over that many tasks.
     """
-    node, token = _share_problem(problem, search, seed, method, keep, parts, pieces)
+    node, token = _share_problem(problem, search, seed, method, candidates, parts, pieces)
     compute = partial(_as_table, "nulls", null_block)
-    build, keep = partial(relabel_problem, seed=seed, method=method), stored_personas(search, keep)
+    keep = min(search.keep, candidates)
     return [
         delayed(_write)(
-            parts, block, compute, node, search, block, seed=seed, method=method, keep=keep,
-            partial_results=split_searches(
-                node, search, build, block, pieces, name=f"null-{token}", keep=keep
-            ),
+            parts, block, compute, node, search, block,
+            seed=seed, method=method, candidates=candidates,
+            partial_results=None if pieces < 2 else {
+                name: split_searches(
+                    node, search, partial(relabel_problem, seed=seed, method=name), block, pieces,
+                    name=f"null-{name}-{token}", keep=keep,
+                )
+                for name in relabelling_methods(method)
+            },
             dask_key_name=f"null-{range_name(*block)}-{token}",
         )
         for block in ranges

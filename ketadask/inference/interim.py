@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from ketadask import names as nm
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
+from ketadask.inference.second_stage import CANDIDATES, STUDENTISED, strongest
 from ketadask.inference.stability import passes_gate
 from ketadask.inference.verdicts import ALPHA, SUGGESTIVE, verdict_labels
 from ketadask.kernels.resampling import wilson
@@ -76,12 +77,24 @@ class Convergence:
         splitter: Any,
         gates: GateThresholds,
         gate: str,
+        *,
+        candidates: int = CANDIDATES,
+        statistic: str = STUDENTISED,
     ) -> Convergence:
-        """Count the best persona of each polarity, from searches of all data."""
-        personas = PersonaSet.of(result_by_polarity)
+        """Count the best persona of each polarity, from searches of all data.
+
+        The best by the ``statistic`` among the ``candidates``; a polarity without any of these is
+        represented by its largest Q.
+        """
+        best = strongest(
+            problem, search, candidates=candidates, statistic=statistic,
+            result_by_polarity=result_by_polarity,
+        )  # fmt: skip
+        frame = PersonaSet(best.ids, best.polarity).frame()
+        personas = PersonaSet.of({}, frame, PersonaSet.of(result_by_polarity).frame())
         first = np.sort(np.unique(personas.polarity, return_index=True)[1])
-        best = PersonaSet(personas.ids[first], personas.polarity[first])
-        return cls(problem, search, splitter, gates, gate, best)
+        best_of_each = PersonaSet(personas.ids[first], personas.polarity[first])
+        return cls(problem, search, splitter, gates, gate, best_of_each)
 
     def add(self, searches: pd.DataFrame, block: Range) -> None:
         """Count the first to the last split of ``block``, none of which was counted before."""

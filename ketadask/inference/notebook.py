@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
 from ketadask.pipeline.progress import Progress
@@ -42,12 +43,15 @@ class NullDistribution:
         Fingerprint of the search and its problem: verdicts are refused where it differs.
     seed, method
         Address of the relabellings, and what was exchanged.
+    candidates
+        Number of personas of each that were ranked again by t.
     """
 
     table: pd.DataFrame
     question: str
     seed: int
     method: str
+    candidates: int = CANDIDATES
 
     @property
     def relabellings(self) -> int:
@@ -56,7 +60,7 @@ class NullDistribution:
 
     @property
     def maxima(self) -> pd.DataFrame:
-        """The largest Q per relabelling and polarity."""
+        """The largest Q and t per relabelling and method, over all polarities."""
         from ketadask.inference.null import null_maxima
 
         return null_maxima(self.table)
@@ -76,6 +80,7 @@ def null(
     relabellings: int = 999,
     seed: int = 7,
     method: str = "features",
+    candidates: int = CANDIDATES,
     design: str = "crossover",
     store: str = "runs",
     memory: float | None = None,
@@ -91,27 +96,32 @@ def null(
     relabellings
         Number of relabelled trials; the smallest adjusted p is 1 / (relabellings + 1).
     method
-        ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`.
+        ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`; ``both``: features
+        and arms, the larger p counts.
+    candidates
+        Number of personas with the largest Q that are ranked again by t (see `strongest`).
     store
         Folder of the results; a later call for more relabellings computes only the new ones.
     memory
         Bytes that a process may use for a search; no limit by default.
     """
-    from ketadask.cohort.relabel import check_exchange
     from ketadask.cohort.units import search_matrix
     from ketadask.inference.graph import null_stage
+    from ketadask.inference.null import check_relabelling
 
     problem = search.problem(search_matrix(cohort, design), memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    check_exchange(problem.trial, method)
+    check_relabelling(problem.trial, method)
     question = _question(search, problem)
-    key = fingerprint("null", question, seed, method, code_version())
+    key = fingerprint("null", question, seed, method, candidates, code_version())
     parts = Parts(Path(store) / "nulls" / key[:12], key)
-    stage = null_stage(problem, search, relabellings, parts, seed=seed, method=method)
+    stage = null_stage(
+        problem, search, relabellings, parts, seed=seed, method=method, candidates=candidates
+    )
     require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
-    table = parts.read_below("nulls", relabellings, "relabelling", "polarity", "rank")
-    return NullDistribution(table, question, seed, method)
+    table = parts.read_below("nulls", relabellings, "relabelling", "method", "rank")
+    return NullDistribution(table, question, seed, method, candidates)
 
 
 def judge(
@@ -122,6 +132,7 @@ def judge(
     alpha: float = ALPHA,
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
+    statistic: str = STUDENTISED,
 ) -> pd.DataFrame:
     """Return the verdict table of a resampling study (see `build_verdicts`).
 
@@ -134,6 +145,8 @@ def judge(
         Relabelled trials of the same search and cohort, enough for a p of ``alpha``.
     gate
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
+    statistic
+        ``studentised``, or ``q`` for that of the search.
     """
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
@@ -159,6 +172,7 @@ def judge(
     return build_verdicts(
         hits.problem, hits.search, result, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,
+        candidates=null.candidates, statistic=statistic,
     )  # fmt: skip
 
 

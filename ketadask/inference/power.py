@@ -89,7 +89,7 @@ def simulate_problem(
     Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_POWER, index))`` alone: scenarios of
     the same size share their participants, so chance does not blur their difference.
     """
-    from ketadask.cohort.designs import TrialArrays, trial_scores
+    from ketadask.cohort.designs import TrialArrays
     from ketadask.kernels.settings import LiteralSettings
     from ketadask.search.encoding import encode_values
     from ketadask.search.problem import SearchProblem
@@ -111,10 +111,8 @@ def simulate_problem(
     same = np.zeros(len(participant), dtype=np.int64)
     first = active_first[participant]
     stratum = first.astype(np.int64) if scenario.design == "crossover" else same
-    score = trial_scores(scenario.design, arms, stratum=stratum, active_first=first, trial=same)
-    trial = TrialArrays(
-        scenario.design, arms, participant, stratum, stratum, same + 1, first, same, score
-    )
+    period = np.where(np.isfinite(arms[:, 0]) == first, 1, 2)
+    trial = TrialArrays(scenario.design, arms, participant, stratum, stratum, period, first, same)
     settings = LiteralSettings(cuts=search.cuts, intervals=search.intervals)
     literals = encode_values(value[participant], settings)
     return SearchProblem(literals, trial), inside[participant]

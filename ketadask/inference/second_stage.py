@@ -107,8 +107,14 @@ def persona_contrast(
     if rows is not None:
         # Features stay and scores move: the covers need not be permuted.
         score, cluster = _move(score, rows), _move(cluster, rows)
+    inside, outside = persona_sides(problem, ids)
+    return contrast(inside, score, outside=outside, cluster=cluster, objective=search.objective)
+
+
+def persona_sides(problem: SearchProblem, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return bool (persona, unit): units inside, and units known to be outside."""
     inside = problem.literals.conjunction(ids)
-    return contrast(inside, score, cluster=cluster, objective=search.objective)
+    return inside, ~inside
 
 
 def persona_sign(polarity: np.ndarray) -> np.ndarray:

@@ -255,8 +255,7 @@ def leave_trial_out(
 
     Keeps ``schema.LEFT_OUT``: a row per trial and polarity. The search uses scores of the other
     trials alone, and the trial its own: nothing of the trial contributes to the choice,
-    so its interval is unbiased. (Expected outcomes of an adjusted score are cross-fitted on all
-    trials.)
+    so its interval is unbiased.
     """
     trial, rows = problem.trial, []
     first = hits[hits["rank"] == 1].sort_values(["polarity", "split"])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.inference.estimates import benefit_differences
 from ketadask.inference.evaluation import PersonaSet, admissible_mask
 from ketadask.inference.families import family_leaders, persona_name
 from ketadask.inference.incremental import IncrementalTest
-from ketadask.inference.null import IDS, null_arrays
+from ketadask.inference.null import IDS, maxima_by_method, null_lists
+from ketadask.inference.second_stage import (
+    CANDIDATES,
+    STUDENTISED,
+    persona_contrast,
+    persona_sides,
+    strongest,
+)
+from ketadask.kernels.contrast import contrast
 from ketadask.kernels.gates import gates as gate_statistics
 from ketadask.kernels.maxt import max_t
 from ketadask.kernels.q_statistic import HETEROGENEITY, persona_q
@@ -36,6 +45,8 @@ def build_verdicts(
     alpha: float = ALPHA,
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
+    candidates: int = CANDIDATES,
+    statistic: str = STUDENTISED,
 ) -> pd.DataFrame:
     """Return the verdict table: a row per family of personas, best first.
 
@@ -55,10 +66,15 @@ def build_verdicts(
         Adjusted p at or below which a persona is supported, or suggestive.
     jaccard
         Minimum Jaccard index of covers at which two personas are one finding.
+    candidates
+        Number of personas ranked again by t, as in the relabelled trials; the others get p = 1.
+    statistic
+        ``studentised`` compares t with that of the relabelled trials, ``q`` compares Q, of all
+        personas.
 
     Returns
     -------
-    Table that keeps ``schema.VERDICTS``, sorted by step-down p, then Q, then literals.
+    Table that keeps ``schema.VERDICTS``, sorted by step-down p, then the statistic, then literals.
     """
     personas = PersonaSet.of(result_by_polarity, *([] if stability is None else [stability]))
     if not len(personas):
@@ -67,18 +83,27 @@ def build_verdicts(
     all_units = np.ones((1, cover.shape[1]), dtype=bool)
     q = persona_q(cover, all_units, problem.trial.score, search.objective)[0][:, 0] * personas.sign
     q = np.where(admissible_mask(problem, search, cover, all_units)[:, 0], q, np.nan)
-    single, step = adjusted_p(problem, search, personas, q, nulls)
-    # Nine digits: a persona and its complement have the same Q up to rounding.
-    merit = np.round(np.where(np.isnan(q), -np.inf, q), 9)
-    order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -merit, step))
+    t = persona_contrast(problem, search, personas.ids).t * personas.sign
+    value = q
+    if statistic == STUDENTISED:
+        best = strongest(
+            problem, search, candidates=candidates, result_by_polarity=result_by_polarity
+        )
+        value = np.where(_is_among(personas, PersonaSet(best.ids, best.polarity)), t, np.nan)
+    single, step = adjusted_p(problem, search, personas, value, nulls, statistic)
+    # Nine digits: a persona and its complement have the same statistic up to rounding.
+    merits = [np.round(np.where(np.isnan(x), -np.inf, x), 9) for x in (value, q)]
+    order = np.lexsort((*personas.ids.T[::-1], personas.polarity, -merits[1], -merits[0], step))
     personas = PersonaSet(personas.ids[order], personas.polarity[order])
     labels = verdict_labels(step[order], alpha, suggestive)
+    maxima = maxima_by_method(nulls, statistic)
     test = IncrementalTest(
         cover[order],
         personas.sign,
         problem.trial.score,
-        nulls.groupby("relabelling")["q"].max().to_numpy(),
+        maxima,
         np.select([labels == nm.SUPPORTED, labels == nm.SUGGESTIVE], [alpha, suggestive], np.nan),
+        _residual_statistic(problem, search, personas, statistic),
     )
     leader = family_leaders(
         cover[order],
@@ -90,10 +115,13 @@ def build_verdicts(
     first = np.unique(leader)
     table = _describe(problem, personas, cover[order]).iloc[first].reset_index(drop=True)
     table["family_size"] = np.bincount(leader, minlength=len(leader))[first]
-    table["q"], table["p_single_step"] = q[order][first], single[order][first]
+    table["q"], table["t"] = q[order][first], t[order][first]
+    table["p_single_step"] = single[order][first]
     table["p_adjusted"], table["p_incremental"] = step[order][first], test.p[first]
     table["verdict"] = labels[first]
     table["rank"] = np.arange(1, len(table) + 1)
+    differences = benefit_differences(problem, search, personas.ids[first], maxima, statistic)
+    table[list(differences.columns)] = differences
     return VERDICTS.check(_with_stability(table, stability))
 
 
@@ -101,23 +129,46 @@ def adjusted_p(
     problem: SearchProblem,
     search: PersonaSearch,
     personas: PersonaSet,
-    q: np.ndarray,
+    value: np.ndarray,
     nulls: pd.DataFrame,
+    statistic: str = STUDENTISED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return single-step and step-down p of each persona (see `max_t`).
 
-    All polarities of the search are one family of hypotheses. Where the search returns distinct
-    feature sets, a hypothesis is a feature set with its best cuts.
+    ``value`` is the ``statistic`` of each persona; NaN gets p = 1. All polarities of the search are
+    one family of hypotheses. Where the search returns distinct feature sets, a hypothesis is a
+    feature set with its best cuts. With several methods of relabelling the largest p counts.
     """
     polarities = list(search.polarities)
-    keys = _keys(problem, search, personas.ids)
     code = np.array([polarities.index(name) for name in personas.polarity], dtype=np.int64)
-    lists = []
-    for polarity, ids, null_q in null_arrays(nulls, polarities):
-        null_keys = _keys(problem, search, ids.reshape(-1, len(IDS))).reshape(ids.shape)
-        own = np.full((*ids.shape[:2], 1), polarities.index(polarity), dtype=np.int64)
-        lists.append((np.concatenate([own, null_keys], axis=2), null_q))
-    return max_t(np.column_stack([code, keys]), q, lists)
+    keys = np.column_stack([code, _keys(problem, search, personas.ids)])
+    single, step = np.zeros(len(personas)), np.zeros(len(personas))
+    for null in null_lists(nulls, polarities, statistic):
+        null_keys = _keys(problem, search, null.ids.reshape(-1, len(IDS))).reshape(null.ids.shape)
+        candidates = np.concatenate([null.polarity[..., None], null_keys], axis=2)
+        p = max_t(keys, value, [(candidates, null.value)])
+        single, step = np.maximum(single, p[0]), np.maximum(step, p[1])
+    return single, step
+
+
+def _is_among(personas: PersonaSet, others: PersonaSet) -> np.ndarray:
+    """Return bool (P,): whether each persona is one of ``others``."""
+    rows = {(polarity, *row) for polarity, row in zip(others.polarity, others.ids, strict=True)}
+    pairs = zip(personas.polarity, personas.ids, strict=True)
+    return np.array([(polarity, *row) in rows for polarity, row in pairs], dtype=bool)
+
+
+def _residual_statistic(
+    problem: SearchProblem, search: PersonaSearch, personas: PersonaSet, statistic: str
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return the statistic of ``personas`` as a function of cover and scores."""
+    if statistic != STUDENTISED:
+        return lambda cover, score: persona_q(
+            cover, np.ones((1, score.size), dtype=bool), score, search.objective
+        )[0][:, 0]
+    outside = persona_sides(problem, personas.ids)[1]
+    cluster = problem.trial.participant
+    return lambda cover, score: contrast(cover, score, outside=outside, cluster=cluster).t
 
 
 def verdict_labels(
@@ -169,7 +220,8 @@ def _describe(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -
         intervals = [t_interval(outcome[np.isfinite(outcome)]) for outcome in outcomes]
         table[[f"{arm}_mean", f"{arm}_low", f"{arm}_high"]] = intervals
     table["benefit_inside"] = [_mean(trial.score[inside]) for inside in cover]
-    table["benefit_outside"] = [_mean(trial.score[~inside]) for inside in cover]
+    outside = persona_sides(problem, personas.ids)[1]
+    table["benefit_outside"] = [_mean(trial.score[mask]) for mask in outside]
     return table
 
 

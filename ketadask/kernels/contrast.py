@@ -39,8 +39,8 @@ def contrast(
     inside: np.ndarray,
     score: np.ndarray,
     *,
+    outside: np.ndarray | None = None,
     cluster: np.ndarray | None = None,
-    unknown: np.ndarray | None = None,
     moderation: float = MODERATION,
     objective: str = HETEROGENEITY,
     min_outside: int = MIN_OUTSIDE,
@@ -53,10 +53,11 @@ def contrast(
         bool (persona, unit).
     score
         float64 (unit,).
+    outside
+        bool (persona, unit), units known to be outside; all that are not inside by default. Units
+        that are neither, because a feature is missing, are left out.
     cluster
         (unit,) equal codes are the same participant (or family); every unit its own by default.
-    unknown
-        bool (persona, unit), units that may be inside or outside: they are left out.
     moderation
         Degrees of freedom d0 of the prior variance, see below.
     objective
@@ -92,7 +93,7 @@ def contrast(
     """
     inside = np.asarray(inside, dtype=np.bool_)
     score = np.asarray(score, dtype=np.float64)
-    outside = ~inside if unknown is None else ~(inside | np.asarray(unknown, dtype=np.bool_))
+    outside = ~inside if outside is None else np.asarray(outside, dtype=np.bool_)
     codes = np.arange(score.size) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     centred = score - score.mean()
     variance, covariance = _moments(centred, codes)

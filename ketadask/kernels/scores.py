@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ketadask.kernels.ridge import cell_means
+
+_GRID_BITS = 34  # of a score: results of different processors differ in later bits
+
 
 def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Return improvements in percent of their baselines, NaN where there is none above 0.
@@ -17,208 +21,147 @@ def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.nda
     return np.asarray(100.0 * np.asarray(improvement) / positive_baseline)
 
 
-def pooled_score(outcome: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Score cases one by one: ``(a - q) / (q (1 - q)) (y - mean y)``, q the fraction on active.
-
-    The mean of the scores is the difference of the arms' means.
+def paired_scores(difference: np.ndarray, cell: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Score participants with both arms: difference minus mean of its cell plus overall effect.
 
     Parameters
     ----------
-    outcome
-        (unit,) endpoint, larger is better.
-    active
-        (unit,) True on the active arm.
+    difference
+        (unit,) outcome on active minus outcome on control.
+    cell
+        (unit,) codes of site and sequence.
+    effect
+        (unit,) as `level_effects` returns it.
 
     Returns
     -------
-    (unit,) scores, NaN where an arm is absent.
+    (unit,) scores; every cell has the same mean, that of ``effect``.
 
     Examples
     --------
-    >>> pooled_score(np.array([5.0, 3.0, 1.0, 0.0]), np.array([True, True, False, False]))
-    array([5.5, 1.5, 2.5, 4.5])
-    """
-    active = np.asarray(active, dtype=bool)
-    y = np.asarray(outcome, dtype=np.float64)
-    fraction = float(np.mean(active)) if active.size else 0.0
-    if fraction in (0.0, 1.0):
-        return np.full(y.shape, np.nan)
-    return np.where(active, 1.0 / fraction, -1.0 / (1.0 - fraction)) * (y - np.mean(y))
+    With one site, this is the difference without the period effect (Senn 2002, Cross-over Trials
+    in Clinical Research, chapter 3):
 
-
-def period_effect(difference: np.ndarray, active_first: np.ndarray) -> float:
-    """Return half the difference between the sequences' means of (active - control).
-
-    Zero if only one sequence exists, as it cannot be estimated then (Senn 2002, Cross-over
-    Trials in Clinical Research, chapter 3).
-
-    Examples
-    --------
-    >>> period_effect(np.array([5.0, 7.0, 2.0, 4.0]), np.array([True, True, False, False]))
-    1.5
-    """
-    first = np.asarray(active_first, dtype=bool)
-    if first.all() or not first.any():
-        return 0.0
-    return float(np.mean(difference[first]) - np.mean(difference[~first])) / 2.0
-
-
-def crossover_score(
-    active_outcome: np.ndarray, control_outcome: np.ndarray, active_first: np.ndarray
-) -> np.ndarray:
-    """Score participants with both arms: their difference without the period effect.
-
-    Parameters
-    ----------
-    active_outcome, control_outcome
-        (unit,) endpoint on each arm.
-    active_first
-        (unit,) True where the active arm came first.
-
-    Returns
-    -------
-    (unit,) scores; where both sequences exist they have equal means.
-
-    Examples
-    --------
-    >>> crossover_score(np.array([5.0, 7.0, 2.0, 4.0]), np.zeros(4),
-    ...                 np.array([True, True, False, False]))
+    >>> paired_scores(np.array([5.0, 7.0, 2.0, 4.0]), np.array([0, 0, 1, 1]), np.full(4, 4.5))
     array([3.5, 5.5, 3.5, 5.5])
     """
-    difference = np.asarray(active_outcome, dtype=np.float64) - control_outcome
-    effect = period_effect(difference, active_first)
-    score = difference - np.where(np.asarray(active_first, dtype=bool), effect, -effect)
-    return np.asarray(score)
+    return _on_grid(difference - cell_means(difference, cell) + np.mean(effect))
 
 
-def parallel_score(
-    outcome: np.ndarray,
+def unpaired_scores(
+    y: np.ndarray,
     active: np.ndarray,
-    stratum: np.ndarray,
+    level: np.ndarray,
+    cell: np.ndarray,
+    effect: np.ndarray,
+    *,
     prediction: np.ndarray | None = None,
+    factor: np.ndarray | None = None,
+    cluster: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Score participants of a parallel trial by augmented inverse probability.
+    """Score units observed on one arm: overall effect + c w e.
 
-    ``m1 - m0 + a (y - m1) / q - (1 - a) (y - m0) / (1 - q)`` with q the fraction on active in the
-    stratum and m1, m0 the expected outcomes on each arm: the stratum's means, or a prediction
-    (Robins, Rotnitzky & Zhao 1994, 10.1080/01621459.1994.10476818). With the stratum's means the
-    mean score of a stratum is exactly the difference of its arms' means.
+    e = (y - mean of the cell - prediction) / sqrt(1 - h) has equal variance for all units, h being
+    the leverage of a unit in its own expectation. w = 1/q on active and -1/(1 - q) on control, q
+    the fraction on active in the level (site). The constant c makes the benefit of a set minus
+    that of the others unbiased: on average over random sets, a unit's effect a, 1 on active and 0
+    on control, contributes w (a - F F' a within the cluster) / sqrt(1 - h) to it.
 
     Parameters
     ----------
-    outcome
-        (unit,) endpoint, larger is better; 0 and 1 for a response.
+    y
+        (unit,) outcome, larger is better; 0 and 1 for a response.
     active
         (unit,) True on the active arm.
-    stratum
-        (unit,) strata of the randomisation; one that lacks an arm borrows fraction and means
-        from all units.
+    level, cell
+        (unit,) codes of trial and site, and of the cells within them.
+    effect
+        (unit,) as `level_effects` returns it.
     prediction
-        (unit, 2) expected outcome on active and on control, predicted without the unit itself.
+        (unit,) prediction from the features; none by default.
+    factor
+        (unit, rank) factor F of `CellRidge`, where ``prediction`` is that of the same units.
+    cluster
+        (unit,) codes of units that share features; each its own by default.
 
     Returns
     -------
-    (unit,) scores, NaN where an arm is absent everywhere.
+    (unit,) scores; every level has the same mean, that of ``effect``.
 
     Examples
     --------
-    >>> parallel_score(np.array([5.0, 3.0, 1.0, 0.0]), np.array([True, True, False, False]),
-    ...                np.zeros(4))
+    >>> arm = np.array([True, True, False, False])
+    >>> one = np.zeros(4, dtype=int)
+    >>> unpaired_scores(np.array([5.0, 3.0, 1.0, 0.0]), arm, one, 1 - arm, np.full(4, 3.5))
     array([5.5, 1.5, 2.5, 4.5])
     """
-    active = np.asarray(active, dtype=bool)
-    y = np.asarray(outcome, dtype=np.float64)
-    if active.all() or not active.any():
-        return np.full(y.shape, np.nan)
-    _, code = np.unique(stratum, return_inverse=True)
-    n = np.bincount(code).astype(np.float64)
-    n_active = np.bincount(code, weights=active)
-    lacking = (n_active == 0) | (n_active == n)
-    q = np.where(lacking, np.mean(active), n_active / n)[code]
-    if prediction is None:
-        has_both = ~lacking
-        means = []
-        for arm, size in ((active, n_active), (~active, n - n_active)):
-            total = np.bincount(code, weights=np.where(arm, y, 0.0))
-            mean = np.full(n.shape, np.mean(y[arm]))
-            mean[has_both] = total[has_both] / size[has_both]
-            means.append(mean[code])
-        m1, m0 = means
-    else:
-        m1, m0 = prediction[:, 0], prediction[:, 1]
-    return np.asarray(m1 - m0 + np.where(active, (y - m1) / q, -(y - m0) / (1.0 - q)))
+    F = np.zeros((y.shape[0], 0)) if factor is None else factor
+    cluster = np.arange(y.shape[0]) if cluster is None else cluster
+    residual = y if prediction is None else y - prediction
+    rest = 1.0 - 1.0 / np.bincount(cell)[cell] - np.square(F).sum(axis=1)
+    scale = np.where(rest > 1e-9, 1.0 / np.sqrt(np.maximum(rest, 1e-9)), 0.0)
+    e = scale * (residual - cell_means(residual, cell))
+    fraction = cell_means(active.astype(np.float64), level)
+    weight = np.where(active, 1.0 / fraction, -1.0 / (1.0 - fraction))
+    cluster_sum = cell_means(active[:, None] * F, cluster) * np.bincount(cluster)[cluster, None]
+    gain = float(np.mean(weight * scale * (active - np.einsum("ur,ur->u", F, cluster_sum))))
+    c = 1.0 / gain if gain > 1e-9 else 1.0
+    return _on_grid(np.mean(effect) + c * weight * (e - cell_means(e, cell)))
 
 
-def cross_fitted(
-    X: np.ndarray,
-    outcome: np.ndarray,
-    active: np.ndarray,
-    fold: np.ndarray,
-    penalties: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0),
-) -> np.ndarray:
-    """Predict each unit's outcome on both arms by ridge regressions of the other folds.
+def paired_effects(difference: np.ndarray, level: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Return (unit,) the overall effect of each unit's level: the mean of its cells' means.
 
-    One ridge per arm on standardised features, missing values set to the mean, the penalty chosen
-    by generalised cross-validation (Golub, Heath & Wahba 1979, 10.1080/00401706.1979.10489751).
-
-    Parameters
-    ----------
-    X
-        (unit, feature), NaN where missing.
-    outcome
-        (unit,) endpoint.
-    active
-        (unit,) True on the active arm.
-    fold
-        (unit,) fold of the unit; participants must not straddle folds.
-    penalties
-        Ridge penalties to choose from.
-
-    Returns
-    -------
-    (unit, 2) expected outcome on active, on control; predicted without the unit's own fold.
+    The cells are sequences, which a period effect moves in opposite directions.
 
     Examples
     --------
-    >>> x = np.arange(40.0)
-    >>> arm = np.arange(40) % 2 == 0
-    >>> predicted = cross_fitted(x[:, None], x + 3.0 * arm, arm, np.arange(40) // 2 % 4, (1e-9,))
-    >>> bool(np.allclose(predicted[:, 0] - predicted[:, 1], 3.0))
-    True
+    >>> one = np.zeros(3, dtype=int)
+    >>> paired_effects(np.array([5.0, 7.0, 2.0]), one, np.array([0, 0, 1]))
+    array([4., 4., 4.])
     """
-    active = np.asarray(active, dtype=bool)
-    y = np.asarray(outcome, dtype=np.float64)
-    prediction = np.empty((y.shape[0], 2))
-    for test_fold in np.unique(fold):
-        out = fold == test_fold
-        for column, arm in enumerate((active, ~active)):
-            fit = ~out & arm
-            if not fit.any():
-                fit = arm if arm.any() else np.ones_like(arm)
-            prediction[out, column] = _ridge(X[fit], y[fit], X[out], penalties)
-    return prediction
+    each_cell = 1.0 / np.bincount(cell)[cell]
+    total = np.bincount(level, weights=difference * each_cell)
+    n_cells = np.maximum(np.bincount(level, weights=each_cell), 1e-9)
+    return np.asarray((total / n_cells)[level])
 
 
-def _ridge(
-    X: np.ndarray, y: np.ndarray, new: np.ndarray, penalties: tuple[float, ...]
+def unpaired_effects(
+    y: np.ndarray, active: np.ndarray, level: np.ndarray, period: np.ndarray
 ) -> np.ndarray:
-    """Fit on (X, y), predict ``new``; the penalty is the one of least generalised error."""
-    observed = np.isfinite(X)
-    count = np.maximum(observed.sum(axis=0), 1)
-    centre = np.where(observed, X, 0.0).sum(axis=0) / count
-    Z = np.where(observed, X - centre, 0.0)
-    spread = np.sqrt((Z * Z).sum(axis=0) / count)
-    scale = np.where(spread > 1e-12 * (1.0 + np.abs(centre)), spread, np.inf)
-    mean = float(np.mean(y))
-    U, d, Vt = np.linalg.svd(Z / scale, full_matrices=False)
-    Uy = U.T @ (y - mean)
-    best, coefficients = np.inf, np.zeros(Vt.shape[1])
-    for penalty in penalties:
-        shrink = d * d / (d * d + penalty)
-        residual = y - mean - U @ (shrink * Uy)
-        free = max(y.shape[0] - 1.0 - float(shrink.sum()), 1e-9)
-        error = float(residual @ residual) / free**2
-        if error < best:
-            best, coefficients = error, Vt.T @ (d / (d * d + penalty) * Uy)
-    Z_new = np.where(np.isfinite(new), new - centre, 0.0) / scale
-    return mean + Z_new @ coefficients
+    """Return (unit,) the overall effect of each unit's level: the difference of its arms' means.
+
+    Differences of several periods are averaged with weights n1 n0 / (n1 + n0), n1 and n0 the units
+    per arm (Mantel & Haenszel); where no period has both arms, periods are not told apart.
+
+    Examples
+    --------
+    >>> y, active = np.array([5.0, 3.0, 1.0]), np.array([True, True, False])
+    >>> one = np.zeros(3, dtype=int)
+    >>> unpaired_effects(y, active, one, one)
+    array([3., 3., 3.])
+    """
+    cell = np.unique(np.column_stack((level, period)), axis=0, return_inverse=True)[1].reshape(-1)
+    total, weight = np.zeros(int(level.max()) + 1), np.zeros(int(level.max()) + 1)
+    for block in (cell, level):
+        n1, n0 = (np.bincount(block, weights=arm) for arm in (active, ~active))
+        sum1, sum0 = (np.bincount(block, weights=y * arm) for arm in (active, ~active))
+        precision = n1 * n0 / (n1 + n0)
+        difference = sum1 / np.maximum(n1, 1) - sum0 / np.maximum(n0, 1)
+        owner = np.zeros(n1.size, dtype=np.int64)
+        owner[block] = level
+        own = weight[owner] == 0
+        total += np.bincount(
+            owner[own], weights=(precision * difference)[own], minlength=total.size
+        )
+        weight += np.bincount(owner[own], weights=precision[own], minlength=total.size)
+    return np.asarray((total / np.where(weight > 0, weight, 1.0))[level])
+
+
+def _on_grid(score: np.ndarray) -> np.ndarray:
+    """Round scores to 34 bits of the largest, so that every worker has the same ones."""
+    largest = float(np.abs(score).max(initial=0.0))
+    if largest == 0.0 or not np.isfinite(largest):
+        return np.asarray(score)
+    unit = 2.0 ** (np.floor(np.log2(largest)) - _GRID_BITS)
+    return np.asarray(np.round(score / unit) * unit)

@@ -133,6 +133,7 @@ class SummaryFacts:
     splits: int | None = None
     splits_too_small: int = 0
     relabellings: int | None = None
+    statistic: str = "studentised"
     units_unexchangeable: int = 0
     n_findings: int | None = _at("findings")
     n_supported: int | None = _at("supported")

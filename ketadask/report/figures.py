@@ -73,24 +73,25 @@ class BenefitView:
 
 
 def null_view(context: ReportContext) -> NullView | None:
-    """Draw the largest Q of each relabelled trial, over both polarities as in the adjusted p."""
+    """Draw the largest statistic of each relabelled trial, as in the adjusted p."""
     nulls = context.data.nulls
     if nulls is None or len(nulls) == 0:
         return None
-    maxima = nulls.groupby("relabelling")["q"].max().to_numpy(float)
+    column = "q" if context.summary.statistic == "q" else "t"
+    maxima = nulls.groupby("relabelling")[column].max().to_numpy(float)
     values = maxima[np.isfinite(maxima)]
     if not values.size:
         return None
-    # Q is NaN for a recurrent hit that the search may not return on all data.
-    personas = [row for row in context.personas if np.isfinite(row.q)]
+    # Missing for a persona that is inadmissible on all data, or with too few units outside.
+    personas = [row for row in context.personas if np.isfinite(getattr(row, column))]
     best_q = {
-        polarity: max(row.q for row in personas if row.polarity == polarity)
+        polarity: max(getattr(row, column) for row in personas if row.polarity == polarity)
         for polarity in nm.POLARITIES
         if any(row.polarity == polarity for row in personas)
     }
     critical = context.summary.critical_value
     alt = (
-        f"{maxima.size} relabelled trials, largest Q from {format_fixed(values.min())} to "
+        f"{maxima.size} relabelled trials, largest {column} from {format_fixed(values.min())} to "
         f"{format_fixed(values.max())}"
         + "".join(f"; best {p} persona {format_fixed(q)}" for p, q in best_q.items())
         + (f"; critical value {format_fixed(critical)}" if critical is not None else "")
@@ -116,10 +117,10 @@ def _paint_null(
     for bar, count, left, right in zip(bars, counts, edges, edges[1:], strict=False):
         bar.set_edgecolor(PAPER)
         span = f"{format_fixed(left)} to {format_fixed(right)}"
-        surface.add_title(bar, f"{count} relabelled trials with Q {span}")
+        surface.add_title(bar, f"{count} relabelled trials between {span}")
     top = (1.1 + 0.2 * len(lines)) * max(counts.max(), 1)
     axes.set(xlim=(low - margin, high + margin), ylim=(0, top))
-    axes.set(xlabel="largest Q in the trial", ylabel="trials")
+    axes.set(xlabel="largest statistic in the trial", ylabel="trials")
     axes.locator_params(axis="y", nbins=3, integer=True)
     height = 0.98 * top
     for name, q, colour, style in lines:

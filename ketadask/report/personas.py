@@ -80,7 +80,10 @@ class VerdictRow:
     features: str
     family_size: int
     q: float
+    t: float
     support: int
+    outside: int
+    unknown: int
     prevalence: float
     p_adjusted: float
     p_single_step: float
@@ -113,6 +116,10 @@ class VerdictRow:
     control_high: float
     benefit_inside: float
     benefit_outside: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    difference_shrunken: float
     prevalence_train: float
     prevalence_holdout: float
     support_train_mean: float

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG
+from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, COUPLING_FLAG, LINE_FLAG
 from ketadask.report.canvas import ACTIVE, CONTROL, SOFT, Drawing, Surface, draw
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
@@ -92,6 +92,7 @@ class RecordingsView:
     max_line_ratio: float = LINE_FLAG
     min_clean: float = CLEAN_FLAG
     max_bad: float = BAD_FLAG
+    min_coupling: float = COUPLING_FLAG
 
 
 def recordings_view(context: ReportContext) -> RecordingsView | None:

@@ -21,7 +21,7 @@ _PARTICIPANT_FILE = re.compile(r"(?:^|[/ ])(sub-[A-Za-z0-9]+)(?=[/_])|freesurfer
 _COLUMNS: dict[str, Sequence[str]] = {
     "literals": ["literal", "feature", "low", "high", "text", "neighbours"],
     "verdicts": list(VERDICTS.columns),
-    "nulls": ["relabelling", "polarity", "q"],
+    "nulls": ["relabelling", "q", "t"],
     "stability": ["feature", "frequency"],
     "exclusions": list(EXCLUSIONS.columns),
     "courses": ["participant", "period", "arm", "day", "score"],
@@ -41,7 +41,7 @@ class ReportData:
     literals, verdicts
         Tables that keep `schema.LITERALS` and `schema.VERDICTS`.
     nulls
-        One row per relabelled trial and polarity: relabelling, polarity, q (the largest Q).
+        One row per relabelled trial and method: relabelling, q and t (the largest ones).
     stability
         One row per feature and polarity: feature, frequency (fraction of splits that selected
         it), and optionally polarity, low and high (interval of the frequency).

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_VALUE = 300
+
 
 class InputError(ValueError):
     """Invalid input: the problem, its location, the value and the remedy.
@@ -44,13 +46,21 @@ class InputError(ValueError):
 
     def _text(self) -> str:
         location = "".join(f"{part}: " for part in (self.file, self.where) if part)
-        value = "" if self.value is None else f", found {self.value!r}"
+        value = "" if self.value is None else f", found {_shorten(repr(self.value))}"
         remedy = f"; {self.remedy}" if self.remedy else ""
         return f"{location}{self.problem}{value}{remedy}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle keyword arguments too; the default pickling loses them."""
         return (_rebuild, (self.problem, self.file, self.where, self.value, self.remedy))
+
+
+def _shorten(text: str) -> str:
+    """Shorten a long value in its middle; a damaged table may have cells of megabytes."""
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    half = _LONGEST_VALUE // 2
+    return f"{text[:half]} ... {text[-half:]} ({len(text):,} characters)"
 
 
 def _rebuild(

@@ -92,11 +92,13 @@ NULLS = TableContract(
     "nulls",
     {
         "relabelling": _integer("index of the relabelling, from 0"),
+        "method": _text("what was exchanged: features, arms or no-effect"),
         "polarity": _text("favourable or unfavourable"),
-        "rank": _integer("1 is the best persona of the relabelled trial"),
+        "rank": _integer("1 has the largest t of the relabelled trial"),
         "n_literals": _integer("1 to 4, 0 where nothing was found"),
         **_LITERAL_IDS,
         "q": _real("Q"),
+        "t": _real("studentised contrast, in the direction of the polarity; -inf where undefined"),
     },
 )
 
@@ -132,10 +134,13 @@ VERDICTS = TableContract(
         **_LITERAL_IDS,
         "family_size": _integer("personas of the family it stands for"),
         "q": _real("Q on all units"),
+        "t": _real("studentised contrast on all units, in the direction of the polarity"),
         "support": _integer("units inside, all data"),
+        "outside": _integer("units outside, all data"),
+        "unknown": _integer("units that may be inside or outside, because a feature is missing"),
         "prevalence": _real("support over units"),
-        "p_adjusted": _real("step-down max-T adjusted p"),
-        "p_single_step": _real("single-step max-T adjusted p"),
+        "p_adjusted": _real("step-down max-T adjusted p; 1 beyond the personas ranked again"),
+        "p_single_step": _real("single-step max-T adjusted p; 1 beyond the personas ranked again"),
         "p_incremental": _real(
             "p of its effect beyond the findings above it; missing for the first"
         ),
@@ -167,6 +172,10 @@ VERDICTS = TableContract(
         "control_high": _real("95 % interval"),
         "benefit_inside": _real("mean score inside"),
         "benefit_outside": _real("mean score outside"),
+        "difference": _real("mean score inside minus that outside; selection biases it"),
+        "difference_low": _real("95 % interval, simultaneous over all personas searched"),
+        "difference_high": _real("95 % interval, simultaneous over all personas searched"),
+        "difference_shrunken": _real("difference, shrunken by what selection adds under the null"),
         "prevalence_train": _real("mean fraction of train units inside, over splits"),
         "prevalence_holdout": _real("mean fraction of holdout units inside, over splits"),
         "support_train_mean": _real("mean number of train units inside, over splits"),

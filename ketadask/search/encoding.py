@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.popcount import pack_rows
 from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError, nearest
@@ -133,6 +134,7 @@ def encode_values(
         text=tuple(texts),
         aliases=_aliases(same.values(), texts, also),
         neighbours=tuple(neighbours),
+        known=PackedRows.of(np.isfinite(values).T),
     )
 
 

@@ -42,6 +42,8 @@ class Literals:
         Other literals with the same units inside, joined by ``" | "``.
     neighbours
         Values of the data on both sides of a rounded cut, joined by ``" | "``; else empty.
+    known
+        Units with a value, packed, a row per name of ``feature_names``; all units if None.
     """
 
     rows: LiteralRows
@@ -54,6 +56,7 @@ class Literals:
     text: tuple[str, ...]
     aliases: tuple[str, ...]
     neighbours: tuple[str, ...]
+    known: LiteralRows | None = None
 
     def __repr__(self) -> str:
         """Show the numbers of literals, features and units."""
@@ -75,19 +78,46 @@ class Literals:
 
     def conjunction(self, ids: np.ndarray) -> np.ndarray:
         """Return bool (persona, unit) for literal ids (persona, k) padded with -1."""
+        return unpack_rows(self._all_of(ids), self.rows.units)
+
+    def unknown_mask(self, ids: np.ndarray) -> np.ndarray:
+        """Return bool (persona, unit): units of which nobody can say whether they are inside.
+
+        No literal of the persona is false for them, but the feature of at least one is missing.
+
+        Examples
+        --------
+        >>> from ketadask.search.encoding import encode_values
+        >>> values = np.array([[0.0, 0.0], [1.0, np.nan], [0.0, np.nan], [1.0, 1.0]])
+        >>> literals = encode_values(values, names=["a", "b"])
+        >>> literals.text
+        ('a <= 0', 'a >= 1', 'b <= 0', 'b >= 1')
+        >>> literals.unknown_mask(np.array([0, 2]))  # a <= 0 and b <= 0
+        array([[False, False,  True, False]])
+        """
+        if self.known is None:
+            return np.zeros((len(np.atleast_2d(ids)), self.rows.units), dtype=bool)
+        possible = self._all_of(ids, self.known) & ~self._all_of(ids)
+        return unpack_rows(possible, self.rows.units)
+
+    def _all_of(self, ids: np.ndarray, known: LiteralRows | None = None) -> np.ndarray:
+        """Pack the units inside every literal of a persona; with ``known``, those not outside."""
         ids = np.atleast_2d(ids)
         unique_ids, index = np.unique(ids[ids >= 0], return_inverse=True)
         bits = self.rows.take(unique_ids)
+        if known is not None:
+            bits = bits | ~known.take(self.feature[unique_ids])
         row_of = np.full(ids.shape, -1)
         row_of[ids >= 0] = index
         inside = np.full((len(ids), words_for(self.rows.units)), ~np.uint64(0))
         for column in row_of.T:
             inside[column >= 0] &= bits[column[column >= 0]]
-        return unpack_rows(inside, self.rows.units)
+        return inside
 
     def reorder(self, order: np.ndarray) -> Literals:
         """Return the literals of permuted units: unit u gets the features of unit ``order[u]``."""
-        return replace(self, rows=ReorderedRows(self.rows, order))
+        known = None if self.known is None else ReorderedRows(self.known, order)
+        return replace(self, rows=ReorderedRows(self.rows, order), known=known)
 
     def sentence(self, ids: np.ndarray) -> str:
         """Return the text of a persona, for readers; data beside a rounded cut in brackets."""
@@ -147,6 +177,8 @@ class Literals:
     def _digest(self) -> str:
         digest = hashlib.blake2b(f"{len(self)} {self.rows.units}".encode(), digest_size=16)
         for bits in in_steps(self.rows):
+            digest.update(bits.tobytes())
+        for bits in [] if self.known is None else in_steps(self.known):
             digest.update(bits.tobytes())
         for array in (self.feature, self.modality, self.low, self.high):
             digest.update(f"{array.dtype.str} {array.shape}".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import zip_longest
@@ -14,6 +15,7 @@ from ketadask.sources.cells import Cells, no_rows, read_cells
 from ketadask.sources.delimited import check_header, empty_file, file_kind, read_error, row_error
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_MAX_BYTES = 100_000_000
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 _WITH_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 ENDINGS = (*_TEXT, ".xlsx", ".parquet")
@@ -136,6 +138,17 @@ def _check_content(path: Path) -> None:
         raise read_error(path, error) from None
     if is_empty:
         raise empty_file(path)
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MAX_BYTES:
+        raise InputError(
+            "the workbook is too large to read",
+            file=path,
+            value=f"{size / 1e6:,.0f} MB of cells",
+            remedy=f"save the sheet as CSV; workbooks may have {_MAX_BYTES / 1e6:.0f} MB",
+        )
 
 
 def _text(value: Any) -> str:

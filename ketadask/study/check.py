@@ -90,7 +90,7 @@ class StudyCheck:
 def check_study(settings: StudySettings, out: Path, progress: Progress) -> StudyCheck:
     """Read the tables of a study, count their contents and collect all invalid cells."""
     from ketadask.cohort.designs import trial_arrays
-    from ketadask.cohort.relabel import check_exchange
+    from ketadask.inference.null import check_relabelling
 
     folder = prepare_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
@@ -107,7 +107,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         outcome=f"improvement of {threshold:.0%} or more on {settings.outcome.scale} at day "
         f"{settings.outcome.day}",
         units=units.sizes[nm.UNIT],
-        n_unexchangeable=check_exchange(
+        n_unexchangeable=check_relabelling(
             trial_arrays(units), settings.null.method, where="null.method"
         ),
         split_capacity=split_capacity(search_of(settings), splitter, units),

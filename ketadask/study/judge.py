@@ -52,7 +52,7 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
     settings, paths = work.settings, work.paths
     n_splits, n_relabellings = problem.splitter.n_splits, relabellings(work)
     searches = paths.hits().read_below("searches", n_splits, "split", "polarity")
-    nulls = paths.nulls().read_below("nulls", n_relabellings, "relabelling", "polarity", "rank")
+    nulls = paths.nulls().read_below("nulls", n_relabellings, "relabelling", "method", "rank")
     results = problem.search_units(work.progress)
     personas = PersonaSet.of(results)
     stage = evaluation_stage(
@@ -80,6 +80,8 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         alpha=settings.verdict.alpha,
         suggestive=settings.verdict.suggestive,
         jaccard=settings.verdict.jaccard,
+        candidates=settings.null.candidates,
+        statistic=settings.null.statistic,
     )
     hits = _summarise_hits(work, problem)
     summary = headline(work, problem, results, verdicts, nulls, searches, hits)
@@ -191,6 +193,7 @@ def _search_without_each(work: StudyRun, problem: StudyProblem, n_trials: int) -
 def calibration_stages(work: StudyRun, problem: StudyProblem) -> list[Stage]:
     """Return the stage of relabelled studies; none where the study has none."""
     from ketadask.inference.graph import calibration_stage
+    from ketadask.inference.null import relabelling_methods
 
     null, n_splits = work.settings.null, _calibration_splits(work, problem)
     if not null.calibration_studies:
@@ -206,7 +209,7 @@ def calibration_stages(work: StudyRun, problem: StudyProblem) -> list[Stage]:
             gates=gates_of(work),
             gate=work.settings.gates.use,
             seed=work.settings.seed,
-            method=null.method,
+            method=relabelling_methods(null.method)[0],
         )
     ]
 

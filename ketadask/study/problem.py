@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.relabel import check_exchange
+from ketadask.inference.null import check_relabelling
 from ketadask.pipeline.stage import require
 from ketadask.search.split_capacity import split_capacity
 from ketadask.store.datasets import from_dataset, to_dataset
@@ -81,7 +81,7 @@ def build_problem(work: StudyRun) -> StudyProblem:
     search, splitter = search_of(settings), splitter_of(settings, units)
     memory = settings.execution.memory_bytes
     problem = search.problem(units, memory=memory, folder=folder.path)
-    n_alone = check_exchange(problem.trial, settings.null.method, where="null.method")
+    n_alone = check_relabelling(problem.trial, settings.null.method, where="null.method")
     if not folder.has(LITERALS):
         folder.write_table(LITERALS, problem.literals.table())
     _write_splits(work, units, splitter)

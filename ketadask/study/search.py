@@ -53,6 +53,7 @@ def relabelled_stage(
         work.paths.nulls(),
         seed=work.settings.seed,
         method=null.method,
+        candidates=null.candidates,
     )
 
 
@@ -115,6 +116,8 @@ def _convergence(work: StudyRun, problem: StudyProblem) -> Convergence:
         problem.splitter,
         gates_of(work),
         work.settings.gates.use,
+        candidates=work.settings.null.candidates,
+        statistic=work.settings.null.statistic,
     )
 
 
@@ -143,25 +146,32 @@ def _search_until_converged(
 def _search_until_futile(work: StudyRun, problem: StudyProblem) -> StageResult:
     """Search relabelled trials up to the interim analysis after which all verdicts are noise.
 
-    The best persona has the smallest p. Once so many relabelled trials have reached its Q that the
-    remaining ones cannot make it suggestive, no verdict can change.
+    The best persona has the smallest p. Once so many relabelled trials have reached its statistic
+    that the remaining ones cannot make it suggestive, no verdict can change.
     """
     from ketadask.inference.interim import interim_counts, is_verdict_final
-    from ketadask.inference.null import null_maxima
+    from ketadask.inference.null import maxima_by_method
+    from ketadask.inference.second_stage import strongest
     from ketadask.inference.verdicts import verdict_labels
     from ketadask.kernels.maxt import TIE
 
-    verdict, planned = work.settings.verdict, work.settings.null.relabellings
+    verdict, null = work.settings.verdict, work.settings.null
+    planned = null.relabellings
     levels = {"alpha": verdict.alpha, "suggestive": verdict.suggestive}
-    results = problem.search_units(work.progress).values()
-    best = max((float(result.q[0]) for result in results if len(result.q)), default=-np.inf)
+    best = strongest(
+        problem.search_problem,
+        problem.search,
+        candidates=null.candidates,
+        result_by_polarity=problem.search_units(work.progress),
+    ).largest(null.statistic)
     threshold = best - TIE * abs(best) if np.isfinite(best) else np.inf
     for count in interim_counts(planned):
         stage_result = work.run_stage(relabelled_stage(work, problem, count))
         if not stage_result.complete or count == planned:
             break
-        maxima = null_maxima(work.paths.nulls().read_below("nulls", count, "relabelling"))
-        n_reaching = int((maxima.groupby("relabelling")["q"].max() >= threshold).sum())
+        nulls = work.paths.nulls().read_below("nulls", count, "relabelling")
+        maxima = maxima_by_method(nulls, null.statistic)
+        n_reaching = int((maxima >= threshold).sum(axis=1).max())
         p = np.array([(n_reaching + 1) / (count + 1)])
         is_final = is_verdict_final(p, count, planned, **levels)[0]
         if is_final and verdict_labels(p, **levels)[0] == nm.NOISE:

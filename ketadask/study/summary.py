@@ -35,9 +35,10 @@ def headline(
     """Return the headline numbers; the same study gives the same bytes."""
     from ketadask.cohort.relabel import unexchangeable_mask
     from ketadask.inference.enrolment import enrichment, outcome_sigma
+    from ketadask.inference.null import critical_value, maxima_by_method, relabelling_methods
 
     settings, trial = work.settings, problem.search_problem.trial
-    maxima = nulls.groupby("relabelling")["q"].max().to_numpy()
+    maxima = maxima_by_method(nulls, settings.null.statistic)
     sigma = outcome_sigma(trial.outcome, crossover=trial.has_pairs)
     return {
         "name": settings.name,
@@ -50,8 +51,12 @@ def headline(
         **_sizes(problem),
         "splits": problem.splitter.n_splits,
         "splits_too_small": splits_too_small(problem.search, searches),
-        "relabellings": len(maxima),
-        "units_unexchangeable": int(unexchangeable_mask(trial, settings.null.method).sum()),
+        "relabellings": maxima.shape[1],
+        "statistic": settings.null.statistic,
+        "units_unexchangeable": max(
+            int(unexchangeable_mask(trial, name).sum())
+            for name in relabelling_methods(settings.null.method)
+        ),
         "personas_judged": int(verdicts["family_size"].sum()),
         "findings": len(verdicts),
         "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
@@ -95,25 +100,6 @@ def _carry_over(trial: TrialArrays, names: np.ndarray) -> dict[str, Any]:
     return {"carry_over": tests} if tests else {}
 
 
-def critical_value(maxima: np.ndarray, alpha: float) -> float | None:
-    """Return the Q above which a single-step adjusted p is at most ``alpha``, or None.
-
-    Parameters
-    ----------
-    maxima
-        (B,) largest Q of each relabelled trial, over both polarities.
-
-    Examples
-    --------
-    >>> critical_value(np.arange(19.0), 0.05), critical_value(np.arange(39.0), 0.05)
-    (18.0, 37.0)
-    """
-    from ketadask.kernels.maxt import may_reach
-
-    rank = may_reach(alpha, len(maxima))
-    return None if rank < 0 else float(np.sort(maxima)[::-1][rank])
-
-
 def _sizes(problem: StudyProblem) -> dict[str, int]:
     return {
         "participants": len(np.unique(problem.cohort.dataset[nm.PARTICIPANT])),
@@ -125,8 +111,10 @@ def _sizes(problem: StudyProblem) -> dict[str, int]:
 
 
 def _best(verdicts: pd.DataFrame) -> dict[str, Any] | None:
-    columns = ["persona", "polarity", "text", "features", "support", "q", "p_adjusted", "verdict"]
-    columns += ["recurrence", "confirmed_rate", "d_full", "benefit_inside", "benefit_outside"]
+    columns = ["persona", "polarity", "text", "features", "support", "q", "t", "p_adjusted"]
+    columns += ["verdict", "recurrence", "confirmed_rate", "d_full"]
+    columns += ["benefit_inside", "benefit_outside"]
+    columns += [name for name in verdicts.columns if name.startswith("difference")]
     if verdicts.empty:
         return None
     return {str(name): value for name, value in verdicts.iloc[0][columns].to_dict().items()}

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.designs import CROSSOVER, PARALLEL, POOLED, TrialArrays, trial_scores
+from ketadask.cohort.designs import CROSSOVER, PARALLEL, POOLED, TrialArrays
 from ketadask.search.encoding import encode_values
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
@@ -94,10 +94,7 @@ class Homogeneous:
         first, same = active[who, 0], np.zeros(len(who), dtype=np.int64)
         stratum = first + (2 * single[who] if self.design == POOLED else 0)
         stratum = same if self.design == PARALLEL else stratum.astype(np.int64)
-        score = trial_scores(self.design, arms, stratum=stratum, active_first=first, trial=same)
-        trial = TrialArrays(
-            self.design, arms, who, stratum, stratum, period + 1, first, same, score
-        )
+        trial = TrialArrays(self.design, arms, who, stratum, stratum, period + 1, first, same)
         return SearchProblem(encode_values(matrix, search), trial)
 
 

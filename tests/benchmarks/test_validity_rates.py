@@ -55,8 +55,8 @@ def test_the_p_of_the_best_is_that_of_the_verdicts(design):
         problem = kind.problem(SEARCH, seed=4, index=index)
         found = {p: SEARCH.solve(problem, polarity=p) for p in SEARCH.polarities}
         q = np.concatenate([each.q for each in found.values()])
-        nulls = null_block(problem, SEARCH, (0, 18), seed=index, keep=1)
-        _, step = adjusted_p(problem, SEARCH, PersonaSet.of(found), q, nulls)
+        nulls = null_block(problem, SEARCH, (0, 18), seed=index)
+        _, step = adjusted_p(problem, SEARCH, PersonaSet.of(found), q, nulls, "q")
         for alpha in (0.05, 0.3, 0.999):
             p, made = smallest_p(problem, SEARCH, seed=index, relabellings=19, alpha=alpha)
             assert (p <= alpha) == (step.min() <= alpha)

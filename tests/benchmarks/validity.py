@@ -134,7 +134,7 @@ def second_block(
     for index in range(numbers[0], numbers[1] + 1):
         problem, inside = simulate_problem(scenario, search, seed=seed, index=index)
         found = {p: search.solve(problem, polarity=p) for p in search.polarities}
-        nulls = null_block(problem, search, (0, relabellings - 1), seed=index, keep=search.keep)
+        nulls = null_block(problem, search, (0, relabellings - 1), seed=index)
         told = build_verdicts(problem, search, found, nulls)
         supported = told[told["verdict"] == nm.SUPPORTED]
         overlap = 0.0

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from dask.base import tokenize
 
-from ketadask.cohort.designs import trial_arrays, trial_scores
+from ketadask.cohort.designs import trial_arrays
 from ketadask.cohort.units import design_exclusions, score_units
 from ketadask.schema.cohort import Cohort
 from ketadask.schema.datasets import UNITS
@@ -69,8 +69,11 @@ def test_pooled_units_by_hand():
     y = np.array([20, 4, 6, 12, 16, 2, 3, 1.0])
     arm = np.array([1, 0, 0, 1, 1, 0, 1, 0])
     assert trial.arm.tolist() == arm.tolist()
-    q = arm.mean()
-    assert trial.score == pytest.approx((arm - q) / (q * (1 - q)) * (y - y.mean()))
+    # Cells of two by arm and period, so h = 1/2 and c = sqrt(1/2) undo each other; w is 2 or -2.
+    deviation = np.array([2, 1, 2.5, 4.5, -2, -1, -4.5, -2.5])
+    plain = trial_arrays(score_units(cohort_of(CASES), design="pooled", adjust="none"))
+    assert plain.score == pytest.approx(9.5 + np.where(arm, 2, -2) * deviation)
+    assert trial.score.mean() == pytest.approx(y[arm == 1].mean() - y[arm == 0].mean())
     # Pairs with pairs of the same sequence; d and e are alone in their patterns.
     assert len(set(trial.stratum.tolist())) == 4
     assert trial.stratum[0] == trial.stratum[1] == trial.stratum[4] == trial.stratum[5]
@@ -161,12 +164,8 @@ def test_a_trial_that_works_better_overall_moves_no_score(design):
     trial = score_units(cohort, design=design)["trial"].values
     assert one[trial == "t0"].mean() == pytest.approx(one[trial == "t1"].mean())
     of = trial_arrays(score_units(better, design=design))
-    own = trial_scores(
-        design, of.outcome, stratum=of.stratum, active_first=of.active_first, trial=of.trial,
-        level=False,
-    )  # fmt: skip
-    assert two.mean() == pytest.approx(own.mean())
-    assert not np.allclose(two, own)
+    assert two.mean() == pytest.approx(of.level_effects().mean())
+    assert np.ptp(of.level_effects()) > 1
 
 
 @pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
@@ -191,21 +190,6 @@ def test_outcomes_never_move_features():
     for design in ("crossover", "pooled", "parallel"):
         a, b = score_units(cohort, design=design), score_units(other, design=design)
         assert a["value"].values.tobytes() == b["value"].values.tobytes()
-
-
-def test_adjusted_units_carry_their_prediction():
-    units = score_units(parallel_cohort(60), design="parallel", adjust="ridge", within_arm=True)
-    trial = trial_arrays(units)
-    assert trial.within_arm
-    again = trial_scores(
-        "parallel",
-        trial.outcome,
-        stratum=trial.stratum,
-        active_first=trial.active_first,
-        trial=trial.trial,
-        prediction=trial.prediction,
-    )
-    assert again.tobytes() == trial.score.tobytes()
 
 
 def test_units_survive_a_file(tmp_path):
@@ -267,6 +251,13 @@ def test_the_real_crossover_trial(real_data):
     assert (pooled.score.size, paired.score.size) == (53, 24)
     assert np.bincount(paired.stratum).tolist() == [12, 12]
     active, control = (pooled.outcome[:, k] for k in (0, 1))
-    assert pooled.score.mean() == pytest.approx(np.nanmean(active) - np.nanmean(control))
-    assert pooled.score.mean() == pytest.approx(9.2222 - 1.9615, abs=1e-4)
+    assert np.nanmean(active) - np.nanmean(control) == pytest.approx(9.2222 - 1.9615, abs=1e-4)
+    parts = []
+    for period in (1, 2):
+        one, other = (y[np.isfinite(y) & (pooled.period == period)] for y in (active, control))
+        weight = one.size * other.size / (one.size + other.size)
+        parts.append((one.mean() - other.mean(), weight))
+    within_periods = sum(d * w for d, w in parts) / sum(w for _, w in parts)
+    assert pooled.score.mean() == pytest.approx(within_periods)
+    assert within_periods == pytest.approx(7.2220, abs=1e-4)
     assert paired.score.mean() == pytest.approx(6.75)

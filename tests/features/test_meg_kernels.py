@@ -133,9 +133,17 @@ def test_hjorth_of_a_sine_is_known():
     assert complexity == pytest.approx(1.0, rel=1e-2)
 
 
-def pairs_by_hand(x):
+def pairs_by_hand(x, block=1, independent=False):
     """Return the three measures of all pairs, straight from their formulas."""
     channels = len(x)
+    n_blocks = -(-x.shape[1] // block)
+    apart = np.abs(np.subtract.outer(np.arange(n_blocks), np.arange(n_blocks)))
+    apart = apart >= (1 if independent else 2)
+
+    def products(values):
+        sums = np.add.reduceat(values, np.arange(0, len(values), block))
+        return np.outer(sums, sums)[apart].sum()
+
     envelope, lag, imaginary = (np.zeros((channels, channels)) for _ in range(3))
     for i in range(channels):
         for j in range(channels):
@@ -143,21 +151,51 @@ def pairs_by_hand(x):
                 continue
             product = (x[j] * x[i].conj()).imag
             orthogonal = np.abs(product) / np.abs(x[i])
-            envelope[i, j] = abs(np.corrcoef(orthogonal, np.abs(x[i]))[0, 1])
-            lag[i, j] = abs(product.sum()) / np.abs(product).sum()
-            size = np.sqrt((np.abs(x[i]) ** 2).sum() * (np.abs(x[j]) ** 2).sum())
-            imaginary[i, j] = abs((x[j] * x[i].conj()).sum().imag) / size
+            envelope[i, j] = np.corrcoef(orthogonal, np.abs(x[i]))[0, 1]
+            lag[i, j] = products(product) / products(np.abs(product))
+            power = (np.abs(x[i]) ** 2).mean() * (np.abs(x[j]) ** 2).mean()
+            imaginary[i, j] = products(product) / products(np.ones(len(product))) / power
     return (envelope + envelope.T) / 2, lag, imaginary
 
 
-@pytest.mark.parametrize("length", [3, 511, 512, 2000])
-def test_coupling_is_that_of_the_formulas(length):
+@pytest.mark.parametrize("independent", [False, True])
+@pytest.mark.parametrize(
+    ("length", "block"), [(3, 1), (511, 16), (512, 16), (2000, None), (2000, 7)]
+)
+def test_coupling_is_that_of_the_formulas(length, block, independent):
     rng = np.random.default_rng(length)
     x = rng.standard_normal((5, length)) + 1j * rng.standard_normal((5, length))
     x[1] += 0.6j * x[0]
     x *= 1 + np.abs(np.cumsum(rng.standard_normal(length))) / 10
-    for values, expected in zip(coupling(x), pairs_by_hand(x), strict=True):
-        np.testing.assert_allclose(values, expected, atol=2e-5)
+    values = coupling(x, block=block, independent=independent)
+    expected = pairs_by_hand(x, block or 32, independent)
+    for ours, theirs in zip(values, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_too_few_blocks_have_no_squares():
+    x = np.random.default_rng(0).standard_normal((2, 20)) + 1j
+    envelope, lag, imaginary = coupling(x)
+    assert np.isfinite(envelope[0, 1])
+    assert np.isnan([lag[0, 1], imaginary[0, 1]]).all()
+    assert lag[0, 0] == imaginary[0, 0] == 0
+
+
+@pytest.mark.parametrize("seconds", [15, 60])
+@pytest.mark.parametrize("band", [(4.0, 8.0), (30.0, 45.0)])
+def test_noise_has_no_coupling_on_average_at_any_length(seconds, band):
+    """Even of sources mixed into all sensors, which no delay and no envelope connects."""
+    values = []
+    for seed in range(6):
+        field = noise(10, seconds, seed=seed) + 0.5 * noise(1, seconds, seed=100 + seed)
+        quality = all_clean(field.shape[1])
+        quality = Quality(("",) * 10, quality.clean, quality.length)
+        courses = compute_courses(field, RATE, quality, broad=(1, 45), highest=46, measures=())
+        upper = np.triu_indices(10, 1)
+        values.append([pairs[upper].mean() for pairs in coupling(courses.analytic(band, quality))])
+    mean, error = np.mean(values, axis=0), np.std(values, axis=0, ddof=1) / np.sqrt(6)
+    assert (np.abs(mean) < 4 * error).all(), (mean, error)
+    assert np.abs(mean).max() < 0.012
 
 
 def test_mixing_alone_gives_no_envelope_correlation_beyond_chance():
@@ -201,8 +239,10 @@ def test_coupling_at_the_low_rate_is_that_of_the_full_rate(with_coupling):
     narrow[:, first : first + gain.size] = spectrum[:, first : first + gain.size] * gain
     analytic_signal = signal.hilbert(np.fft.irfft(narrow, axis=1), axis=1)[:, 150:-150]
     upper = np.triu_indices(24, 1)
-    values = coupling(courses.analytic((8.0, 13.0), quality))
-    for low, full in zip(values, pairs_by_hand(analytic_signal), strict=True):
+    low_rate = courses.analytic((8.0, 13.0), quality)
+    values = coupling(low_rate)
+    block = max(16, -(-low_rate.shape[1] // 64)) * analytic_signal.shape[1] // low_rate.shape[1]
+    for low, full in zip(values, pairs_by_hand(analytic_signal, block), strict=True):
         assert np.corrcoef(low[upper], full[upper])[0, 1] > (0.99 if with_coupling else 0.97)
         np.testing.assert_allclose(low, full, atol=0.02)
 

@@ -61,7 +61,7 @@ def test_envelope_correlation_is_that_of_mne_connectivity():
         signal.butter(4, (8, 13), "bandpass", fs=200, output="sos"), coupled_courses(6000), axis=1
     )
     analytic = signal.hilbert(narrow, axis=1)
-    theirs = envelope_correlation(analytic[None], orthogonalize="pairwise", absolute=True)
+    theirs = envelope_correlation(analytic[None], orthogonalize="pairwise", absolute=False)
     expected = theirs.get_data(output="dense")[0, :, :, 0]
     np.testing.assert_allclose(coupling(analytic)[0][UPPER], expected[UPPER], atol=1e-5)
 
@@ -70,17 +70,23 @@ def test_phase_measures_are_those_of_mne_connectivity():
     """On the same Fourier coefficients: epochs stand where ours has time."""
     epochs = coupled_courses(80 * 200).reshape(6, 80, 200)
     estimates = spectral_connectivity_epochs(
-        epochs.transpose(1, 0, 2), method=["wpli", "imcoh"], mode="fourier", sfreq=200.0,
+        epochs.transpose(1, 0, 2), method=["wpli2_debiased", "imcoh"], mode="fourier", sfreq=200.0,
         fmin=9.5, fmax=10.5, verbose="error",
     )  # fmt: skip
-    lag, imaginary = (
-        np.abs(estimate.get_data(output="dense")[:, :, 0]).T for estimate in estimates
-    )
+    lag, imaginary = (estimate.get_data(output="dense")[:, :, 0].T for estimate in estimates)
     windows = (epochs - epochs.mean(axis=2, keepdims=True)) * np.hanning(200)
     coefficients = np.fft.rfft(windows, axis=2)[:, :, 10]
-    values = coupling(coefficients)
+    values = coupling(coefficients, block=1, independent=True)
     np.testing.assert_allclose(values[1][UPPER], lag[UPPER], atol=1e-5)
-    np.testing.assert_allclose(values[2][UPPER], imaginary[UPPER], atol=1e-5)
+    # The biased square is of all products, the debiased one without those of an epoch with itself.
+    power = (np.abs(coefficients) ** 2).mean(axis=1)
+    own = [
+        (np.imag(coefficients[j] * coefficients[i].conj()) ** 2).sum() / (power[i] * power[j])
+        for i, j in zip(*UPPER, strict=True)
+    ]
+    n = coefficients.shape[1]
+    expected = ((n * imaginary[UPPER]) ** 2 - own) / (n * (n - 1))
+    np.testing.assert_allclose(values[2][UPPER], expected, atol=1e-5)
 
 
 # What different filters of the same bands leave: mne's are 11 Hz wide at 45 Hz, ours 1 Hz, so

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ketadask.cohort.designs import TrialArrays, trial_scores
+from ketadask.cohort.designs import TrialArrays
 from ketadask.inference.evaluation import PersonaSet
 from ketadask.inference.null import null_block
 from ketadask.inference.verdicts import build_verdicts
@@ -28,10 +28,7 @@ def make_trial(design="crossover", n=24, seed=0, effect=None):
         outcome[np.arange(n), active_first.astype(int)] = np.nan
         stratum = np.zeros(n, dtype=np.int64) if design == "parallel" else active_first.astype(int)
     one = np.zeros(n, dtype=np.int64)
-    score = trial_scores(design, outcome, stratum=stratum, active_first=active_first, trial=one)
-    return TrialArrays(
-        design, outcome, np.arange(n), stratum, stratum, one + 1, active_first, one, score
-    )
+    return TrialArrays(design, outcome, np.arange(n), stratum, stratum, one + 1, active_first, one)
 
 
 @dataclass(frozen=True)

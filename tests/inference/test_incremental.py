@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from ketadask.inference.incremental import IncrementalTest
+from ketadask.kernels.q_statistic import persona_q
+
+
+def search_q(cover, score):
+    return persona_q(cover, np.ones((1, score.size), bool), score)[0][:, 0]
 
 
 def make_test(level=0.05, sign=1.0, cover=None):
@@ -13,7 +18,7 @@ def make_test(level=0.05, sign=1.0, cover=None):
     maxima = np.sort(rng.normal(3.0, 0.5, 99))
     cover = random_cover if cover is None else cover
     level = np.full(6, level) if np.isscalar(level) else np.array(level)
-    return IncrementalTest(cover, sign * np.ones(6), sign * score, maxima, level)
+    return IncrementalTest(cover, sign * np.ones(6), sign * score, maxima[None], level, search_q)
 
 
 def test_p_is_that_of_the_residual_of_a_regression():
@@ -43,7 +48,9 @@ def test_rounding_is_no_finding_where_everything_is_explained():
     inside = np.arange(60) < 20
     cover = np.stack([inside, inside & (np.arange(60) > 5)])
     score = np.where(inside, 0.7, 0.1)
-    test = IncrementalTest(cover, np.ones(2), score, np.full(99, 3.0), np.full(2, 0.05))
+    test = IncrementalTest(
+        cover, np.ones(2), score, np.full((1, 99), 3.0), np.full(2, 0.05), search_q
+    )
     assert not test.adds([0], 1)
     assert test.p[1] == 1.0
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.interim import Convergence, interim_counts, is_verdict_final
+from ketadask.inference.second_stage import persona_contrast
 from ketadask.inference.stability import passes_gate, summarise_personas
 from ketadask.inference.verdicts import verdict_labels
 from ketadask.search.block import search_block
@@ -32,7 +33,10 @@ def test_recurrence_is_that_of_the_verdicts_for_any_blocks():
         assert convergence.splits == 60
         counts.append(convergence.hits)
     personas = convergence.personas
-    assert personas.ids.tolist() == [result.ids[0].tolist() for result in results.values()]
+    for polarity, ids in zip(personas.polarity, personas.ids, strict=True):
+        ranked = results[polarity].ids[: SEARCH.keep]
+        t = persona_contrast(problem, SEARCH, ranked).t * (1 if polarity == "favourable" else -1)
+        assert ids.tolist() == ranked[np.nanargmax(t)].tolist()
     rows = evaluate_block(
         problem, personas, splitter, searches, (0, 59), search=SEARCH, gates=GATES
     )

@@ -78,7 +78,8 @@ def test_published_and_heterogeneity_gates_count_differently(study):
 def test_null_says_what_it_is(study):
     _, _, _, null = study
     assert repr(null) == "<NullDistribution: 39 relabelled trials, method='features', seed=7>"
-    assert len(null.maxima) == 2 * 39
+    assert null.maxima.columns.tolist() == ["relabelling", "method", "q", "t"]
+    assert len(null.maxima) == 39
 
 
 def test_scheduler_changes_no_bit(study, tmp_path):

@@ -12,7 +12,6 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 import ketadask as kd
 from ketadask import names as nm
-from ketadask.cohort.designs import trial_scores
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.null import IDS
 from ketadask.inference.trial_effects import (
@@ -41,14 +40,6 @@ from tests.inference.test_notebook import search_matrix
 NAMES = ["T0", "T1", "T2", "T3"]
 
 
-def rescore(trial, outcome, **options):
-    score = trial_scores(
-        trial.design, outcome, stratum=trial.stratum, active_first=trial.active_first,
-        trial=trial.trial, **options,
-    )  # fmt: skip
-    return replace(trial, outcome=outcome, score=score)
-
-
 def several_trials(true_in, n=40, planted=3.0, design="crossover", seed=3):
     """Return a problem of four trials; persona x0 <= 0 is true in the first ``true_in``."""
     problem = make_problem(design, 4 * n, features=4, seed=seed)
@@ -56,7 +47,7 @@ def several_trials(true_in, n=40, planted=3.0, design="crossover", seed=3):
     inside = problem.literals.conjunction(np.array([[0, -1, -1, -1]]))[0]
     outcome = trial.outcome.copy()
     outcome[:, 0] += planted * inside * (code < true_in) + 2.0 * code
-    trial = rescore(replace(trial, trial=code), outcome)
+    trial = replace(trial, trial=code, site=code).with_outcome(outcome)
     return replace(problem, trial=replace(trial, stratum=trial.stratum + 2 * code))
 
 
@@ -190,10 +181,11 @@ def with_trial_marker(problem, level):
     holds = literals.holds.copy()
     for k in np.flatnonzero(literals.feature == 3):
         holds[k] = (value > literals.low[k]) & (value <= literals.high[k])
+    effect = trial.level_effects()
     return replace(
         problem,
         literals=replace(literals, rows=PackedRows.of(holds)),
-        trial=rescore(trial, trial.outcome, level=level),
+        trial=trial if level else replace(trial, score=trial.score + effect - effect.mean()),
     )
 
 
@@ -229,7 +221,7 @@ def test_a_trial_left_out_does_not_change_the_persona_tested_in_it():
     own = trial.trial == 2
     outcome[own] = np.random.default_rng(0).permutation(outcome[own])
     outcome[own, 0] += 1.0
-    other = replace(problem, trial=rescore(trial, outcome))
+    other = replace(problem, trial=trial.with_outcome(outcome))
     one, two = (
         leave_trial_out(p, NAMES, hits_without(p, search)).set_index("trial").loc["T2"]
         for p in (problem, other)
@@ -321,11 +313,9 @@ def test_trials_of_cases_count_participants_once():
 def test_in_a_notebook(tmp_path):
     matrix = search_matrix(n=90, effect=3.0)
     matrix["trial"] = ("unit", np.repeat(["b", "a", "c"], 30))
-    first, one = np.ones(90, dtype=bool), np.zeros(90, dtype=np.int64)
-    matrix["score"] = ("unit", trial_scores(
-        "crossover", matrix["outcome"].to_numpy(), stratum=one, active_first=first,
-        trial=matrix["trial"].to_numpy(),
-    ))  # fmt: skip
+    difference = matrix["outcome"].to_numpy() @ [1.0, -1.0]
+    means = difference.reshape(3, 30).mean(axis=1)
+    matrix["score"] = ("unit", difference - np.repeat(means, 30) + means.mean())
     search = PersonaSearch(1, cuts=3, keep=10)
     with dask.config.set(scheduler="synchronous"):
         hits = search.run(matrix, kd.HoldoutSplit(4, seed=7), store=tmp_path)

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ketadask.cohort.designs import TrialArrays, trial_scores
-from ketadask.inference.evaluation import PersonaSet
+from ketadask.cohort.designs import TrialArrays
 from ketadask.inference.null import null_block
-from ketadask.inference.verdicts import adjusted_p
+from ketadask.inference.verdicts import build_verdicts
 from ketadask.search.encoding import encode_values
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
 from tests.inference.small_problems import solve_all
 
 B, ALPHA = 19, 0.05
-SEARCH = PersonaSearch(2, cuts=1, keep=1, min_support=6)
+SEARCH = PersonaSearch(2, cuts=1, keep=20, min_support=6)
 
 
 def trial_without_heterogeneity(design, prognostic, overall, rng, n=30, features=5):
@@ -37,8 +36,7 @@ def trial_without_heterogeneity(design, prognostic, overall, rng, n=30, features
     period = one + 1
     if design == "pooled":
         period = np.where(np.isfinite(arms[:, 0]) == first, 1, 2)
-    score = trial_scores(design, arms, stratum=stratum, active_first=first, trial=one)
-    trial = TrialArrays(design, arms, participant, stratum, stratum, period, first, one, score)
+    trial = TrialArrays(design, arms, participant, stratum, stratum, period, first, one)
     return SearchProblem(encode_values(value[participant], SEARCH), trial)
 
 
@@ -60,11 +58,9 @@ def assert_nominal(design, prognostic, overall, method, *, trials):
     for seed in range(trials):
         rng = np.random.default_rng([11, seed])
         problem = trial_without_heterogeneity(design, prognostic, overall, rng)
-        results = solve_all(problem, SEARCH)
-        q = np.concatenate([result.q for result in results.values()])
-        nulls = null_block(problem, SEARCH, (0, B - 1), seed=seed, method=method, keep=1)
-        _, step = adjusted_p(problem, SEARCH, PersonaSet.of(results), q, nulls)
-        claims += step.min() <= ALPHA
+        table = null_block(problem, SEARCH, (0, B - 1), seed=seed, method=method)
+        verdicts = build_verdicts(problem, SEARCH, solve_all(problem, SEARCH), table)
+        claims += verdicts["p_adjusted"].min() <= ALPHA
     low, high = stats.binom.interval(0.99, trials, ALPHA)
     assert claims <= high
     if method == "features":

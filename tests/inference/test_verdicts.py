@@ -15,7 +15,7 @@ from tests.inference.small_problems import BruteSearch, make_problem, verdicts_o
 
 
 def test_a_planted_persona_is_supported_comes_first_and_is_named_once():
-    problem = make_problem(n=40, features=4, seed=3, planted=3.0)
+    problem = make_problem(n=40, features=4, seed=3, planted=5.0)
     table = VERDICTS.check(verdicts_of(problem, BruteSearch()))
     first = table.iloc[0]
     assert (first["text"], first["features"], first["polarity"]) == ("x0 <= 0", "x0", "favourable")

@@ -94,7 +94,7 @@ def test_clusters_are_as_by_matrices(clusters, moderation):
 def test_unknown_units_are_left_out():
     inside, score, cluster = draw(5, clusters=15)
     unknown = ~inside & (np.random.default_rng(1).random(inside.shape) < 0.2)
-    result = contrast(inside, score, cluster=cluster, unknown=unknown)
+    result = contrast(inside, score, cluster=cluster, outside=~inside & ~unknown)
     for k, mask in enumerate(inside):
         expected = reference(mask, score, cluster, 5.0, unknown[k])
         assert (result.difference[k], result.se[k]) == pytest.approx(expected)

@@ -33,9 +33,10 @@ def make_data(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Report
     verdicts = make_verdicts(rng, literals, units, best, rows)
     nulls = pd.DataFrame(
         {
-            "relabelling": np.tile(np.arange(199), 2),
-            "polarity": np.repeat(nm.POLARITIES, 199),
-            "q": rng.gumbel(3.4, 0.35, 398),
+            "relabelling": np.arange(199),
+            "method": "features",
+            "q": rng.gumbel(3.6, 0.35, 199),
+            "t": rng.gumbel(3.4, 0.35, 199),
         }
     )
     stability = pd.concat(make_stability(rng, p) for p in nm.POLARITIES)

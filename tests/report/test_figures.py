@@ -12,14 +12,14 @@ from ketadask.report.figures import benefit_view, null_view, stability_view
 def test_null_is_the_largest_over_both_polarities(data, context):
     view = null_view(context)
     assert view.n_relabellings == data.nulls["relabelling"].nunique()
-    assert view.best_q == data.verdicts.groupby("polarity")["q"].max().to_dict()
+    assert view.best_q == data.verdicts.groupby("polarity")["t"].max().to_dict()
     assert view.critical == data.summary["critical_value"]
 
 
 def test_relabelled_trials_without_a_persona_are_not_drawn(data):
-    nulls = data.nulls.assign(q=-np.inf)
+    nulls = data.nulls.assign(t=-np.inf)
     assert null_view(build_context(replace(data, nulls=nulls))) is None
-    nulls.loc[3, "q"] = 4.0
+    nulls.loc[3, "t"] = 4.0
     assert null_view(build_context(replace(data, nulls=nulls))) is not None
 
 
@@ -55,6 +55,6 @@ def test_benefit_has_the_first_ten_personas(context):
 
 def test_a_polarity_without_a_persona_on_all_data_has_no_line(data):
     unfavourable = data.verdicts["polarity"] == "unfavourable"
-    verdicts = data.verdicts.assign(q=data.verdicts["q"].mask(unfavourable))
+    verdicts = data.verdicts.assign(t=data.verdicts["t"].mask(unfavourable))
     view = null_view(build_context(replace(data, verdicts=verdicts)))
     assert list(view.best_q) == ["favourable"]

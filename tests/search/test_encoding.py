@@ -81,6 +81,28 @@ def test_missing_values_are_inside_no_literal():
     assert not literals.holds[:, 1].any()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_unit_is_unknown_where_no_literal_is_false_and_one_is_missing(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 3, (70, 4)).astype(float)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    literals, rows = encode_values(values), []
+    for _ in range(12):
+        ids = rng.choice(len(literals), 3, replace=False)
+        rows.append(np.where(rng.random(3) < 0.2, -1, ids))
+    rows[0][:] = -1  # the persona of everybody
+    order = rng.permutation(70)
+    for units, known_values in ((literals, values), (literals.reorder(order), values[order])):
+        unknown = units.unknown_mask(np.array(rows))
+        for row, mask in zip(rows, unknown, strict=True):
+            column = known_values[:, literals.feature[row[row >= 0]]]
+            low, high = literals.low[row[row >= 0]], literals.high[row[row >= 0]]
+            false = (column <= low) | (column > high)
+            assert (mask == (~false.any(axis=1) & np.isnan(column).any(axis=1))).all()
+        assert not (unknown & units.conjunction(np.array(rows))).any()
+
+
 def test_intervals_are_every_pair_of_cuts():
     literals = encode_values(np.arange(5.0)[:, None], INTERVALS, names=["x"])
     two_sided = [text for text in literals.text if text.count("<") == 2]

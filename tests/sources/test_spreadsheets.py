@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pandas as pd
 import pytest
 
@@ -70,4 +72,13 @@ def test_a_comma_table_says_how_its_delimiter_is_named(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("a;b\n1,5;2\n")
     with pytest.raises(InputError, match=r"separated by semicolon; .* name its delimiter where it"):
+        read_table(path)
+
+
+def test_a_small_workbook_with_gigabytes_of_cells_is_refused(tmp_path):
+    path = tmp_path / "table.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b" " * 150_000_000)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(InputError, match=r"too large to read, found '150 MB .*CSV"):
         read_table(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,21 @@ import pandas as pd
 from ketadask.features.meg.cardiac import ArtefactRemoval, remove_cardiac
 from ketadask.features.meg.measures import Spectrum, compute_spectrum, recording_features
 from ketadask.features.meg.quality import FLAT, Quality, assess_quality
-from ketadask.features.meg.registry import feature_set
-from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, LINE_FLAG, MegSettings
+from ketadask.features.meg.registry import Feature, feature_set
+from ketadask.features.meg.settings import (
+    BAD_FLAG,
+    CLEAN_FLAG,
+    COUPLING_FLAG,
+    LINE_FLAG,
+    RATE_FLAG,
+    MegSettings,
+)
 from ketadask.features.meg.stream import DecimatedField, decimate_recording
+from ketadask.features.meg.time_courses import coupling_seconds
 from ketadask.kernels.spectra import in_band
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.collection import RecordingFile, check_rate, check_spans
+from ketadask.sources.meg.headers import RecordingHeader
 from ketadask.sources.meg.recording import Recording
 from ketadask.sources.meg.sidecars import merge_spans
 
@@ -75,6 +85,7 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
         bads=channels.bad[data.rows],
         mains=mains,
         settings=settings,
+        position=channels.position[data.rows],
         breaks=data.breaks,
         bad_spans=spans,
     )
@@ -84,6 +95,8 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
     spectrum = compute_spectrum(data, quality)
     values = recording_features(data, quality, spectrum, features, channels, mains)
     row = quality_row(data, quality, spectrum, names, mains, removal)
+    row |= comparability_row(header, data, quality, values, settings)
+    row["flags"] = ", ".join(flag for flag in (row["flags"], row.pop("other_flags")) if flag)
     return RecordingFeatures(
         features=pd.DataFrame(
             {
@@ -180,6 +193,42 @@ def quality_row(
         "heart_removed": removal.n_components,
         "pulse": removal.pulse,
         "flags": ", ".join(flag for flag, is_set in flags.items() if is_set),
+    }
+
+
+def comparability_row(
+    header: RecordingHeader,
+    data: DecimatedField,
+    quality: Quality,
+    values: Mapping[Feature, float],
+    settings: MegSettings,
+) -> dict[str, Any]:
+    """Return what distinguishes a recording from those of other laboratories, and its flags."""
+    seconds = coupling_seconds(data.field.shape[1], data.rate, quality)
+    n_good = int(quality.good.sum())
+    rank = n_good if header.rank is None else min(n_good, header.rank)
+    missing = [
+        feature.name
+        for feature, value in values.items()
+        if feature.group != "peak" and not np.isfinite(value)
+    ]
+    flags = {
+        "grade not reached": header.is_ctf and data.grade != settings.grade,
+        "rate": abs(data.rate / settings.rate - 1) > RATE_FLAG,
+        "rank": rank < n_good,
+        "little data for coupling": seconds < COUPLING_FLAG,
+        "missing features": bool(missing),
+    }
+    row = data.rows[0]
+    return {
+        "recorded_rate": header.rate,
+        "rate": data.rate,
+        "sensor_kind": str(header.channels.kind[row]),
+        "measurement_unit": str(header.channels.measurement_unit[row]),
+        "rank": rank,
+        "coupling_seconds": seconds,
+        "missing": ", ".join(missing),
+        "other_flags": ", ".join(flag for flag, is_set in flags.items() if is_set),
     }
 
 

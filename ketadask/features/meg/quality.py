@@ -17,6 +17,9 @@ FLAT_EXTENT = 10.0
 _BROAD, _MUSCLE = (1.0, 45.0), (110.0, 140.0)
 # Good sensors and segments differ by more than a tenth even where a calm recording suggests less.
 _LEAST_SPREAD = 0.1
+_NEIGHBOURS = 8
+# A burst that ends in a segment is short in it: muscle activity is also judged in quarters.
+_QUARTERS, _QUARTER_GAP = 4, 4.0
 _CHANNELS_AT_ONCE = 16
 
 
@@ -72,16 +75,18 @@ def assess_quality(
     bads: np.ndarray,
     mains: float,
     settings: MegSettings,
+    position: np.ndarray | None = None,
     breaks: Sequence[int] = (),
     bad_spans: Sequence[tuple[float, float]] = (),
 ) -> Quality:
     """Find bad sensors and bad segments.
 
-    A sensor is flat if it moves by less than 10 fT, noisy or weak if its log power is an outlier
-    among the sensors. A segment is bad if, in any group of sensors, the log power from 1 to 45 Hz
-    or from 110 to 140 Hz is an outlier among the segments, high or low: where a recording was
-    stopped, zeros may follow. Segments with a break or a marked span are bad too. Segments are at
-    most half as long as the pieces of a recording that was stopped often.
+    A sensor is flat if it moves by less than 10 fT, noisy or weak if its log power, less that of
+    its neighbours, is an outlier from 1 to 45 Hz or from 110 to 140 Hz. A segment is bad if, in any
+    group of sensors, the log power in one of these bands is an outlier among the segments, high or
+    low: where a recording was stopped, zeros may follow. It is bad, too, if a quarter of it belongs
+    to a burst from 110 to 140 Hz (`burst_mask`). Segments with a break or a marked span are bad.
+    Segments are at most half as long as the pieces of a recording that was stopped often.
 
     Parameters
     ----------
@@ -93,6 +98,8 @@ def assess_quality(
         (sensor,) bool, marked as bad in the recording or its sidecar.
     mains
         Hz; it and its multiples are ignored.
+    position
+        (sensor, 3) metres; without it, all sensors are neighbours.
     breaks
         Time points at which a new piece begins.
     bad_spans
@@ -107,20 +114,24 @@ def assess_quality(
     flat = extent < FLAT_EXTENT
     usable = ~(flat | bads)
     # The median over segments: a burst does not make a sensor bad.
-    level = np.median(np.log(np.maximum(power.sum(axis=0), 1e-12)), axis=1) / 2
-    score = robust_z(level, usable)
+    level = np.median(np.log(np.maximum(power, 1e-12)), axis=2) / 2
+    score = sensor_scores(level, position, usable, settings.bad_sensor)
     reasons = tuple(
         FLAT if is_flat else BAD if is_bad else _outlier(z, settings.bad_sensor)
         for is_flat, is_bad, z in zip(flat, bads, score, strict=True)
     )
     good = np.array([not reason for reason in reasons], dtype=bool)
+    (muscle,) = segment_power(
+        field, rate, length, (_MUSCLE,), lines, parts=_QUARTERS, gap=_QUARTER_GAP
+    )
     worst = np.zeros(power.shape[2])
     for group in sorted(set(groups)):
         members = good & (np.array(groups) == group)
         if members.any():
             for band in power:
-                course = np.log(np.maximum(band[members], 1e-12)).mean(axis=0) / 2
-                worst = np.maximum(worst, np.abs(robust_z(course)))
+                worst = np.maximum(worst, np.abs(robust_z(_mean_level(band[members]))))
+            bursts = burst_mask(robust_z(_mean_level(muscle[members])), settings.bad_segment)
+            worst[bursts.reshape(worst.size, -1).any(axis=1)] = np.inf
     clean = worst <= settings.bad_segment
     return Quality(reasons, clean & ~_bad_mask(clean.size, length, rate, breaks, bad_spans), length)
 
@@ -149,22 +160,106 @@ def segment_power(
     length: int,
     bands: Sequence[tuple[float, float]],
     lines: np.ndarray,
+    *,
+    parts: int = 1,
+    gap: float = 2.0,
 ) -> np.ndarray:
-    """Return the power in bands (band, sensor, segment) of adjacent segments, fT^2."""
-    segments = field.shape[1] // length
+    """Return the power in bands (band, sensor, segment) of adjacent segments, fT^2.
+
+    ``parts`` divides each segment, ``gap`` is the distance in Hz to the lines.
+    """
+    segments, used = field.shape[1] // length, length - length % parts
+    n_windows, size = segments * parts, length
+    length = used // parts
     window = np.hanning(length + 1)[:-1].astype(np.float32)
     frequency = fft.rfftfreq(length, 1 / rate)
-    masks = [in_band(frequency, *band, without=lines.tolist()) for band in bands]
+    masks = [in_band(frequency, *band, without=lines.tolist(), gap=gap) for band in bands]
     scale = 2.0 / (length * float((window**2).sum()))
-    power = np.zeros((len(bands), field.shape[0], segments))
+    power = np.zeros((len(bands), field.shape[0], n_windows))
     for first in range(0, field.shape[0], _CHANNELS_AT_ONCE):
         rows = slice(first, first + _CHANNELS_AT_ONCE)
-        pieces = field[rows, : segments * length].reshape(-1, segments, length)
+        pieces = field[rows, : segments * size].reshape(-1, segments, size)[:, :, :used]
+        pieces = pieces.reshape(-1, n_windows, length)
         spectrum = fft.rfft((pieces - pieces.mean(axis=2, keepdims=True)) * window, axis=2)
         density = spectrum.real**2 + spectrum.imag**2
         for k, mask in enumerate(masks):
             power[k, rows] = density[:, :, mask].sum(axis=2, dtype=np.float64) * scale
     return power
+
+
+def sensor_scores(
+    level: np.ndarray, position: np.ndarray | None, usable: np.ndarray, limit: float
+) -> np.ndarray:
+    """Return how far each sensor's level is from its neighbours', in the band where it is farthest.
+
+    Parameters
+    ----------
+    level
+        (band, sensor) log amplitude.
+    position
+        (sensor, 3) metres, or None.
+    usable
+        (sensor,) bool: sensors to compare with. Those beyond the limit are not compared with in a
+        second pass.
+    limit
+        Robust z score.
+
+    Examples
+    --------
+    >>> level = np.array([[0.0, 0.1, 0.0, 3.0], [0.0, 0.0, 0.1, -0.1]])
+    >>> sensor_scores(level, None, np.ones(4, dtype=bool), 5.0).round(1).tolist()
+    [0.0, 1.0, 1.0, 30.0]
+    """
+    scores = np.zeros(level.shape[1])
+    for _ in range(2):
+        nearest = neighbours(position, usable)
+        excess = level - np.median(level[:, nearest], axis=2)
+        by_band = np.array([robust_z(band, usable) for band in excess])
+        scores = by_band[np.abs(by_band).argmax(axis=0), np.arange(level.shape[1])]
+        if (usable & (np.abs(scores) <= limit)).sum() <= 1:
+            break
+        usable = usable & (np.abs(scores) <= limit)
+    return scores
+
+
+def neighbours(position: np.ndarray | None, usable: np.ndarray) -> np.ndarray:
+    """Return the nearest usable sensors of each, the nearest first: (sensor, neighbour).
+
+    All usable sensors where positions are not known.
+
+    Examples
+    --------
+    >>> neighbours(np.array([[0.0], [1.0], [3.0]]), np.array([True, False, True]))
+    array([[2],
+           [0],
+           [0]])
+    """
+    candidates = np.flatnonzero(usable) if usable.any() else np.arange(usable.size)
+    is_place = position is not None and bool(np.isfinite(position).all() and position.any())
+    if position is None or not is_place or candidates.size < 2:
+        return np.tile(candidates, (usable.size, 1))
+    distance = np.linalg.norm(position[:, None] - position[candidates], axis=2)
+    distance[candidates, np.arange(candidates.size)] = np.inf
+    count = min(_NEIGHBOURS, candidates.size - 1)
+    return np.asarray(candidates[np.argsort(distance, axis=1, kind="stable")[:, :count]])
+
+
+def burst_mask(scores: np.ndarray, limit: float) -> np.ndarray:
+    """Return which windows belong to a burst: above half the limit, in a run with one above it.
+
+    Examples
+    --------
+    >>> burst_mask(np.array([0, 3, 9, 4, 1, 3, 3]), 5.0).astype(int).tolist()
+    [0, 1, 1, 1, 0, 0, 0]
+    """
+    high = scores > limit / 2
+    run = np.cumsum(np.diff(high, prepend=False) & high)  # runs count from 1
+    return np.asarray(high & np.isin(run, run[scores > limit]))
+
+
+def _mean_level(power: np.ndarray) -> np.ndarray:
+    """Return the mean log amplitude of sensors per window, from power (sensor, window)."""
+    return np.asarray(np.log(np.maximum(power, 1e-12)).mean(axis=0) / 2)
 
 
 def robust_z(values: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:

@@ -66,8 +66,10 @@ FEATURE_GROUPS = {
         FeatureGroup("complexity", "Hjorth complexity", "", COURSE),
         FeatureGroup("lz", "Lempel-Ziv complexity", "", COURSE),
         FeatureGroup("aec", "envelope correlation", "r", COUPLING, tuple(COUPLING_BANDS)),
-        FeatureGroup("wpli", "weighted phase lag index", "", COUPLING, tuple(COUPLING_BANDS)),
-        FeatureGroup("imcoh", "imaginary coherency", "", COUPLING, tuple(COUPLING_BANDS)),
+        FeatureGroup(
+            "wpli", "weighted phase lag index", "squared", COUPLING, tuple(COUPLING_BANDS)
+        ),
+        FeatureGroup("imcoh", "imaginary coherency", "squared", COUPLING, tuple(COUPLING_BANDS)),
     )
 }
 

@@ -9,8 +9,8 @@ MIN_RATE = 240.0
 CORE, FULL, POWER = "core", "full", "power"
 NONE, SSP, ICA = "none", "ssp", "ica"
 # Limits of the flags in the quality table: power at the mains over that around it, fraction of
-# clean seconds, fraction of bad sensors.
-LINE_FLAG, CLEAN_FLAG, BAD_FLAG = 10.0, 0.5, 0.1
+# clean seconds, fraction of bad sensors, clean seconds for coupling, relative distance of the rate.
+LINE_FLAG, CLEAN_FLAG, BAD_FLAG, COUPLING_FLAG, RATE_FLAG = 10.0, 0.5, 0.1, 30.0, 0.01
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,9 @@ def read_recordings(
     columns = [nm.PARTICIPANT, "session", *(feature.name for feature in features)]
     frame = pd.DataFrame(values, columns=columns)
     table = meg_table(frame, features, session_pattern=session_pattern, sequences=sequences)
+    units = {row["measurement_unit"] for row in quality}
+    if len(units) == 1:
+        table = FeatureTable(table.values, describe_features(features, *units))
     return table, pd.DataFrame(quality), failures
 
 
@@ -176,10 +179,25 @@ def empty_meg_table(features: Sequence[Feature]) -> FeatureTable:
     return FeatureTable(values, describe_features(features))
 
 
-def describe_features(features: Sequence[Feature]) -> pd.DataFrame:
-    """Return modality, kind, unit and label of every feature."""
+def describe_features(features: Sequence[Feature], unit: str = "fT") -> pd.DataFrame:
+    """Return modality, kind, unit and label of every feature, for sensors of a unit.
+
+    Examples
+    --------
+    >>> describe_features([Feature("power", "alpha", "all")], "fT/cm")["measurement_unit"].item()
+    'log10 (fT/cm)2/Hz'
+    """
+    square = "fT2" if unit == "fT" else f"({unit})2"
     return pd.DataFrame(
-        [(nm.MEG, nm.CONTINUOUS, feature.measurement_unit, feature.label) for feature in features],
+        [
+            (
+                nm.MEG,
+                nm.CONTINUOUS,
+                feature.measurement_unit.replace("fT2", square),
+                feature.label,
+            )
+            for feature in features
+        ],
         index=[feature.name for feature in features],
         columns=list(ABOUT),
     )

@@ -165,6 +165,11 @@ def band_gain(size: int, step: float, band: tuple[float, float]) -> tuple[np.nda
     return gain[inside[0] : inside[-1] + 1].astype(np.float32), int(inside[0])
 
 
+def coupling_seconds(n_times: int, rate: float, quality: Quality) -> float:
+    """Return the seconds of a recording that coupling is computed from."""
+    return float(clean_moments(np.arange(n_times) / rate, rate, quality).sum() / rate)
+
+
 def clean_moments(seconds: np.ndarray, rate: float, quality: Quality) -> np.ndarray:
     """Return which moments are in clean segments and not at the ends of the recording."""
     segment = np.floor(seconds * rate / quality.length + 1e-9).astype(int)

@@ -1,0 +1,74 @@
+"""Benefit differences of personas with intervals that hold for all personas searched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ketadask.inference.null import critical_value
+from ketadask.inference.second_stage import STUDENTISED, persona_sides
+from ketadask.kernels.contrast import contrast
+from ketadask.kernels.q_statistic import HETEROGENEITY
+
+if TYPE_CHECKING:
+    from ketadask.search.persona_search import PersonaSearch
+    from ketadask.search.problem import SearchProblem
+
+LEVEL = 0.95
+
+
+def benefit_differences(
+    problem: SearchProblem,
+    search: PersonaSearch,
+    ids: np.ndarray,
+    maxima: np.ndarray,
+    statistic: str = STUDENTISED,
+) -> pd.DataFrame:
+    """Return the benefit difference of each persona, inside minus outside, with its interval.
+
+    Parameters
+    ----------
+    ids
+        Literal indices (persona, 4).
+    maxima
+        (method, B) largest statistic of each relabelled trial.
+
+    Returns
+    -------
+    Columns ``outside`` and ``unknown`` (units), ``difference``, ``difference_low``,
+    ``difference_high``, ``difference_shrunken``.
+
+    Notes
+    -----
+    The interval is D -/+ c se, c the 95 % point of the largest statistic over the relabelled
+    trials: it allows for the choice among all personas. With the statistic ``q``, se is
+    sigma sqrt(n / (k m)). The shrunken difference is D max(0, 1 - m2 / t^2), m2 the mean square of
+    the largest statistic. Both are missing with too few relabelled trials and for the objective
+    ``effect``, which compares with zero.
+    """
+    trial = problem.trial
+    inside, outside = persona_sides(problem, ids)
+    result = contrast(inside, trial.score, outside=outside, cluster=trial.participant)
+    se = result.se
+    if statistic != STUDENTISED:
+        k, m = inside.sum(axis=1), np.maximum(outside.sum(axis=1), 1)
+        se = np.std(trial.score, ddof=1) * np.sqrt((k + m) / (k * m))
+    critical = critical_value(maxima, 1 - LEVEL)
+    usable = critical is not None and np.isfinite(critical) and search.objective == HETEROGENEITY
+    reach = se * critical if usable and critical is not None else np.full(len(ids), np.nan)
+    finite = np.where(np.isfinite(maxima), maxima, 0.0)
+    square = float((finite**2).mean(axis=1).max())
+    value = result.difference / se
+    shrinkage = np.maximum(0.0, 1.0 - square / np.maximum(value**2, 1e-300))
+    return pd.DataFrame(
+        {
+            "outside": result.outside,
+            "unknown": (~(inside | outside)).sum(axis=1),
+            "difference": result.difference,
+            "difference_low": result.difference - reach,
+            "difference_high": result.difference + reach,
+            "difference_shrunken": result.difference * np.where(np.isnan(reach), np.nan, shrinkage),
+        }
+    )
