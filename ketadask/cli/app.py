@@ -23,6 +23,10 @@ app = typer.Typer(
 )
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="Settings of the study.")]
+StudyOrRun = Annotated[
+    Path, typer.Argument(metavar="STUDY.yaml|RUN", help="Settings, or the run folder if submitted.")
+]
+RunFolderPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run folders.")]
 Cluster = Annotated[
     Path | None,
@@ -43,6 +47,13 @@ def _read_study(
     from ketadask.study.study import Study
 
     return Study.read(file, changes=changes, out=out, cluster=cluster)
+
+
+def _study_or_run(path: Path, changes: list[str] | None, out: Path) -> Study:
+    """Return the study of a YAML file, or the one that was submitted to a run folder."""
+    from ketadask.study.submit import submitted_study
+
+    return submitted_study(path) if path.is_dir() else _read_study(path, changes, out)
 
 
 @app.command("simulate", short_help="Simulate a study folder with a planted persona.")
@@ -192,7 +203,7 @@ def report_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) ->
 
 @app.command("status", short_help="Show present and missing parts.")
 def status_command(
-    file: StudyFile,
+    file: StudyOrRun,
     changes: Changes = None,
     out: Out = RUNS,
     watch: Annotated[bool, typer.Option("--watch", help="Update every two seconds.")] = False,
@@ -202,13 +213,13 @@ def status_command(
     from ketadask.study.status import stage_statuses
     from ketadask.study.submit import queue_lines
 
-    study = _read_study(file, changes, out)
+    study = _study_or_run(file, changes, out)
     if watch:
         paths = study.paths
         watch_status(lambda: stage_statuses(paths))
     else:
         print_status(study.status())
-    for line in queue_lines(study):
+    for line in queue_lines(study.paths.path):
         typer.echo(line)
 
 
@@ -224,32 +235,29 @@ def submit_command(
     """Submit the study to a queue as a head job; it continues after logout."""
     from ketadask.study.submit import submit_study
 
-    words = [str(file.absolute()), "--cluster", str(cluster.absolute())]
-    words += ["--out", str(out.absolute())]
-    words += [word for change in changes or () for word in ("--set", change)]
     study = _read_study(file, changes, out.absolute(), cluster)
-    job, log = submit_study(study, words)
+    job, log = submit_study(study)
     typer.echo(f"submitted as job {job}, log {log}")
     typer.echo(study.paths.path)
 
 
 @app.command("head", hidden=True, short_help="Run a submitted study.")
-def head_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Run the study in the head job of `submit`."""
+def head_command(run: RunFolderPath) -> None:
+    """Run the study in the head job of `submit`, from the settings in its run folder."""
     from ketadask.cli.tables import print_summary
-    from ketadask.study.submit import run_head_job
+    from ketadask.study.submit import run_head_job, submitted_study
 
-    print_summary(run_head_job(_read_study(file, changes, out, cluster)))
+    print_summary(run_head_job(submitted_study(run)))
 
 
 @app.command("cancel", short_help="Cancel the jobs of a submitted study.")
-def cancel_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> None:
+def cancel_command(file: StudyOrRun, changes: Changes = None, out: Out = RUNS) -> None:
     """Cancel the jobs of a submitted study; complete parts remain."""
-    from ketadask.study.submit import cancel_study
+    from ketadask.study.submit import cancel_jobs
 
-    jobs = cancel_study(_read_study(file, changes, out.absolute()))
+    is_run = file.is_dir()
+    folder = file.absolute() if is_run else _read_study(file, changes, out.absolute()).paths.path
+    jobs = cancel_jobs(folder)
     typer.echo(f"cancelled {', '.join(jobs)}" if jobs else "no jobs on the queue")
 
 
@@ -278,9 +286,7 @@ def array_task_command(
 
 
 @app.command("verify", short_help="Compare the files of a run with their checksums.")
-def verify_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-) -> None:
+def verify_command(run: RunFolderPath) -> None:
     """Compare every file of a run folder with its checksum; change nothing.
 
     The next run of the study sets damaged files aside and computes them again.

@@ -50,7 +50,7 @@ def benefit_differences(
     """
     trial = problem.trial
     inside, outside = persona_sides(problem, ids)
-    result = contrast(inside, trial.score, outside=outside, cluster=trial.participant)
+    result = contrast(inside, trial.score, outside=outside, cluster=trial.cluster)
     se = result.se
     if statistic != STUDENTISED:
         k, m = inside.sum(axis=1), np.maximum(outside.sum(axis=1), 1)

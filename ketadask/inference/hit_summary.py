@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.enrolment import enrolment_block
 from ketadask.inference.explained import Votes, count_votes
 from ketadask.inference.selection import Selection, selected_features
 from ketadask.inference.stability import passes_gate
+from ketadask.inference.train_choice import choice_block
 
 if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HitSummary:
-    """Selections per polarity, votes per unit, and the enrolment of each split."""
+    """Selections per polarity, votes per unit, and the best training persona of each split."""
 
     selection: Mapping[str, Selection]
     votes: Votes
-    enrolment: pd.DataFrame
+    choices: pd.DataFrame
 
     def __add__(self, other: HitSummary) -> HitSummary:
         """Add summaries of disjoint blocks, in any order and grouping."""
-        rows = pd.concat([self.enrolment, other.enrolment])
+        rows = pd.concat([self.choices, other.choices])
         return HitSummary(
             {polarity: self.selection[polarity] + other.selection[polarity]
              for polarity in self.selection},
             self.votes + other.votes,
-            rows.sort_values("split", ignore_index=True),
+            rows.sort_values(["split", "polarity"], ignore_index=True),
         )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def summarise_hits(
         matrix = selected_features(hits, mine, problem.literals.feature, n_features, block)
         selection[polarity] = Selection.of(matrix)
     votes = count_votes(problem, splitter, hits, hit, block)
-    return HitSummary(selection, votes, enrolment_block(problem, splitter, hits, block))
+    return HitSummary(selection, votes, choice_block(problem, splitter, hits, block, gate=gate))
 
 
 def stability_frame(summary: HitSummary, features: tuple[str, ...]) -> pd.DataFrame:

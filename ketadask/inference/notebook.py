@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ketadask import names as nm
 from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
@@ -150,7 +151,7 @@ def judge(
     """
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
-    from ketadask.inference.stability import persona_stability
+    from ketadask.inference.stability import passes_gate, persona_stability
     from ketadask.inference.verdicts import build_verdicts
 
     if null.question != _question(hits.search, hits.problem):
@@ -168,7 +169,11 @@ def judge(
         search=hits.search, gates=hits.gates,
     )  # fmt: skip
     require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
-    stability = persona_stability(parts, parts.ranges(n_splits), personas, gate=gate, n=n_splits)
+    table = hits.hits
+    split_hits = table[passes_gate(table, nm.TRAIN, gate)].groupby("split").size()
+    stability = persona_stability(
+        parts, parts.ranges(n_splits), personas, gate=gate, split_hits=split_hits, n=n_splits
+    )
     return build_verdicts(
         hits.problem, hits.search, result, null.table, stability,
         alpha=alpha, suggestive=suggestive, jaccard=jaccard,

@@ -103,7 +103,7 @@ def persona_contrast(
     rows: np.ndarray | None = None,
 ) -> Contrast:
     """Return the contrasts of personas (persona, 4); favourable where positive."""
-    score, cluster = problem.trial.score, problem.trial.participant
+    score, cluster = problem.trial.score, problem.trial.cluster
     if rows is not None:
         # Features stay and scores move: the covers need not be permuted.
         score, cluster = _move(score, rows), _move(cluster, rows)
@@ -114,7 +114,7 @@ def persona_contrast(
 def persona_sides(problem: SearchProblem, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return bool (persona, unit): units inside, and units known to be outside."""
     inside = problem.literals.conjunction(ids)
-    return inside, ~inside
+    return inside, ~(inside | problem.literals.unknown_mask(ids))
 
 
 def persona_sign(polarity: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import (
-    nadeau_bengio,
     quantile_aggregate,
     twice_mean,
     twice_median,
@@ -50,6 +49,7 @@ def persona_stability(
     personas: PersonaSet,
     *,
     gate: str,
+    split_hits: pd.Series,
     n: int | None = None,
     cells: int = CELLS,
 ) -> pd.DataFrame:
@@ -67,7 +67,8 @@ def persona_stability(
             _select(parts.read(range_name(*block), "evaluation"), start, start + step, n)
             for block in ranges
         ]
-        tables.append(summarise_personas(pd.concat(rows, ignore_index=True), personas, gate=gate))
+        table = pd.concat(rows, ignore_index=True)
+        tables.append(summarise_personas(table, personas, gate=gate, split_hits=split_hits))
     return pd.concat(tables, ignore_index=True) if tables else personas.frame()
 
 
@@ -76,8 +77,12 @@ def _select(table: pd.DataFrame, start: int, stop: int, n: int | None) -> pd.Dat
     return table[mine if n is None else mine & (table["split"] < n)]
 
 
-def summarise_personas(table: pd.DataFrame, personas: PersonaSet, *, gate: str) -> pd.DataFrame:
+def summarise_personas(
+    table: pd.DataFrame, personas: PersonaSet, *, gate: str, split_hits: pd.Series
+) -> pd.DataFrame:
     """Summarise the rows of `evaluate_block`: each persona in ``table`` over all its splits.
+
+    ``split_hits`` is the number of hits of each split, by split.
 
     A hit is among the K best on train and passes ``gate`` there; it is confirmed when it
     passes on the holdout too.
@@ -87,20 +92,23 @@ def summarise_personas(table: pd.DataFrame, personas: PersonaSet, *, gate: str) 
     A row per persona in ``table``: ``persona`` (index), polarity and literals, ``splits``,
     ``hits``; ``recurrence`` and ``confirmed_rate`` (over all splits) with Wilson intervals;
     ``p_mean``, ``p_sd``, ``d_mean``, ``d_sd`` of the holdout over all splits, hit or not, and
-    ``d_mean_low``, ``d_mean_high`` with Nadeau and Bengio's variance; ``p_mean_hits``,
-    ``d_mean_hits``, the means over hits alone that published personas report; ``p_twice_mean``,
-    ``p_twice_median``, ``p_quantile``, in which every split without a hit, or with an effect of
-    the wrong direction on holdout, counts as p = 1; ``prevalence_*`` and ``support_*_mean``, means
-    over splits. p is that of the published gate if ``gate`` names it, else of the interaction.
+    ``p_mean_hits``, ``d_mean_hits``, the means over hits alone that published personas report:
+    selection flatters all of them where the personas were chosen on all data; ``p_twice_mean``,
+    ``p_twice_median``, ``p_quantile``, of the holdout p times the number of hits of the split, in
+    which every split without a hit, or with an effect of the wrong direction on holdout, counts as
+    p = 1; ``prevalence_*`` and ``support_*_mean``, means over splits. p is that of the published
+    gate if ``gate`` names it, else of the interaction.
     """
     table = table.sort_values(["persona", "split"], ignore_index=True)
     personas_in_table, starts = np.unique(table["persona"].to_numpy(), return_index=True)
     hit = table["kept"].to_numpy() & passes_gate(table, nm.TRAIN, gate)
     confirmed_hit = hit & passes_gate(table, nm.HOLDOUT, gate)
     p = table[f"{_P[gate]}_holdout"].to_numpy(dtype=np.float64)
-    strict_p = np.where(hit & _right_direction(table, personas, gate), p, 1.0)
+    # A split confirms all its hits: each of them is one of as many tests (Bonferroni).
+    n_hits = split_hits.reindex(table["split"], fill_value=0).to_numpy().clip(min=1)
+    strict_p = np.where(hit & _right_direction(table, personas, gate), p * n_hits, 1.0)
+    strict_p = np.minimum(strict_p, 1.0)
     d = table["d_holdout"].to_numpy(dtype=np.float64)
-    n_train, n_holdout = (table[f"n_{side}"].to_numpy() for side in nm.SIDES)
     support = {side: table[f"support_{side}"].to_numpy(dtype=np.float64) for side in nm.SIDES}
     prevalence = {side: support[side] / np.maximum(table[f"n_{side}"], 1) for side in nm.SIDES}
     rows = []
@@ -109,9 +117,6 @@ def summarise_personas(table: pd.DataFrame, personas: PersonaSet, *, gate: str) 
     ):
         mine = slice(start, stop)
         splits, hits = int(stop - start), int(hit[mine].sum())
-        _, low, high = nadeau_bengio(
-            d[mine], float(n_train[mine].mean()), float(n_holdout[mine].mean())
-        )
         rows.append(
             {
                 "persona": int(persona),
@@ -127,8 +132,6 @@ def summarise_personas(table: pd.DataFrame, personas: PersonaSet, *, gate: str) 
                 "p_quantile": float(quantile_aggregate(strict_p[mine])),
                 "d_mean": d[mine].mean(),
                 "d_sd": _sd(d[mine]),
-                "d_mean_low": float(low),
-                "d_mean_high": float(high),
                 "d_mean_hits": _mean(d[mine][hit[mine]]),
                 **{f"prevalence_{side}": prevalence[side][mine].mean() for side in nm.SIDES},
                 **{f"support_{side}_mean": support[side][mine].mean() for side in nm.SIDES},

@@ -167,7 +167,7 @@ def _residual_statistic(
             cover, np.ones((1, score.size), dtype=bool), score, search.objective
         )[0][:, 0]
     outside = persona_sides(problem, personas.ids)[1]
-    cluster = problem.trial.participant
+    cluster = problem.trial.cluster
     return lambda cover, score: contrast(cover, score, outside=outside, cluster=cluster).t
 
 

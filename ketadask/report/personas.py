@@ -102,8 +102,6 @@ class VerdictRow:
     p_quantile: float
     d_mean: float
     d_mean_hits: float
-    d_mean_low: float
-    d_mean_high: float
     p_full: float
     d_full: float
     g_full: float

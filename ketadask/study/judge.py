@@ -47,6 +47,7 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
     from ketadask.inference.stability import persona_stability
+    from ketadask.inference.train_choice import hits_by_split
     from ketadask.inference.verdicts import build_verdicts
 
     settings, paths = work.settings, work.paths
@@ -70,7 +71,15 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         f"{n_relabellings:,} relabelled trials"
     )
     ranges, gate = stage.parts.ranges(n_splits), settings.gates.use
-    stability = persona_stability(stage.parts, ranges, personas, gate=gate, n=n_splits)
+    hits = _summarise_hits(work, problem)
+    stability = persona_stability(
+        stage.parts,
+        ranges,
+        personas,
+        gate=gate,
+        split_hits=hits_by_split(hits.choices),
+        n=n_splits,
+    )
     verdicts = build_verdicts(
         problem.search_problem,
         problem.search,
@@ -83,7 +92,6 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         candidates=settings.null.candidates,
         statistic=settings.null.statistic,
     )
-    hits = _summarise_hits(work, problem)
     summary = headline(work, problem, results, verdicts, nulls, searches, hits)
     work.mark_outdated(JUDGE, "report")  # an interrupt below must not leave a mixture of files
     summary |= calibrate(work, problem)

@@ -1,8 +1,9 @@
 """A study as a head job: scheduler and study run on a compute node and continue after logout.
 
-A head job resumes the study. Shortly before its walltime SLURM sends a signal; the head job then
-stores the results of its workers, requeues itself and resumes later. `status` and `cancel` find
-the run folder by the study and its data, and query the queue only.
+The run folder holds the settings and the profile of the head job as they were when it was
+submitted: a later change of the YAML files changes nothing. A head job resumes the study. Shortly
+before its walltime SLURM sends a signal; the head job then stores the results of its workers,
+requeues itself and resumes later. `status` and `cancel` query the queue only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -28,13 +29,11 @@ if TYPE_CHECKING:
 
 _PAUSE = 5.0
 HEAD, SCRIPT, QUEUE = "head.json", "head.sbatch", "cluster.json"
+SETTINGS, PROFILE = "study.json", "profile.json"
 
 
-def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
-    """Submit the head job of a study; return its id and its log.
-
-    ``words`` are the command line arguments of the head job: the study's file and options.
-    """
+def submit_study(study: Study) -> tuple[str, Path]:
+    """Submit the head job of a study; return its id and its log."""
     if study.profile.kind != "slurm":
         raise InputError(
             "submit needs a profile of kind slurm",
@@ -53,8 +52,10 @@ def submit_study(study: Study, words: Sequence[str]) -> tuple[str, Path]:
             remedy="follow it with `ketadask status`, cancel it with `ketadask cancel`",
         )
     (run.path / "logs").mkdir(exist_ok=True)
-    script = head_script(study, run, words)
+    script = head_script(study, run)
     with run.lock():
+        run.write_json(SETTINGS, study.settings.model_dump(mode="json", exclude_unset=True))
+        run.write_json(PROFILE, study.profile.model_dump(mode="json", exclude_unset=True))
         run.write_text(SCRIPT, script)
         job = slurm.submit(script, folder=Path.cwd())
         log = run.path / "logs" / f"head-{job}.log"
@@ -67,7 +68,31 @@ def head_name(run: RunFolder) -> str:
     return slurm.job_name(run.path, "keta-head")
 
 
-def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
+def submitted_study(folder: Path) -> Study:
+    """Return the study of a run folder as it was submitted."""
+    from ketadask.store.run_folder import RunFolder
+    from ketadask.study.study import Study
+
+    run = RunFolder.open(folder)
+    if not run.has(SETTINGS):
+        raise InputError(
+            "the study of this run folder was not submitted",
+            file=run.path,
+            remedy="give the YAML file of the study",
+        )
+    for name in (SETTINGS, PROFILE):
+        run.read_json(name)  # compares the checksum
+    study = Study.read(run.path / SETTINGS, out=run.path.parent, cluster=run.path / PROFILE)
+    if study.paths.path != run.path:
+        raise InputError(
+            "the inputs or the version of ketadask changed after the study was submitted",
+            file=run.path,
+            remedy="submit the study again",
+        )
+    return study
+
+
+def head_script(study: Study, run: RunFolder) -> str:
     """Return the job script of the head job."""
     profile = study.profile
     head, job = profile.head, profile.job
@@ -92,7 +117,7 @@ def head_script(study: Study, run: RunFolder, words: Sequence[str]) -> str:
             "#!/usr/bin/env bash",
             *(f"#SBATCH {option}" for option in options),
             *job.prologue,
-            f"exec {shlex.quote(python)} -m ketadask head {shlex.join(words)}",
+            f"exec {shlex.quote(python)} -m ketadask head {shlex.quote(str(run.path))}",
             "",
         ]
     )
@@ -141,11 +166,11 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def cancel_study(study: Study, *, patience: float = 60.0) -> list[str]:
-    """Cancel the head and worker jobs of a study; return their ids."""
+def cancel_jobs(folder: Path, *, patience: float = 60.0) -> list[str]:
+    """Cancel the head and worker jobs of a run folder; return their ids."""
     from ketadask.store.run_folder import RunFolder
 
-    run = RunFolder(study.paths.path)
+    run = RunFolder(folder)
     heads = slurm.my_jobs(head_name(run))
     slurm.cancel(heads)
     end = time.monotonic() + patience
@@ -156,11 +181,11 @@ def cancel_study(study: Study, *, patience: float = 60.0) -> list[str]:
     return [*heads, *workers]
 
 
-def queue_lines(study: Study) -> list[str]:
+def queue_lines(folder: Path) -> list[str]:
     """Return the jobs, workers and writer of a study, as its run folder records them."""
     from ketadask.store.run_folder import RunFolder
 
-    run, lines = RunFolder(study.paths.path), []
+    run, lines = RunFolder(folder), []
     if run.has(HEAD):
         head = run.read_json(HEAD)
         lines.append(f"head job {head['job']}, submitted {head['submitted']}, log {head['log']}")

@@ -36,6 +36,7 @@ def headline(
     from ketadask.cohort.relabel import unexchangeable_mask
     from ketadask.inference.enrolment import enrichment, outcome_sigma
     from ketadask.inference.null import critical_value, maxima_by_method, relabelling_methods
+    from ketadask.inference.train_choice import summarise_choice
 
     settings, trial = work.settings, problem.search_problem.trial
     maxima = maxima_by_method(nulls, settings.null.statistic)
@@ -69,7 +70,8 @@ def headline(
         },
         "gates": gate_counts(work, problem.splitter.n_splits),
         "selection": _selection(hits, tuple(result_by_polarity), problem.splitter),
-        "enrichment": enrichment(hits.enrolment, sigma, crossover=trial.has_pairs),
+        "train_choice": summarise_choice(hits.choices),
+        "enrichment": enrichment(hits.choices, sigma, crossover=trial.has_pairs),
         "comparison": vars(comparison_of(settings, problem.units)),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }

@@ -153,11 +153,11 @@ def test_the_head_job_has_its_own_resources_and_a_signal_before_its_end(tmp_path
     )
     study = Study.read(ROOT / "config" / "demo.yaml", out=tmp_path)
     study = replace(study, profile=one)
-    lines = submit.head_script(study, RunFolder(tmp_path / "x"), ["a b.yaml"]).splitlines()
+    lines = submit.head_script(study, RunFolder(tmp_path / "x")).splitlines()
     for line in ("--partition=service", "--account=lab", "--signal=B:USR1@90", "--qos=long"):
         assert f"#SBATCH {line}" in lines
     assert "#SBATCH --requeue" in lines
-    assert lines[-1].endswith("-m ketadask head 'a b.yaml'")
+    assert lines[-1].endswith(f"-m ketadask head {tmp_path / 'x'}")
 
 
 def test_submit_needs_slurm(tmp_path):
@@ -167,7 +167,7 @@ def test_submit_needs_slurm(tmp_path):
     with pytest.raises(
         InputError, match=r"kind: submit needs a profile of kind slurm, found 'local'"
     ):
-        submit.submit_study(study, ["demo.yaml"])
+        submit.submit_study(study)
 
 
 @pytest.mark.parametrize("name", ["my runs", 'runs"\ntouch pwned\n#"', "runs\n", "a;b", "$HOME"])

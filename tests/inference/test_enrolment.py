@@ -6,45 +6,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 
-from ketadask.cohort.splits import HoldoutSplit
 from ketadask.inference.enrolment import (
     enrichment,
-    enrolment_block,
     outcome_sigma,
     participants_to_detect,
 )
-from tests.inference.small_problems import make_problem
-
-COLUMNS = ["split", "polarity", "rank", "literal_1", "literal_2", "literal_3", "literal_4"]
-
-
-def test_the_best_training_persona_is_tried_on_the_holdout():
-    problem, splitter = make_problem(n=20), HoldoutSplit(3, seed=2)
-    hits = pd.DataFrame(
-        [
-            (0, "favourable", 1, 0, -1, -1, -1),
-            (0, "favourable", 2, 3, -1, -1, -1),
-            (0, "unfavourable", 1, 7, -1, -1, -1),
-            (2, "unfavourable", 1, 0, -1, -1, -1),
-        ],
-        columns=COLUMNS,
-    )
-    table = enrolment_block(problem, splitter, hits, (0, 2))
-    trial = problem.trial
-    train = splitter.mask(0, trial.participant, trial.split_stratum)
-    inside = problem.literals.holds[0] & ~train
-    # Scores of the holdout alone: its own period effect is removed.
-    difference, first = trial.outcome[:, 0] - trial.outcome[:, 1], trial.active_first
-    half = (difference[~train & first].mean() - difference[~train & ~first].mean()) / 2
-    score = difference - np.where(first, half, -half)
-    assert table["enrolled"].tolist() == [inside.sum(), 0, 0]
-    assert table["benefit_enrolled"][0] == pytest.approx(score[inside].mean())
-    assert table["benefit"][0] == pytest.approx(score[~train].mean())
-    assert table["benefit_enrolled"][1:].isna().all()
-    assert table["n_train"].tolist() == [10] * 3
-    parts = [enrolment_block(problem, splitter, hits, block) for block in [(1, 2), (0, 0)]]
-    joined = pd.concat(parts).sort_values("split", ignore_index=True)
-    pd.testing.assert_frame_equal(joined, table, check_exact=True)
 
 
 def test_gain_interval_and_sample_sizes():
@@ -52,16 +18,19 @@ def test_gain_interval_and_sample_sizes():
     table = pd.DataFrame(
         {
             "split": np.arange(30),
+            "polarity": "favourable",
             "n_train": 20,
             "n_holdout": 10,
-            "enrolled": 4,
+            "inside": 4,
             "benefit": rng.normal(2, 0.5, 30),
-            "benefit_enrolled": rng.normal(3, 1, 30),
+            "benefit_inside": rng.normal(3, 1, 30),
         }
     )
-    table.loc[7, ["enrolled", "benefit_enrolled"]] = [0, np.nan]
-    summary = enrichment(table.sample(frac=1, random_state=0), 4.0, crossover=True)
-    gain = (table["benefit_enrolled"] - table["benefit"]).fillna(0.0)
+    table.loc[7, ["inside", "benefit_inside"]] = [0, np.nan]
+    other = table.assign(polarity="unfavourable", benefit_inside=9.0)
+    both = pd.concat([table, other]).sample(frac=1, random_state=0)
+    summary = enrichment(both, 4.0, crossover=True)
+    gain = (table["benefit_inside"] - table["benefit"]).fillna(0.0)
     half = stats.t.ppf(0.975, 29) * np.sqrt((1 / 30 + 0.5) * gain.var())
     assert summary["gain"] == pytest.approx(gain.mean())
     assert summary["gain_low"] == pytest.approx(gain.mean() - half)
@@ -74,6 +43,21 @@ def test_gain_interval_and_sample_sizes():
         benefit + gain.mean(), 4.0, crossover=True
     )
     assert summary["n_screened"] == np.ceil(summary["n_enriched"] / summary["share_enrolled"])
+    half = stats.t.ppf(0.975, 29) * np.sqrt((1 / 30 + 0.5) * table["benefit"].var())
+    for end, mean in (("low", benefit + half), ("high", benefit - half)):
+        assert summary[f"n_all_{end}"] == participants_to_detect(mean, 4.0, crossover=True)
+    assert summary["n_all_low"] < summary["n_all"] < summary["n_all_high"]
+    assert summary["n_screened_low"] < summary["n_screened"] < summary["n_screened_high"]
+
+
+def test_a_benefit_that_may_be_none_has_no_largest_sample_size():
+    table = pd.DataFrame(
+        {"split": np.arange(4), "polarity": "favourable", "n_train": 10, "n_holdout": 10,
+         "inside": 5, "benefit": [-1.0, 0.0, 1.0, 2.0], "benefit_inside": [1.0, 2.0, 3.0, 4.0]}
+    )  # fmt: skip
+    summary = enrichment(table, 1.0, crossover=False)
+    assert summary["n_all"] > summary["n_all_low"]
+    assert np.isnan(summary["n_all_high"])
 
 
 @pytest.mark.parametrize("benefit", [0.5, 2.0, 7.0])

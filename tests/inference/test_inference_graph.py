@@ -79,7 +79,7 @@ def test_digests_are_the_same_in_all_blocks(study, tmp_path, size, n):
     pd.testing.assert_frame_equal(
         stability_frame(made, features), stability_frame(expected, features), check_exact=True
     )
-    pd.testing.assert_frame_equal(made.enrolment, expected.enrolment, check_exact=True)
+    pd.testing.assert_frame_equal(made.choices, expected.choices, check_exact=True)
     assert made.votes.mean_vote.tobytes() == expected.votes.mean_vote.tobytes()
     assert made.selection["favourable"].splits == n
 

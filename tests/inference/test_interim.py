@@ -1,6 +1,7 @@
 """Interim analyses: the recurrence of the verdicts, its precision, and final verdicts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,9 @@ def test_recurrence_is_that_of_the_verdicts_for_any_blocks():
     rows = evaluate_block(
         problem, personas, splitter, searches, (0, 59), search=SEARCH, gates=GATES
     )
-    table = summarise_personas(rows, personas, gate="heterogeneity")
+    table = summarise_personas(
+        rows, personas, gate="heterogeneity", split_hits=pd.Series(dtype=int)
+    )
     np.testing.assert_array_equal(counts[0], table["hits"])
     np.testing.assert_array_equal(counts[0], counts[1])
     assert counts[0].max() > 20

@@ -63,7 +63,8 @@ def test_the_true_persona_is_supported(study):
     assert table["verdict"][0] == "supported"
     assert table["p_adjusted"][0] == 1 / 40
     assert table["recurrence"][0] > 0.5
-    assert table["d_mean_low"][0] < table["d_mean"][0] < table["d_mean_high"][0]
+    assert table["difference_low"][0] < table["difference"][0] < table["difference_high"][0]
+    assert 0 < table["difference_shrunken"][0] < table["difference"][0]
     again = kd.judge(hits, null)
     pd.testing.assert_frame_equal(again, table, check_exact=True)
 

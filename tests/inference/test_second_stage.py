@@ -1,11 +1,14 @@
 """The second stage: the best personas of a search, ranked by a studentised contrast."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ketadask.cohort.relabel import relabel
-from ketadask.inference.second_stage import SEARCH_Q, persona_contrast, strongest
+from ketadask.inference.second_stage import SEARCH_Q, persona_contrast, persona_sides, strongest
 from ketadask.kernels.contrast import contrast
+from ketadask.search.encoding import encode_values
 from ketadask.search.persona_search import PersonaSearch
 from tests.inference.small_problems import BruteSearch, make_problem
 
@@ -64,3 +67,22 @@ def test_the_contrast_of_effect_compares_with_zero():
     result = persona_contrast(problem, search, np.array([[0, -1, -1, -1]]))
     inside = problem.literals.holds[0]
     assert result.difference[0] == pytest.approx(problem.trial.score[inside].mean())
+
+
+def test_units_with_a_missing_feature_are_neither_inside_nor_outside():
+    problem = make_problem(n=40)
+    rng = np.random.default_rng(0)
+    value = np.where(rng.random((40, 2)) < 0.2, np.nan, rng.normal(size=(40, 2)))
+    problem = replace(problem, literals=encode_values(value))
+    ids = strongest(problem, PersonaSearch(2, keep=9, min_support=5)).ids
+    inside, outside = persona_sides(problem, ids)
+    unknown = problem.literals.unknown_mask(ids)
+    assert unknown.any()
+    assert (inside.astype(int) + outside + unknown == 1).all()
+    t = persona_contrast(problem, PersonaSearch(2), ids).t
+    for k, drop in enumerate(unknown):
+        left = contrast(inside[k : k + 1, ~drop], problem.trial.score[~drop], moderation=0)
+        both = contrast(inside[k : k + 1], problem.trial.score, moderation=0,
+                        outside=outside[k : k + 1])  # fmt: skip
+        assert both.t == pytest.approx(left.t)
+        assert np.isfinite(t[k])

@@ -8,9 +8,9 @@ import pytest
 
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.cohort.units import score_units
-from ketadask.inference.enrolment import enrolment_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.null import IDS
+from ketadask.inference.train_choice import choice_block
 from ketadask.search.block import search_block
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.thresholds import GateThresholds
@@ -76,11 +76,11 @@ def test_outcomes_of_train_change_nothing_of_what_an_enrolment_gains(design, tri
     outcome = trial.outcome.copy()
     outcome[train] = outcome[train] + [9.0, 2.0]  # the coefficients of train remain
     one, two = (
-        enrolment_block(p, splitter, hits, (0, 0))
+        choice_block(p, splitter, hits, (0, 0), gate="both")
         for p in (problem, with_outcomes(problem, outcome))
     )
     pd.testing.assert_frame_equal(one, two, rtol=1e-9)
-    assert np.isfinite(one["benefit_enrolled"]).all()
+    assert np.isfinite(one["benefit_inside"]).all()
 
 
 class Drawn:
@@ -105,7 +105,8 @@ def test_a_train_side_of_one_arm_has_no_hits(design):
         problem, personas, splitter, tables["searches"], (0, 0), search=search, gates=GATES
     )
     assert held["kept"].tolist() == [False]
-    assert enrolment_block(problem, splitter, tables["hits"], (0, 0))["enrolled"].tolist() == [0]
+    table = choice_block(problem, splitter, tables["hits"], (0, 0), gate="both")
+    assert table["inside"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -110,8 +110,6 @@ def test_every_card_is_that_of_its_row(folder):
         "p_mean_hits",
         "d_mean",
         "d_mean_hits",
-        "d_mean_low",
-        "d_mean_high",
         "d_full",
     ]
     columns += [

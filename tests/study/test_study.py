@@ -223,10 +223,10 @@ def test_a_damaged_part_is_set_aside_and_made_anew(tmp_path, reference):
 def test_two_processes_cannot_write_one_run(tmp_path):
     one = study(tmp_path)
     with one.open_run():
-        assert queue_lines(one)[0].startswith(f"written by process {os.getpid()} on ")
+        assert queue_lines(one.paths.path)[0].startswith(f"written by process {os.getpid()} on ")
         with pytest.raises(InputError, match="being written by"):
             study(tmp_path).run()
-    assert queue_lines(one) == []
+    assert queue_lines(one.paths.path) == []
     assert study(tmp_path).search().folder.is_dir()
 
 

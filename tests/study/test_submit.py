@@ -8,7 +8,10 @@ import pytest
 
 from ketadask.cluster import slurm
 from ketadask.schema.errors import InputError
+from ketadask.simulate.study import simulate_study
+from ketadask.store.run_folder import RunFolder
 from ketadask.study import submit
+from ketadask.study.study import Study
 
 
 @pytest.fixture
@@ -42,3 +45,62 @@ def test_at_the_end_of_the_walltime_the_head_says_why_it_was_not_requeued(contro
     with pytest.raises(InputError, match="does not answer"):
         submit.requeue("77", time.monotonic() + 0.1, lambda line: None)
     assert len(calls) > 2
+
+
+STUDY = """
+name: small
+data: {folder: study}
+features: {modalities: [scale]}
+splits: {count: 6}
+null: {relabellings: 19, calibration_studies: 0}
+"""
+
+
+@pytest.fixture
+def submitted(tmp_path, monkeypatch):
+    """Return a study and its run folder after its submission to a queue that accepts all jobs."""
+    simulate_study(tmp_path / "study", participants=12)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "slurm.yaml").write_text("kind: slurm\nworkers: 2\n")
+    monkeypatch.setattr(slurm, "my_jobs", lambda name: [])
+    monkeypatch.setattr(slurm, "submit", lambda script, folder: "77")
+    study = Study.read(
+        tmp_path / "study.yaml",
+        changes=["splits.count=8"],
+        out=tmp_path / "runs",
+        cluster=tmp_path / "slurm.yaml",
+    )
+    submit.submit_study(study)
+    return study, study.paths.path
+
+
+def test_the_head_runs_the_study_as_it_was_submitted(submitted, tmp_path):
+    study, run = submitted
+    (tmp_path / "study.yaml").write_text(STUDY.replace("count: 6", "count: 2"))
+    (tmp_path / "slurm.yaml").write_text("kind: local\n")
+    head = submit.submitted_study(run)
+    assert (head.settings, head.profile) == (study.settings, study.profile)
+    assert head.paths == study.paths
+    assert "head job 77" in submit.queue_lines(run)[0]
+
+
+def test_the_head_refuses_other_inputs_than_those_submitted(submitted, tmp_path):
+    _, run = submitted
+    with (tmp_path / "study" / "participants.tsv").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match=r"the inputs .* changed after .*; submit the study again"):
+        submit.submitted_study(run)
+
+
+def test_the_head_refuses_settings_edited_in_the_run_folder(submitted):
+    _, run = submitted
+    path = run / submit.SETTINGS
+    path.write_text(path.read_text().replace("8", "9"))
+    with pytest.raises(InputError, match=r"study\.json: damaged"):
+        submit.submitted_study(run)
+
+
+def test_a_run_folder_without_a_submission_has_no_submitted_study(tmp_path):
+    run = RunFolder.make(tmp_path, "demo", "0f3a" * 16)
+    with pytest.raises(InputError, match="was not submitted; give the YAML file"):
+        submit.submitted_study(run.path)
