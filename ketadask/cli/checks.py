@@ -56,6 +56,8 @@ def _facts(check: StudyCheck) -> list[tuple[str, str]]:
                 "and are the same in every relabelled trial",
             )
         )
+    if check.duplicates:
+        facts.append(("duplicates", check.duplicates))
     if len(check.trials) > 1:
         sizes = ", ".join(f"{name} {count:,}" for name, count in check.trials.items())
         facts.append(("trials", f"{len(check.trials):,}, units in each: {sizes}"))

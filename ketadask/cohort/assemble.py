@@ -42,6 +42,8 @@ from ketadask.sources.participants import read_participants
 from ketadask.sources.visit_tables import place_visits
 from ketadask.sources.visits import PERIODS
 
+_OF_PEOPLE = ("sequence", "trial", "site", "cluster")
+
 
 def assemble(
     *sources: Phenotype | xr.Dataset | FeatureTable,
@@ -295,7 +297,7 @@ def _dataset(
             nm.PARTICIPANT: (nm.CASE, texts(cases[nm.PARTICIPANT])),
             "period": (nm.CASE, cases["period"].to_numpy(dtype=np.int64)),
             nm.ARM: (nm.CASE, texts(cases[nm.ARM])),
-            **{name: (nm.CASE, texts(person[name])) for name in ("sequence", "trial", "site")},
+            **{name: (nm.CASE, texts(person[name])) for name in _OF_PEOPLE if name in person},
             nm.FEATURE: (nm.FEATURE, texts(about.index)),
             **{name: (nm.FEATURE, texts(about[name])) for name in ABOUT},
         },

@@ -26,6 +26,7 @@ class CaseArrays:
     sequence: np.ndarray
     trial: np.ndarray
     site: np.ndarray
+    cluster: np.ndarray
     y: np.ndarray
     response: np.ndarray
     value: np.ndarray
@@ -118,12 +119,21 @@ def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
     period = cohort["period"].values.astype(np.int64)
     _check_unique(name, participant, period, "period")
     first = np.unique(participant, return_index=True)[1]
-    in_two = np.flatnonzero(trial != trial[first][participant]) if name.size else np.zeros(0, int)
-    if in_two.size:
+    if (trial != trial[first][participant]).any():
         raise InputError(
             "a participant belongs to two trials",
-            value=str(name[in_two[0]]),
+            value=str(name[trial != trial[first][participant]][0]),
             remedy="give different people different participant ids",
+        )
+    cluster = _text(cohort["cluster"]) if "cluster" in cohort.coords else name
+    cluster = np.where(cluster == "", name, cluster)
+    _, first, member = np.unique(cluster, return_index=True, return_inverse=True)
+    if (trial != trial[first][member]).any():
+        raise InputError(
+            "a cluster has participants of two trials",
+            where="design.cluster",
+            value=str(cluster[trial != trial[first][member]][0]),
+            remedy="give clusters of different trials different names",
         )
     return CaseArrays(
         name=name,
@@ -133,6 +143,7 @@ def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
         sequence=_text(cohort["sequence"]),
         trial=trial,
         site=_text(cohort["site"]),
+        cluster=cluster,
         y=_endpoint(cohort, endpoint),
         response=np.nan_to_num(cohort["response"].values.astype(np.float64)),
         value=np.asarray(cohort["value"].values, dtype=np.float64),

@@ -301,6 +301,7 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
         trial=codes(units["trial"].values),
         score=np.ascontiguousarray(units["score"].values, dtype=np.float64),
         site=codes(units["site"].values.astype(str)),
+        cluster=cluster_codes(units),
         basis=None if adjust == "none" else feature_basis(units["value"].values),
         within_arm=bool(units.attrs.get("within_arm", 0)),
     )
@@ -315,6 +316,11 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
             "kd.score_units, or search your own scores with kd.top_personas",
         )
     return trial
+
+
+def cluster_codes(units: xr.Dataset) -> np.ndarray:
+    """Return (unit,) codes of the clusters of a units dataset: of the participants by default."""
+    return codes(units["cluster" if "cluster" in units.coords else nm.PARTICIPANT].values)
 
 
 def starts_active(sequence: np.ndarray) -> np.ndarray:

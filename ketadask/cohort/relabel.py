@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,11 +28,12 @@ def relabel(
     seed, index
         Address of the relabelling.
     method
-        ``features``: participants exchange their features within stratum, period by period; arms,
-        outcomes and scores do not change. ``arms``: arms are randomised again under a constant
-        effect, y* = y - t a + t a*, t the estimated overall effect of the trial and site; within
-        participants observed on both arms, within trial and site elsewhere. ``no-effect``: the
-        same with t = 0.
+        ``features``: participants exchange their features within stratum, period by period, and
+        clusters with clusters of the same size and strata; arms, outcomes and scores do not change.
+        ``arms``: arms are randomised again under a constant effect, y* = y - t a + t a*, t the
+        estimated overall effect of the trial and site; within participants observed on both arms,
+        within trial and site elsewhere; for clusters as one, if every cluster has one sequence.
+        ``no-effect``: the same with t = 0.
 
     Returns
     -------
@@ -82,16 +83,15 @@ def unexchangeable_mask(trial: TrialArrays, method: str = "features") -> np.ndar
     (array([False, False,  True]), array([False, False, False]))
     """
     if method == "features":
-        who = codes(trial.participant)
-        order = np.lexsort((trial.period, who))
-        block = _feature_blocks(trial, order, np.bincount(who))
-        return np.asarray((np.bincount(block)[block] == 1)[who])
+        exchange = _exchange(trial)
+        block = exchange.block
+        return np.asarray((np.bincount(block)[block] == 1)[exchange.cluster])
     if trial.design == CROSSOVER:
         return np.zeros(trial.score.shape[0], dtype=bool)
-    single, block = _arm_blocks(trial)
-    active = np.bincount(block, weights=trial.arm[single] == 1)
+    single, member, block = _arm_blocks(trial)
+    active = np.bincount(block, weights=_first_of(trial.arm[single] == 1, member))
     mask = np.zeros(trial.score.shape[0], dtype=bool)
-    mask[single] = ((active == 0) | (active == np.bincount(block)))[block]
+    mask[single] = ((active == 0) | (active == np.bincount(block)))[block][member]
     return mask
 
 
@@ -110,6 +110,8 @@ def check_exchange(trial: TrialArrays, method: str, *, where: str = "method") ->
         remedy = "randomise arms instead (arms)"
     elif trial.within_arm:
         remedy = f"exchange across arms (design.within_arm: false), or {remedy}"
+    if method == "features" and len(np.unique(trial.cluster)) < len(np.unique(trial.participant)):
+        remedy = f"clusters exchange with clusters of the same size and strata only; {remedy}"
     raise InputError(
         "all participants are alone in their stratum, so every relabelled trial equals the trial",
         where=where,
@@ -119,41 +121,93 @@ def check_exchange(trial: TrialArrays, method: str, *, where: str = "method") ->
     )
 
 
-def _feature_blocks(trial: TrialArrays, order: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return (participant,) the block within which participants may exchange features.
+@dataclass(frozen=True, eq=False)
+class _Exchange:
+    """Participants and clusters in the order in which they exchange features.
 
-    ``order`` sorts units by participant.
+    Parameters
+    ----------
+    order
+        Units by cluster, within it by kind of participant, participant and period.
+    first, size
+        (cluster,) position in ``order`` of the first unit of each cluster, and number of units.
+    block
+        (cluster,) code of what a cluster consists of: clusters of one block may exchange.
+    cluster
+        (unit,) code of the cluster.
     """
-    first = order[np.cumsum(size) - size]
-    keys = [trial.stratum[first], size]
-    if trial.within_arm:
-        keys.append(trial.arm[first])
-    return codes(*keys)
+
+    order: np.ndarray
+    first: np.ndarray
+    size: np.ndarray
+    block: np.ndarray
+    cluster: np.ndarray
 
 
-def _arm_blocks(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray]:
-    """Return the units of participants observed on one arm, and the blocks that permute arms."""
+def _exchange(trial: TrialArrays) -> _Exchange:
+    """Return who may exchange with whom.
+
+    A participant's kind is stratum, number of units and, within arm, the arm. Clusters exchange
+    with clusters of as many participants of the same kinds.
+    """
+    who, cluster = codes(trial.participant), codes(trial.cluster)
+    keys = [trial.stratum, np.bincount(who)[who], *([trial.arm] if trial.within_arm else [])]
+    kind = codes(*keys)
+    order = np.lexsort((trial.period, who, kind, cluster))
+    size = np.bincount(cluster)
+    first = np.cumsum(size) - size
+    patterns = [tuple(kinds.tolist()) for kinds in np.split(kind[order], first[1:])]
+    code_by_pattern = {pattern: code for code, pattern in enumerate(sorted(set(patterns)))}
+    block = np.array([code_by_pattern[pattern] for pattern in patterns], dtype=np.int64)
+    return _Exchange(order, first, size, block, cluster)
+
+
+def _randomised(trial: TrialArrays) -> np.ndarray:
+    """Return (unit,) codes of what was randomised as one.
+
+    That is the cluster where the participants of every cluster have the same sequence of arms;
+    else the participant.
+    """
+    cluster, who = codes(trial.cluster), codes(trial.participant)
+    n_first = np.bincount(cluster, weights=trial.active_first)
+    is_uniform = ((n_first == 0) | (n_first == np.bincount(cluster))).all()
+    return cluster if is_uniform else who
+
+
+def _arm_blocks(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what can permute arms: units of participants observed on one arm only.
+
+    Returns
+    -------
+    The units; (unit,) code of what has one arm together; (code,) block that permutes arms.
+    """
     active, who = trial.arm == 1, codes(trial.participant)
     both = np.bincount(who, weights=active)[who] * np.bincount(who, weights=~active)[who] > 0
     single = np.flatnonzero(~both)
-    if trial.design == PARALLEL:
-        return single, codes(trial.levels()[single])
-    return single, codes(trial.levels()[single], trial.period[single])
+    keys = [trial.levels()[single]]
+    if trial.design != PARALLEL:
+        keys.append(trial.period[single])
+    place = codes(*keys)
+    member = codes(_randomised(trial)[single], active[single], place)
+    first = np.unique(member, return_index=True)[1]
+    return single, member, codes(place[first], np.bincount(member))
+
+
+def _first_of(values: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Return (code,) the value of the first unit of each code."""
+    return np.asarray(values[np.unique(code, return_index=True)[1]])
 
 
 def _exchange_features(trial: TrialArrays, rng: np.random.Generator) -> np.ndarray:
-    """Permute participants within stratum; the k-th period of one goes to the k-th of another."""
-    who = codes(trial.participant)
-    order = np.lexsort((trial.period, who))
-    size = np.bincount(who)
-    start = np.cumsum(size) - size
-    block = _feature_blocks(trial, order, size)
-    people = len(size)
-    source = np.empty(people, dtype=np.int64)
-    source[np.lexsort((np.arange(people), block))] = np.lexsort((rng.random(people), block))
-    rows = np.empty(order.shape[0], dtype=np.int64)
-    offset = np.arange(order.shape[0]) - np.repeat(start, size)
-    rows[order] = order[start[source[who[order]]] + offset]
+    """Permute clusters of one block; the k-th unit of one gets the features of another's k-th."""
+    exchange = _exchange(trial)
+    order, first, size, block = exchange.order, exchange.first, exchange.size, exchange.block
+    count = block.size
+    source = np.empty(count, dtype=np.int64)
+    source[np.lexsort((np.arange(count), block))] = np.lexsort((rng.random(count), block))
+    rows = np.empty(order.size, dtype=np.int64)
+    offset = np.arange(order.size) - np.repeat(first, size)
+    rows[order] = order[np.repeat(first[source], size) + offset]
     return rows
 
 
@@ -164,7 +218,8 @@ def _flip_differences(
     difference = trial.outcome[:, 0] - trial.outcome[:, 1]
     middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
     shift = trial.cell_centres() - trial.level_effects()  # the period effect, signed by sequence
-    sign = np.where(rng.random(difference.shape[0]) < 0.5, -1.0, 1.0)
+    randomised = _randomised(trial)
+    sign = np.where(rng.random(int(randomised.max()) + 1) < 0.5, -1.0, 1.0)[randomised]
     new_difference = sign * (difference - shift - effect) + effect + shift
     outcome = np.column_stack((middle + new_difference / 2.0, middle - new_difference / 2.0))
     return trial.with_outcome(outcome)
@@ -175,15 +230,18 @@ def _randomise_arms(
 ) -> TrialArrays:
     """Randomise arms again: exchange them within pairs, permute them among single cases."""
     old = trial.arm == 1
-    who = codes(trial.participant)
-    single, block = _arm_blocks(trial)
+    randomised = _randomised(trial)
+    single, member, block = _arm_blocks(trial)
     both = np.ones(old.size, dtype=bool)
     both[single] = False
-    swap = (rng.random(int(who.max()) + 1) < 0.5)[who]
+    swap = (rng.random(int(randomised.max()) + 1) < 0.5)[randomised]
     new = np.where(both & swap, ~old, old)
-    new[single[np.lexsort((np.arange(single.size), block))]] = old[
-        single[np.lexsort((rng.random(single.size), block))]
+    arm = _first_of(old[single], member)
+    new_arm = np.empty_like(arm)
+    new_arm[np.lexsort((np.arange(arm.size), block))] = arm[
+        np.lexsort((rng.random(arm.size), block))
     ]
+    new[single] = new_arm[member]
     y = np.where(old, trial.outcome[:, 0], trial.outcome[:, 1])
     y = y - effect * old + effect * new
     outcome = np.full(trial.outcome.shape, np.nan)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketadask.cohort.designs import TrialArrays
+from ketadask.cohort.designs import TrialArrays, cluster_codes
 from ketadask.schema.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class HoldoutSplit:
         each stratum their number is the floor or the ceiling of ``train_size`` times its size, and
         so is the total; which strata round up is drawn at random.
     group_by
-        ``participant`` keeps all units of a participant on one side; ``case`` splits units singly,
+        ``participant`` keeps all units of a participant, and of a cluster of participants, on one
+        side; ``case`` splits units singly,
         as published analyses of crossover trials did.
     scheme
         ``holdout``; ``complementary``: splits 2i and 2i+1 swap sides, train_size must be 0.5;
@@ -94,7 +95,7 @@ class HoldoutSplit:
     def train_mask(self, split: int, trial: TrialArrays | xr.Dataset) -> np.ndarray:
         """Return the training set of a split of a trial or search matrix, bool (unit,)."""
         if isinstance(trial, TrialArrays):
-            return self.mask(split, trial.participant, trial.split_stratum, trial.trial)
+            return self.mask(split, trial.cluster, trial.split_stratum, trial.trial)
         return self.mask(split, *_roles(trial, None, None))
 
     def mask(
@@ -107,7 +108,7 @@ class HoldoutSplit:
         split
             Index of the split, from 0; it may exceed ``n_splits``.
         participant
-            (unit,) equal values are the same participant.
+            (unit,) equal values are the same participant, or the same cluster.
         stratum
             (unit,) strata; a participant belongs to that of its first unit.
         trial
@@ -241,7 +242,7 @@ def _leave_trial_out(split: int, participant: np.ndarray, trial: Any) -> np.ndar
     train = np.asarray(trial) != codes[split]
     if np.intersect1d(participant[train], participant[~train]).size:
         raise InputError(
-            "a participant belongs to two trials and would be in both sets",
+            "a participant or cluster belongs to two trials and would be in both sets",
             remedy="give each person one trial, or different participant ids",
         )
     return np.asarray(train)
@@ -252,7 +253,7 @@ def _roles(X: Any, y: Any, groups: Any) -> tuple[np.ndarray, Any, Any]:
     coords = getattr(X, "coords", None)
     if coords is not None and "split_stratum" in coords:
         return (
-            np.asarray(X["participant"]),
+            cluster_codes(X),
             np.asarray(X["split_stratum"]),
             np.asarray(X["trial"]),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from ketadask.cohort.designs import (
     starts_active,
     trial_levels,
 )
+from ketadask.cohort.impute import impute
 from ketadask.kernels.ridge import feature_basis
 from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.datasets import COHORT, UNITS
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 ENDPOINTS = ("improvement", "response", "percent")
 BASELINES = ("mean", "first")
 ADJUSTMENTS = ("none", "ridge")
+MISSING = ("unknown", "impute")
 
 
 def score_units(
@@ -45,6 +48,7 @@ def score_units(
     baseline: str = "mean",
     adjust: str = "ridge",
     within_arm: bool = False,
+    missing: str = "unknown",
 ) -> xr.Dataset:
     """Return the search matrix of a cohort: features, outcomes and one score per unit.
 
@@ -67,6 +71,9 @@ def score_units(
         penalty is the one of least error for participants left out; it may be infinite.
     within_arm
         In ``parallel``, whether relabellings exchange features within arm only.
+    missing
+        Missing features stay missing (``unknown``), or are replaced by the median of their trial
+        and site (``impute``), see `impute`.
 
     Returns
     -------
@@ -77,6 +84,7 @@ def score_units(
         ("endpoint", endpoint, ENDPOINTS),
         ("baseline", baseline, BASELINES),
         ("adjust", adjust, ADJUSTMENTS),
+        ("missing", missing, MISSING),
     ):
         if value not in valid:
             raise InputError(f"unknown {option}", value=value, remedy=nearest(str(value), valid))
@@ -99,7 +107,6 @@ def score_units(
         unit, arrays = rows, cases.single(rows)
     check_both_arms(design, arrays["outcome"], cases.trial[unit])
     coordinates = _coordinates(design, cases, rows, unit, arrays)
-    adjust = "none" if design == CROSSOVER else adjust
     trial = TrialArrays(
         design,
         arrays["outcome"],
@@ -110,8 +117,15 @@ def score_units(
         starts_active(coordinates["sequence"]),
         codes(coordinates["trial"]),
         site=codes(coordinates["site"]),
-        basis=None if adjust == "none" else feature_basis(arrays["value"]),
+        cluster=codes(cases.cluster[unit]),
     )
+    value, n_imputed = arrays["value"], 0
+    if missing == "impute":
+        is_ordinal = dataset["kind"].values.astype(str) == nm.ORDINAL
+        value, n_imputed = impute(value, trial.levels(), is_ordinal)
+    adjust = "none" if design == CROSSOVER else adjust
+    if adjust == "ridge":
+        trial = replace(trial, basis=feature_basis(value), score=np.zeros(0))
     about = {
         name: variable.variable
         for name, variable in dataset.coords.items()
@@ -119,7 +133,7 @@ def score_units(
     }
     matrix = xr.Dataset(
         {
-            "value": ((nm.UNIT, nm.FEATURE), arrays["value"]),
+            "value": ((nm.UNIT, nm.FEATURE), value),
             "score": (nm.UNIT, trial.score),
             "outcome": ((nm.UNIT, nm.ARM), arrays["outcome"]),
         },
@@ -133,6 +147,7 @@ def score_units(
             "design": design,
             "endpoint": endpoint,
             "adjust": adjust,
+            "imputed": n_imputed,
             "within_arm": int(within_arm and design == PARALLEL),
         },
     )
@@ -184,8 +199,10 @@ def _coordinates(
     level = trial_levels(
         design, arrays["outcome"], arrays["period"], first, trial, site, cases.participant[unit]
     )
+    clusters = {} if (cases.cluster == cases.name).all() else {"cluster": cases.cluster[unit]}
     return {
         nm.PARTICIPANT: cases.name[unit],
+        **clusters,
         "stratum": level if design == PARALLEL else codes(level, pattern),
         "split_stratum": codes(first, responder, trial),
         "sequence": sequence,

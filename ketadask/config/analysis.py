@@ -98,6 +98,11 @@ class FeatureSettings(Section):
         default="none",
         description="harmonise volumes across sites in mean and variance, without outcomes",
     )
+    missing: Literal["unknown", "impute"] = Field(
+        default="unknown",
+        description="a missing value leaves membership unknown, or is imputed by the median of "
+        "trial and site, without outcomes",
+    )
     include: tuple[str, ...] | None = Field(
         default=None, description="features to use, names or patterns with *; default: all"
     )
@@ -134,6 +139,12 @@ class DesignSettings(Section):
     )
     within_arm: bool = Field(
         default=False, description="parallel: relabellings exchange features within arm only"
+    )
+    cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        description="column of the participants with families, twins or people enrolled twice; "
+        "clusters are exchanged and split as one",
     )
 
 

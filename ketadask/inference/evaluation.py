@@ -156,6 +156,6 @@ def _side(
     gates: GateThresholds,
 ) -> dict[str, np.ndarray]:
     """Gates of all personas on one side of one split."""
-    card = compare(cover[:, units], trial.outcome[units], trial.participant[units], trial.has_pairs)
+    card = compare(cover[:, units], trial.outcome[units], trial.cluster[units], trial.has_pairs)
     card |= gates.passes(card, sign)
     return {name: card[name] for name in _GATE_COLUMNS}

@@ -109,7 +109,7 @@ def trial_effects(
     for code, name in enumerate(names):
         own = trial.trial == code
         effects = [
-            _effect(trial.score[own], inside[own], trial.participant[own], sign, len(names))
+            _effect(trial.score[own], inside[own], trial.cluster[own], sign, len(names))
             for inside, sign in zip(cover, _signs(verdicts["polarity"]), strict=True)
         ]
         part = verdicts[["rank", "persona", "polarity"]].assign(trial=name)
@@ -270,7 +270,7 @@ def leave_trial_out(
                 "text": problem.literals.sentence(ids),
                 "n": int(own.sum()),
                 "inside": int(inside.sum()),
-                **vars(difference(trial.scores(own)[own], inside, trial.participant[own], LEVEL)),
+                **vars(difference(trial.scores(own)[own], inside, trial.cluster[own], LEVEL)),
                 "confirmed": bool(row["heterogeneity_holdout"]),
             }
         )

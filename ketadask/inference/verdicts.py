@@ -203,7 +203,7 @@ def _describe(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -
     """Names, texts and statistics on all data, a row per persona."""
     literals, trial = problem.literals, problem.trial
     rows = [row[row >= 0] for row in personas.ids]
-    card = gate_statistics(cover, trial.outcome, trial.participant, trial.has_pairs)
+    card = gate_statistics(cover, trial.outcome, trial.cluster, trial.has_pairs)
     size = cover.sum(axis=1)
     table = personas.frame()
     table.insert(0, "persona", [persona_name([literals.text[k] for k in row]) for row in rows])

@@ -22,7 +22,7 @@ def gates(
     outcome
         (unit, 2) endpoint on active, on control, larger is better; NaN where missing.
     participant
-        (unit,) equal values are the same participant.
+        (unit,) equal values are the same participant, or cluster of participants.
     paired
         Whether each unit carries both arms.
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column or variable: its dtype kinds (letters of numpy), meaning and dimensions."""
+    """A column or variable: its dtype kinds (letters of numpy), meaning and dimensions.
+
+    A variable that is ``optional`` may be absent from a dataset.
+    """
 
     kinds: str
     meaning: str
     dims: tuple[str, ...] = ()
     nullable: bool = True
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class DatasetContract:
             ("coordinate", self.coordinates, dataset.coords),
         ):
             for name, column in contract.items():
+                if name not in present and column.optional:
+                    continue
                 if name not in present:
                     raise InputError(f"{self.name} dataset lacks the {kind} {name!r}")
                 if present[name].dims != column.dims:

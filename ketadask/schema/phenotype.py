@@ -24,7 +24,7 @@ class Participants:
     ----------
     table
         One row per participant: participant, sequence (arms in order of infusion), trial, site,
-        age, sex, bmi, group, washout.
+        age, sex, bmi, group, washout, and cluster where a study has clusters.
     infusions
         Dates of the infusions per participant, where known.
     findings

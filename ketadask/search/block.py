@@ -136,7 +136,7 @@ def _hits(
     trial = problem.trial
     for side, units in sides.items():
         statistics = compare(
-            inside[:, units], trial.outcome[units], trial.participant[units], trial.has_pairs
+            inside[:, units], trial.outcome[units], trial.cluster[units], trial.has_pairs
         )
         columns |= {
             f"n_active_{side}": statistics["n_active"],

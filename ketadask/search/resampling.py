@@ -74,7 +74,7 @@ def run_splits(
     """Search the missing splits of a fitted search, on dask's current scheduler."""
     trial = search.problem_.trial
     if isinstance(splitter, HoldoutSplit):
-        splitter.check_sides(trial.participant)
+        splitter.check_sides(trial.cluster)
     splitter = replace(splitter, n_splits=splitter.get_n_splits(groups=trial.trial))
     # More splits add parts and invalidate none; other code invalidates all.
     question = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)

@@ -30,6 +30,7 @@ def read_participants(
     sheet: str | None = None,
     delimiter: str | None = None,
     decimal: str = ".",
+    cluster: str | None = None,
 ) -> Participants:
     """Read ``participants.tsv`` of a study folder, or another table of participants.
 
@@ -50,12 +51,15 @@ def read_participants(
         Names used here (``participant_id``, ``infusion_1``, ...) by the names in the file.
     sheet, delimiter, decimal
         As in ``read_table``.
+    cluster
+        Column of families, twins or other clusters; without a value a participant is alone.
 
     Returns
     -------
     ``table`` has one row per participant, sorted: participant, sequence (``active-control``,
     ``active`` without a second infusion, empty where unknown), trial, site, age (years), sex (0
-    male, 1 female), bmi (kg/m2), group, washout (days between the infusions, NaN without dates).
+    male, 1 female), bmi (kg/m2), group, washout (days between the infusions, NaN without dates);
+    with ``cluster``, its name, or the participant's.
     """
     path = Path(root)
     if path.is_dir():
@@ -79,6 +83,8 @@ def read_participants(
             "washout": [_days(first, second) for first, second in dates],
         }
     )
+    if cluster is not None:
+        table["cluster"] = _clusters(cells, cluster, participants)
     table = table[table[nm.PARTICIPANT] != ""].sort_values(nm.PARTICIPANT, ignore_index=True)
     return Participants(
         table,
@@ -157,6 +163,13 @@ def _trials(cells: Cells, issues: DataIssues, sequences: Sequence[str]) -> list[
             remedy = "name the trial of this participant"
             issues.add(cells.error(row, str(cells.find("trial")), problem, remedy, value=None))
     return [trial or "unnamed" for trial in trials]
+
+
+def _clusters(cells: Cells, name: str, participants: Sequence[str]) -> list[str]:
+    """Return the cluster of every row; ``=`` before a participant's own keeps names apart."""
+    column = cells.need(name)
+    pairs = zip(cells.words(column), participants, strict=True)
+    return [word or f"={participant}" for word, participant in pairs]
 
 
 def _words(cells: Cells, name: str, default: str) -> list[str]:

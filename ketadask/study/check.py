@@ -48,6 +48,8 @@ class StudyCheck:
         Responders and cases per arm.
     n_unexchangeable
         Units that are alone in their stratum.
+    duplicates
+        Warning of participants with identical features; empty if there are none.
     n_sites
         Sites of volumes without harmonisation.
     invalid_cells
@@ -65,6 +67,7 @@ class StudyCheck:
     n_unexchangeable: int
     split_capacity: SplitCapacity | None
     trials: dict[str, int]
+    duplicates: str
     n_sites: int
     design: str
     comparison: ComparisonFacts
@@ -89,13 +92,14 @@ class StudyCheck:
 
 def check_study(settings: StudySettings, out: Path, progress: Progress) -> StudyCheck:
     """Read the tables of a study, count their contents and collect all invalid cells."""
+    from ketadask.cohort.design_facts import score_facts
     from ketadask.cohort.designs import trial_arrays
     from ketadask.inference.null import check_relabelling
 
     folder = prepare_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
-    splitter = splitter_of(settings, units)
+    splitter, trial = splitter_of(settings, units), trial_arrays(units)
     later = later_features(settings, cohort)
     threshold = settings.outcome.response_threshold
     recordings, unusable = _recordings(settings, folder)
@@ -107,14 +111,13 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         outcome=f"improvement of {threshold:.0%} or more on {settings.outcome.scale} at day "
         f"{settings.outcome.day}",
         units=units.sizes[nm.UNIT],
-        n_unexchangeable=check_relabelling(
-            trial_arrays(units), settings.null.method, where="null.method"
-        ),
+        n_unexchangeable=check_relabelling(trial, settings.null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
         trials=_trials(units),
+        duplicates=score_facts(units, trial).warning,
         n_sites=_count_sites(settings, units),
         design=settings.design.kind,
-        comparison=comparison_of(settings, units),
+        comparison=comparison_of(settings, units, trial),
         modalities=_count_features(cohort.dataset, len(later)),
         excluded_features={k: v for k, v in cohort.dropped.items() if k not in later},
         exclusions=exclusions_of(settings, cohort),

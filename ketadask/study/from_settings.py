@@ -106,7 +106,9 @@ def read_study_participants(settings: StudySettings, folder: Path) -> Participan
 
     table = settings.data.participants
     if table is None:
-        return read_participants(folder, bad_cells=settings.data.bad_cells)
+        return read_participants(
+            folder, bad_cells=settings.data.bad_cells, cluster=settings.design.cluster
+        )
     return read_participants(
         folder / table.file,
         bad_cells=settings.data.bad_cells,
@@ -114,6 +116,7 @@ def read_study_participants(settings: StudySettings, folder: Path) -> Participan
         sheet=table.sheet,
         delimiter=table.delimiter,
         decimal=table.decimal,
+        cluster=settings.design.cluster,
     )
 
 
@@ -150,6 +153,7 @@ def units_of(settings: StudySettings, cohort: Cohort) -> xr.Dataset:
         baseline=design.baseline,
         adjust=design.adjust,
         within_arm=design.within_arm,
+        missing=settings.features.missing,
     )
 
 
@@ -162,6 +166,7 @@ def search_of(settings: StudySettings) -> PersonaSearch:
 
 def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
     """Return the splitter; the scheme leave-trial-out has one split per trial."""
+    from ketadask.cohort.designs import cluster_codes
     from ketadask.cohort.splits import HoldoutSplit
 
     splits = settings.splits
@@ -173,7 +178,7 @@ def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
         scheme=splits.scheme,
         stratify=splits.stratify,
     )
-    splitter.check_sides(units["participant"].to_numpy(), where="splits.train_size")
+    splitter.check_sides(cluster_codes(units), where="splits.train_size")
     count = splitter.get_n_splits(units)
     if count == splits.count:
         return splitter

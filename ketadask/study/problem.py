@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.cohort.design_facts import score_facts
 from ketadask.inference.null import check_relabelling
 from ketadask.pipeline.stage import require
 from ketadask.search.split_capacity import split_capacity
@@ -91,6 +92,11 @@ def build_problem(work: StudyRun) -> StudyProblem:
         f"{len(np.unique(dataset[nm.PARTICIPANT])):,} participants, {n_units:,} units, "
         f"{dataset.sizes[nm.FEATURE]:,} features, {len(problem.literals.feature):,} literals"
     )
+    facts = score_facts(units, problem.trial)
+    if facts.n_imputed:
+        work.progress.print(f"cohort: {facts.n_imputed:,} missing values are imputed within site")
+    if facts.warning:
+        work.progress.print(f"cohort: {facts.warning}")
     capacity = split_capacity(search, splitter, units)
     if capacity is not None:
         work.progress.print(f"splits: {capacity.line()}")

@@ -72,7 +72,7 @@ def headline(
         "selection": _selection(hits, tuple(result_by_polarity), problem.splitter),
         "train_choice": summarise_choice(hits.choices),
         "enrichment": enrichment(hits.choices, sigma, crossover=trial.has_pairs),
-        "comparison": vars(comparison_of(settings, problem.units)),
+        "comparison": vars(comparison_of(settings, problem.units, trial)),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }
 

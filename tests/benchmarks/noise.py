@@ -26,8 +26,8 @@ from ketadask.search.encoding import encode_values
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
 from ketadask.search.thresholds import GateThresholds
+from tests.benchmarks.error_rates import ALPHA, smallest_p
 from tests.benchmarks.repeated import Bench, benchmark_parser, error_of, markdown, open_benchmark
-from tests.benchmarks.validity import ALPHA, smallest_p
 
 if TYPE_CHECKING:
     from ketadask.store.ranges import Range

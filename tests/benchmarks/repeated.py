@@ -33,11 +33,15 @@ _BLOCK = 20
 
 @dataclass(frozen=True)
 class Bench:
-    """Folder of the stored repetitions, the executor, and repetitions per task."""
+    """Folder of the stored repetitions, the executor, and repetitions per task.
+
+    Stored repetitions are used again under the same ``version``, by default that of the code.
+    """
 
     folder: Path
     executor: Executor
     block: int = _BLOCK
+    version: str = ""
 
     def rows(
         self, name: str, simulate: Callable[[Range], pd.DataFrame], count: int, *key: Any
@@ -51,9 +55,9 @@ class Bench:
             workers.
         key
             Everything else that determines the rows; stored rows are reused under the same key
-            and code version.
+            and version.
         """
-        digest = fingerprint(name, *key, code_version())
+        digest = fingerprint(name, *key, self.version or code_version())
         parts = Parts(self.folder / f"{name}-{digest[:12]}", digest)
         build_graph = partial(repetition_blocks, simulate, parts=parts)
         stage = Stage(name, "repetitions", count, build_graph, parts)
@@ -72,6 +76,7 @@ def benchmark_parser(what: str, text: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--cluster", type=Path, metavar="PROFILE.yaml", help="where the work runs")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--version", default="", help="name of the method; by default its code")
     return parser
 
 
@@ -82,7 +87,7 @@ def open_benchmark(options: argparse.Namespace) -> Iterator[Bench]:
 
     profile = Profile() if options.cluster is None else read_settings(options.cluster, Profile)
     with connect(profile) as executor:
-        yield Bench(options.out.absolute(), executor)
+        yield Bench(options.out.absolute(), executor, version=options.version)
 
 
 def binomial_interval(count: int, rate: float, level: float = 0.99) -> tuple[float, float]:

@@ -225,3 +225,73 @@ def test_a_trial_in_which_every_relabelling_is_the_trial_is_refused():
     with pytest.raises(InputError, match="randomise arms instead"):
         check_exchange(paired, "features")
     assert check_exchange(paired, "arms") == 0
+
+
+def clustered(design, seed=0, same_arm=False):
+    """Return a trial of one site with pairs, triplets and single ones of participants."""
+    cohort = parallel_cohort(48, seed=seed) if design == "parallel" else crossover_cohort(40, 8)
+    cohort["site"] = ("case", np.full(cohort.sizes["case"], "s"))
+    number = np.unique(cohort["participant"].values, return_inverse=True)[1]
+    if same_arm:  # neighbours have one sequence
+        first = np.char.startswith(cohort["sequence"].values.astype(str), "active")
+        pairs = np.column_stack((first, number))
+        number = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+        number = np.where(first, number - number[first].min() + 100, number)
+    rank = number % 100
+    family = np.where(rank < 12, rank // 2, np.where(rank < 18, 10 + rank // 3, 20 + rank))
+    names = np.char.add("f", (100 * (number // 100) + family).astype(str))
+    return trial_arrays(score_units(cohort.assign_coords(cluster=("case", names)), design=design))
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_clusters_exchange_features_with_clusters_of_the_same_pattern(design):
+    moved = False
+    for seed in range(3):
+        trial = clustered(design, seed)
+        assert np.bincount(np.unique(trial.cluster, return_inverse=True)[1]).max() >= 3
+        for index in range(20):
+            rows, _ = relabel(trial, seed=seed, index=index)
+            assert sorted(rows.tolist()) == list(range(trial.score.size))
+            assert (trial.stratum[rows] == trial.stratum).all()
+            for name in ("cluster", "participant"):
+                code = getattr(trial, name)
+                for one in np.unique(code):
+                    assert np.unique(code[rows[code == one]]).size == 1
+                    assert (code == one).sum() == (code == code[rows[code == one]][0]).sum()
+            twins = (
+                np.bincount(trial.cluster)[trial.cluster]
+                > np.bincount(trial.participant)[trial.participant]
+            )
+            moved |= bool((trial.cluster[rows] != trial.cluster)[twins].any())
+    assert moved
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_names_of_clusters_do_not_matter_and_single_participants_are_as_without(design):
+    trial = trial_for(design)
+    single = replace(trial, cluster=trial.participant + 7)
+    for method in ("features", "arms"):
+        one = relabel(trial, seed=3, index=5, method=method)
+        other = relabel(single, seed=3, index=5, method=method)
+        assert (one[0] == other[0]).all()
+        assert one[1].score.tobytes() == other[1].score.tobytes()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_clusters_randomised_as_one_get_new_arms_as_one(design):
+    as_one, apart = clustered(design, same_arm=True), clustered(design)
+    split = 0
+    for index in range(20):
+        for trial in (as_one, apart):
+            new = relabel(trial, seed=1, index=index, method="arms")[1]
+            old, now = (np.nan_to_num(t.outcome, nan=-99.0) for t in (trial, new))
+            changed = ~np.isclose(old, now).all(axis=1)
+            of_clusters = [changed[trial.cluster == one] for one in np.unique(trial.cluster)]
+            mixed = [own.any() and not own.all() for own in of_clusters]
+            if trial is as_one:
+                assert not any(mixed)
+            split += sum(mixed)
+        if design != "crossover":
+            active = np.bincount(trial.levels(), weights=new.arm)
+            assert design == "pooled" or (active == np.bincount(trial.levels(), trial.arm)).all()
+    assert split > 20

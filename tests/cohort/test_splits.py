@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketadask.cohort.designs import trial_arrays
 from ketadask.cohort.splits import HoldoutSplit
 from ketadask.cohort.units import score_units
 from ketadask.schema.errors import InputError
@@ -263,3 +264,20 @@ def test_shares_of_other_schemes_say_nothing_about_their_sides():
         HoldoutSplit(3, train_size=0.01, scheme=scheme).check_sides(np.arange(5))
     with pytest.raises(InputError, match=r"with 3 participants .*more participants are needed"):
         HoldoutSplit(3, scheme="complementary").check_sides(np.arange(3))
+
+
+@pytest.mark.parametrize("design", ["crossover", "pooled", "parallel"])
+def test_clusters_stay_on_one_side(design):
+    cohort = crossover_cohort(30, 6)
+    number = np.unique(cohort["participant"].values, return_inverse=True)[1]
+    families = np.char.add("f", (number // 3).astype(str))
+    units = score_units(cohort.assign_coords(cluster=("case", families)), design=design)
+    trial = trial_arrays(units)
+    for scheme in ("holdout", "complementary", "bootstrap"):
+        splits = HoldoutSplit(4, seed=3, scheme=scheme)
+        for split in range(4):
+            train = splits.train_mask(split, trial)
+            assert (train == splits.train_mask(split, units)).all()
+            for family in np.unique(trial.cluster):
+                assert np.unique(train[trial.cluster == family]).size == 1
+            assert 0 < train.sum() < train.size

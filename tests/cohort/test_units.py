@@ -261,3 +261,15 @@ def test_the_real_crossover_trial(real_data):
     assert pooled.score.mean() == pytest.approx(within_periods)
     assert within_periods == pytest.approx(7.2220, abs=1e-4)
     assert paired.score.mean() == pytest.approx(6.75)
+
+
+def test_a_cluster_of_two_trials_is_refused():
+    cohort = crossover_cohort(8, trials=2)
+    families = np.where(cohort["participant"].values < "s002", "f", cohort["participant"].values)
+    with pytest.raises(
+        InputError, match=r"design.cluster: a cluster .* two trials, found 'f'; giv"
+    ):
+        score_units(cohort.assign_coords(cluster=("case", families)))
+    # Participants without a cluster are each their own.
+    alone = score_units(cohort.assign_coords(cluster=("case", np.full(cohort.sizes["case"], ""))))
+    assert tokenize(trial_arrays(alone)) == tokenize(trial_arrays(score_units(cohort)))

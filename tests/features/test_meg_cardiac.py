@@ -22,7 +22,7 @@ from ketadask.features.meg.stream import DecimatedField, decimate_recording
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
-from ketadask.simulate.meg.signals import MegTruth, heart_pattern
+from ketadask.simulate.meg.signals import MegTruth, heart_pattern, simulated_field
 from ketadask.sources.meg.collection import RecordingFile
 from ketadask.sources.meg.recording import Recording
 
@@ -96,6 +96,71 @@ def test_the_planted_brain_stays(results_of, method, area, all_sensors, peak):
     row = results_of("beating", method).quality.iloc[0]
     assert row["heart_removed"] == 1
     assert row["pulse"] == pytest.approx(BEATING.pulse, abs=2)
+
+
+def dipolar_field(name, *, pulses=None):
+    """Return a field without a heart, and with one whose field has both signs; and the beats."""
+    field = simulated_field(HEAD, CALM, seconds=40.0, rate=300.0, seed=4).window(0, 12000)
+    calm = field[: len(HEAD.names)] - HEAD.weights.astype(np.float32) @ field[len(HEAD.names) :]
+    pattern = HEAD.position[:, 1] / np.abs(HEAD.position[:, 1]).max()
+    pattern -= pattern.mean()
+    beats = np.cumsum(np.full(50, 0.9) if pulses is None else pulses)
+    time = np.arange(12000) / 300
+    course = sum(np.exp(-0.5 * ((time - beat) / 0.012) ** 2) for beat in beats if beat < 39)
+    data = DecimatedField(
+        (calm + 1500 * np.outer(pattern, course)).astype(np.float32), 300.0, np.arange(40),
+        np.full(40, 1e4), 3, ecg=None if name == "sensors" else course.astype(np.float32),
+    )  # fmt: skip
+    return calm, data, pattern, np.round(beats[(beats > 1) & (beats < 38)] * 300).astype(int)
+
+
+def mean_beat(field, pattern, at):
+    return float((field[:, at].mean(axis=1) - field.mean(axis=1)) @ pattern / (pattern @ pattern))
+
+
+@pytest.mark.parametrize("name", ["sensors", "ecg"])
+@pytest.mark.parametrize("method", [METHODS[0], pytest.param(METHODS[1], marks=pytest.mark.slow)])
+def test_a_heart_of_both_signs_is_removed(name, method):
+    """Its mean over the sensors is nothing, as under a helmet of CTF."""
+    calm, data, pattern, at = dipolar_field(name)
+    quality = Quality(("",) * 40, np.ones(20, dtype=bool), 600)
+    assert mean_beat(data.field, pattern, at) == pytest.approx(1500, rel=0.1)
+    removal = remove_cardiac(data, quality, list(HEAD.names), method)
+    assert abs(mean_beat(data.field, pattern, at)) < 150
+    assert removal.n_components >= 1
+    assert removal.pulse == pytest.approx(60 / 0.9, abs=2)
+    lost = 1 - data.field.var(axis=1).sum() / calm.var(axis=1).sum()
+    assert lost < 0.2, "the rest stays"
+
+
+def test_an_irregular_heart_is_removed_by_its_electrocardiogram_only():
+    pulses = np.random.default_rng(3).uniform(0.65, 1.25, 60)
+    for name, n_components in (("ecg", 1), ("sensors", 0)):
+        _, data, pattern, at = dipolar_field(name, pulses=pulses)
+        quality = Quality(("",) * 40, np.ones(20, dtype=bool), 600)
+        removal = remove_cardiac(data, quality, list(HEAD.names), "ssp")
+        assert removal.n_components == n_components
+        assert (abs(mean_beat(data.field, pattern, at)) < 150) == (n_components == 1)
+
+
+@pytest.mark.parametrize("column", [None, "EEG001"])
+def test_the_electrocardiogram_of_a_recording_is_used(tmp_path, column):
+    """Of its own type, or of the type that channels.tsv gives it."""
+    _, data, _, _ = dipolar_field("ecg")
+    kinds = ["mag"] * 40 + ["eeg" if column else "ecg"]
+    info = mne.create_info([*HEAD.names, column or "ECG063"], 300.0, kinds, verbose="error")
+    values = np.vstack([data.field * 1e-15, 1e-3 * data.ecg])
+    path = tmp_path / "sub-01_meg.fif"
+    mne.io.RawArray(values, info, verbose="error").save(path, verbose="error")
+    settings = MegSettings(cardiac_artefact="ssp")
+    own = decimate_recording(Recording.at(path), settings, ecg=column).ecg
+    centred = data.ecg - data.ecg.mean()
+    np.testing.assert_allclose(own, centred / np.abs(centred).max(), atol=1e-3)
+    assert (decimate_recording(Recording.at(path), settings).ecg is None) == bool(column)
+    assert decimate_recording(Recording.at(path), MegSettings(), ecg=column).ecg is None
+    file = RecordingFile(str(path), "sub-01", "", "sub-01", ecg=column)
+    row = extract_features(file, settings).quality.iloc[0]
+    assert (row["heart_removed"], row["pulse"]) == (1, pytest.approx(60 / 0.9, abs=1))
 
 
 @pytest.mark.parametrize("method", [METHODS[0], pytest.param(METHODS[1], marks=pytest.mark.slow)])

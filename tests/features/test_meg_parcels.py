@@ -13,7 +13,7 @@ from scipy import signal
 
 from ketadask.features.graph import extract_recordings
 from ketadask.features.meg import registry
-from ketadask.features.meg.parcels import parcel_power, parcel_weights
+from ketadask.features.meg.parcels import numeric_rank, parcel_power, parcel_weights
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import DecimatedField
@@ -175,6 +175,36 @@ def test_weights_are_the_first_component_of_the_beamformer_of_mne(forward, anato
         courses = filters["weights"][members] @ np.linalg.cholesky(broad)
         first = np.linalg.svd(courses)[0][:, 0] @ filters["weights"][members]
         assert abs(first @ weight) / np.linalg.norm(first) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_power_is_that_of_mne_where_the_rank_is_reduced(forward, anatomy):
+    """Signal space separation leaves some seventy dimensions of a hundred sensors."""
+    field = field_of(forward, "right_front")
+    _, vectors = np.linalg.eigh(np.cov(field))
+    field = (vectors[:, 30:] @ vectors[:, 30:].T @ field).astype(np.float32)
+    data, quality = clean_data(field)
+    frequency = np.fft.rfftfreq(600, 1 / RATE)
+    mask = (frequency >= 1) & (frequency <= 45)
+    broad = band_covariance(field, quality.disjoint_starts(1), 600, RATE, [mask])[0]
+    assert numeric_rank(broad) == 70
+    info = measurement()
+    covariance = mne.Covariance(broad * 1e-30, list(HEAD.names), [], [], nfree=1)
+    filters = mne.beamformer.make_lcmv(
+        info, forward, covariance, reg=0.05, pick_ori="max-power", weight_norm="unit-noise-gain",
+        reduce_rank=True, rank={"mag": 70}, verbose="error",
+    )  # fmt: skip
+    table = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
+    power = table[table["band"] == "alpha"].set_index("parcel")["value"]
+    (alpha,) = band_covariance(
+        field, quality.disjoint_starts(1), 600, RATE, [(frequency >= 8) & (frequency <= 13)]
+    )
+    for parcel in PARCELS:
+        members = [k for k, at in enumerate(forward["source_rr"]) if parcel_of(at) == parcel]
+        own = filters["weights"][members]
+        _, vectors = np.linalg.eigh(own @ broad @ own.T)
+        weight = vectors[:, -1] @ own
+        weight /= np.linalg.norm(weight)
+        assert power[parcel] == pytest.approx(np.log10(weight @ alpha @ weight), abs=1e-4)
 
 
 def test_covariances_add_up_and_have_the_spectrum_on_their_diagonal():

@@ -16,6 +16,7 @@ from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
+from ketadask.sources.meg.channels import REGION_LETTERS, position_regions, sensor_region
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.sources.meg.recording import Recording
 
@@ -145,6 +146,41 @@ def test_heart_eyes_and_events_are_variables(tmp_path):
         InputError, match=r"has no such channels, found 'eeg'; choose one of \['ecg'"
     ):
         Recording.at(path).read_auxiliary("eeg", 0, 5)
+
+
+@pytest.mark.parametrize(("system", "agreement"), [("ctf275", 0.96), ("ctf151", 0.9)])
+def test_regions_by_position_are_those_of_the_letters_of_ctf(system, agreement):
+    info = mne.channels.read_meg_canonical_info(system)
+    names = [name.partition("-")[0] for name in info.ch_names]
+    by_name = [sensor_region(name, (0, 0, 0))[0] for name in names]
+    assert set(by_name) == set(REGION_LETTERS.values())
+    position = np.array([channel["loc"][:3] for channel in info["chs"]])
+    for moved in (position, position + np.array([0.01, 0.02, -0.05])):
+        by_position = position_regions(moved)
+        assert np.mean([a == b for a, b in zip(by_name, by_position, strict=True)]) >= agreement
+
+
+def test_regions_of_the_real_recording_by_position(real_data):
+    path = real_data / "meg" / "testdata_ctf_short_discontinuous.ds"
+    channels = Recording.at(path).header.channels
+    by_position = np.array(position_regions(channels.position[channels.sensors]))
+    assert (by_position == channels.region[channels.sensors]).mean() >= 0.96
+
+
+def test_regions_of_megin_are_those_of_its_selections():
+    """Of mne's selections of the Vectorview, whose limits are others."""
+    info = mne.channels.read_meg_canonical_info("neuromag")
+    regions = position_regions(np.array([channel["loc"][:3] for channel in info["chs"]]))
+    by_name = dict(zip(info.ch_names, regions, strict=True))
+    for region in ("frontal", "occipital", "temporal"):
+        names = [n for side in ("Left", "Right") for n in mne.read_vectorview_selection(
+            f"{side}-{region}", info=info, verbose="error")]  # fmt: skip
+        assert np.mean([by_name[name] == region for name in names]) > 0.6, region
+
+
+@pytest.mark.parametrize("position", [np.zeros((30, 3)), np.eye(3), np.eye(30)[:, :3] * 5])
+def test_what_is_no_helmet_has_no_regions(position):
+    assert set(position_regions(position)) == {""}
 
 
 def test_versions_of_one_recording_are_not_averaged(tmp_path):

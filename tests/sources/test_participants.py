@@ -133,3 +133,12 @@ def test_a_real_table_without_infusions(real_data):
     assert len(table) == 72
     assert set(table["sequence"]) == {""}
     assert table["sex"].isin([0, 1]).all()
+
+
+def test_a_column_of_clusters_is_read_where_the_study_names_it(tmp_path):
+    folder = write(tmp_path, ["b\tf1", "a\tf1", "c\tn/a"], "participant_id\tFamily\n")
+    table = read_participants(folder, cluster="family").table
+    assert table["cluster"].tolist() == ["f1", "f1", "=c"]
+    assert "cluster" not in read_participants(folder).table
+    with pytest.raises(InputError, match=r"no column 'familie'.*did you mean 'Family'"):
+        read_participants(folder, cluster="familie")

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from ketadask.cli.main import run
@@ -126,9 +127,17 @@ features: {modalities: [demographic]}
 """
 
 
-@pytest.mark.parametrize(("sites", "alone"), [(24, 24), (6, 0), (None, 2)])
+@pytest.mark.parametrize(
+    ("column", "sizes", "alone"),
+    [
+        ("site", [1] * 24, 0),  # small sites are merged
+        ("family", [3, 4, 5, 12], 24),
+        ("family", [2] + [1] * 22, 2),
+        ("family", [2] * 12, 0),
+    ],
+)
 def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
-    tmp_path, capsys, sites, alone
+    tmp_path, capsys, column, sizes, alone
 ):
     """Where everybody is alone, every relabelled trial is the trial and every p would be 1."""
     import pandas as pd
@@ -137,20 +146,21 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
     study.write_text(SITES)
     folder = check_study(read_study(study), tmp_path / "runs", Progress()).folder
     people = pd.read_csv(folder / "participants.tsv", sep="\t")
-    number = pd.Series(range(len(people)))
-    site = number % sites if sites else number.where(number < 2, 2)
-    people["site"] = "s" + site.astype(str)
+    people[column] = "s" + pd.Series(np.repeat(np.arange(len(sizes)), sizes)).astype(str)
     mine = tmp_path / "mine"
     shutil.copytree(folder, mine)
     people.to_csv(mine / "participants.tsv", sep="\t", index=False, na_rep="n/a")
-    study.write_text(SITES.replace("simulate: {participants: 24, seed: 7}", f"folder: {mine}"))
+    text = SITES.replace("simulate: {participants: 24, seed: 7}", f"folder: {mine}")
+    if column == "family":
+        text = text.replace("{kind: parallel}", "{kind: parallel, cluster: family}")
+    study.write_text(text)
     words = ["check", str(study), "--out", str(tmp_path / "runs")]
     capsys.readouterr()
     assert run(words) == (2 if alone == 24 else 0)
     out, wrong = capsys.readouterr()
     if alone == 24:
         assert "null.method: all participants are alone in their stratum" in wrong
-        assert "give small sites one name in the column site" in wrong
+        assert "clusters exchange with clusters of the same size" in wrong
     elif alone:
         assert "relabellings  2 of these units are alone in their stratum" in out
     else:

@@ -76,7 +76,7 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
     spans = merge_spans((*header.bad_spans, *file.bad_spans))
     channels = header.channels.with_bads(file.bads)
     mains = file.mains or settings.mains
-    data = decimate_recording(recording, settings)
+    data = decimate_recording(recording, settings, ecg=file.ecg)
     quality = assess_quality(
         data.field,
         data.rate,

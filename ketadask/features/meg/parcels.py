@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _REGULARISATION = 0.05
+_RANK_TOLERANCE = 1e-7
 _WINDOW_SEGMENTS = 1
 
 
@@ -104,6 +105,21 @@ def _covariances(
     return band_covariance(data.field[good], starts, length, data.rate, masks)
 
 
+def numeric_rank(covariance: np.ndarray) -> int:
+    """Return the dimensions of a field, which signal space separation and projectors reduce.
+
+    Rounding of float32 leaves 1e-8 of the largest eigenvalue in the others, the noise of sensors
+    1e-5.
+
+    Examples
+    --------
+    >>> numeric_rank(np.diag([4.0, 1.0, 1e-9]))
+    2
+    """
+    values = np.linalg.eigvalsh(covariance)
+    return int((values > _RANK_TOLERANCE * values[-1]).sum())
+
+
 def _filters(
     anatomy: Anatomy, covariance: np.ndarray, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -122,12 +138,13 @@ def _filters(
     sensors = [full_names[names[row]] for row in rows.tolist()]
     forward = mne.pick_channels_forward(forward, sensors, ordered=True, verbose="error")
     measurement = mne.create_info(sensors, 1.0, "mag", verbose="error")
+    rank = numeric_rank(covariance[np.ix_(rows, rows)])
     # mne's beamformer works in tesla; the unit of the covariance only scales the weights.
     data: Any = mne.Covariance(
         covariance[np.ix_(rows, rows)] * 1e-30, sensors, [], [], nfree=1, verbose="error"
     )
     filters = mne.beamformer.make_lcmv(
         measurement, forward, data, reg=_REGULARISATION, pick_ori="max-power",
-        weight_norm="unit-noise-gain", reduce_rank=True, rank={"mag": rows.size}, verbose="error",
+        weight_norm="unit-noise-gain", reduce_rank=True, rank={"mag": rank}, verbose="error",
     )  # fmt: skip
     return np.asarray(filters["weights"]), rows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from ketadask.features.meg.settings import MIN_RATE, MegSettings
+from ketadask.features.meg.settings import MIN_RATE, NONE, MegSettings
 from ketadask.kernels.decimation import decimate, low_pass
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import GRADIOMETER, MAGNETOMETER, PLANAR, Channels
@@ -38,6 +38,8 @@ class DecimatedField:
         Gradient compensation of the field.
     breaks
         Time points at which a new piece begins, because the recording was stopped before.
+    ecg
+        (time,) electrocardiogram at the same rate, None where there is none.
     """
 
     field: np.ndarray
@@ -46,16 +48,22 @@ class DecimatedField:
     extent: np.ndarray
     grade: int
     breaks: tuple[int, ...] = ()
+    ecg: np.ndarray | None = None
 
 
 def decimate_recording(
-    recording: Recording, settings: MegSettings | None = None, *, window: float = WINDOW
+    recording: Recording,
+    settings: MegSettings | None = None,
+    *,
+    window: float = WINDOW,
+    ecg: str | None = None,
 ) -> DecimatedField:
     """Read a recording in windows, compensate it, filter it and keep every k-th value.
 
     The windows overlap by the filter, so that their length changes nothing. A recording that was
     stopped and continued is filtered piece by piece, each minus its own mean. Beyond its ends a
-    piece is padded by its first and last value.
+    piece is padded by its first and last value. ``ecg`` is the channel of the electrocardiogram,
+    if the recording does not say it itself.
     """
     settings = settings or MegSettings()
     header = recording.header
@@ -97,7 +105,28 @@ def decimate_recording(
             block = np.pad(block, ((0, 0), (inside[0] - start, stop - inside[1])), mode="edge")
         decimate(block, taps, factor, field[:, first:last])
     breaks = tuple(start for start in starts[1:-1] if start < length)
-    return DecimatedField(field, header.rate / factor, rows, high - low, grade, breaks)
+    data = DecimatedField(field, header.rate / factor, rows, high - low, grade, breaks)
+    if settings.cardiac_artefact == NONE:
+        return data
+    return replace(data, ecg=_ecg(recording, ecg, taps, factor, length))
+
+
+def _ecg(
+    recording: Recording, name: str | None, taps: np.ndarray, factor: int, length: int
+) -> np.ndarray | None:
+    """Return the electrocardiogram at the lower rate: the named channel, else the first."""
+    auxiliary = recording.header.auxiliary
+    for kind, names in auxiliary.items():
+        if name in names or (name is None and kind == "ecg"):
+            row = names.index(name) if name else 0
+            course = recording.read_auxiliary(kind, 0, recording.header.length)[row]
+            course -= course.mean()
+            course /= max(float(np.abs(course).max()), np.finfo(np.float64).tiny)
+            padded = np.pad(course.astype(np.float32), taps.size // 2, mode="edge")
+            low_rate = np.empty((1, length), dtype=np.float32)
+            decimate(padded[None], taps, factor, low_rate)
+            return np.asarray(low_rate[0])
+    return None
 
 
 def find_jumps(recording: Recording, rows: np.ndarray) -> list[int]:

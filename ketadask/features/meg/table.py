@@ -44,7 +44,8 @@ def part_name(file: RecordingFile) -> str:
     except InputError as error:
         stamp = str(error.problem)
     sidecars = (file.bads, file.rate, file.mains, file.problem, file.anatomy, file.bad_spans)
-    return f"{file.name}-{fingerprint((stamp, *sidecars))[:12]}"
+    stamps = (stamp, *sidecars, file.ecg)
+    return f"{file.name}-{fingerprint(stamps)[:12]}"
 
 
 def read_recordings(

@@ -31,6 +31,18 @@ UNKNOWN = ""
 _CTF_GRADIOMETERS = (5001, 5003, 5004)
 _AXIAL_GRADIOMETERS = (*_CTF_GRADIOMETERS, 4, 2001, 4002, 6001, 7001, 7501, 9001, 9101, 9102)
 _LOW_HALF = 0xFFFF
+# Where names tell nothing, the region of a direction from the middle of the helmet is the one whose
+# score is largest: (away from the midline, forward, up, 1). A linear discriminant of the names of
+# the CTF 275; it agrees with 97 % of them and 91 % of those of the CTF 151.
+_REGION_SCORES = {
+    "central": (-3, 3, 15, -3),
+    "frontal": (-2, 11, 0, 4),
+    "occipital": (-3, -10, -9, 1),
+    "parietal": (0, -7, 10, -4),
+    "temporal": (7, 3, -16, 2),
+}
+# Metres: a helmet of whole-head MEG, and the fewest sensors that show its shape.
+_RADII, _MIN_SENSORS = (0.07, 0.17), 20
 _CTF_NAME = re.compile(r"M(?P<side>[LRZ])(?P<region>[CFOPT])\d{2}")
 _MIDLINE = 0.005
 
@@ -79,8 +91,37 @@ def bare_name(name: str) -> str:
     return name.strip().partition("-")[0]
 
 
+def position_regions(position: np.ndarray) -> list[str]:
+    """Return the region groups of sensors (sensor, 3) by their direction from a sphere's middle.
+
+    The sphere is fitted to the sensors. Positions are metres in mne's device coordinates: x to the
+    right, y forward, z up. Regions are unknown where the sensors do not surround a head.
+    """
+    unknown = [UNKNOWN] * len(position)
+    valid = np.isfinite(position).all(axis=1) & position.any(axis=1)
+    if valid.sum() < _MIN_SENSORS:
+        return unknown
+    equations = np.column_stack([2 * position[valid], np.ones(valid.sum())])
+    solution, *_ = np.linalg.lstsq(equations, (position[valid] ** 2).sum(axis=1), rcond=None)
+    middle = solution[:3]
+    radius = np.sqrt(max(float(solution[3] + middle @ middle), 0.0))
+    if not _RADII[0] < radius < _RADII[1]:
+        return unknown
+    outward = position - middle
+    outward = outward / np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
+    sides, forward, up = outward.T
+    scores = np.array(list(_REGION_SCORES.values())) @ [
+        np.abs(sides), forward, up, np.ones(len(outward))
+    ]  # fmt: skip
+    names = list(_REGION_SCORES)
+    return [
+        names[best] if is_valid else UNKNOWN
+        for best, is_valid in zip(scores.argmax(axis=0).tolist(), valid.tolist(), strict=True)
+    ]
+
+
 def sensor_region(name: str, position: Sequence[float]) -> tuple[str, str]:
-    """Return region group and hemisphere of a sensor; only the hemisphere where it is not CTF's.
+    """Return region group and hemisphere of a sensor by its name; of others, the hemisphere only.
 
     Examples
     --------

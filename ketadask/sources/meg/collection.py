@@ -19,6 +19,7 @@ from ketadask.sources.meg.engine import MegBackend
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
+    ecg_channel,
     mains_frequency,
     read_bad_segments,
     read_channels,
@@ -36,7 +37,8 @@ class RecordingFile:
 
     ``participant`` and ``session`` carry their prefixes; session may be empty. ``rate`` and
     ``mains`` are None where the sidecar does not give them. ``bad_spans`` are first and last second
-    of the segments that its events mark as bad, ``problem`` says why it cannot be used.
+    of the segments that its events mark as bad, ``ecg`` is the channel that channels.tsv calls ECG,
+    ``problem`` says why it cannot be used.
     """
 
     path: str
@@ -50,6 +52,7 @@ class RecordingFile:
     problem: str | None = None
     anatomy: Anatomy | None = None
     bad_spans: tuple[tuple[float, float], ...] = ()
+    ecg: str | None = None
 
 
 def find_recordings(
@@ -233,7 +236,9 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
             fields["rate"] = sampling_rate(properties, sidecar)
             fields["mains"] = mains_frequency(properties, sidecar)
         if table := _sidecar(bids_path, "channels", ".tsv"):
-            fields["bads"] = tuple(bad_channels(read_channels(table)))
+            channels = read_channels(table)
+            fields["bads"] = tuple(bad_channels(channels))
+            fields["ecg"] = ecg_channel(channels)
         # Bad segments belong to one recording, so its events are not inherited.
         events = bids_path.fpath.with_name(f"{_name(bids_path.fpath)}_events.tsv")
         if events.exists():

@@ -22,6 +22,7 @@ from ketadask.sources.meg.channels import (
     bare_name,
     channel_kind,
     is_ctf_gradiometer,
+    position_regions,
     sensor_region,
 )
 from ketadask.sources.meg.compensation import compensation_matrices
@@ -227,6 +228,10 @@ def _channels(raw: Any, chs: list[Any], kinds: list[str]) -> Channels:
         (UNKNOWN, UNKNOWN) if kind == REFERENCE else sensor_region(name, xyz)
         for kind, name, xyz in zip(kinds, names, position.tolist(), strict=True)
     ]
+    sensors = [row for row, kind in enumerate(kinds) if kind != REFERENCE]
+    if not any(regions[row][0] for row in sensors):
+        for row, region in zip(sensors, position_regions(position[sensors]), strict=True):
+            regions[row] = region, regions[row][1]
     bads = {bare_name(name) for name in raw.info["bads"]}
     return Channels(
         names=names,

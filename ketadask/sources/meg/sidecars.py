@@ -46,6 +46,19 @@ def bad_channels(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.loc[bad, "name"]]
 
 
+def ecg_channel(table: pd.DataFrame) -> str | None:
+    """Return the name of the first good channel of type ECG, None where there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ecg_channel(pd.DataFrame({"name": ["MLC11", "EEG057"], "type": ["MEGGRADAXIAL", "ECG"]}))
+    'EEG057'
+    """
+    is_ecg = (table["type"].str.upper() == "ECG") & ~table["name"].isin(bad_channels(table))
+    return next(iter(table.loc[is_ecg, "name"]), None)
+
+
 def mains_frequency(sidecar: Mapping[str, Any], file: Path | None = None) -> float | None:
     """Return PowerLineFrequency, None where it is not given.
 

@@ -1,0 +1,141 @@
+"""Intervals of the benefit difference of all personas listed, and the bias of its estimates.
+
+The true difference of a persona is the mean expected benefit, given features and site, of its units
+minus that of the units outside, after each site's mean benefit is taken off, as in the scores.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.cohort.designs import DESIGNS, PARALLEL
+from ketadask.cohort.relabel import relabel
+from ketadask.inference.estimates import benefit_differences
+from ketadask.inference.second_stage import SEARCH_Q, STUDENTISED, strongest
+from tests.benchmarks.detection_rates import EFFECT_AT_60
+from tests.benchmarks.error_rates import Cell, persona_search, problem_of
+from tests.benchmarks.repeated import Bench
+from tests.benchmarks.simulated_trials import (
+    NULL_KINDS,
+    SimulatedCases,
+    TrialKind,
+    simulate_cases,
+)
+
+if TYPE_CHECKING:
+    from ketadask.store.ranges import Range
+
+NULLS = (
+    "normal", "lognormal", "prognosis in 12 of 20 features", "change score, baseline items",
+    "3 sites, benefit and features differ", "outcome spread exp(.7 x)",
+    "benefit spread grows with severity",
+)  # fmt: skip
+NAIVE = 1.96
+
+
+def coverage_cells() -> list[Cell]:
+    """Return null kinds, and planted personas of moderate and large effect, per design."""
+    nulls = [kind for kind in NULL_KINDS if kind.name in NULLS]
+    cells = []
+    for participants in (60, 200):
+        cells += [
+            Cell(kind, design, participants, 20, (2,)) for kind in nulls for design in kind.designs
+        ]
+        for design in DESIGNS:
+            for name, factor in (("planted, moderate", 0.6), ("planted, large", 1.2)):
+                effect = round(factor * EFFECT_AT_60[design] * np.sqrt(60 / participants), 3)
+                for prognosis in (0.0, 1.5) if design == PARALLEL else (0.0,):
+                    text = f"{name}{', prognosis' if prognosis else ''}"
+                    kind = TrialKind(text, literals=2, effect=effect, prognosis=prognosis)
+                    cells.append(Cell(kind, design, participants, 20, (2,)))
+    return cells
+
+
+def unit_benefits(cases: SimulatedCases, units: Any) -> np.ndarray:
+    """Return (unit,) the expected benefit, each site of a trial moved to the same mean."""
+    names = units[nm.PARTICIPANT].values.astype(str)
+    code = np.char.lstrip(names, "p").astype(int)
+    by_participant = np.zeros(int(cases.participant.max()) + 1)
+    by_participant[cases.participant] = cases.benefit
+    benefit = by_participant[code]
+    site = np.unique(np.char.add(units["trial"].values, units["site"].values), return_inverse=True)
+    means = np.bincount(site[1], weights=benefit) / np.bincount(site[1])
+    return np.asarray(benefit - means[site[1]])
+
+
+def coverage_block(block: Range, *, cell: Cell, seed: int, relabellings: int) -> pd.DataFrame:
+    """Return a row per trial: whether all intervals cover, and the errors of the best persona."""
+    search, rows = persona_search(cell.depths[0]), []
+    size = (cell.participants, cell.features)
+    for index in range(block[0], block[1] + 1):
+        cases = simulate_cases(cell.kind, cell.design, *size, seed=seed, index=index)
+        problem, units = problem_of(cases, cell.kind, search)
+        benefit = unit_benefits(cases, units)
+        personas = strongest(problem, search)
+        maxima = np.empty((2, relabellings))
+        for k in range(relabellings):
+            order, _ = relabel(problem.trial, seed=index, index=k)
+            null = strongest(problem, search, rows=order)
+            maxima[:, k] = null.largest(STUDENTISED), null.largest(SEARCH_Q)
+        inside = problem.literals.conjunction(personas.ids)
+        truth = np.array([benefit[a].mean() - benefit[~a].mean() for a in inside])
+        row: dict[str, Any] = {"index": index}
+        for name, k in ((STUDENTISED, 0), (SEARCH_Q, 1)):
+            table = benefit_differences(problem, search, personas.ids, maxima[k : k + 1], name)
+            low, high = table["difference_low"], table["difference_high"]
+            row[f"covers_{name}"] = bool(((low <= truth) & (truth <= high)).all())
+            row[f"width_{name}"] = float((high - low).mean())
+            row[f"shrunken_{name}"] = float(table["difference_shrunken"][0] - truth[0])
+        difference = table["difference"].to_numpy()
+        se = np.abs(difference / personas.t)
+        covers = np.abs(difference - truth) <= NAIVE * se
+        sign = 1.0 if personas.t[0] * difference[0] > 0 else -1.0
+        rows.append(
+            row
+            | {
+                "covers_naive": bool(covers.all()), "covers_naive_best": bool(covers[0]),
+                "naive": float(difference[0] - truth[0]), "truth": float(truth[0]),
+                "difference": float(difference[0]), "t": float(personas.t[0]),
+                "sign": sign * (1.0 if personas.polarity[0] == nm.FAVOURABLE else -1.0),
+                "square": float((maxima[0] ** 2).mean()), "mean": float(maxima[0].mean()),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def coverage_table(
+    bench: Bench,
+    cells: Sequence[Cell],
+    *,
+    trials: int = 200,
+    seed: int = 7,
+    relabellings: int = 99,
+) -> pd.DataFrame:
+    """Return a row per cell: simultaneous coverage, and bias in the direction of the persona."""
+    rows: list[dict[str, Any]] = []
+    for k, cell in enumerate(cells, start=1):
+        settings = {"seed": seed, "relabellings": relabellings}
+        simulate = partial(coverage_block, cell=cell, **settings)
+        table = bench.rows("coverage", simulate, trials, asdict(cell), settings)
+        sign = np.sign(table["difference"])
+        row = {"kind": cell.kind.name, "design": cell.design, "participants": cell.participants}
+        row |= {"trials": trials, "truth": (sign * table["truth"]).mean()}
+        for name in (STUDENTISED, SEARCH_Q, "naive"):
+            row[f"covers_{name}"] = table[f"covers_{name}"].mean()
+        row["bias_naive"] = (sign * table["naive"]).mean()
+        row["bias_shrunken"] = (sign * table[f"shrunken_{STUDENTISED}"]).mean()
+        row["width_studentised"], row["width_q"] = (
+            table["width_studentised"].mean(),
+            table["width_q"].mean(),
+        )
+        rows.append(row)
+        print(f"cell {k} of {len(cells)}: {row}", file=sys.stderr, flush=True)
+    return pd.DataFrame(rows)
