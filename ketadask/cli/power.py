@@ -24,7 +24,7 @@ _HEADERS = {
     "features": "features",
     "effect": "d",
     "prevalence": "prevalence",
-    "critical_value": "critical Q",
+    "critical_value": "critical value",
     "power": "power",
     "recovered": "recovered",
 }
@@ -83,7 +83,8 @@ def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
     out.print(
         f"{count:,} simulated studies per row. Power: rate of studies with a supported persona "
         "(95 % interval). Recovered: rate of studies whose best persona is the planted one. "
-        "Prevalence: fraction of participants inside. Critical Q: Q needed for support.",
+        "Prevalence: fraction of participants inside. Critical value: statistic needed for "
+        "support.",
         soft_wrap=out.width > 100,
     )
     print(folder / "power.svg")

@@ -41,8 +41,9 @@ def print_summary(summary: RunSummary) -> None:
         out.print(render_verdicts(summary.verdicts))
         if len(summary.verdicts):
             out.print(
-                "who: benefits more or less; d: effect size inside; "
-                "hits: rate of splits in which the persona is a hit"
+                "who: benefits more or less; n: units inside; difference: benefit inside minus "
+                "outside\nwith 95 % interval, corrected for the search; hits: rate of splits with "
+                "the persona as a hit" + _unknown_units(summary.verdicts)
             )
         more = len(summary.verdicts) - _MAX_ROWS
         if more > 0:
@@ -69,7 +70,7 @@ def render_verdicts(verdicts: pd.DataFrame) -> Table:
     )
     table.add_column("persona", overflow="fold", min_width=24)
     table.add_column("who")
-    for name in ("units", "p", "d", "hits"):
+    for name in ("n", "p", "difference", "hits"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=15, max_width=24)
     for row in verdicts.head(_MAX_ROWS).to_dict("records"):
@@ -78,13 +79,28 @@ def render_verdicts(verdicts: pd.DataFrame) -> Table:
             Text(str(row["text"]).replace(" and ", " and\n")),
             _BENEFIT.get(str(row["polarity"]), ""),
             f"{row['support']:,}",
-            _decimal(row["p_adjusted"], 4),
-            _decimal(row["d_full"], 2),
-            "" if isnan(recurrence) else f"{recurrence:.1%}",
+            _decimal(row["p_adjusted"], 3 if row["p_adjusted"] >= 0.001 else 4),
+            _difference(row),
+            "" if isnan(recurrence) else f"{recurrence:.0%}",
             str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
         )
     return table
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    """Return the corrected difference and its interval; without one, that on these data."""
+    if isnan(row["difference_low"]):
+        return "" if isnan(row["difference"]) else f"{row['difference']:.1f}\nuncorrected"
+    low, high = row["difference_low"], row["difference_high"]
+    return f"{row['difference_shrunken']:.1f}\n{low:.1f}, {high:.1f}"
+
+
+def _unknown_units(verdicts: pd.DataFrame) -> str:
+    unknown = int(verdicts["unknown"].head(_MAX_ROWS).max())
+    if not unknown:
+        return ""
+    return f"\nup to {unknown:,} units are neither inside nor outside, because a value is missing"
 
 
 def _print_trials(out: Console, summary: RunSummary) -> None:

@@ -34,6 +34,10 @@ class OutcomeSettings(Section):
 class RecordingSettings(Section):
     """Preparation of MEG recordings; the defaults are those of `MegSettings`."""
 
+    sensors: Literal["auto", "gradiometer", "magnetometer", "planar"] = Field(
+        default="auto",
+        description="kind of MEG sensors; auto: the first of these kinds that a recording has",
+    )
     rate: Annotated[float, Field(ge=MIN_RATE, le=2000)] = Field(
         default=MegSettings.rate,
         description="values per second that recordings are brought near, by a whole factor",
@@ -201,7 +205,9 @@ class NullSettings(Section):
         description="early: stop when no further relabelled trial can change a verdict",
     )
     calibration_studies: Annotated[int, Field(ge=0)] = Field(
-        default=19, description="relabelled trials that are also searched on splits; 0 for none"
+        default=39,
+        description="relabelled trials that are also searched on splits; 0 for none; a p of "
+        "recurrence needs more than 1 / alpha - 1",
     )
     calibration_splits: Annotated[int, Field(ge=1)] = Field(
         default=20, description="splits of each of these: the first ones of the study"
@@ -217,6 +223,10 @@ class VerdictSettings(Section):
     )
     jaccard: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8, description="smallest Jaccard index of two personas that are one finding"
+    )
+    linear_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.2,
+        description="part of alpha for the linear modifier, taken from that of the personas",
     )
 
     @model_validator(mode="after")

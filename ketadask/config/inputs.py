@@ -133,8 +133,14 @@ class DataSettings(Section):
     proc: str | None = Field(
         default=None,
         min_length=1,
-        description="label proc- of the MEG recordings to use, none for those without one; "
-        "needed where a recording has several versions",
+        description="label proc- or desc- of the MEG recordings to use, none for those without "
+        "one; needed where a recording has several versions",
+    )
+    derivative: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder in derivatives/ with processed MEG recordings, such as "
+        "mne-bids-pipeline; default: recordings as recorded",
     )
     bad_cells: Literal["stop", "missing"] = Field(
         default="stop", description="stop at an invalid cell, or treat it as missing and list it"

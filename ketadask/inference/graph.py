@@ -15,6 +15,7 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
+from ketadask.inference.companion import companion_block
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.hit_summary import HitSummary, summarise_hits
 from ketadask.inference.null import null_block, relabel_problem, relabelling_methods
@@ -67,16 +68,15 @@ def null_blocks(
     candidates: int = CANDIDATES,
     pieces: int = 1,
 ) -> list[Delayed]:
-    """Return one task per range of relabellings; each writes the table ``nulls``.
+    """Return one task per range of relabellings; each writes ``nulls`` and ``companions``.
 
     With ``pieces`` above 1 every search is split over that many tasks.
     """
     node, token = _share_problem(problem, search, seed, method, candidates, parts, pieces)
-    compute = partial(_as_table, "nulls", null_block)
     keep = min(search.keep, candidates)
     return [
         delayed(_write)(
-            parts, block, compute, node, search, block,
+            parts, block, _null_tables, node, search, block,
             seed=seed, method=method, candidates=candidates,
             partial_results=None if pieces < 2 else {
                 name: split_searches(
@@ -195,6 +195,16 @@ def _write(
     *args: Any, **settings: Any,
 ) -> Receipt:  # fmt: skip
     return parts.write(range_name(*block), compute(*args, **settings))
+
+
+def _null_tables(
+    problem: SearchProblem, search: PersonaSearch, block: Range, *, seed: int, method: str,
+    **settings: Any,
+) -> Mapping[str, pd.DataFrame]:  # fmt: skip
+    return {
+        "nulls": null_block(problem, search, block, seed=seed, method=method, **settings),
+        "companions": companion_block(problem, block, seed=seed, method=method),
+    }
 
 
 def _as_table(

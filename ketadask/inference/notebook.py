@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.inference.companion import LINEAR_SHARE, alpha_levels
 from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
@@ -46,6 +47,9 @@ class NullDistribution:
         Address of the relabellings, and what was exchanged.
     candidates
         Number of personas of each that were ranked again by t.
+    companion
+        The feature with the largest association with the scores, and with their spread; columns of
+        `companion_summary`. Empty where the features take too much memory.
     """
 
     table: pd.DataFrame
@@ -53,6 +57,7 @@ class NullDistribution:
     seed: int
     method: str
     candidates: int = CANDIDATES
+    companion: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def relabellings(self) -> int:
@@ -107,6 +112,7 @@ def null(
         Bytes that a process may use for a search; no limit by default.
     """
     from ketadask.cohort.units import search_matrix
+    from ketadask.inference.companion import companion_summary
     from ketadask.inference.graph import null_stage
     from ketadask.inference.null import check_relabelling
 
@@ -122,7 +128,11 @@ def null(
     )
     require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
     table = parts.read_below("nulls", relabellings, "relabelling", "method", "rank")
-    return NullDistribution(table, question, seed, method, candidates)
+    companions = parts.read_below("companions", relabellings, "relabelling", "method")
+    rows = companion_summary(problem, companions, None)
+    columns = ["feature", "correlation", "t", "p"]
+    companion = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return NullDistribution(table, question, seed, method, candidates, companion)
 
 
 def judge(
@@ -134,6 +144,7 @@ def judge(
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
     statistic: str = STUDENTISED,
+    linear_share: float = LINEAR_SHARE,
 ) -> pd.DataFrame:
     """Return the verdict table of a resampling study (see `build_verdicts`).
 
@@ -148,6 +159,9 @@ def judge(
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     statistic
         ``studentised``, or ``q`` for that of the search.
+    linear_share
+        Part of ``alpha`` for the linear modifier (``null.companion``): personas are supported at
+        the rest, see `alpha_levels`.
     """
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
@@ -160,6 +174,8 @@ def judge(
             remedy="compute them with null(search, cohort) of the same search and cohort",
         )
     _check_relabellings(null.relabellings, alpha)
+    is_tested = hits.problem.values is not None
+    alpha, _ = alpha_levels(alpha, linear_share, null.relabellings, is_tested=is_tested)
     result, n_splits = hits.result_by_polarity, hits.splitter.n_splits
     personas = PersonaSet.of(result)
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
@@ -191,7 +207,7 @@ def power(
 ) -> pd.DataFrame:
     """Return critical values and power by simulation, a row per scenario.
 
-    Every simulated study is searched in full, and so is one relabelling of it. The largest Q of the
+    Every simulated study is searched in full, and so is one relabelling of it. The largest t of the
     relabellings gives the critical value; power is the fraction of studies that exceed it. One
     relabelling of each of many studies replaces many relabellings of one: the estimate is the same
     up to differences between simulated studies, and fast. Runs on Dask's current scheduler.

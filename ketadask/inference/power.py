@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.kernels.maxt import may_reach
+from ketadask.inference.null import critical_value
+from ketadask.inference.second_stage import CANDIDATES, STUDENTISED, strongest
 from ketadask.kernels.resampling import wilson
 from ketadask.schema.errors import InputError, nearest
 
@@ -133,32 +135,45 @@ def _units(
 
 
 def power_block(
-    scenario: Scenario, search: PersonaSearch, block: Range, *, seed: int
+    scenario: Scenario,
+    search: PersonaSearch,
+    block: Range,
+    *,
+    seed: int,
+    candidates: int = CANDIDATES,
+    statistic: str = STUDENTISED,
 ) -> pd.DataFrame:
     """Search the first to the last simulated study of ``block``, and one relabelling of each.
 
+    ``candidates`` and ``statistic`` are those of `strongest`.
+
     Returns
     -------
-    A row per study: ``q`` and ``q_null``, the largest Q over the polarities, of the study and of
-    its relabelling; ``jaccard``, the Jaccard index of the units that benefit more by the best
-    persona (inside; outside, where it is unfavourable) with the true ones, and ``right``, the
-    fraction of true features among its features; ``saturation``, q over the largest possible q;
-    ``units``.
+    A row per study: ``value`` and ``value_null``, the largest statistic over the polarities, of the
+    study and of its relabelling; ``jaccard``, the Jaccard index of the units that benefit more by
+    the best persona (inside; outside, where it is unfavourable) with the true ones, and ``right``,
+    the fraction of true features among its features; ``saturation`` of its search; ``units``.
     """
     from ketadask.cohort.relabel import relabel
 
+    keep = min(search.keep, candidates)
+    rank = partial(strongest, candidates=candidates, statistic=statistic)
     rows = []
     for index in range(block[0], block[1] + 1):
         problem, inside = simulate_problem(scenario, search, seed=seed, index=index)
         order, _ = relabel(problem.trial, seed=seed, index=index)
-        polarity, result = _best(problem, search)
-        row = {"index": index, "jaccard": 0.0, "right": 0.0, "saturation": result.saturation}
-        if len(result.q):
-            cover = problem.literals.conjunction(result.ids)[0] == (polarity == nm.FAVOURABLE)
-            features = problem.literals.feature[result.ids[0][result.ids[0] >= 0]]
+        results = {p: search.solve(problem, polarity=p, keep=keep) for p in search.polarities}
+        best = rank(problem, search, result_by_polarity=results)
+        row = {"index": index, "jaccard": 0.0, "right": 0.0, "saturation": np.nan}
+        if len(best):
+            polarity, ids = str(best.polarity[0]), best.ids[0]
+            cover = problem.literals.conjunction(ids)[0] == (polarity == nm.FAVOURABLE)
+            row["saturation"] = results[polarity].saturation
             row["jaccard"] = (cover & inside).sum() / (cover | inside).sum()
+            features = problem.literals.feature[ids[ids >= 0]]
             row["right"] = float((features < scenario.literals).mean())
-        row["q"], row["q_null"] = _top(result), _top(_best(problem, search, order)[1])
+        null = rank(problem, search, rows=order)
+        row["value"], row["value_null"] = best.largest(statistic), null.largest(statistic)
         rows.append({**row, "units": len(inside)})
     return pd.DataFrame(rows)
 
@@ -169,7 +184,7 @@ def power_studies(
     block: Range,
     *,
     simulations: int,
-    seed: int,
+    **options: Any,
 ) -> pd.DataFrame:
     """Return rows of `power_block` with ``scenario``, its index among the scenarios.
 
@@ -179,21 +194,9 @@ def power_studies(
     for k in range(block[0] // simulations, block[1] // simulations + 1):
         first = max(block[0] - k * simulations, 0)
         last = min(block[1] - k * simulations, simulations - 1)
-        rows = power_block(scenarios[k], search, (first, last), seed=seed)
+        rows = power_block(scenarios[k], search, (first, last), **options)
         tables.append(rows.assign(scenario=k))
     return pd.concat(tables, ignore_index=True)
-
-
-def _best(
-    problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None = None
-) -> tuple[str, Any]:
-    results = {p: search.solve(problem, polarity=p, rows=rows, keep=1) for p in search.polarities}
-    best = max(results, key=lambda polarity: _top(results[polarity]))
-    return best, results[best]
-
-
-def _top(result: Any) -> float:
-    return float(result.q[0]) if len(result.q) else -np.inf
 
 
 def build_scenarios(**choices: Any) -> list[Scenario]:
@@ -220,10 +223,9 @@ def summarise_power(
 ) -> dict[str, Any]:
     """Return the row of one scenario from its simulated studies."""
     table = pd.concat(studies).sort_values("index", ignore_index=True)
-    null = np.sort(table["q_null"].to_numpy())[::-1]
-    exceedances = may_reach(alpha, len(null))
-    critical = float(null[exceedances]) if exceedances >= 0 else np.inf
-    hit = table["q"].to_numpy() > critical
+    threshold = critical_value(table["value_null"].to_numpy()[None], alpha)
+    critical = np.inf if threshold is None else threshold
+    hit = table["value"].to_numpy() > critical
     recovery = hit & (table["jaccard"].to_numpy() >= RECOVERY_JACCARD)
     low, high = wilson(int(hit.sum()), len(hit))
     return {

@@ -28,15 +28,18 @@ def power_rows(
     search: PersonaSearch,
     *,
     simulations: int,
-    seed: int,
     alpha: float,
+    **options: Any,
 ) -> list[Delayed]:
-    """Return the row of each scenario, a task per block of its simulated studies."""
+    """Return the row of each scenario, a task per block of its studies.
+
+    Options are those of `power_block`.
+    """
     ranges = blocks([(0, simulations - 1)], BLOCK)
     return [
         delayed(summarise_power)(
             scenario,
-            [delayed(power_block)(scenario, search, block, seed=seed) for block in ranges],
+            [delayed(power_block)(scenario, search, block, **options) for block in ranges],
             alpha,
         )
         for scenario in scenarios
@@ -49,18 +52,18 @@ def power_stage(
     parts: Parts,
     *,
     simulations: int,
-    seed: int,
+    **options: Any,
 ) -> Stage:
     """Return the stage of simulated studies, those of the first scenario first.
 
-    Item i is study ``i % simulations`` of scenario ``i // simulations``.
+    Item i is study ``i % simulations`` of scenario ``i // simulations``; options of `power_block`.
     """
-    token = tokenize(scenarios, search, simulations, seed, parts)[:12]
+    token = tokenize(scenarios, search, simulations, options, parts)[:12]
 
     def build_graph(ranges: Sequence[Range]) -> list[Delayed]:
         return [
             delayed(_write)(
-                parts, tuple(scenarios), search, block, simulations=simulations, seed=seed,
+                parts, tuple(scenarios), search, block, simulations=simulations, **options,
                 dask_key_name=f"power-{range_name(*block)}-{token}",
             )
             for block in ranges

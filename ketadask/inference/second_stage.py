@@ -103,10 +103,7 @@ def persona_contrast(
     rows: np.ndarray | None = None,
 ) -> Contrast:
     """Return the contrasts of personas (persona, 4); favourable where positive."""
-    score, cluster = problem.trial.score, problem.trial.cluster
-    if rows is not None:
-        # Features stay and scores move: the covers need not be permuted.
-        score, cluster = _move(score, rows), _move(cluster, rows)
+    score, cluster = move_scores(problem, rows)
     inside, outside = persona_sides(problem, ids)
     return contrast(inside, score, outside=outside, cluster=cluster, objective=search.objective)
 
@@ -122,8 +119,14 @@ def persona_sign(polarity: np.ndarray) -> np.ndarray:
     return np.where(np.asarray(polarity) == nm.UNFAVOURABLE, -1.0, 1.0)
 
 
-def _move(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the values by the unit whose features they get."""
-    moved = np.empty_like(values)
-    moved[rows] = values
-    return moved
+def move_scores(problem: SearchProblem, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and clusters by the unit whose features they get: features need not move.
+
+    Unit u gets the features of unit ``rows[u]``; nothing moves without ``rows``.
+    """
+    score, cluster = problem.trial.score, problem.trial.cluster
+    if rows is None:
+        return score, cluster
+    by_features = np.empty_like(rows)
+    by_features[rows] = np.arange(rows.size)
+    return score[by_features], cluster[by_features]

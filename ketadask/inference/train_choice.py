@@ -54,7 +54,7 @@ def choice_block(
         has_score = np.isfinite(score)
         ids = np.array([ids_by_key.get((split, p), [-1] * len(IDS)) for p in nm.POLARITIES])
         inside, outside = persona_sides(problem, ids)
-        exists = (ids >= 0).any(axis=1)[:, None]
+        exists = np.array([(ids >= 0).any(axis=1)]).T
         inside, outside = inside & exists & ~train, outside & exists & ~train
         card = compare(
             inside[:, ~train], trial.outcome[~train], trial.participant[~train], trial.has_pairs

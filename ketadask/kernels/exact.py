@@ -16,6 +16,7 @@ from ketadask.kernels.bit_planes import price_screen, score_screen
 from ketadask.kernels.blocks import LiteralRows, OrderedCovers, PackedRows
 from ketadask.kernels.branch import branch
 from ketadask.kernels.covers import single_bounds, sum_table
+from ketadask.kernels.one_word import branch_words, fits_one_word, support_spans
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
 from ketadask.kernels.q_statistic import centre
@@ -26,6 +27,8 @@ from ketadask.kernels.state import CoverBlock, SearchArrays, SearchLimits, Searc
 
 WHOLE = (0, 1)
 _TICK = 0.05
+_FEW = 32
+_UNLIMITED = int(np.iinfo(np.int64).max)
 
 Span = tuple[int, int, int]
 """Positions in the search order: the first, the one after the last, and the step."""
@@ -147,12 +150,12 @@ def search_packed(
         counts=np.zeros(2, dtype=np.int64),
     )  # fmt: skip
     if start is None:
-        beam(blocks, settings.width(), state)
+        beam(blocks, _beam_width(settings, state.limits), state)
     else:
         record_start(start, blocks, state)
     stop = 0
     if exact and settings.max_literals > 1 and order.size:
-        max_nodes = settings.max_nodes or int(np.iinfo(np.int64).max)
+        max_nodes = settings.max_nodes or _UNLIMITED
         deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
         search_roots = _search_pairs if settings.max_literals == 2 else _search_branches
         stop = search_roots(blocks, bounds, state, max_nodes, deadline, part)
@@ -162,6 +165,15 @@ def search_packed(
     proven = stop >= len(order) or settings.max_literals == 1 or upper < q - SLACK * abs(q)
     root = _root_bound(centred, scores.denominator, min_support)
     return build_result(state, -math.inf if proven else upper, root, proven)
+
+
+def _beam_width(settings: SearchSettings, limits: SearchLimits) -> int:
+    """Return how many personas per size are grown before the search.
+
+    A search that is fast itself begins with few; its result does not depend on them.
+    """
+    is_fast = settings.strategy == "exact" and settings.max_nodes is None and fits_one_word(limits)
+    return min(_FEW, settings.width()) if is_fast else settings.width()
 
 
 def _literal_bounds(
@@ -191,12 +203,22 @@ def _search_branches(
 ) -> int:
     """Run branch and bound over the roots."""
     covers, order, q = blocks.one(), blocks.order, float(threshold(state.best))
+    span = (part[0], order.size, part[1])
+    # Chords bound what reaches a Q above zero only.
+    if max_nodes == _UNLIMITED and q > 0.0 and fits_one_word(state.limits):
+        edges = support_spans(state.limits.units, state.limits.min_support)
+
+        def search_words(span: Span) -> int:
+            branch_words(covers[0, 0], order, bounds, span, edges, state)
+            return span[1]
+
+        return _in_slices(span, deadline, search_words)
     prices = price_screen(covers[0], order.size, state.arrays, state.limits, q)
 
     def search(span: Span) -> int:
         return branch(covers, order, bounds, span, state, prices, max_nodes)
 
-    return _in_slices((part[0], order.size, part[1]), deadline, search)
+    return _in_slices(span, deadline, search)
 
 
 def _search_pairs(

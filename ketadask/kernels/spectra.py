@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 
 _CHANNELS_AT_ONCE = 16
+_ON_LIMIT = 2.1e-3
 
 
 def welch(field: np.ndarray, starts: np.ndarray, length: int, rate: float) -> np.ndarray:
@@ -47,14 +48,17 @@ def in_band(
 ) -> np.ndarray:
     """Return which frequencies are in ``[low, high]`` and not within ``gap`` of a line.
 
+    Windows of a whole number of values differ from the seconds they stand for, by up to two
+    thousandths: a frequency so close to a limit is on it, at every sampling rate.
+
     Examples
     --------
     >>> in_band(np.array([50.0, 57.0, 60.0, 63.0]), 55, 65, without=[60.0]).tolist()
     [False, True, False, True]
     """
-    inside = (frequency >= low) & (frequency <= high)
+    inside = (frequency >= low * (1 - _ON_LIMIT)) & (frequency <= high * (1 + _ON_LIMIT))
     for line in without:
-        inside &= np.abs(frequency - line) > gap
+        inside &= np.abs(frequency - line) > gap + _ON_LIMIT * line
     return inside
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ketadask import names as nm
 from ketadask.report.context import ReportContext
-from ketadask.report.facts import LeftOutFacts
-from ketadask.report.personas import PersonaView
+from ketadask.report.facts import LeftOutFacts, ModifierFacts
+from ketadask.report.personas import FeatureLabels, PersonaView
 
 _MAX_CLAIMS = 3
 _HIGH_SATURATION = 0.9
@@ -44,6 +44,21 @@ class ClaimsView:
     new_trials: LeftOutFacts | None
     new_trials_agree: bool
     missing: tuple[str, ...]
+    linear: Modifier | None
+    spread: Modifier | None
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """A single feature with which the benefit, or its spread, changes; with its label."""
+
+    label: str
+    facts: ModifierFacts
+
+    @property
+    def direction(self) -> str:
+        """Whether the benefit, or its spread, grows with the feature."""
+        return "increases" if self.facts.correlation > 0 else "decreases"
 
 
 def claims_view(context: ReportContext) -> ClaimsView:
@@ -68,7 +83,17 @@ def claims_view(context: ReportContext) -> ClaimsView:
         new_trials_agree=new_trials is not None
         and _agrees(new_trials, supported_personas[0].polarity),
         missing=tuple(_RESULT_WORDS[name] for name in context.data.missing),
+        linear=modifier(context, "linear"),
+        spread=modifier(context, "spread"),
     )
+
+
+def modifier(context: ReportContext, name: str) -> Modifier | None:
+    """Return the feature most associated with the scores (linear) or with their spread."""
+    facts = context.summary.companion.get(name)
+    if facts is None:
+        return None
+    return Modifier(FeatureLabels(context.data.features).label(facts.feature), facts)
 
 
 def _tone(context: ReportContext) -> str:

@@ -47,7 +47,7 @@ class ComparisonFacts:
         if self.design == "crossover":
             parts += ["sequence"]
         elif self.design == "pooled":
-            parts += ["periods and arms"]
+            parts += ["pattern of arms"]
         elif self.within_arm:
             parts += ["arm"]
         return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
@@ -71,11 +71,12 @@ class ComparisonFacts:
         """How sites enter, or '' with one site per trial."""
         if self.n_sites <= self.n_trials:
             return ""
-        merged = self.n_sites - self.n_levels
+        if self.n_levels == self.n_trials:
+            return f"{self.n_sites:,} sites, too small for a comparison within site"
         words = f"{self.n_sites:,} sites"
-        if merged:
-            words += f", the smallest merged into {self.n_levels:,} levels"
-        return f"{words}, because benefit and features may differ between sites"
+        if self.n_levels < self.n_sites:
+            words += f", small ones merged: {self.n_levels:,} levels"
+        return f"{words}; benefit and features may differ between sites"
 
     @property
     def adjustment_text(self) -> str:
@@ -107,7 +108,7 @@ class ComparisonFacts:
 
     @property
     def cluster_text(self) -> str:
-        """What moves as one."""
+        """Participants who are exchanged and split as one."""
         if self.cluster is None:
             return "clusters: none"
         return f"clusters: {self.n_clusters:,} by {self.cluster}, exchanged and split as one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ketadask import names as nm
 from ketadask.report.comparison import ComparisonFacts, comparison_facts
@@ -73,10 +73,13 @@ def build_context(data: ReportData, *, identifiers: bool | None = None) -> Repor
     cohort = {} if data.cohort is None else data.cohort.attrs
     units = {} if data.units is None else data.units.attrs
     day = cohort.get("day", settings.day)
+    summary = summary_facts(data.summary)
+    if summary.alpha is not None:  # the level of the personas, without that of the linear modifier
+        settings = replace(settings, alpha=summary.alpha)
     return ReportContext(
         data=data,
         settings=settings,
-        summary=summary_facts(data.summary),
+        summary=summary,
         comparison=comparison_facts(data.summary),
         endpoint=Endpoint(
             str(units.get("endpoint") or settings.endpoint),

@@ -28,8 +28,9 @@ _MAX_ROWS = 100
 # Results beside relabelled trials, and the gain of enrichment: printed where all are available.
 _ACCURACY = ["splits", "relabelled", "tau", "explained", "coverage"]
 _ACCURACY += ["accuracy", "accuracy_null", "accuracy_p", "auc", "auc_null", "auc_p"]
-_GAIN = ["gain", "gain_low", "gain_high", "benefit", "benefit_enrolled", "share_enrolled"]
-_GAIN += ["n_all", "n_enriched", "n_screened", "splits", "splits_empty"]
+_ESTIMATES = ("gain", "benefit", "benefit_enrolled", "n_all", "n_enriched", "n_screened")
+_GAIN = ["share_enrolled", "splits", "splits_empty"]
+_GAIN += [name + end for name in _ESTIMATES for end in ("", "_low", "_high")]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class ExplainedView:
     """Counts of explained cases and the risk-coverage curve.
 
     ``accuracy`` is None without relabelled trials; ``numbers`` then lists what is available.
+    ``has_p`` says whether these are enough for a p below the significance level.
     """
 
     accuracy: Mapping[str, float] | None
+    has_p: bool
     numbers: list[tuple[str, Any]]
     counts: dict[str, int]
     figure: Drawing | None
@@ -82,8 +85,10 @@ def explained_view(context: ReportContext) -> ExplainedView | None:
         elif {"coverage", "accuracy"} <= set(table.columns):
             figure = risk_figure(table)
     order = [*nm.POLARITIES, *sorted(set(counts) - set(nm.POLARITIES))]
+    accuracy = _complete_numbers(numbers, _ACCURACY)
     return ExplainedView(
-        accuracy=_complete_numbers(numbers, _ACCURACY),
+        accuracy=accuracy,
+        has_p=accuracy is not None and accuracy["accuracy_p"] is not None,
         numbers=numbers,
         counts={word: counts.get(word, 0) for word in order} if counts else {},
         figure=figure,

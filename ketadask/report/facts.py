@@ -8,7 +8,15 @@ from typing import Any
 
 from ketadask.report.format import python_scalar
 
-_GROUPS = ("best", "consistency_of_best", "searches", "selection", "left_out")
+_GROUPS = (
+    "best",
+    "consistency_of_best",
+    "searches",
+    "selection",
+    "left_out",
+    "train_choice",
+    "companion",
+)
 
 
 def _at(path: str, default: Any = None) -> Any:
@@ -96,6 +104,35 @@ class BestFacts:
 
 
 @dataclass(frozen=True)
+class ChoiceFacts:
+    """The best persona of each training set on its own holdout, over the splits."""
+
+    difference: float
+    difference_low: float
+    difference_high: float
+    d: float
+    d_low: float
+    d_high: float
+    splits: int
+    splits_empty: int = 0
+
+
+@dataclass(frozen=True)
+class ModifierFacts:
+    """The feature most associated with the scores, or with their spread; p is over all features.
+
+    ``alpha`` is the level of its test, None where it is not tested.
+    """
+
+    feature: str
+    correlation: float
+    t: float
+    p: float
+    alpha: float | None = None
+    supported: bool = False
+
+
+@dataclass(frozen=True)
 class LeftOutFacts:
     """Mean effect of the personas found without a trial, measured in that trial."""
 
@@ -134,6 +171,7 @@ class SummaryFacts:
     splits_too_small: int = 0
     relabellings: int | None = None
     statistic: str = "studentised"
+    alpha: float | None = None
     units_unexchangeable: int = 0
     n_findings: int | None = _at("findings")
     n_supported: int | None = _at("supported")
@@ -147,6 +185,8 @@ class SummaryFacts:
     searches: Mapping[str, SearchFacts] = field(default_factory=dict)
     selection: Mapping[str, SelectionFacts] = field(default_factory=dict)
     left_out: Mapping[str, LeftOutFacts] = field(default_factory=dict)
+    train_choice: Mapping[str, ChoiceFacts] = field(default_factory=dict)
+    companion: Mapping[str, ModifierFacts] = field(default_factory=dict)
 
     def carry_over_tests(self) -> list[tuple[str, float]]:
         """Return (trial, p) of each test; the name is '' where there is one trial."""
@@ -181,15 +221,17 @@ def summary_facts(summary: Mapping[str, Any]) -> SummaryFacts:
         consistency_of_best=ConsistencyFacts(**_values(ConsistencyFacts, consistency))
         if consistency
         else None,
-        searches=_by_polarity(SearchFacts, summary, "polarities"),
-        selection=_by_polarity(SelectionFacts, summary, "selection"),
-        left_out=_by_polarity(LeftOutFacts, summary, "trials.left_out"),
+        searches=_by_name(SearchFacts, summary, "polarities"),
+        selection=_by_name(SelectionFacts, summary, "selection"),
+        left_out=_by_name(LeftOutFacts, summary, "trials.left_out"),
+        train_choice=_by_name(ChoiceFacts, summary, "train_choice"),
+        companion=_by_name(ModifierFacts, summary, "companion"),
     )
 
 
-def _by_polarity(cls: Any, summary: Mapping[str, Any], path: str) -> dict[str, Any]:
+def _by_name(cls: Any, summary: Mapping[str, Any], path: str) -> dict[str, Any]:
     groups = lookup(summary, path, {})
-    return {polarity: cls(**_values(cls, values)) for polarity, values in groups.items()}
+    return {name: cls(**_values(cls, values)) for name, values in groups.items()}
 
 
 def _values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The larger figures: relabelled trials, stability over splits, benefit inside and outside."""
+"""The larger figures: relabelled trials, stability over splits, benefit differences."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class NullView:
     n_relabellings: int
     best_q: dict[str, float]
     critical: float | None
+    statistic: str
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,15 @@ class StabilityView:
 
 @dataclass(frozen=True)
 class BenefitView:
-    """Mean benefit inside and outside the first personas."""
+    """Benefit difference of the first personas, with corrected intervals where there are any."""
 
     figure: Drawing
     rows: tuple[PersonaView, ...]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether a persona has a corrected interval."""
+        return any(row.has_interval for row in self.rows)
 
 
 def null_view(context: ReportContext) -> NullView | None:
@@ -96,12 +102,18 @@ def null_view(context: ReportContext) -> NullView | None:
         + "".join(f"; best {p} persona {format_fixed(q)}" for p, q in best_q.items())
         + (f"; critical value {format_fixed(critical)}" if critical is not None else "")
     )
-    figure = draw("null", alt, (270, 250), lambda s: _paint_null(s, values, best_q, critical))
-    return NullView(figure, maxima.size, best_q, critical)
+    figure = draw(
+        "null", alt, (270, 250), lambda s: _paint_null(s, values, best_q, critical, column)
+    )
+    return NullView(figure, maxima.size, best_q, critical, column)
 
 
 def _paint_null(
-    surface: Surface, values: np.ndarray, best_q: dict[str, float], critical: float | None
+    surface: Surface,
+    values: np.ndarray,
+    best_q: dict[str, float],
+    critical: float | None,
+    statistic: str,
 ) -> None:
     axes = surface.axes(48, 46, 12, 10)
     lines = [(p, q, _MARKERS[p][1], "-") for p, q in best_q.items()]
@@ -120,7 +132,7 @@ def _paint_null(
         surface.add_title(bar, f"{count} relabelled trials between {span}")
     top = (1.1 + 0.2 * len(lines)) * max(counts.max(), 1)
     axes.set(xlim=(low - margin, high + margin), ylim=(0, top))
-    axes.set(xlabel="largest statistic in the trial", ylabel="trials")
+    axes.set(xlabel=f"largest {statistic} in the trial", ylabel="trials")
     axes.locator_params(axis="y", nbins=3, integer=True)
     height = 0.98 * top
     for name, q, colour, style in lines:
@@ -210,37 +222,45 @@ def _paint_stability(surface: Surface, rows: tuple[FeatureStability, ...]) -> No
 
 
 def benefit_view(context: ReportContext) -> BenefitView | None:
-    """Draw the mean benefit inside and outside the first personas."""
+    """Draw the benefit difference of the first personas, corrected and as selected."""
     rows = context.personas[:MAX_PERSONAS]
     if not rows:
         return None
-    alt = "Mean benefit inside and outside: " + "; ".join(
-        f"persona {row.rank} {format_fixed(row.benefit_inside)} inside, "
-        f"{format_fixed(row.benefit_outside)} outside"
-        for row in rows
-    )
+    alt = "Benefit inside minus outside: " + "; ".join(_difference_text(row) for row in rows)
     height = 84 + 26 * len(rows)
     return BenefitView(
         draw("benefit", alt, (height, height), lambda s: _paint_benefits(s, rows)), rows
     )
 
 
+def _difference_text(row: PersonaView) -> str:
+    text = f"persona {row.rank} {format_fixed(row.difference)} on these data"
+    if row.has_interval:
+        low, high = format_fixed(row.difference_low), format_fixed(row.difference_high)
+        text += f", {format_fixed(row.difference_shrunken)} ({low} to {high}) corrected"
+    return text
+
+
 def _paint_benefits(surface: Surface, rows: tuple[PersonaView, ...]) -> None:
     axes = surface.axes(40, 48, 16, 34)
     axes.axvline(0, color=LINE, linewidth=1)
     for y, row in enumerate(rows):
-        inside, outside = row.benefit_inside, row.benefit_outside
-        axes.plot([outside, inside], [y, y], color=LINE, linewidth=3, zorder=1)
-        for value, side, face in ((outside, "outside", PAPER), (inside, "inside", ACTIVE)):
+        points = [(row.difference, "on these data", PAPER)]
+        if row.has_interval:
+            ends = [row.difference_low, row.difference_high]
+            axes.plot(ends, [y, y], color=ACTIVE, linewidth=1.5, zorder=1)
+            points.append((row.difference_shrunken, "corrected", ACTIVE))
+        for value, name, face in points:
             (dot,) = axes.plot(
                 [value], [y], "o", markersize=8, markeredgewidth=1.8, zorder=3,
                 markerfacecolor=face, markeredgecolor=ACTIVE,
             )  # fmt: skip
-            surface.add_title(dot, f"persona {row.rank}, {side}: {format_fixed(value)}")
-    surface.legend([("inside", "o", ACTIVE, ACTIVE), ("outside", "o", ACTIVE, PAPER)])
+            surface.add_title(dot, f"persona {row.rank}, {name}: {format_fixed(value)}")
+    names = [("corrected", "o", ACTIVE, ACTIVE), ("on these data", "o", ACTIVE, PAPER)]
+    surface.legend(names[0 if any(row.has_interval for row in rows) else 1 :])
     axes.set_yticks(range(len(rows)), [f"#{row.rank}" for row in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.06)
-    axes.set_xlabel("mean benefit, active minus control")
+    axes.set_xlabel("benefit inside minus outside")

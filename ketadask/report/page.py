@@ -59,7 +59,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] 
     ("null", "Comparison with relabelled trials", null_view),
     ("stability", "Stability over splits", stability_view),
     ("families", "Overlap of personas", family_map),
-    ("benefit", "Benefit inside and outside", benefit_view),
+    ("benefit", "Benefit difference, corrected for the search", benefit_view),
     ("across", "Across trials", across_view),
     ("courses", "Scores over time", courses_view),
     ("explained", "Explained and unexplained cases", explained_view),

@@ -146,6 +146,11 @@ class PersonaView(VerdictRow):
         return self.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
 
     @property
+    def has_interval(self) -> bool:
+        """Whether the benefit difference has an interval corrected for the search."""
+        return bool(np.isfinite(self.difference_low))
+
+    @property
     def adds_p(self) -> float | None:
         """The p of what the persona adds to the findings above it; None where not tested."""
         return None if np.isnan(self.p_incremental) else float(self.p_incremental)

@@ -102,6 +102,16 @@ NULLS = TableContract(
     },
 )
 
+COMPANIONS = TableContract(
+    "companions",
+    {
+        "relabelling": _integer("index of the relabelling, from 0"),
+        "method": _text("what was exchanged: features, arms or no-effect"),
+        "linear": _real("largest absolute t of a feature's association with the scores"),
+        "spread": _real("the same with the distance of the scores from their mean"),
+    },
+)
+
 EXCLUSIONS = TableContract(
     "exclusions",
     {

@@ -14,6 +14,7 @@ from ketadask import names as nm
 from ketadask.kernels.exact import WHOLE, search_packed
 from ketadask.kernels.q_statistic import EqualScoresError
 from ketadask.kernels.result import SearchResult, merge, nothing
+from ketadask.kernels.ridge import standardise
 from ketadask.kernels.settings import (
     LiteralSettings,
     SearchSettings,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ketadask.search.resampling import ResamplingResult
 
 # Of the memory of a process; the rest is for Python itself, tables and other objects.
-LITERALS_FRACTION, COVERS_FRACTION = 0.25, 0.4
+LITERALS_FRACTION, COVERS_FRACTION, VALUES_FRACTION = 0.25, 0.4, 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,12 @@ class PersonaSearch(PersonaSettings):
             memory=LITERALS_FRACTION * memory,
             folder=folder,
         )
-        return SearchProblem(literals, trial_arrays(units), memory)
+        features = np.unique(literals.feature)
+        values, names = None, tuple(literals.feature_names[k] for k in features)
+        if 4 * len(features) * units.sizes[nm.UNIT] <= VALUES_FRACTION * memory:
+            matrix = units["value"].transpose(nm.UNIT, nm.FEATURE).values
+            values = standardise(matrix[:, features]).astype(np.float32)
+        return SearchProblem(literals, trial_arrays(units), memory, values, names)
 
     def solve(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from ketadask.cohort.designs import TrialArrays
 from ketadask.search.literals import Literals
@@ -15,11 +18,15 @@ class SearchProblem:
 
     ``memory`` limits the bytes of a process that searches them, modules included; no limit by
     default. It determines the blocks of a search, changes no result and enters no key.
+    ``values`` are the features searched, float32 (unit, feature), standardised with missing values
+    0, and ``value_names`` their names; None where they take too much of the memory.
     """
 
     literals: Literals
     trial: TrialArrays
     memory: float = math.inf
+    values: np.ndarray | None = None
+    value_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Show literals and trial."""
@@ -31,4 +38,5 @@ class SearchProblem:
             "ketadask.search.problem.SearchProblem",
             self.literals.__dask_tokenize__(),
             self.trial.__dask_tokenize__(),
+            "" if self.values is None else hashlib.blake2b(self.values.tobytes()).hexdigest(),
         )

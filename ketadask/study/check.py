@@ -135,7 +135,11 @@ def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, s
     from ketadask.sources.meg.collection import find_recordings, unusable_recordings
 
     recordings = find_recordings(
-        folder, settings.data.task, proc=settings.data.proc, anatomy=settings.features.parcels
+        folder,
+        settings.data.task,
+        proc=settings.data.proc,
+        derivative=settings.data.derivative,
+        anatomy=settings.features.parcels,
     )
     return len(recordings), unusable_recordings(recordings)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.pipeline.executor import collect
 from ketadask.study.run import SEARCH
-from ketadask.study.search import gates_of, relabellings
+from ketadask.study.search import gates_of, persona_levels, relabellings
 from ketadask.study.summary import headline
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
     if has_verdicts(work):
         work.progress.print("judge: verdicts already complete")
         return
+    from ketadask.inference.companion import companion_summary
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
     from ketadask.inference.stability import persona_stability
@@ -80,19 +81,22 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         split_hits=hits_by_split(hits.choices),
         n=n_splits,
     )
+    alpha, linear_alpha = persona_levels(work, problem, n_relabellings)
     verdicts = build_verdicts(
         problem.search_problem,
         problem.search,
         results,
         nulls,
         stability,
-        alpha=settings.verdict.alpha,
+        alpha=alpha,
         suggestive=settings.verdict.suggestive,
         jaccard=settings.verdict.jaccard,
         candidates=settings.null.candidates,
         statistic=settings.null.statistic,
     )
-    summary = headline(work, problem, results, verdicts, nulls, searches, hits)
+    summary = headline(work, problem, results, verdicts, nulls, searches, hits, alpha=alpha)
+    companions = paths.nulls().read_below("companions", n_relabellings, "relabelling", "method")
+    summary["companion"] = companion_summary(problem.search_problem, companions, linear_alpha)
     work.mark_outdated(JUDGE, "report")  # an interrupt below must not leave a mixture of files
     summary |= calibrate(work, problem)
     trials, trial_numbers = compare_study_trials(work, problem, verdicts)
@@ -231,9 +235,15 @@ def calibrate(work: StudyRun, problem: StudyProblem) -> dict[str, Any]:
     """Compare recurrence and votes of the first splits with the relabelled studies.
 
     Writes the most recurrent personas with their calibrated p, and the curve of accuracy against
-    coverage with that of the relabelled studies; returns the numbers of the summary.
+    coverage with that of the relabelled studies; returns the numbers of the summary. Where so few
+    relabelled studies cannot give a p below alpha, p is missing.
     """
-    from ketadask.inference.calibration import calibrated_p, compare_votes, recurrence_rates
+    from ketadask.inference.calibration import (
+        calibrated_p,
+        can_be_significant,
+        compare_votes,
+        recurrence_rates,
+    )
     from ketadask.inference.explained import count_votes
     from ketadask.inference.stability import passes_gate
 
@@ -252,7 +262,10 @@ def calibrate(work: StudyRun, problem: StudyProblem) -> dict[str, Any]:
     explained = compare_votes(votes, search_problem.trial.score, null_votes)
     curve = explained.pop("curve")
     rates = recurrence_rates(hits, gate, n_splits).head(_MAX_RECURRENT)
-    rates["p_calibrated"] = calibrated_p(rates, null_rates)
+    has_p = can_be_significant(n_studies, work.settings.verdict.alpha)
+    rates["p_calibrated"] = calibrated_p(rates, null_rates) if has_p else np.nan
+    if not has_p:
+        explained |= {"accuracy_p": None, "auc_p": None}
     explained = {"splits": n_splits, **explained}
     work.folder.write_table(RECURRENCE, rates)
     work.folder.write_table(CURVE, curve)
@@ -264,7 +277,7 @@ def calibrate(work: StudyRun, problem: StudyProblem) -> dict[str, Any]:
             "splits": n_splits,
             "relabelled": n_studies,
             "highest": None if best is None else float(best["recurrence"]),
-            "p": None if best is None else float(best["p_calibrated"]),
+            "p": float(best["p_calibrated"]) if best is not None and has_p else None,
         },
     }
 

@@ -89,7 +89,13 @@ def plan(
 def planned_search(settings: StudySettings) -> PersonaSearch:
     """Return the study's search without settings that name features or modalities."""
     search = search_of(settings)
-    return search.set_params(cut_points=None, priority=None, min_modalities=1, keep=1)
+    keep = min(search.keep, settings.null.candidates)
+    return search.set_params(cut_points=None, priority=None, min_modalities=1, keep=keep)
+
+
+def second_stage(settings: StudySettings) -> dict[str, Any]:
+    """Return the settings of the second stage: how many personas, ranked by what."""
+    return {"candidates": settings.null.candidates, "statistic": settings.null.statistic}
 
 
 def preview_power(settings: StudySettings, participants: int, features: int) -> PowerPreview:
@@ -104,7 +110,9 @@ def preview_power(settings: StudySettings, participants: int, features: int) -> 
     search = planned_search(settings).set_params(max_nodes=_NODES, max_seconds=0.3)
     start, tables = time.monotonic(), []
     for first in range(0, MOST, STEP):
-        tables.append(power_block(scenario, search, (first, first + STEP - 1), seed=settings.seed))
+        block = (first, first + STEP - 1)
+        options = second_stage(settings)
+        tables.append(power_block(scenario, search, block, seed=settings.seed, **options))
         if first + STEP >= FEWEST and time.monotonic() - start > 2.0:
             break
     row = summarise_power(scenario, tables, settings.verdict.alpha)
@@ -138,6 +146,7 @@ def study_power(
         "power",
         [vars(scenario) for scenario in scenarios],
         search.get_params(),
+        second_stage(settings),
         simulations,
         settings.seed,
         code_version(),
@@ -146,7 +155,14 @@ def study_power(
     parts = Parts(folder.path / "studies", key)
     profile, logs, say = study.profile.for_stage(SEARCH), folder.path / "logs", study.progress.print
     with folder.lock(), connect(profile, logs=logs, say=say) as executor:
-        stage = power_stage(scenarios, search, parts, simulations=simulations, seed=settings.seed)
+        stage = power_stage(
+            scenarios,
+            search,
+            parts,
+            simulations=simulations,
+            seed=settings.seed,
+            **second_stage(settings),
+        )
         execution = settings.execution
         result = run_stage(
             stage,

@@ -216,7 +216,9 @@ def _recordings(paths: RunPaths) -> tuple[list[RecordingFile], MegSettings, Part
     from ketadask.sources.meg.collection import find_recordings
 
     features, data = paths.settings.features, paths.settings.data
-    recordings = find_recordings(paths.data, data.task, proc=data.proc, anatomy=features.parcels)
+    recordings = find_recordings(
+        paths.data, data.task, proc=data.proc, derivative=data.derivative, anatomy=features.parcels
+    )
     options = MegSettings(
         features=features.meg,
         cardiac_artefact=features.cardiac_artefact,

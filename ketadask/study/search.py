@@ -102,6 +102,16 @@ def require_searches(work: StudyRun, problem: StudyProblem) -> None:
             )
 
 
+def persona_levels(
+    work: StudyRun, problem: StudyProblem, n_relabellings: int
+) -> tuple[float, float | None]:
+    """Return the levels of personas and of the linear modifier, None where it is not tested."""
+    from ketadask.inference.companion import alpha_levels
+
+    verdict, has_values = work.settings.verdict, problem.search_problem.values is not None
+    return alpha_levels(verdict.alpha, verdict.linear_share, n_relabellings, is_tested=has_values)
+
+
 def _first_splits(problem: StudyProblem, n_splits: int) -> StudyProblem:
     return replace(problem, splitter=replace(problem.splitter, n_splits=n_splits))
 
@@ -147,8 +157,10 @@ def _search_until_futile(work: StudyRun, problem: StudyProblem) -> StageResult:
     """Search relabelled trials up to the interim analysis after which all verdicts are noise.
 
     The best persona has the smallest p. Once so many relabelled trials have reached its statistic
-    that the remaining ones cannot make it suggestive, no verdict can change.
+    that the remaining ones cannot make it suggestive, nor the linear modifier supported, no verdict
+    can change.
     """
+    from ketadask.inference.companion import companion_summary
     from ketadask.inference.interim import interim_counts, is_verdict_final
     from ketadask.inference.null import maxima_by_method
     from ketadask.inference.second_stage import strongest
@@ -157,7 +169,8 @@ def _search_until_futile(work: StudyRun, problem: StudyProblem) -> StageResult:
 
     verdict, null = work.settings.verdict, work.settings.null
     planned = null.relabellings
-    levels = {"alpha": verdict.alpha, "suggestive": verdict.suggestive}
+    alpha, linear_alpha = persona_levels(work, problem, planned)
+    levels = {"alpha": alpha, "suggestive": verdict.suggestive}
     best = strongest(
         problem.search_problem,
         problem.search,
@@ -174,6 +187,13 @@ def _search_until_futile(work: StudyRun, problem: StudyProblem) -> StageResult:
         n_reaching = int((maxima >= threshold).sum(axis=1).max())
         p = np.array([(n_reaching + 1) / (count + 1)])
         is_final = is_verdict_final(p, count, planned, **levels)[0]
+        companions = work.paths.nulls().read_below("companions", count, "relabelling")
+        linear = companion_summary(problem.search_problem, companions, linear_alpha).get("linear")
+        if linear_alpha is not None and linear is not None:
+            level = {"alpha": linear_alpha, "suggestive": linear_alpha}
+            p_linear = np.array([linear["p"]])
+            is_final &= not linear["supported"]
+            is_final &= is_verdict_final(p_linear, count, planned, **level)[0]
         if is_final and verdict_labels(p, **levels)[0] == nm.NOISE:
             reason = f"{n_reaching:,} of {count:,} relabelled trials reach the best persona"
             reason += "; no verdict can change any more"

@@ -31,8 +31,13 @@ def headline(
     nulls: pd.DataFrame,
     searches: pd.DataFrame,
     hits: HitSummary,
+    *,
+    alpha: float,
 ) -> dict[str, Any]:
-    """Return the headline numbers; the same study gives the same bytes."""
+    """Return the headline numbers; the same study gives the same bytes.
+
+    ``alpha`` is the level of the personas.
+    """
     from ketadask.cohort.relabel import unexchangeable_mask
     from ketadask.inference.enrolment import enrichment, outcome_sigma
     from ketadask.inference.null import critical_value, maxima_by_method, relabelling_methods
@@ -62,7 +67,8 @@ def headline(
         "findings": len(verdicts),
         "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
         "suggestive": int((verdicts["verdict"] == nm.SUGGESTIVE).sum()),
-        "critical_value": critical_value(maxima, settings.verdict.alpha),
+        "critical_value": critical_value(maxima, alpha),
+        "alpha": alpha,
         "best": _best(verdicts),
         "polarities": {
             polarity: _polarity(result, searches[searches["polarity"] == polarity])

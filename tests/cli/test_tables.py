@@ -25,7 +25,8 @@ def text_of(table, width=80):
 
 def verdicts(text):
     row = {"text": text, "polarity": nm.FAVOURABLE, "support": 35, "p_adjusted": 0.002}
-    row |= {"d_full": 2.65, "recurrence": 0.7, "verdict": nm.NOISE}
+    row |= {"recurrence": 0.7, "verdict": nm.NOISE, "unknown": 0, "difference": 12.6}
+    row |= {"difference_low": -1.25, "difference_high": 26.5, "difference_shrunken": 6.1}
     return pd.DataFrame([row])
 
 
@@ -33,10 +34,26 @@ def test_verdicts_are_whole_at_80_columns():
     lines = text_of(tables.render_verdicts(verdicts(FEATURES))).splitlines()
     assert max(map(len, lines)) <= 80
     words = " ".join(lines).split()
-    for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.0020", "70.0%", "more"):
+    for word in ("wm-lh-posteriorcingulate", "wm-rh-inferiorparietal", "0.002", "70%", "more"):
         assert word in words
+    assert "6.1" in words
+    assert "-1.2, 26.5" in " ".join(lines)
     for word in nm.NOISE.split():
         assert word in words
+
+
+def test_a_difference_without_interval_is_named_uncorrected():
+    table = verdicts(FEATURES).assign(difference_low=float("nan"))
+    words = text_of(tables.render_verdicts(table)).split()
+    assert "12.6" in words
+    assert "uncorrected" in words
+
+
+def test_units_with_a_missing_value_are_counted(capsys, tmp_path):
+    tables.print_summary(RunSummary(tmp_path, (), verdicts(FEATURES).assign(unknown=4)))
+    assert "up to 4 units are neither inside nor outside" in capsys.readouterr().out
+    tables.print_summary(RunSummary(tmp_path, (), verdicts(FEATURES)))
+    assert "neither" not in capsys.readouterr().out
 
 
 def test_a_feature_named_like_markup_is_shown_as_it_is():

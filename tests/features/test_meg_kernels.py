@@ -60,6 +60,29 @@ def test_the_planted_slope_is_found_under_a_peak(exponent):
     assert peak_frequency(frequency[inside], flat.mean(axis=0), 7, 14) == pytest.approx(10, abs=0.1)
 
 
+@pytest.mark.parametrize(("seconds", "channels", "n"), [(6, 1, 200), (20, 4, 100), (60, 1, 100)])
+def test_noise_rarely_has_a_peak_at_any_length(seconds, channels, n):
+    frequency = np.fft.rfftfreq(1200, 1 / RATE)
+    inside = (frequency >= 2) & (frequency <= 40)
+    n_peaks = 0
+    for seed in range(n):
+        field = pink(1.0, channels, seconds, seed=seed)
+        starts = np.arange(0, field.shape[1] - 1199, 600)
+        density = welch(field, starts, 1200, RATE)[:, inside]
+        flat = aperiodic(frequency[inside], density)[2].mean(axis=0)
+        n_peaks += np.isfinite(peak_frequency(frequency[inside], flat, 7, 14))
+    assert n_peaks < 0.05 * n
+
+
+@pytest.mark.parametrize("middle", [5.5, 6.8, 14.3, 16.0])
+def test_a_peak_outside_the_band_is_none(middle):
+    frequency = np.arange(2.0, 40.01, 0.25)
+    flat = 0.02 * np.random.default_rng(0).standard_normal(frequency.size)
+    flat += np.exp(-((frequency - middle) ** 2) / 2)
+    assert np.isnan(peak_frequency(frequency, flat, 7, 14))
+    assert np.isnan(peak_frequency(frequency[:8], flat[:8], 7, 14)), "too short for an error"
+
+
 def test_a_line_alone_is_fitted_exactly():
     frequency = np.arange(2, 40, 0.5)
     exponent, offset, flat = aperiodic(frequency, (300 * frequency**-1.3)[None])

@@ -79,10 +79,10 @@ def test_units_with_a_missing_feature_are_neither_inside_nor_outside():
     unknown = problem.literals.unknown_mask(ids)
     assert unknown.any()
     assert (inside.astype(int) + outside + unknown == 1).all()
-    t = persona_contrast(problem, PersonaSearch(2), ids).t
+    options = {"moderation": 0, "min_outside": 2}
     for k, drop in enumerate(unknown):
-        left = contrast(inside[k : k + 1, ~drop], problem.trial.score[~drop], moderation=0)
-        both = contrast(inside[k : k + 1], problem.trial.score, moderation=0,
-                        outside=outside[k : k + 1])  # fmt: skip
-        assert both.t == pytest.approx(left.t)
-        assert np.isfinite(t[k])
+        present = contrast(inside[k : k + 1, ~drop], problem.trial.score[~drop], **options)
+        every = contrast(
+            inside[k : k + 1], problem.trial.score, outside=outside[k : k + 1], **options
+        )
+        assert every.t == pytest.approx(present.t)

@@ -96,6 +96,19 @@ def make_summary() -> dict:
             for k, p in enumerate(nm.POLARITIES)
         },
         "gates": {"published_both_share": 0.984, "heterogeneity_both_share": 0.412},
+        "train_choice": {
+            p: {
+                "difference": 1.25,
+                "difference_low": -3.5,
+                "difference_high": 6.0,
+                "d": 0.62,
+                "d_low": -0.1,
+                "d_high": 1.34,
+                "splits": 998,
+                "splits_empty": 2,
+            }
+            for p in nm.POLARITIES
+        },
         "selection": {
             p: {
                 "features_per_split": 21.4,
@@ -114,13 +127,23 @@ def make_enrichment() -> dict:
         "splits_empty": 3,
         "share_enrolled": 0.37,
         "benefit": 6.42,
+        "benefit_low": 4.1,
+        "benefit_high": 8.7,
         "benefit_enrolled": 8.91,
+        "benefit_enrolled_low": 3.2,
+        "benefit_enrolled_high": 14.6,
         "gain": 2.49,
         "gain_low": -0.7,
         "gain_high": 5.66,
         "n_all": 24.0,
+        "n_all_low": 14.0,
+        "n_all_high": 57.0,
         "n_enriched": 14.0,
+        "n_enriched_low": 7.0,
+        "n_enriched_high": 92.0,
         "n_screened": 38.0,
+        "n_screened_low": 19.0,
+        "n_screened_high": 249.0,
     }
 
 

@@ -178,6 +178,13 @@ def make_verdicts(
             "benefit_inside": active - control,
             "benefit_outside": rng.uniform(-1, 5),
         }
+        difference = row["benefit_inside"] - row["benefit_outside"]
+        row |= {
+            "difference": difference,
+            "difference_low": difference - 11,
+            "difference_high": difference + 11,
+            "difference_shrunken": 0.6 * difference,
+        }
         for name, value in row.items():
             table[name].append(value)
     return VERDICTS.check(pd.DataFrame(table))

@@ -8,8 +8,9 @@ from ketadask import names as nm
 from ketadask.report.claims import claims_view
 from ketadask.report.context import build_context
 from ketadask.report.facts import settings_facts, summary_facts
+from ketadask.report.page import render
 from ketadask.report.report_data import ReportData
-from tests.report.example_data import make_data
+from tests.report.example_data import make_data, page_section
 from tests.report.example_parts import make_trial_data
 
 
@@ -35,6 +36,27 @@ def test_supported_personas_are_listed_and_the_rest_is_counted(data):
     assert view.all_add
     untested = data.verdicts.assign(verdict=nm.SUPPORTED, p_incremental=float("nan"))
     assert not claims_of(data, verdicts=untested).all_add
+
+
+LINEAR = {"feature": "age", "correlation": -0.41, "t": -4.2, "p": 0.004, "alpha": 0.01}
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_linear_modifier_needs_no_box(data, supported):
+    summary = {**data.summary, "companion": {"linear": {**LINEAR, "supported": supported}}}
+    view = claims_of(data, summary=summary)
+    assert (view.linear.label, view.linear.direction) == ("Age", "decreases")
+    assert view.spread is None
+    page = render(replace(data, summary=summary))
+    assert ("No box needed" in page_section(page, "claims")) == supported
+    assert "Linear modifier" in page_section(page, "null")
+
+
+@pytest.mark.parametrize(("p", "is_notice"), [(0.03, True), (0.3, False)])
+def test_a_predictable_spread_is_a_notice(data, p, is_notice):
+    summary = {**data.summary, "companion": {"spread": {**LINEAR, "p": p}}}
+    section = page_section(render(replace(data, summary=summary)), "claims")
+    assert ("The spread of the benefit is predictable" in section) == is_notice
 
 
 def test_too_few_relabellings_are_counted(data, context):

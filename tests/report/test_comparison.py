@@ -25,11 +25,11 @@ SITES = ComparisonFacts(
 
 def test_the_line_names_null_strata_adjustment_statistic_and_clusters():
     assert SITES.line() == (
-        "features are exchanged between participants of the same site (5 sites, the smallest "
-        "merged into 3 levels, because benefit and features may differ between sites); scores "
-        "are adjusted by ridge regression on 40 features (R2 0.31 in participants left out), "
-        "because baselines predict outcomes on both arms; the 20 best personas are compared by"
-        " a studentised difference, because the spread of benefit may differ; clusters: none"
+        "features are exchanged between participants of the same site (5 sites, small ones "
+        "merged: 3 levels; benefit and features may differ between sites); scores are adjusted"
+        " by ridge regression on 40 features (R2 0.31 in participants left out), because "
+        "baselines predict outcomes on both arms; the 20 best personas are compared by a "
+        "studentised difference, because the spread of benefit may differ; clusters: none"
     )
 
 
@@ -41,7 +41,7 @@ def test_the_line_names_null_strata_adjustment_statistic_and_clusters():
         (ComparisonFacts("crossover", n_trials=2, n_sites=2, n_levels=2), "trial and sequence"),
         (
             ComparisonFacts("pooled", n_trials=2, n_sites=4, n_levels=4),
-            "trial, site and periods and arms",
+            "trial, site and pattern of arms",
         ),
         (ComparisonFacts("parallel"), ""),
         (ComparisonFacts("parallel", within_arm=True), "arm"),

@@ -7,6 +7,8 @@ import pytest
 
 from ketadask.report.context import build_context
 from ketadask.report.explained import enrichment_view, explained_view
+from ketadask.report.page import render
+from tests.report.example_data import page_section
 
 
 def test_explained_cases_are_counted_and_compared_with_relabelled_trials(data, context):
@@ -18,6 +20,16 @@ def test_explained_cases_are_counted_and_compared_with_relabelled_trials(data, c
     assert view.figure is not None
     with_identifiers = explained_view(build_context(data, identifiers=True))
     assert [table.name for table in with_identifiers.tables] == ["cases", "risk coverage"]
+
+
+@pytest.mark.parametrize(("p", "has_p"), [(None, False), (0.15, True)])
+def test_a_p_that_cannot_be_small_is_not_printed(data, p, has_p):
+    """With 19 relabelled trials the smallest p would be 0.05."""
+    part = replace(data, explained={**data.explained, "accuracy_p": p, "auc_p": p})
+    assert explained_view(build_context(part)).has_p == has_p
+    html = page_section(render(part), "explained")
+    assert ("calibration_studies" in html) == (not has_p)
+    assert (">0.150<" in html) == has_p
 
 
 def test_without_relabelled_trials_the_numbers_are_listed(data):

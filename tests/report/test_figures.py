@@ -7,6 +7,7 @@ import numpy as np
 
 from ketadask.report.context import build_context
 from ketadask.report.figures import benefit_view, null_view, stability_view
+from ketadask.report.format import format_fixed
 
 
 def test_null_is_the_largest_over_both_polarities(data, context):
@@ -51,6 +52,18 @@ def test_stability_lists_the_most_frequent_features(data, context):
 
 def test_benefit_has_the_first_ten_personas(context):
     assert [row.rank for row in benefit_view(context).rows] == list(range(1, 11))
+    assert benefit_view(context).has_intervals
+
+
+def test_benefit_names_the_corrected_and_the_selected_difference(data, context):
+    row = context.personas[0]
+    alt = benefit_view(context).figure.wide
+    for value in (row.difference, row.difference_low, row.difference_high, row.difference_shrunken):
+        assert format_fixed(value) in alt
+    without = data.verdicts.assign(difference_low=np.nan, difference_high=np.nan)
+    view = benefit_view(build_context(replace(data, verdicts=without)))
+    assert not view.has_intervals
+    assert "corrected" not in view.figure.wide
 
 
 def test_a_polarity_without_a_persona_on_all_data_has_no_line(data):

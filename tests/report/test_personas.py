@@ -11,7 +11,9 @@ from ketadask import names as nm
 from ketadask.report.cards import cards_view, verdicts_view
 from ketadask.report.context import build_context
 from ketadask.report.marks import range_bar, shared_axis
+from ketadask.report.page import render
 from ketadask.report.personas import persona_views
+from tests.report.example_data import page_section
 from tests.report.example_tables import PLANTED
 
 
@@ -34,6 +36,33 @@ def test_a_rounded_cut_shows_the_data_beside_it(data):
     assert first.literals[0].range_text == "≤ 4,533.7 mm³"
     assert first.labelled_lines[0].endswith("≤ 4,533.7 mm³ (4,533.69 | 4,541.02)")
     assert first.lines[0].endswith(" (4,533.69 | 4,541.02)")
+
+
+def test_a_card_shows_the_corrected_difference_and_names_the_other(data):
+    row = data.verdicts.iloc[0]
+    numbers = [f'<data value="{float(row[name])!r}">' for name in (
+        "difference_shrunken", "difference_low", "difference_high", "difference",
+    )]  # fmt: skip
+    card = page_section(render(data), "personas").split("</article>")[0]
+    strong = card.split("Benefit difference, corrected</dt>")[1].split("</div>")[0]
+    assert [number in strong for number in numbers] == [True] * 4
+    assert strong.index("on these data, which selected it") < strong.index(numbers[3])
+    assert "unknown" not in card
+    few = data.verdicts.assign(difference_low=np.nan, difference_high=np.nan, unknown=3)
+    card = page_section(render(replace(data, verdicts=few)), "personas").split("</article>")[0]
+    strong = card.split("Benefit difference, corrected</dt>")[1].split("</div>")[0]
+    assert [number in strong for number in numbers] == [False, False, False, True]
+    assert "too few relabelled trials" in strong
+    assert '<data value="3">3</data> unknown' in card
+
+
+def test_the_best_training_persona_on_its_own_holdout_is_printed(data):
+    html = page_section(render(data), "personas").split("<article")[0]
+    for value in ("1.25", "-3.5", "6.0", "0.62", "-0.1", "1.34", "998"):
+        assert f'<data value="{value}">' in html
+    summary = {k: v for k, v in data.summary.items() if k != "train_choice"}
+    html = page_section(render(replace(data, summary=summary)), "personas")
+    assert "own holdout" not in html
 
 
 def test_without_literals_a_persona_has_features_and_text(data):

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import ketadask as kd
+from ketadask.features.meg.extraction import extract_features
 from ketadask.features.meg.stream import decimate_recording
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings
@@ -199,3 +200,32 @@ def test_versions_of_one_recording_are_not_averaged(tmp_path):
     plain, *_ = find_recordings(tmp_path, proc="none")
     assert (plain.name, plain.problem) == (one.name, None)
     assert len(kd.open_recordings(tmp_path, proc="none").leaves) == 4
+
+
+def test_output_of_mne_bids_pipeline_is_read(tmp_path):
+    write_recordings(tmp_path, ["sub-01"], seconds=4, sensors=10, rate=600)
+    source, later = find_recordings(tmp_path)
+    folder = tmp_path / "derivatives" / "mne-bids-pipeline" / "sub-01" / "ses-p1d0" / "meg"
+    folder.mkdir(parents=True)
+    raw = mne.io.read_raw_fif(source.path, preload=True, verbose="error")
+    raw.filter(None, 80.0, verbose="error")
+    raw.info["line_freq"], raw.info["bads"] = 50.0, [raw.ch_names[2]]
+    stem = "sub-01_ses-p1d0_task-rest"
+    raw.save(folder / f"{stem}_proc-clean_raw.fif", verbose="error")
+    raw.save(folder / f"{stem}_proc-filt_raw.fif", verbose="error")
+    (file,) = find_recordings(tmp_path, derivative="mne-bids-pipeline")
+    assert file.problem.endswith("choose one by data.proc: clean or filt")
+    (file,) = find_recordings(tmp_path, derivative="mne-bids-pipeline", proc="clean")
+    assert (file.name, file.problem, file.session) == (f"{stem}_proc-clean", None, "ses-p1d0")
+    header = Recording.at(file.path).header
+    assert (header.mains, header.low_pass) == (50.0, 80.0)
+    results = extract_features(file)
+    row = results.quality.iloc[0]
+    assert (row["mains"], row["bad"]) == (50.0, f"{raw.ch_names[2]} (marked bad)")
+    assert "low-pass" in row["flags"]
+    tree = kd.open_recordings(tmp_path, derivative="mne-bids-pipeline", proc="filt")
+    values = tree.leaves[0].dataset["field"].values
+    np.testing.assert_allclose(values, raw.get_data() * 1e15, rtol=1e-5, atol=1e-2)
+    assert [one.path for one in find_recordings(tmp_path)] == [source.path, later.path]
+    with pytest.raises(InputError, match=r"other: no such folder; correct data\.derivative"):
+        find_recordings(tmp_path, derivative="other")

@@ -128,16 +128,18 @@ features: {modalities: [demographic]}
 
 
 @pytest.mark.parametrize(
-    ("column", "sizes", "alone"),
+    ("column", "sizes", "alone", "words"),
     [
-        ("site", [1] * 24, 0),  # small sites are merged
-        ("family", [3, 4, 5, 12], 24),
-        ("family", [2] + [1] * 22, 2),
-        ("family", [2] * 12, 0),
+        ("site", [1] * 24, 0, "participants (24 sites, too small for a comparison within site)"),
+        ("site", [12, 12], 0, "of the same site (2 sites; benefit and features may differ"),
+        ("site", [1, 1, 11, 11], 0, "(4 sites, small ones merged: 2 levels; benefit"),
+        ("family", [3, 4, 5, 12], 24, ""),
+        ("family", [2] + [1] * 22, 2, "clusters: 1 by family, exchanged and split as one"),
+        ("family", [2] * 12, 0, "clusters: 12 by family, exchanged and split as one"),
     ],
 )
 def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
-    tmp_path, capsys, column, sizes, alone
+    tmp_path, capsys, column, sizes, alone, words
 ):
     """Where everybody is alone, every relabelled trial is the trial and every p would be 1."""
     import pandas as pd
@@ -154,10 +156,11 @@ def test_units_with_nobody_to_exchange_with_are_counted_before_a_study_runs(
     if column == "family":
         text = text.replace("{kind: parallel}", "{kind: parallel, cluster: family}")
     study.write_text(text)
-    words = ["check", str(study), "--out", str(tmp_path / "runs")]
     capsys.readouterr()
-    assert run(words) == (2 if alone == 24 else 0)
+    code = run(["check", str(study), "--out", str(tmp_path / "runs")])
+    assert code == (2 if alone == 24 else 0)
     out, wrong = capsys.readouterr()
+    assert words in next((line for line in out.splitlines() if line.startswith("verdicts ")), "")
     if alone == 24:
         assert "null.method: all participants are alone in their stratum" in wrong
         assert "clusters exchange with clusters of the same size" in wrong

@@ -106,6 +106,12 @@ def test_every_card_is_that_of_its_row(folder):
     cards = section(folder, "personas").split("</article>")[:-1]
     columns = [
         "p_adjusted",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "difference_shrunken",
+        "support",
+        "outside",
         "p_mean",
         "p_mean_hits",
         "d_mean",

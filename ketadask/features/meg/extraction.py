@@ -12,7 +12,7 @@ import pandas as pd
 from ketadask.features.meg.cardiac import ArtefactRemoval, remove_cardiac
 from ketadask.features.meg.measures import Spectrum, compute_spectrum, recording_features
 from ketadask.features.meg.quality import FLAT, Quality, assess_quality
-from ketadask.features.meg.registry import Feature, feature_set
+from ketadask.features.meg.registry import HIGHEST_BAND, Feature, feature_set
 from ketadask.features.meg.settings import (
     BAD_FLAG,
     CLEAN_FLAG,
@@ -75,7 +75,7 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
     # Software that writes BIDS from annotations leaves them in both files.
     spans = merge_spans((*header.bad_spans, *file.bad_spans))
     channels = header.channels.with_bads(file.bads)
-    mains = file.mains or settings.mains
+    mains = file.mains or header.mains or settings.mains
     data = decimate_recording(recording, settings, ecg=file.ecg)
     quality = assess_quality(
         data.field,
@@ -215,6 +215,7 @@ def comparability_row(
     flags = {
         "grade not reached": header.is_ctf and data.grade != settings.grade,
         "rate": abs(data.rate / settings.rate - 1) > RATE_FLAG,
+        "low-pass": header.low_pass < HIGHEST_BAND,
         "rank": rank < n_good,
         "little data for coupling": seconds < COUPLING_FLAG,
         "missing features": bool(missing),

@@ -14,7 +14,7 @@ from ketadask.features.meg.stream import DecimatedField
 from ketadask.features.meg.time_courses import COURSE_MEASURES, compute_courses
 from ketadask.kernels.coupling import coupling
 from ketadask.kernels.spectra import aperiodic, in_band, peak_frequency, spectral_entropy, welch
-from ketadask.sources.meg.channels import Channels
+from ketadask.sources.meg.channels import PLANAR, Channels
 
 _COUPLING = ("aec", "wpli", "imcoh")
 _WELCH_SEGMENTS = 2
@@ -60,13 +60,14 @@ def recording_features(
         Hz; frequencies near it and its multiples are not used.
     """
     rows = data.rows[quality.good]
-    areas = {feature.area: area_sensors(channels, rows, feature.area) for feature in features}
+    spectrum, locations = combine_planars(spectrum, channels, rows)
     keys = list(dict.fromkeys((feature.group, feature.band) for feature in features))
     measures = spectral_measures(spectrum, keys, mains) | _course_measures(data, quality, keys)
     flat = measures.pop(("flat", ""), np.empty((0, 0)))
     values = {}
     for feature in features:
-        sensors = areas[feature.area]
+        is_spectral = registry.FEATURE_GROUPS[feature.group].needs == registry.SPECTRUM
+        sensors = area_sensors(channels, locations if is_spectral else rows, feature.area)
         if not sensors.size:
             values[feature] = float("nan")
         elif feature.group == "peak":
@@ -76,6 +77,26 @@ def recording_features(
         else:
             values[feature] = float(np.mean(measures[feature.group, feature.band][sensors]))
     return values
+
+
+def combine_planars(
+    spectrum: Spectrum, channels: Channels, rows: np.ndarray
+) -> tuple[Spectrum, np.ndarray]:
+    """Return the spectra of the locations of planar gradiometers, and the first sensor of each.
+
+    The density of a location is the sum over both directions of the gradient, or twice that of one
+    where the other is bad. Other sensors are locations of their own.
+    """
+    if not rows.size or (channels.kind[rows] != PLANAR).any():
+        return spectrum, rows
+    places = np.round(channels.position[rows], 3)
+    _, first, index = np.unique(places, axis=0, return_index=True, return_inverse=True)
+    counts = np.bincount(index.ravel())
+    if not np.isfinite(places).all() or counts.max() > 2:
+        return spectrum, rows  # positions are not known
+    density = np.zeros((len(first), spectrum.density.shape[1]))
+    np.add.at(density, index.ravel(), spectrum.density)
+    return Spectrum(spectrum.frequency, 2 * density / counts[:, None]), rows[first]
 
 
 def area_sensors(channels: Channels, rows: np.ndarray, area: str) -> np.ndarray:

@@ -105,7 +105,8 @@ def assess_quality(
     bad_spans
         First and last second of the segments marked as bad.
     """
-    length = min(round(settings.segment * rate), field.shape[1])
+    # Rounded down: a recording has as many segments at every rate.
+    length = min(int(settings.segment * rate + 1e-6), field.shape[1])
     if breaks:
         pieces = np.diff([0, *breaks, field.shape[1]])
         length = max(1, min(length, int(np.median(pieces)) // 2))

@@ -15,6 +15,7 @@ BANDS = {
     "gamma1": (30.0, 58.0),
     "gamma2": (62.0, 100.0),
 }
+HIGHEST_BAND = max(high for _, high in BANDS.values())
 # Bands of the ENIGMA-MEG group, for relative power.
 ENIGMA_BANDS = {
     "delta": (1.0, 3.0),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 # Values per second below which the highest band, to 100 Hz, would be cut off.
 MIN_RATE = 240.0
 CORE, FULL, POWER = "core", "full", "power"
+AUTO = "auto"
 NONE, SSP, ICA = "none", "ssp", "ica"
 # Limits of the flags in the quality table: power at the mains over that around it, fraction of
 # clean seconds, fraction of bad sensors, clean seconds for coupling, relative distance of the rate.
@@ -22,6 +23,9 @@ class MegSettings:
     features
         ``core``: few, selected in advance; ``full``: all groups, bands, regions and hemispheres;
         ``power``: band power alone.
+    sensors
+        Kind of the sensors to use: ``gradiometer`` (axial), ``magnetometer`` or ``planar``;
+        ``auto`` takes the first of these that a recording has.
     grade
         Gradient compensation, where the recording has it.
     rate
@@ -44,6 +48,7 @@ class MegSettings:
     """
 
     features: str = CORE
+    sensors: str = AUTO
     grade: int = 3
     rate: float = 300.0
     mains: float = 60.0

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ketadask.features.meg.settings import MIN_RATE, NONE, MegSettings
+from ketadask.features.meg.settings import AUTO, MIN_RATE, NONE, MegSettings
 from ketadask.kernels.decimation import decimate, low_pass
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import GRADIOMETER, MAGNETOMETER, PLANAR, Channels
@@ -74,7 +74,15 @@ def decimate_recording(
             file=recording.path,
             remedy=f"use the original recording, of at least {MIN_RATE:g}",
         )
-    rows = sensor_rows(header.channels)
+    rows = sensor_rows(header.channels, settings.sensors)
+    if not rows.size:
+        raise InputError(
+            "the recording has no sensors of this kind",
+            file=recording.path,
+            where="features.recordings.sensors",
+            value=settings.sensors,
+            remedy="choose " + " or ".join(np.unique(header.channels.kind).tolist()),
+        )
     grade, change = _compensation(recording, settings.grade)
     inputs = np.union1d(rows, change.columns)
     outputs = np.searchsorted(inputs, rows)
@@ -158,16 +166,16 @@ def _windows(
             yield first, min(first + step, stop), begin, end
 
 
-def sensor_rows(channels: Channels) -> np.ndarray:
+def sensor_rows(channels: Channels, sensors: str = AUTO) -> np.ndarray:
     """Return the sensors to use: of one kind, since their units differ.
 
-    Gradiometers of CTF before magnetometers before planar gradiometers.
+    By default axial gradiometers before magnetometers before planar gradiometers.
     """
     for kind in (GRADIOMETER, MAGNETOMETER, PLANAR):
         rows = np.flatnonzero(channels.kind == kind)
-        if rows.size:
+        if rows.size and sensors in (AUTO, kind):
             return rows
-    return np.flatnonzero(channels.sensors)
+    return np.empty(0, dtype=np.int64)
 
 
 def decimation_factor(rate: float, target: float) -> int:

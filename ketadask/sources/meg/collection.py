@@ -56,7 +56,12 @@ class RecordingFile:
 
 
 def find_recordings(
-    root: Path | str, task: str = "rest", *, proc: str | None = None, anatomy: bool = False
+    root: Path | str,
+    task: str = "rest",
+    *,
+    proc: str | None = None,
+    derivative: str | None = None,
+    anatomy: bool = False,
 ) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
@@ -68,8 +73,11 @@ def find_recordings(
     root, task
         Folder of the study, task of the recordings.
     proc
-        Label ``proc-`` of the version to use, ``none`` for that without one; needed where a
-        recording has several.
+        Label ``proc-`` or ``desc-`` of the version to use, ``none`` for that without one; needed
+        where a recording has several.
+    derivative
+        Folder in ``derivatives/`` that holds the recordings, such as the output of
+        mne-bids-pipeline; their names may end with ``_raw``. None for those as recorded.
     anatomy
         Whether to look for forward solutions.
     """
@@ -84,32 +92,37 @@ def find_recordings(
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", file=root, remedy="name the root of a BIDS study")
+    folder = root / "derivatives" / derivative if derivative else root
+    if not folder.is_dir():
+        raise InputError("no such folder", file=folder, remedy="correct data.derivative")
+    suffixes = ("meg", "raw") if derivative else ("meg",)
     paths = [
         path
-        for path in find_matching_paths(root, tasks=task, suffixes="meg", datatypes="meg")
+        for path in find_matching_paths(folder, tasks=task, suffixes=suffixes, datatypes="meg")
         # Processed recordings lie in derivatives/, which is another study.
-        if path.fpath.relative_to(root).parts[0].startswith("sub-")
+        if path.fpath.relative_to(folder).parts[0].startswith("sub-")
         and path.subject != _NO_SUBJECT
-        and proc in (None, path.processing or NO_PROC)
+        and proc in (None, _label(path))
     ]
     paths_by_name: dict[str, list[Any]] = {}
     for path in paths:
         if is_recording(path.fpath) and path.split in (None, "01", "1"):
             # Versions of one recording have one name but for their label.
-            name = re.sub(r"_proc-[^_]+", "", _name(path.fpath))
+            name = re.sub(r"_(proc|desc)-[^_]+", "", _name(path.fpath))
             paths_by_name.setdefault(name, []).append(path)
     files = [_with_sidecars(root, same_name, anatomy) for same_name in paths_by_name.values()]
     names = {_name(path.fpath) for versions in paths_by_name.values() for path in versions}
     for path in paths:
         # A sidecar without a label also describes the versions that have one.
-        orphan = _name(path.fpath) not in names | (set() if path.processing else set(paths_by_name))
+        described = names | (set(paths_by_name) if _label(path) == NO_PROC else set())
+        orphan = _name(path.fpath) not in described
         if path.extension == ".json" and orphan:
             problem = "the sidecar has no recording beside it"
             files.append(_recording_file(path, problem=problem))
     if not files:
         raise InputError(
             "the study has no such recording",
-            file=root,
+            file=folder,
             where="task",
             value=task,
             remedy="recordings are named sub-<id>[_ses-<id>]_task-<task>_meg.ds or .fif",
@@ -118,7 +131,12 @@ def find_recordings(
 
 
 def open_recordings(
-    root: Path | str, *, task: str = "rest", proc: str | None = None, grade: int | None = None
+    root: Path | str,
+    *,
+    task: str = "rest",
+    proc: str | None = None,
+    derivative: str | None = None,
+    grade: int | None = None,
 ) -> xr.DataTree:
     """Open the MEG recordings of a BIDS study; only headers and sidecars are read.
 
@@ -129,7 +147,9 @@ def open_recordings(
     task
         Task of the recordings.
     proc
-        Label ``proc-`` of the version to open, ``none`` for that without one.
+        Label ``proc-`` or ``desc-`` of the version to open, ``none`` for that without one.
+    derivative
+        Folder in ``derivatives/`` that holds the recordings; those as recorded if None.
     grade
         Gradient compensation 0 to 3; as recorded if None.
 
@@ -143,7 +163,7 @@ def open_recordings(
     ``failure_reason`` of the recordings that cannot be opened.
     """
     nodes, failures = {}, {}
-    for file in find_recordings(root, task, proc=proc):
+    for file in find_recordings(root, task, proc=proc, derivative=derivative):
         try:
             dataset = open_recording(file, grade=grade)
         except InputError as error:
@@ -216,7 +236,7 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
     bids_path, *others = sorted(same_name, key=lambda path: str(path.fpath))
     fields: dict[str, Any] = {}
     try:
-        labels = sorted({path.processing or NO_PROC for path in same_name})
+        labels = sorted({_label(path) for path in same_name})
         if len(labels) > 1:
             raise InputError(
                 "has several versions, "
@@ -251,6 +271,11 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
     return _recording_file(bids_path, **fields)
 
 
+def _label(bids_path: Any) -> str:
+    """Return the label of the version of a recording, proc- or desc-."""
+    return str(bids_path.processing or bids_path.description or NO_PROC)
+
+
 def _recording_file(bids_path: Any, **fields: Any) -> RecordingFile:
     path = bids_path.fpath
     return RecordingFile(str(path), *_participant_and_session(bids_path), _name(path), **fields)
@@ -262,7 +287,8 @@ def _participant_and_session(bids_path: Any) -> tuple[str, str]:
 
 
 def _name(path: Path) -> str:
-    return path.name.partition(".")[0].removesuffix("_meg").replace("_split-01", "")
+    stem = path.name.partition(".")[0].removesuffix("_meg").removesuffix("_raw")
+    return re.sub(r"_split-0?1(?=_|$)", "", stem)
 
 
 def _sidecar(bids_path: Any, suffix: str, extension: str) -> Path | None:

@@ -25,7 +25,7 @@ class LazyField(BackendArray):
         header = recording.header
         self.recording, self.grade = recording, grade
         self.shape = (len(header.channels.names), header.length)
-        self.dtype = np.dtype(np.float32)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         """Return the field at ``key``."""
@@ -63,7 +63,8 @@ class LazyAuxiliary(LazyField):
         self.dtype = np.dtype(np.float64)
 
     def _window(self, first: int, last: int, rows: np.ndarray) -> np.ndarray:
-        return self.recording.read_auxiliary(self.kind, first, last)[rows]
+        window: np.ndarray = self.recording.read_auxiliary(self.kind, first, last)[rows]
+        return window
 
 
 class MegBackend(BackendEntrypoint):

@@ -60,6 +60,10 @@ class RecordingHeader:
         Whether the sensors are those of CTF, which need gradient compensation.
     rank
         Dimensions that signal space separation (SSS) left of the field, None without it.
+    mains
+        Hz, None where the recording does not say it.
+    low_pass
+        Hz up to which it was filtered, by the acquisition or later.
     edges
         First time points of the trials: the field may jump there.
     bad_spans
@@ -74,6 +78,8 @@ class RecordingHeader:
     auxiliary: Mapping[str, tuple[str, ...]]
     is_ctf: bool
     rank: int | None
+    mains: float | None
+    low_pass: float
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
     source: FieldSource
@@ -135,6 +141,8 @@ def read_header(path: Path) -> RecordingHeader:
         },
         is_ctf=any(is_ctf_gradiometer(ch["coil_type"]) for ch in chs[: len(kinds)]),
         rank=_separation_rank(raw),
+        mains=raw.info["line_freq"] or None,
+        low_pass=float(raw.info["lowpass"] or rate / 2),
         edges=edges,
         bad_spans=spans,
         source=source,
