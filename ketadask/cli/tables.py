@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from math import isnan
 from time import sleep
@@ -88,12 +88,12 @@ def render_verdicts(verdicts: pd.DataFrame) -> Table:
     return table
 
 
-def _difference(row: Mapping[str, Any]) -> str:
+def _difference(row: Mapping[Hashable, Any]) -> str:
     """Return the corrected difference and its interval; without one, that on these data."""
     if isnan(row["difference_low"]):
         return "" if isnan(row["difference"]) else f"{row['difference']:.1f}\nuncorrected"
     low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference_shrunken']:.1f}\n{low:.1f}, {high:.1f}"
+    return f"{row['difference_shrunken']:z.1f}\n{low:z.1f}, {high:z.1f}"
 
 
 def _unknown_units(verdicts: pd.DataFrame) -> str:

@@ -32,7 +32,7 @@ class ScoreFacts:
     penalty, r2
         Penalty of the regression on all features, infinite where it uses none, and R2 in
         participants left out.
-    n_sites, n_merged, n_levels
+    n_sites, n_small_sites, n_levels
         Sites of all trials, how many of them share a level with others because they are small, and
         levels.
     n_clusters, n_people_in_clusters
@@ -42,7 +42,7 @@ class ScoreFacts:
     n_features, n_features_by_site
         Features, and those of which site levels explain more than a quarter of the variance within
         trials (eta squared without its bias).
-    n_imputed
+    n_imputations
         Missing values that were imputed.
     duplicates
         Names of participants with identical features, who are not of one cluster.
@@ -52,7 +52,7 @@ class ScoreFacts:
     penalty: float
     r2: float
     n_sites: int
-    n_merged: int
+    n_small_sites: int
     n_levels: int
     n_clusters: int
     n_people_in_clusters: int
@@ -60,7 +60,7 @@ class ScoreFacts:
     n_alone: int
     n_features: int
     n_features_by_site: int
-    n_imputed: int
+    n_imputations: int
     duplicates: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -92,7 +92,7 @@ def score_facts(units: xr.Dataset, trial: TrialArrays, method: str = "features")
         penalty=adjustment.penalty,
         r2=adjustment.r2,
         n_sites=len(pairs),
-        n_merged=int(sites_of_level[sites_of_level > 1].sum()),
+        n_small_sites=int(sites_of_level[sites_of_level > 1].sum()),
         n_levels=int(level.max(initial=-1)) + 1,
         n_clusters=int((size > 1).sum()),
         n_people_in_clusters=int(size[size > 1].sum()),
@@ -100,7 +100,7 @@ def score_facts(units: xr.Dataset, trial: TrialArrays, method: str = "features")
         n_alone=int(unexchangeable_mask(trial, method).sum()),
         n_features=value.shape[1],
         n_features_by_site=int((site_eta2(value, level, trial.trial) > LARGE_ETA2).sum()),
-        n_imputed=int(units.attrs.get("imputed", 0)),
+        n_imputations=int(units.attrs.get("imputed", 0)),
         duplicates=duplicate_participants(
             value, units[nm.PARTICIPANT].values.astype(str), trial.cluster
         ),
@@ -121,13 +121,13 @@ def site_eta2(value: np.ndarray, level: np.ndarray, trial: np.ndarray) -> np.nda
     """
     eta2 = np.zeros(value.shape[1])
     for feature in range(value.shape[1]):
-        seen = np.isfinite(value[:, feature])
-        own_level, own_trial = codes(level[seen]), codes(trial[seen])
-        total_df = seen.sum() - own_trial.max(initial=-1) - 1
-        within_df = seen.sum() - own_level.max(initial=-1) - 1
+        has_value = np.isfinite(value[:, feature])
+        own_level, own_trial = codes(level[has_value]), codes(trial[has_value])
+        total_df = has_value.sum() - own_trial.max(initial=-1) - 1
+        within_df = has_value.sum() - own_level.max(initial=-1) - 1
         if within_df < 1:
             continue
-        y = value[seen, feature]
+        y = value[has_value, feature]
         total = np.square(y - cell_means(y, own_trial)).sum() / total_df
         within = np.square(y - cell_means(y, own_level)).sum() / within_df
         eta2[feature] = 1.0 - within / total if total > 1e-12 * (1.0 + np.square(y).mean()) else 0.0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 POOLED, CROSSOVER, PARALLEL = "pooled", "crossover", "parallel"
 DESIGNS = (POOLED, CROSSOVER, PARALLEL)
+_N_RECENT = 4  # scores are remembered: a split is searched in both polarities
 
 
 def _default() -> np.ndarray:
@@ -100,6 +101,7 @@ class TrialArrays:
     cluster: np.ndarray = field(default_factory=_default)
     basis: np.ndarray | None = None
     within_arm: bool = False
+    _recent: dict[tuple[bytes | None, ...], np.ndarray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Set the defaults of site, cluster and score."""
@@ -158,6 +160,16 @@ class TrialArrays:
         >>> trial.scores(np.array([True, False, True]))
         array([ 7., nan,  7.])
         """
+        key = tuple(None if mask is None else np.asarray(mask).tobytes() for mask in (side, fit))
+        scores = self._recent.get(key)
+        if scores is None:
+            scores = self._compute_scores(side, fit)
+            if len(self._recent) >= _N_RECENT:
+                self._recent.clear()
+            self._recent[key] = scores
+        return scores.copy()
+
+    def _compute_scores(self, side: np.ndarray | None, fit: np.ndarray | None) -> np.ndarray:
         scores = np.full(len(self.outcome), np.nan)
         part = self._side(side)
         if not part.own.size:
@@ -210,9 +222,9 @@ class TrialArrays:
         own = np.flatnonzero(mask)
         trial = codes(self.trial[own]) if own.size else own
         for arm in (0, 1):
-            observed = np.bincount(trial, weights=np.isfinite(self.outcome[own, arm]))
+            n_on_arm = np.bincount(trial, weights=np.isfinite(self.outcome[own, arm]))
             mask = mask.copy()
-            mask[own[observed[trial] == 0]] = False
+            mask[own[n_on_arm[trial] == 0]] = False
         own = np.flatnonzero(mask)
         if not own.size:
             return _Side(own, own, own, own, own, own)

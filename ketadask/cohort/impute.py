@@ -33,13 +33,13 @@ def impute(value: np.ndarray, level: np.ndarray, is_ordinal: np.ndarray) -> tupl
     complete = value.copy()
     for feature in np.flatnonzero(np.isnan(value).any(axis=0)):
         column, typical = value[:, feature], _mode if is_ordinal[feature] else np.median
-        observed = np.isfinite(column)
-        if not observed.any():
+        has_value = np.isfinite(column)
+        if not has_value.any():
             continue
-        for one in np.unique(level[~observed]):
+        for one in np.unique(level[~has_value]):
             own = level == one
-            source = column[own & observed] if (own & observed).any() else column[observed]
-            complete[own & ~observed, feature] = typical(source)
+            source = column[own & has_value] if (own & has_value).any() else column[has_value]
+            complete[own & ~has_value, feature] = typical(source)
     return complete, int(np.isnan(value).sum() - np.isnan(complete).sum())
 
 

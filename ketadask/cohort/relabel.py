@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -144,8 +145,9 @@ class _Exchange:
     cluster: np.ndarray
 
 
+@lru_cache(maxsize=4)
 def _exchange(trial: TrialArrays) -> _Exchange:
-    """Return who may exchange with whom.
+    """Return who may exchange with whom, the same for all relabellings of a trial.
 
     A participant's kind is stratum, number of units and, within arm, the arm. Clusters exchange
     with clusters of as many participants of the same kinds.
@@ -162,7 +164,7 @@ def _exchange(trial: TrialArrays) -> _Exchange:
     return _Exchange(order, first, size, block, cluster)
 
 
-def _randomised(trial: TrialArrays) -> np.ndarray:
+def _randomisation_unit(trial: TrialArrays) -> np.ndarray:
     """Return (unit,) codes of what was randomised as one.
 
     That is the cluster where the participants of every cluster have the same sequence of arms;
@@ -187,10 +189,10 @@ def _arm_blocks(trial: TrialArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     keys = [trial.levels()[single]]
     if trial.design != PARALLEL:
         keys.append(trial.period[single])
-    place = codes(*keys)
-    member = codes(_randomised(trial)[single], active[single], place)
+    site_period = codes(*keys)
+    member = codes(_randomisation_unit(trial)[single], active[single], site_period)
     first = np.unique(member, return_index=True)[1]
-    return single, member, codes(place[first], np.bincount(member))
+    return single, member, codes(site_period[first], np.bincount(member))
 
 
 def _first_of(values: np.ndarray, code: np.ndarray) -> np.ndarray:
@@ -218,8 +220,8 @@ def _flip_differences(
     difference = trial.outcome[:, 0] - trial.outcome[:, 1]
     middle = (trial.outcome[:, 0] + trial.outcome[:, 1]) / 2.0
     shift = trial.cell_centres() - trial.level_effects()  # the period effect, signed by sequence
-    randomised = _randomised(trial)
-    sign = np.where(rng.random(int(randomised.max()) + 1) < 0.5, -1.0, 1.0)[randomised]
+    group = _randomisation_unit(trial)
+    sign = np.where(rng.random(int(group.max()) + 1) < 0.5, -1.0, 1.0)[group]
     new_difference = sign * (difference - shift - effect) + effect + shift
     outcome = np.column_stack((middle + new_difference / 2.0, middle - new_difference / 2.0))
     return trial.with_outcome(outcome)
@@ -230,11 +232,11 @@ def _randomise_arms(
 ) -> TrialArrays:
     """Randomise arms again: exchange them within pairs, permute them among single cases."""
     old = trial.arm == 1
-    randomised = _randomised(trial)
+    group = _randomisation_unit(trial)
     single, member, block = _arm_blocks(trial)
     both = np.ones(old.size, dtype=bool)
     both[single] = False
-    swap = (rng.random(int(randomised.max()) + 1) < 0.5)[randomised]
+    swap = (rng.random(int(group.max()) + 1) < 0.5)[group]
     new = np.where(both & swap, ~old, old)
     arm = _first_of(old[single], member)
     new_arm = np.empty_like(arm)

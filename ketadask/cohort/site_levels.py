@@ -42,19 +42,21 @@ def site_levels(
     array([0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
     level = codes(trial, site)
-    merged = level.copy()
+    joint = level.copy()
     for own in (np.flatnonzero(trial == name) for name in np.unique(trial)):
-        names, place = np.unique(level[own], return_inverse=True)
-        small = _is_small(place, cell[own], comparison[own])
+        names, position = np.unique(level[own], return_inverse=True)
+        small = _is_small(position, cell[own], comparison[own])
         if names.size == 1 or not small.any():
             continue
-        other = small[place]
+        other = small[position]
         target = names[small][0]
         if not small.all() and _is_small(np.where(other, 0, 1), cell[own], comparison[own])[0]:
-            people = [np.unique(participant[own][place == k]).size for k in np.flatnonzero(~small)]
+            people = [
+                np.unique(participant[own][position == k]).size for k in np.flatnonzero(~small)
+            ]
             target = names[~small][int(np.argmin(people))]
-        merged[own[other]] = target
-    return codes(merged)
+        joint[own[other]] = target
+    return codes(joint)
 
 
 def _is_small(level: np.ndarray, cell: np.ndarray, comparison: np.ndarray) -> np.ndarray:

@@ -119,21 +119,21 @@ def score_units(
         site=codes(coordinates["site"]),
         cluster=codes(cases.cluster[unit]),
     )
-    value, n_imputed = arrays["value"], 0
+    matrix, n_imputations = arrays["value"], 0
     if missing == "impute":
         is_ordinal = dataset["kind"].values.astype(str) == nm.ORDINAL
-        value, n_imputed = impute(value, trial.levels(), is_ordinal)
+        matrix, n_imputations = impute(matrix, trial.levels(), is_ordinal)
     adjust = "none" if design == CROSSOVER else adjust
     if adjust == "ridge":
-        trial = replace(trial, basis=feature_basis(value), score=np.zeros(0))
+        trial = replace(trial, basis=feature_basis(matrix), score=np.zeros(0))
     about = {
         name: variable.variable
         for name, variable in dataset.coords.items()
         if variable.dims == (nm.FEATURE,)
     }
-    matrix = xr.Dataset(
+    units = xr.Dataset(
         {
-            "value": ((nm.UNIT, nm.FEATURE), value),
+            "value": ((nm.UNIT, nm.FEATURE), matrix),
             "score": (nm.UNIT, trial.score),
             "outcome": ((nm.UNIT, nm.ARM), arrays["outcome"]),
         },
@@ -147,11 +147,11 @@ def score_units(
             "design": design,
             "endpoint": endpoint,
             "adjust": adjust,
-            "imputed": n_imputed,
+            "imputed": n_imputations,
             "within_arm": int(within_arm and design == PARALLEL),
         },
     )
-    return UNITS.check(matrix)
+    return UNITS.check(units)
 
 
 def search_matrix(data: Cohort | xr.Dataset, design: str = CROSSOVER) -> xr.Dataset:

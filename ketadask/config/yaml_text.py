@@ -82,7 +82,7 @@ def _check_size(text: str, file: object) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         aliases += isinstance(event, yaml.AliasEvent)
-        line = f"line {event.start_mark.line + 1}"
+        line = None if event.start_mark is None else f"line {event.start_mark.line + 1}"
         if depth > _MAX_DEPTH:
             raise InputError("too many nested levels", file=file, where=line, remedy=remedy)
         if aliases > _MAX_ALIASES:

@@ -106,7 +106,7 @@ def calibrated_p(rates: pd.DataFrame, null: pd.DataFrame, of: str = "recurrence"
     return np.asarray((exceeds.sum(axis=0) + 1) / (len(highest) + 1))
 
 
-def can_be_significant(n_relabelled: int, alpha: float) -> bool:
+def can_be_significant(n_studies: int, alpha: float) -> bool:
     """Return whether so many relabelled studies can give a p below ``alpha``.
 
     Examples
@@ -114,7 +114,7 @@ def can_be_significant(n_relabelled: int, alpha: float) -> bool:
     >>> can_be_significant(19, 0.05), can_be_significant(39, 0.05)
     (False, True)
     """
-    return 1 / (n_relabelled + 1) < alpha
+    return 1 / (n_studies + 1) < alpha
 
 
 def compare_votes(

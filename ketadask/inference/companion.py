@@ -13,20 +13,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ketadask.inference.null import relabel_problem, relabelling_methods
+from ketadask.inference.null import null_block, relabel_problem, relabelling_methods
 from ketadask.inference.second_stage import move_scores
 from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.kernels.modifiers import linear_modifiers
 from ketadask.schema.tables import COMPANIONS
 
 if TYPE_CHECKING:
+    from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
     from ketadask.store.ranges import Range
 
 LINEAR, SPREAD = "linear", "spread"
 MEASURES = (LINEAR, SPREAD)
-LINEAR_SHARE = 0.2
+LINEAR_PART = 0.2
 """Part of alpha at which the linear modifier is judged."""
+
+
+def null_tables(
+    problem: SearchProblem,
+    search: PersonaSearch,
+    block: Range,
+    *,
+    seed: int,
+    method: str,
+    **settings: Any,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables ``nulls`` and ``companions`` of a block; settings of `null_block`."""
+    return {
+        "nulls": null_block(problem, search, block, seed=seed, method=method, **settings),
+        "companions": companion_block(problem, block, seed=seed, method=method),
+    }
 
 
 def companion_block(
@@ -79,8 +96,8 @@ def companion_summary(
             "p": companion_p(companions, measure, float(np.abs(t[best]))),
         }
     if LINEAR in summary:
-        supported = alpha is not None and summary[LINEAR]["p"] <= alpha
-        summary[LINEAR] |= {"alpha": alpha, "supported": supported}
+        is_claim = alpha is not None and summary[LINEAR]["p"] <= alpha
+        summary[LINEAR] |= {"alpha": alpha, "supported": is_claim}
     return summary
 
 
@@ -94,20 +111,21 @@ def companion_p(companions: pd.DataFrame, measure: str, largest: float) -> float
 
 
 def alpha_levels(
-    alpha: float, share: float, relabellings: int, *, is_tested: bool = True
+    alpha: float, linear_part: float, relabellings: int, *, has_values: bool = True
 ) -> tuple[float, float | None]:
     """Return the level of the personas and that of the linear modifier.
 
-    ``alpha (1 - share)`` and ``alpha share``. Where so few relabelled trials cannot give a p of
-    ``alpha share``, or nothing ``is_tested``, the personas get the whole alpha, and None.
+    They are ``alpha (1 - linear_part)`` and ``alpha linear_part``. Where so few relabelled trials
+    cannot give a p of the latter, or the problem has no values, the personas get the whole alpha,
+    and the linear modifier has none.
 
     Examples
     --------
     >>> alpha_levels(0.05, 0.2, 999), alpha_levels(0.05, 0.2, 39), alpha_levels(0.05, 0.0, 999)
     ((0.04, 0.01), (0.05, None), (0.05, None))
     """
-    linear = round(alpha * share, 12)
-    if not is_tested or share <= 0 or may_reach(linear, relabellings) < 0:
+    linear = round(alpha * linear_part, 12)
+    if not has_values or linear_part <= 0 or may_reach(linear, relabellings) < 0:
         return alpha, None
     return round(alpha - linear, 12), linear
 

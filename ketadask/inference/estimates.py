@@ -1,4 +1,4 @@
-"""Benefit differences of personas with intervals that hold for all personas searched."""
+"""Benefit differences of personas, with intervals that allow for their selection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def benefit_differences(
     Notes
     -----
     The interval is D -/+ c se, c the 95 % point of the largest statistic over the relabelled
-    trials: it allows for the choice among all personas. With the statistic ``q``, se is
+    trials: it allows for the choice of the personas. With the statistic ``q``, se is
     sigma sqrt(n / (k m)). The shrunken difference is D max(0, 1 - m2 / t^2), m2 the mean square of
     the largest statistic. Both are missing with too few relabelled trials and for the objective
     ``effect``, which compares with zero.
@@ -56,8 +56,9 @@ def benefit_differences(
         k, m = inside.sum(axis=1), np.maximum(outside.sum(axis=1), 1)
         se = np.std(trial.score, ddof=1) * np.sqrt((k + m) / (k * m))
     critical = critical_value(maxima, 1 - LEVEL)
-    usable = critical is not None and np.isfinite(critical) and search.objective == HETEROGENEITY
-    reach = se * critical if usable and critical is not None else np.full(len(ids), np.nan)
+    if critical is None or not np.isfinite(critical) or search.objective != HETEROGENEITY:
+        critical = np.nan
+    reach = se * critical
     finite = np.where(np.isfinite(maxima), maxima, 0.0)
     square = float((finite**2).mean(axis=1).max())
     value = result.difference / se

@@ -15,10 +15,10 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask.inference.calibration import calibration_block
-from ketadask.inference.companion import companion_block
+from ketadask.inference.companion import null_tables
 from ketadask.inference.evaluation import PersonaSet, evaluate_block
 from ketadask.inference.hit_summary import HitSummary, summarise_hits
-from ketadask.inference.null import null_block, relabel_problem, relabelling_methods
+from ketadask.inference.null import relabel_problem, relabelling_methods
 from ketadask.inference.second_stage import CANDIDATES
 from ketadask.pipeline.stage import Stage
 from ketadask.search.graph import divisible_searches, split_searches
@@ -36,22 +36,13 @@ ARITY = 8
 
 
 def null_stage(
-    problem: SearchProblem,
-    search: PersonaSearch,
-    relabellings: int,
-    parts: Parts,
-    *,
-    seed: int,
-    method: str,
-    candidates: int = CANDIDATES,
-) -> Stage:
-    """Return the stage that searches relabelled trials."""
+    problem: SearchProblem, search: PersonaSearch, relabellings: int, parts: Parts, *, method: str,
+    **settings: Any,
+) -> Stage:  # fmt: skip
+    """Return the stage that searches relabelled trials; settings of `null_blocks`."""
 
     def build_graph(ranges: Sequence[Range], pieces: int = 1) -> list[Delayed]:
-        return null_blocks(
-            problem, search, ranges, parts,
-            seed=seed, method=method, candidates=candidates, pieces=pieces,
-        )  # fmt: skip
+        return null_blocks(problem, search, ranges, parts, method=method, pieces=pieces, **settings)
 
     n_searches = divisible_searches(search) * len(relabelling_methods(method))
     return Stage("null", "relabelled trials", relabellings, build_graph, parts, n_searches)
@@ -76,7 +67,7 @@ def null_blocks(
     keep = min(search.keep, candidates)
     return [
         delayed(_write)(
-            parts, block, _null_tables, node, search, block,
+            parts, block, null_tables, node, search, block,
             seed=seed, method=method, candidates=candidates,
             partial_results=None if pieces < 2 else {
                 name: split_searches(
@@ -195,16 +186,6 @@ def _write(
     *args: Any, **settings: Any,
 ) -> Receipt:  # fmt: skip
     return parts.write(range_name(*block), compute(*args, **settings))
-
-
-def _null_tables(
-    problem: SearchProblem, search: PersonaSearch, block: Range, *, seed: int, method: str,
-    **settings: Any,
-) -> Mapping[str, pd.DataFrame]:  # fmt: skip
-    return {
-        "nulls": null_block(problem, search, block, seed=seed, method=method, **settings),
-        "companions": companion_block(problem, block, seed=seed, method=method),
-    }
 
 
 def _as_table(

@@ -93,8 +93,8 @@ class Convergence:
         frame = PersonaSet(best.ids, best.polarity).frame()
         personas = PersonaSet.of({}, frame, PersonaSet.of(result_by_polarity).frame())
         first = np.sort(np.unique(personas.polarity, return_index=True)[1])
-        best_of_each = PersonaSet(personas.ids[first], personas.polarity[first])
-        return cls(problem, search, splitter, gates, gate, best_of_each)
+        first_personas = PersonaSet(personas.ids[first], personas.polarity[first])
+        return cls(problem, search, splitter, gates, gate, first_personas)
 
     def add(self, searches: pd.DataFrame, block: Range) -> None:
         """Count the first to the last split of ``block``, none of which was counted before."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.companion import LINEAR_SHARE, alpha_levels
+from ketadask.inference.companion import LINEAR_PART, alpha_levels
 from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
@@ -144,7 +144,7 @@ def judge(
     suggestive: float = SUGGESTIVE,
     jaccard: float = JACCARD,
     statistic: str = STUDENTISED,
-    linear_share: float = LINEAR_SHARE,
+    linear_share: float = LINEAR_PART,
 ) -> pd.DataFrame:
     """Return the verdict table of a resampling study (see `build_verdicts`).
 
@@ -174,8 +174,8 @@ def judge(
             remedy="compute them with null(search, cohort) of the same search and cohort",
         )
     _check_relabellings(null.relabellings, alpha)
-    is_tested = hits.problem.values is not None
-    alpha, _ = alpha_levels(alpha, linear_share, null.relabellings, is_tested=is_tested)
+    has_values = hits.problem.values is not None
+    alpha, _ = alpha_levels(alpha, linear_share, null.relabellings, has_values=has_values)
     result, n_splits = hits.result_by_polarity, hits.splitter.n_splits
     personas = PersonaSet.of(result)
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))

@@ -56,7 +56,7 @@ def null_block(
     """Search the first to the last relabelled trial of ``block``, and rank its best personas by t.
 
     A relabelling depends on its index alone. ``candidates`` is the number of personas of each that
-    are ranked (see `strongest`). ``partial_results``, by method and then by relabelling and
+    are table (see `strongest`). ``partial_results``, by method and then by relabelling and
     polarity, are searches that ran in parts before.
 
     Keeps ``schema.NULLS``: a row per relabelling, method and rank; a single row of rank 1, no
@@ -154,15 +154,15 @@ def null_lists(
                 f"relabelled trials without the method {method}",
                 remedy="compute all relabelled trials with the same settings",
             )
-        ranked = mine.sort_values(
+        table = mine.sort_values(
             ["relabelling", column, "rank"], ascending=[True, False, True], kind="stable"
         )
-        row = np.searchsorted(relabellings, ranked["relabelling"].to_numpy())
-        at = ranked.groupby("relabelling").cumcount().to_numpy()
+        row = np.searchsorted(relabellings, table["relabelling"].to_numpy())
+        at = table.groupby("relabelling").cumcount().to_numpy()
         ids = np.full((len(relabellings), at.max() + 1, len(IDS)), -1, dtype=np.int64)
         value, code = np.full(ids.shape[:2], -np.inf), np.full(ids.shape[:2], -1)
-        ids[row, at], value[row, at] = ranked[list(IDS)].to_numpy(), ranked[column].to_numpy()
-        code[row, at] = [polarities.index(name) for name in ranked["polarity"]]
+        ids[row, at], value[row, at] = table[list(IDS)].to_numpy(), table[column].to_numpy()
+        code[row, at] = [polarities.index(name) for name in table["polarity"]]
         lists.append(NullLists(str(method), code, ids, value))
     return lists
 

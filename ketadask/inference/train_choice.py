@@ -59,7 +59,7 @@ def choice_block(
         card = compare(
             inside[:, ~train], trial.outcome[~train], trial.participant[~train], trial.has_pairs
         )
-        is_defined = np.minimum(card["n_active"], card["n_control"]) >= 2
+        has_value = np.minimum(card["n_active"], card["n_control"]) >= 2
         for k, polarity in enumerate(nm.POLARITIES):
             rows.append(
                 {
@@ -73,7 +73,7 @@ def choice_block(
                     "benefit": _mean(score[has_score]),
                     "benefit_inside": _mean(score[has_score & inside[k]]),
                     "benefit_outside": _mean(score[has_score & outside[k]]),
-                    "d": float(card["d"][k]) if is_defined[k] else np.nan,
+                    "d": float(card["d"][k]) if has_value[k] else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -94,13 +94,13 @@ def summarise_choice(choices: pd.DataFrame) -> dict[str, dict[str, float]]:
     for polarity in nm.POLARITIES:
         rows = choices[choices["polarity"] == polarity].sort_values("split", ignore_index=True)
         difference = (rows["benefit_inside"] - rows["benefit_outside"]).to_numpy(dtype=np.float64)
-        is_defined = np.isfinite(difference)
-        if not is_defined.any():
+        has_value = np.isfinite(difference)
+        if not has_value.any():
             continue
         sizes = float(rows["n_train"].mean()), float(rows["n_holdout"].mean())
         numbers: dict[str, float] = {
-            "splits": int(is_defined.sum()),
-            "splits_empty": int((~is_defined).sum()),
+            "splits": int(has_value.sum()),
+            "splits_empty": int((~has_value).sum()),
         }
         for name, values in (("difference", difference), ("d", rows["d"].to_numpy(np.float64))):
             mean, low, high = nadeau_bengio(values[np.isfinite(values)], *sizes)

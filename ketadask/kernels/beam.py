@@ -57,7 +57,8 @@ def offer_singles(block: CoverBlock, state: SearchState, level_list: BestList) -
     one = int(np.int64(1))  # typed: see `grow`
     ids = np.full(MAX, np.int32(-1), dtype=np.int32)
     cover = np.empty(block.covers.shape[1], dtype=np.uint64)
-    for t in range(order.size):
+    # From the last on, which are the best where the order is that of the bounds.
+    for t in range(order.size - 1, -1, -1):
         cover[:] = block.covers[0, :, t]
         total, support = cover_sum(cover, arrays.sums)
         ids[0] = order[t]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ketadask.kernels.branch import price_cuts
-from ketadask.kernels.popcount import bit_planes, unpack
+from ketadask.kernels.popcount import WORD, bit_planes, unpack
 from ketadask.kernels.q_statistic import Scores
 from ketadask.kernels.state import (
     FineScreen,
@@ -18,6 +18,7 @@ from ketadask.kernels.state import (
 
 _LEVELS = 255
 _FINE_LEVELS = 65535
+_FINE_PLANES = 16
 _PRICES = 8
 _FREE_QUANTILE = 0.75
 
@@ -34,9 +35,7 @@ def score_screen(scores: Scores, centred: np.ndarray) -> ScoreScreen:
     exact_weights = (centred - low) / step
     weights = np.rint(exact_weights).clip(0, _LEVELS)
     errors = exact_weights - weights
-    fee = float(np.quantile(errors, _FREE_QUANTILE))
-    fine_step = (high - low) / _FINE_LEVELS
-    fine_weights = np.rint((centred - low) / fine_step).clip(0, _FINE_LEVELS)
+    fee = float(np.sort(errors)[int(_FREE_QUANTILE * (errors.size - 1))])
     bounds = ScreenBounds(
         base=low / step + fee + 1e-9,
         excess=float((errors - fee).clip(min=0.0).sum()) + 1e-9 * centred.size,
@@ -44,8 +43,17 @@ def score_screen(scores: Scores, centred: np.ndarray) -> ScoreScreen:
         slope=scores.slope,
         units=float(centred.size),
     )
-    fine = FineScreen(bit_planes(fine_weights, 16), fine_step, low + fine_step * (0.5 + 1e-6))
-    return ScoreScreen(bit_planes(weights), bounds, fine)
+    return ScoreScreen(bit_planes(weights), bounds, _fine_screen(centred, low, high))
+
+
+def _fine_screen(centred: np.ndarray, low: float, high: float) -> FineScreen:
+    """Round the scores to 16 planes; covers of one word are summed at once and need none."""
+    step = (high - low) / _FINE_LEVELS
+    planes = np.zeros((_FINE_PLANES, 1), dtype=np.uint64)
+    if centred.size > WORD:
+        weights = np.rint((centred - low) / step).clip(0, _FINE_LEVELS)
+        planes = bit_planes(weights, _FINE_PLANES)
+    return FineScreen(planes, step, low + step * (0.5 + 1e-6))
 
 
 def price_screen(

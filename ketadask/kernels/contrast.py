@@ -107,10 +107,10 @@ def contrast(
     if not heterogeneity:
         difference += score.mean()
     rounding = (score.size * np.finfo(np.float64).eps * np.abs(score).max(initial=0.0)) ** 2
-    defined = squared_se > rounding
+    is_valid = squared_se > rounding
     if heterogeneity:
-        defined &= n_outside >= min_outside
-    se = np.sqrt(np.where(defined, squared_se, np.nan))
+        is_valid &= n_outside >= min_outside
+    se = np.sqrt(np.where(is_valid, squared_se, np.nan))
     return Contrast(difference / se, difference, se, n_outside)
 
 
@@ -140,7 +140,7 @@ def _fill_contrasts(
     """Fill difference and squared standard error per persona; NaN and 0 where undefined."""
     count = np.empty((2, n_clusters))
     total = np.empty((2, n_clusters))
-    size, mean, n_used, single = np.empty(2), np.empty(2), np.empty(2), np.empty(2)
+    size, mean, n_groups, single = np.empty(2), np.empty(2), np.empty(2), np.empty(2)
     for k in range(inside.shape[0]):
         count[:] = 0.0
         total[:] = 0.0
@@ -152,10 +152,10 @@ def _fill_contrasts(
                 count[1, codes[u]] += 1.0
                 total[1, codes[u]] += centred[u]
         for side in range(2):
-            size[side], n_used[side], single[side], mean[side] = 0.0, 0.0, 0.0, 0.0
+            size[side], n_groups[side], single[side], mean[side] = 0.0, 0.0, 0.0, 0.0
             for c in range(n_clusters):
                 if count[side, c] > 0.0:
-                    n_used[side] += 1.0
+                    n_groups[side] += 1.0
                     size[side] += count[side, c]
                     mean[side] += total[side, c]
                     single[side] += count[side, c] * (count[side, c] - 1.0)
@@ -166,10 +166,10 @@ def _fill_contrasts(
                 difference[k] = mean[0] - mean[1]
         elif size[0] > 0.0:
             difference[k] = mean[0]
-        if n_used[0] < 2.0 or (heterogeneity and n_used[1] < 2.0):
+        if n_groups[0] < 2.0 or (heterogeneity and n_groups[1] < 2.0):
             continue
         # C and C0: of the mean inside, of that outside, and of both.
-        c_in, c_out, c_both, shared = 0.0, 0.0, 0.0, 0.0
+        c_in, c_out, c_both, n_pairs_across = 0.0, 0.0, 0.0, 0.0
         for c in range(n_clusters):
             a, b = count[0, c], count[1, c]
             influence_in, influence_out = 0.0, 0.0
@@ -180,19 +180,19 @@ def _fill_contrasts(
             c_in += influence_in * influence_in
             c_out += influence_out * influence_out
             c_both += influence_in * influence_out
-            shared += a * b
-        df = n_used[0] - 1.0
+            n_pairs_across += a * b
+        df = n_groups[0] - 1.0
         own_in = df / (df + moderation)
         prior = max((variance + covariance * single[0] / size[0]) / size[0], 0.0)
         squared_se[k] = own_in * c_in + (1.0 - own_in) * prior
         if heterogeneity:
-            df = n_used[1] - 1.0
+            df = n_groups[1] - 1.0
             own_out = df / (df + moderation)
             prior = max((variance + covariance * single[1] / size[1]) / size[1], 0.0)
             squared_se[k] += own_out * c_out + (1.0 - own_out) * prior
             both = np.sqrt(own_in * own_out) * c_both
             both += (
                 np.sqrt((1.0 - own_in) * (1.0 - own_out))
-                * covariance * shared / (size[0] * size[1])
+                * covariance * n_pairs_across / (size[0] * size[1])
             )  # fmt: skip
             squared_se[k] -= 2.0 * both

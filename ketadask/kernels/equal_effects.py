@@ -34,8 +34,8 @@ def equal_effects(effect: np.ndarray, variance: np.ndarray, df: np.ndarray) -> f
     ----------
     Welch 1951, 10.1093/biomet/38.3-4.330.
     """
-    is_counted = np.isfinite(effect) & np.isfinite(variance) & (variance > 0) & (df > 0)
-    y, v, nu = effect[is_counted], variance[is_counted], df[is_counted]
+    usable = np.isfinite(effect) & np.isfinite(variance) & (variance > 0) & (df > 0)
+    y, v, nu = effect[usable], variance[usable], df[usable]
     k = len(y)
     if k < 2:
         return math.nan

@@ -49,5 +49,5 @@ def linear_modifiers(
 
 def _ratio(total: np.ndarray, square: np.ndarray) -> np.ndarray:
     """``total / sqrt(square)``, 0 where that is undefined."""
-    defined = square > 0.0
-    return np.asarray(np.where(defined, total / np.sqrt(np.where(defined, square, 1.0)), 0.0))
+    is_valid = square > 0.0
+    return np.asarray(np.where(is_valid, total / np.sqrt(np.where(is_valid, square, 1.0)), 0.0))

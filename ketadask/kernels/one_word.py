@@ -16,6 +16,7 @@ No persona that could tie with the K-th best is left out, so the result is that 
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -123,6 +124,7 @@ def fits_one_word(limits: SearchLimits) -> bool:
     )
 
 
+@functools.cache
 def support_spans(units: int, min_support: int) -> np.ndarray:
     """Return supports that divide those of personas into spans, shorter where they are small.
 

@@ -43,10 +43,10 @@ def standardise(X: np.ndarray) -> np.ndarray:
            [ 0.,  0.]])
     """
     X = np.asarray(X, dtype=np.float64)
-    observed = np.isfinite(X)
-    count = np.maximum(observed.sum(axis=0), 1)
-    centre = np.where(observed, X, 0.0).sum(axis=0) / count
-    Z = np.where(observed, X - centre, 0.0)
+    has_value = np.isfinite(X)
+    count = np.maximum(has_value.sum(axis=0), 1)
+    centre = np.where(has_value, X, 0.0).sum(axis=0) / count
+    Z = np.where(has_value, X - centre, 0.0)
     spread = np.sqrt(np.einsum("uf,uf->f", Z, Z) / count)
     Z /= np.where(spread > 1e-12 * (1.0 + np.abs(centre)), spread, np.inf)
     return Z
@@ -132,12 +132,12 @@ def cell_ridge(
     eigenvalues = np.maximum(eigenvalues, 0.0)
     T = vectors * np.sqrt(eigenvalues) if is_wide else Z @ vectors  # Z Z' = T T'
     mean_eigenvalue = float(eigenvalues.sum()) / max(n, 1)
-    penalties = (
-        np.array([]) if mean_eigenvalue < 1e-12 else mean_eigenvalue * np.array(relative_penalties)
-    )
-    shrinkage = 1.0 / (eigenvalues[:, None] + np.append(penalties, np.inf))
+    if mean_eigenvalue < 1e-12:
+        return no_ridge(n, basis.shape[1])
+    penalties = mean_eigenvalue * np.append(relative_penalties, np.inf)
+    shrinkage = 1.0 / (eigenvalues[:, None] + penalties)
     errors = _left_out_errors(residual, T, shrinkage, cell, cluster)
-    best = int(np.argmin(np.where(errors < errors[-1] * (1.0 - 1e-9), errors, np.inf)))
+    best = int(np.argmin(errors))
     if not errors[best] < errors[-1] * (1.0 - 1e-9):
         return no_ridge(n, basis.shape[1])
     weight = shrinkage[:, best]
@@ -171,8 +171,9 @@ def _left_out_errors(
     usable = np.ones(residual.shape[0], dtype=bool)
     count = np.bincount(cluster)
     for members in sorted(set(count[count > 0].tolist())):
-        block = np.flatnonzero(count[cluster] == members)
-        block = block[np.argsort(cluster[block], kind="stable")].reshape(-1, members)
+        alike = np.flatnonzero(count[cluster] == members)
+        order = alike[np.argsort(cluster[alike], kind="stable")]
+        block: np.ndarray = order.reshape(-1, members)
         if members == 1:
             unit = block[:, 0]
             rest = 1.0 - 1.0 / size[unit][:, None] - np.square(T[unit]) @ shrinkage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-STUDENTISED = "studentised"
+from ketadask.inference.second_stage import STUDENTISED
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,9 @@ class ComparisonFacts:
     ``method`` is that of the relabelled trials, ``candidates`` the personas compared by
     ``statistic``. ``n_levels`` are the site levels: the ``n_sites`` sites of all trials, small ones
     merged. ``r2`` is that of the adjustment in participants left out, None without one.
-    ``sites_p`` is the p of equal benefit at all sites, None where it is not tested.
+    ``sites_p`` is the p of equal benefit at all sites, None where it is not tested. ``alpha`` is
+    the level of the personas, ``linear_alpha`` that of the linear modifier, None where that is not
+    tested.
     """
 
     design: str
@@ -33,6 +35,8 @@ class ComparisonFacts:
     cluster: str | None = None
     n_clusters: int | None = None
     sites_p: float | None = None
+    alpha: float = 0.05
+    linear_alpha: float | None = None
 
     @property
     def sites_differ(self) -> bool:
@@ -113,6 +117,14 @@ class ComparisonFacts:
             return "clusters: none"
         return f"clusters: {self.n_clusters:,} by {self.cluster}, exchanged and split as one"
 
+    @property
+    def level_text(self) -> str:
+        """Levels of the personas and of the linear modifier."""
+        words = f"personas are supported at p {self.alpha:g}"
+        if self.linear_alpha is None:
+            return words
+        return f"{words}, a linear modifier at {self.linear_alpha:g}"
+
     def line(self) -> str:
         """Return everything in one line.
 
@@ -123,7 +135,8 @@ class ComparisonFacts:
         'features are exchanged between participants of the same sequence;'
         """
         null = self.null_text + (f" ({self.sites_text})" if self.sites_text else "")
-        return "; ".join((null, self.adjustment_text, self.statistic_text, self.cluster_text))
+        parts = (null, self.adjustment_text, self.statistic_text)
+        return "; ".join((*parts, self.level_text, self.cluster_text))
 
 
 def comparison_facts(summary: Any) -> ComparisonFacts | None:

@@ -37,6 +37,7 @@ class SettingsFacts:
     design: str = _at("design.kind", "")
     baseline: str | None = _at("design.baseline")
     adjust: str | None = _at("design.adjust")
+    missing: str | None = _at("features.missing")
     feature_list: tuple[str, ...] | None = _at("features.include")
     volume_scaling: str | None = _at("features.volumes")
     harmonise: str | None = _at("features.harmonise")
@@ -167,6 +168,7 @@ class SummaryFacts:
     units: int | None = None
     features: int | None = None
     literals: int | None = None
+    imputed: int | None = None
     splits: int | None = None
     splits_too_small: int = 0
     relabellings: int | None = None

@@ -88,8 +88,13 @@ def null_view(context: ReportContext) -> NullView | None:
     values = maxima[np.isfinite(maxima)]
     if not values.size:
         return None
-    # Missing for a persona that is inadmissible on all data, or with too few units outside.
-    personas = [row for row in context.personas if np.isfinite(getattr(row, column))]
+    # Missing for a persona that is inadmissible on all data, or with too few units outside. By t,
+    # only the candidates with the largest Q are compared; the others have p = 1.
+    personas = [
+        row
+        for row in context.personas
+        if np.isfinite(getattr(row, column)) and (column == "q" or row.p_single_step < 1)
+    ]
     best_q = {
         polarity: max(getattr(row, column) for row in personas if row.polarity == polarity)
         for polarity in nm.POLARITIES

@@ -187,11 +187,13 @@ def _persona_view(
     consistency: Mapping[int, tuple[str, str]],
 ) -> PersonaView:
     literals = tuple(_literal_view(literal, labels) for literal in literal_rows)
-    beside = [f" ({v.neighbours})" if v.neighbours else "" for v in literals]
-    pairs = list(zip(literals, beside, strict=True))
-    lines = tuple(_with_signs(v.text + data) for v, data in pairs if v.text)
+    lines = tuple(_with_signs(v.text + _in_brackets(v.neighbours)) for v in literals if v.text)
     lines = lines or (_with_signs(row.text),)
-    labelled_lines = tuple(f"{v.label} {v.range_text}{data}" for v, data in pairs if v.range_text)
+    labelled_lines = tuple(
+        f"{v.label} {v.range_text}{_in_brackets(_with_thousands(v.neighbours))}"
+        for v in literals
+        if v.range_text
+    )
     is_claim = row.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
     words, only_trial = consistency.get(row.rank, ("", "")) if is_claim else ("", "")
     features = [name for name in row.features.split(" | ") if name]
@@ -246,7 +248,7 @@ def _literal_view(literal: Mapping[str, Any], labels: FeatureLabels) -> LiteralV
         high=literal["high"],
         text=str(literal["text"]),
         range_text="" if literal["low"] is None else _range_text(literal, unit),
-        neighbours=_with_thousands(str(literal["neighbours"])),
+        neighbours=str(literal["neighbours"]),
     )
 
 
@@ -258,6 +260,10 @@ def _range_text(literal: Mapping[str, Any], unit: str) -> str:
         text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
     text = _with_thousands(text.removeprefix(name))
     return f"{_with_signs(text.strip())} {unit}".strip()
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def _with_thousands(text: str) -> str:

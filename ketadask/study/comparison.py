@@ -22,10 +22,12 @@ def comparison_of(
     """Return what the verdicts of a study compare, and whether its sites differ in benefit."""
     from ketadask.cohort.design_facts import score_facts
     from ketadask.cohort.designs import PARALLEL
+    from ketadask.inference.companion import alpha_levels
     from ketadask.inference.site_effects import site_effects, sites_differ_p
     from ketadask.report.comparison import ComparisonFacts
 
-    facts = score_facts(units, trial)
+    facts, verdict, null = score_facts(units, trial), settings.verdict, settings.null
+    alpha, linear_alpha = alpha_levels(verdict.alpha, verdict.linear_share, null.relabellings)
     p = sites_differ_p(site_effects(units)) if facts.n_sites > 1 else math.nan
     return ComparisonFacts(
         design=settings.design.kind,
@@ -43,4 +45,6 @@ def comparison_of(
         cluster=settings.design.cluster,
         n_clusters=facts.n_clusters if settings.design.cluster else None,
         sites_p=None if math.isnan(p) else p,
+        alpha=alpha,
+        linear_alpha=linear_alpha,
     )

@@ -93,8 +93,10 @@ def build_problem(work: StudyRun) -> StudyProblem:
         f"{dataset.sizes[nm.FEATURE]:,} features, {len(problem.literals.feature):,} literals"
     )
     facts = score_facts(units, problem.trial)
-    if facts.n_imputed:
-        work.progress.print(f"cohort: {facts.n_imputed:,} missing values are imputed within site")
+    if facts.n_imputations:
+        work.progress.print(
+            f"cohort: {facts.n_imputations:,} missing values are imputed within site"
+        )
     if facts.warning:
         work.progress.print(f"cohort: {facts.warning}")
     capacity = split_capacity(search, splitter, units)

@@ -109,7 +109,7 @@ def persona_levels(
     from ketadask.inference.companion import alpha_levels
 
     verdict, has_values = work.settings.verdict, problem.search_problem.values is not None
-    return alpha_levels(verdict.alpha, verdict.linear_share, n_relabellings, is_tested=has_values)
+    return alpha_levels(verdict.alpha, verdict.linear_share, n_relabellings, has_values=has_values)
 
 
 def _first_splits(problem: StudyProblem, n_splits: int) -> StudyProblem:

@@ -115,6 +115,7 @@ def _sizes(problem: StudyProblem) -> dict[str, int]:
         "units": int(problem.units.sizes[nm.UNIT]),
         "features": int(problem.units.sizes[nm.FEATURE]),
         "literals": len(problem.search_problem.literals.feature),
+        "imputed": int(problem.units.attrs.get("imputed", 0)),
     }
 
 

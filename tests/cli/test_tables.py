@@ -43,6 +43,8 @@ def test_verdicts_are_whole_at_80_columns():
 
 
 def test_a_difference_without_interval_is_named_uncorrected():
+    table = verdicts(FEATURES).assign(difference_shrunken=-0.0)
+    assert "-0.0" not in text_of(tables.render_verdicts(table))
     table = verdicts(FEATURES).assign(difference_low=float("nan"))
     words = text_of(tables.render_verdicts(table)).split()
     assert "12.6" in words

@@ -22,7 +22,7 @@ def test_sites_clusters_and_adjustment_are_counted():
     cohort["improvement"] = cohort["improvement"] + 9.0 * cohort["value"][:, 0]
     names = np.where(number < 6, number // 2, number).astype(str)
     facts = facts_of(cohort.assign_coords(cluster=("case", names)), design="parallel")
-    assert (facts.n_sites, facts.n_merged, facts.n_levels, facts.n_strata) == (7, 4, 4, 4)
+    assert (facts.n_sites, facts.n_small_sites, facts.n_levels, facts.n_strata) == (7, 4, 4, 4)
     assert (facts.n_clusters, facts.n_people_in_clusters) == (3, 6)
     assert facts.adjust == "ridge"
     assert facts.r2 > 0.4

@@ -74,7 +74,7 @@ def test_without_values_nothing_is_tested():
     table = companion_block(problem, (0, 1), seed=1)
     assert table[["linear", "spread"]].isna().all(axis=None)
     assert companion_summary(problem, table, 0.01) == {}
-    assert alpha_levels(0.05, 0.2, 999, is_tested=False) == (0.05, None)
+    assert alpha_levels(0.05, 0.2, 999, has_values=False) == (0.05, None)
 
 
 def test_the_levels_add_up_and_can_be_reached():

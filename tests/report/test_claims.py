@@ -48,7 +48,9 @@ def test_a_linear_modifier_needs_no_box(data, supported):
     assert (view.linear.label, view.linear.direction) == ("Age", "decreases")
     assert view.spread is None
     page = render(replace(data, summary=summary))
-    assert ("No box needed" in page_section(page, "claims")) == supported
+    assert ("Without a box, too" in page_section(page, "claims")) == supported
+    noise = replace(data, summary=summary, verdicts=data.verdicts.assign(verdict=nm.NOISE))
+    assert ("No box needed" in page_section(render(noise), "claims")) == supported
     assert "Linear modifier" in page_section(page, "null")
 
 

@@ -29,7 +29,8 @@ def test_the_line_names_null_strata_adjustment_statistic_and_clusters():
         "merged: 3 levels; benefit and features may differ between sites); scores are adjusted"
         " by ridge regression on 40 features (R2 0.31 in participants left out), because "
         "baselines predict outcomes on both arms; the 20 best personas are compared by a "
-        "studentised difference, because the spread of benefit may differ; clusters: none"
+        "studentised difference, because the spread of benefit may differ; personas are "
+        "supported at p 0.05; clusters: none"
     )
 
 
@@ -66,6 +67,8 @@ def test_every_null_adjustment_and_cluster_has_its_words():
     assert replace(SITES, adjust="none").adjustment_text.endswith("as design.adjust says")
     assert replace(SITES, design="crossover").adjustment_text.startswith("scores are not adjusted")
     assert "by Q" in replace(SITES, statistic="q").statistic_text
+    levels = replace(SITES, alpha=0.04, linear_alpha=0.01).level_text
+    assert levels == "personas are supported at p 0.04, a linear modifier at 0.01"
     family = replace(SITES, cluster="family", n_clusters=31)
     assert family.cluster_text == "clusters: 31 by family, exchanged and split as one"
 

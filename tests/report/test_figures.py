@@ -17,6 +17,17 @@ def test_null_is_the_largest_over_both_polarities(data, context):
     assert view.critical == data.summary["critical_value"]
 
 
+def test_personas_that_are_not_compared_are_not_drawn(data):
+    """By t, a persona beyond the candidates may exceed all that are compared, with p = 1."""
+    beyond = data.verdicts["rank"] == 12
+    verdicts = data.verdicts.assign(
+        t=data.verdicts["t"].mask(beyond, 9.0),
+        p_single_step=data.verdicts["p_single_step"].clip(upper=0.9).mask(beyond, 1.0),
+    )
+    view = null_view(build_context(replace(data, verdicts=verdicts)))
+    assert max(view.best_q.values()) == data.verdicts["t"].max() < 9.0
+
+
 def test_relabelled_trials_without_a_persona_are_not_drawn(data):
     nulls = data.nulls.assign(t=-np.inf)
     assert null_view(build_context(replace(data, nulls=nulls))) is None

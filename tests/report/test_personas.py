@@ -32,10 +32,10 @@ def test_a_persona_has_its_row_its_literals_and_their_labels(data, context):
 def test_a_rounded_cut_shows_the_data_beside_it(data):
     literals = data.literals.assign(neighbours="4533.69 | 4541.02")
     first = persona_views(replace(data, literals=literals))[0]
-    assert first.literals[0].neighbours == "4,533.69 | 4,541.02"
+    assert first.literals[0].neighbours == "4533.69 | 4541.02"
     assert first.literals[0].range_text == "≤ 4,533.7 mm³"
     assert first.labelled_lines[0].endswith("≤ 4,533.7 mm³ (4,533.69 | 4,541.02)")
-    assert first.lines[0].endswith(" (4,533.69 | 4,541.02)")
+    assert first.lines[0].endswith(" (4533.69 | 4541.02)")
 
 
 def test_a_card_shows_the_corrected_difference_and_names_the_other(data):

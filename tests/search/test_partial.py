@@ -114,9 +114,9 @@ def test_split_searches_give_the_same_tables(tmp_path, design, pieces):
         ),
         (
             lambda parts, **how: null_blocks(
-                problem, SEARCH, [(0, 1), (2, 2)], parts, seed=5, method="arms", **how
+                problem, SEARCH, [(0, 1), (2, 2)], parts, seed=5, method="both", **how
             ),
-            ("nulls",),
+            ("nulls", "companions"),
         ),
     ):
         whole = tables(make, Parts(tmp_path / f"{names[0]}-whole", "k"), names)

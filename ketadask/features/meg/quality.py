@@ -169,9 +169,9 @@ def segment_power(
 
     ``parts`` divides each segment, ``gap`` is the distance in Hz to the lines.
     """
-    segments, used = field.shape[1] // length, length - length % parts
+    segments, extent = field.shape[1] // length, length - length % parts
     n_windows, size = segments * parts, length
-    length = used // parts
+    length = extent // parts
     window = np.hanning(length + 1)[:-1].astype(np.float32)
     frequency = fft.rfftfreq(length, 1 / rate)
     masks = [in_band(frequency, *band, without=lines.tolist(), gap=gap) for band in bands]
@@ -179,7 +179,7 @@ def segment_power(
     power = np.zeros((len(bands), field.shape[0], n_windows))
     for first in range(0, field.shape[0], _CHANNELS_AT_ONCE):
         rows = slice(first, first + _CHANNELS_AT_ONCE)
-        pieces = field[rows, : segments * size].reshape(-1, segments, size)[:, :, :used]
+        pieces = field[rows, : segments * size].reshape(-1, segments, size)[:, :, :extent]
         pieces = pieces.reshape(-1, n_windows, length)
         spectrum = fft.rfft((pieces - pieces.mean(axis=2, keepdims=True)) * window, axis=2)
         density = spectrum.real**2 + spectrum.imag**2
@@ -236,8 +236,8 @@ def neighbours(position: np.ndarray | None, usable: np.ndarray) -> np.ndarray:
            [0]])
     """
     candidates = np.flatnonzero(usable) if usable.any() else np.arange(usable.size)
-    is_place = position is not None and bool(np.isfinite(position).all() and position.any())
-    if position is None or not is_place or candidates.size < 2:
+    has_positions = position is not None and bool(np.isfinite(position).all() and position.any())
+    if position is None or not has_positions or candidates.size < 2:
         return np.tile(candidates, (usable.size, 1))
     distance = np.linalg.norm(position[:, None] - position[candidates], axis=2)
     distance[candidates, np.arange(candidates.size)] = np.inf

@@ -130,9 +130,9 @@ def _ecg(
             course = recording.read_auxiliary(kind, 0, recording.header.length)[row]
             course -= course.mean()
             course /= max(float(np.abs(course).max()), np.finfo(np.float64).tiny)
-            padded = np.pad(course.astype(np.float32), taps.size // 2, mode="edge")
+            course = np.pad(course.astype(np.float32), taps.size // 2, mode="edge")
             low_rate = np.empty((1, length), dtype=np.float32)
-            decimate(padded[None], taps, factor, low_rate)
+            decimate(course[None], taps, factor, low_rate)
             return np.asarray(low_rate[0])
     return None
 

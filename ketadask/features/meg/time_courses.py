@@ -99,7 +99,7 @@ def compute_courses(
     ratio = COURSE_RATE / rate
     course_points, course_length = round(points * ratio), round(field.shape[1] * ratio)
 
-    def resampled(starts: np.ndarray) -> np.ndarray:
+    def at_course_rate(starts: np.ndarray) -> np.ndarray:
         return np.floor(starts * ratio).astype(np.int64)
 
     for start in range(0, len(rows), _CHANNELS_AT_ONCE):
@@ -116,9 +116,9 @@ def compute_courses(
         course = np.ascontiguousarray(course)
         if "lz" in names:
             length = int(segments * quality.length * ratio)
-            values["lz"][block] = mean_lempel_ziv(course, resampled(windows), length)
+            values["lz"][block] = mean_lempel_ziv(course, at_course_rate(windows), length)
         if names - {"lz"}:
-            starts = resampled(quality.disjoint_starts(1))
+            starts = at_course_rate(quality.disjoint_starts(1))
             shape = hjorth(course, starts, int(quality.length * ratio))
             for column, name in enumerate(COURSE_MEASURES[:3]):
                 if name in names:

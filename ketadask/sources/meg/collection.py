@@ -114,8 +114,8 @@ def find_recordings(
     names = {_name(path.fpath) for versions in paths_by_name.values() for path in versions}
     for path in paths:
         # A sidecar without a label also describes the versions that have one.
-        described = names | (set(paths_by_name) if _label(path) == NO_PROC else set())
-        orphan = _name(path.fpath) not in described
+        owners = names | (set(paths_by_name) if _label(path) == NO_PROC else set())
+        orphan = _name(path.fpath) not in owners
         if path.extension == ".json" and orphan:
             problem = "the sidecar has no recording beside it"
             files.append(_recording_file(path, problem=problem))
