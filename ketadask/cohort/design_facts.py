@@ -28,7 +28,7 @@ class ScoreFacts:
     Parameters
     ----------
     adjust
-        ``ridge`` or ``none``; ``none`` in ``crossover``.
+        ``ridge`` or ``none``.
     penalty, r2
         Penalty of the regression on all features, infinite where it uses none, and R2 in
         participants left out.

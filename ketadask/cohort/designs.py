@@ -82,8 +82,7 @@ class TrialArrays:
     cluster
         (unit,) equal codes are left out, exchanged and split as one; by default the participant.
     basis
-        (unit, r) basis of all features, by which ``pooled`` and ``parallel`` scores are adjusted;
-        none by default.
+        (unit, r) basis of all features, by which scores are adjusted; none by default.
     within_arm
         Whether a relabelling exchanges features between participants of the same arm only.
     """
@@ -174,30 +173,26 @@ class TrialArrays:
         part = self._side(side)
         if not part.own.size:
             return scores
-        if self.has_pairs:
-            scores[part.own] = paired_scores(part.y, part.cell, part.effect)
-            return scores
         prediction = factor = None
         if self.basis is not None:
             ridge = self._ridge(part if fit is None else self._side(fit))
             prediction = self.basis[part.own] @ ridge.coefficients
             factor = ridge.factor if fit is None else None
-        scores[part.own] = unpaired_scores(
-            part.y,
-            part.active,
-            part.level,
-            part.cell,
-            part.effect,
-            prediction=prediction,
-            factor=factor,
-            cluster=codes(self.cluster[part.own]),
-        )
+        cluster = codes(self.cluster[part.own])
+        regression = {"prediction": prediction, "factor": factor, "cluster": cluster}
+        if self.has_pairs:
+            first = self.active_first[part.own]
+            scores[part.own] = paired_scores(part.y, first, part.cell, part.effect, **regression)
+        else:
+            scores[part.own] = unpaired_scores(
+                part.y, part.active, part.level, part.cell, part.effect, **regression
+            )
         return scores
 
     def adjustment(self, side: np.ndarray | None = None) -> Adjustment:
         """Return the penalty and left-out R2 of the regression behind `scores` of a side."""
         part = self._side(side)
-        if self.basis is None or self.has_pairs or not part.own.size:
+        if self.basis is None or not part.own.size:
             return Adjustment(np.inf, 0.0)
         ridge = self._ridge(part)
         return Adjustment(ridge.penalty, ridge.r2)
@@ -244,7 +239,14 @@ class TrialArrays:
         assert self.basis is not None
         if not part.own.size:
             return no_ridge(0, self.basis.shape[1])
-        return cell_ridge(self.basis[part.own], part.y, part.cell, codes(self.cluster[part.own]))
+        y = part.y
+        if self.has_pairs:  # the first period minus the second
+            first = self.active_first[part.own]
+            y = np.where(first, y, -y)
+            fraction = cell_means(first.astype(np.float64), part.level)
+            if np.isin(fraction, (0.0, 1.0)).any():  # period and arm are the same there
+                return no_ridge(len(y), self.basis.shape[1])
+        return cell_ridge(self.basis[part.own], y, part.cell, codes(self.cluster[part.own]))
 
     def __repr__(self) -> str:
         people = len(np.unique(self.participant))
@@ -301,7 +303,7 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
         raise InputError("unknown arms", where=nm.ARM, value=arms, remedy=f"use {nm.ARMS}")
     outcome = np.ascontiguousarray(units["outcome"].values, dtype=np.float64)
     check_outcomes(design, outcome, units[nm.PARTICIPANT].values, units["trial"].values)
-    adjust = "none" if design == CROSSOVER else units.attrs.get("adjust", "none")
+    adjust = units.attrs.get("adjust", "none")
     trial = TrialArrays(
         design=design,
         outcome=outcome,

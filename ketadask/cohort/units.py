@@ -66,9 +66,10 @@ def score_units(
         In ``crossover``, whether the value of a feature is the ``mean`` of the values before both
         infusions or the one before the ``first``.
     adjust
-        In ``parallel`` and ``pooled``, outcomes are compared with the means of their site and arm
-        (``none``), or with a ridge regression on all features beside these means (``ridge``), whose
-        penalty is the one of least error for participants left out; it may be infinite.
+        Outcomes are compared with the means of their site and arm (``none``), or with a ridge
+        regression on all features beside these means (``ridge``), whose penalty is the one of least
+        error for participants left out; it may be infinite. In ``crossover`` the regression
+        predicts the first period minus the second.
     within_arm
         In ``parallel``, whether relabellings exchange features within arm only.
     missing
@@ -123,7 +124,6 @@ def score_units(
     if missing == "impute":
         is_ordinal = dataset["kind"].values.astype(str) == nm.ORDINAL
         matrix, n_imputations = impute(matrix, trial.levels(), is_ordinal)
-    adjust = "none" if design == CROSSOVER else adjust
     if adjust == "ridge":
         trial = replace(trial, basis=feature_basis(matrix), score=np.zeros(0))
     about = {

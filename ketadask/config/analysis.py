@@ -134,7 +134,7 @@ class DesignSettings(Section):
     )
     adjust: Literal["none", "ridge"] = Field(
         default="ridge",
-        description="parallel, pooled: outcomes are adjusted by a ridge regression on all "
+        description="outcomes are adjusted by a ridge regression on all "
         "features, or by the means of site and arm alone (none)",
     )
     washout: Annotated[int, Field(ge=1)] | None = Field(

@@ -21,17 +21,35 @@ def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.nda
     return np.asarray(100.0 * np.asarray(improvement) / positive_baseline)
 
 
-def paired_scores(difference: np.ndarray, cell: np.ndarray, effect: np.ndarray) -> np.ndarray:
+def paired_scores(
+    difference: np.ndarray,
+    active_first: np.ndarray,
+    cell: np.ndarray,
+    effect: np.ndarray,
+    *,
+    prediction: np.ndarray | None = None,
+    factor: np.ndarray | None = None,
+    cluster: np.ndarray | None = None,
+) -> np.ndarray:
     """Score participants with both arms: difference minus mean of its cell plus overall effect.
+
+    With a regression on features, it predicts the first period minus the second, the same way in
+    both sequences: baselines that predict the course from one period to the other make the
+    differences of participants vary more where they are extreme. The score is the overall effect
+    + c w e as in `unpaired_scores`, with w = 1 where active came first and -1 elsewhere.
 
     Parameters
     ----------
     difference
         (unit,) outcome on active minus outcome on control.
+    active_first
+        (unit,) True where the active arm came first.
     cell
         (unit,) codes of site and sequence.
     effect
-        (unit,) as `level_effects` returns it.
+        (unit,) as `paired_effects` returns it.
+    prediction, factor, cluster
+        As in `unpaired_scores`, of the first period minus the second.
 
     Returns
     -------
@@ -42,10 +60,14 @@ def paired_scores(difference: np.ndarray, cell: np.ndarray, effect: np.ndarray) 
     With one site, this is the difference without the period effect (Senn 2002, Cross-over Trials
     in Clinical Research, chapter 3):
 
-    >>> paired_scores(np.array([5.0, 7.0, 2.0, 4.0]), np.array([0, 0, 1, 1]), np.full(4, 4.5))
+    >>> first = np.array([True, True, False, False])
+    >>> paired_scores(np.array([5.0, 7.0, 2.0, 4.0]), first, 1 - first, np.full(4, 4.5))
     array([3.5, 5.5, 3.5, 5.5])
     """
-    return _on_grid(difference - cell_means(difference, cell) + np.mean(effect))
+    sign = np.where(np.asarray(active_first, dtype=bool), 1.0, -1.0)
+    residual = sign * difference if prediction is None else sign * difference - prediction
+    score = _weighted_residuals(residual, sign, sign, cell, np.zeros(len(sign)), factor, cluster)
+    return _on_grid(np.mean(effect) + score)
 
 
 def unpaired_scores(
@@ -95,18 +117,38 @@ def unpaired_scores(
     >>> unpaired_scores(np.array([5.0, 3.0, 1.0, 0.0]), arm, one, 1 - arm, np.full(4, 3.5))
     array([5.5, 1.5, 2.5, 4.5])
     """
-    F = np.zeros((y.shape[0], 0)) if factor is None else factor
-    cluster = np.arange(y.shape[0]) if cluster is None else cluster
     residual = y if prediction is None else y - prediction
-    rest = 1.0 - 1.0 / np.bincount(cell)[cell] - np.square(F).sum(axis=1)
-    scale = np.where(rest > 1e-9, 1.0 / np.sqrt(np.maximum(rest, 1e-9)), 0.0)
-    e = scale * (residual - cell_means(residual, cell))
     fraction = cell_means(active.astype(np.float64), level)
     weight = np.where(active, 1.0 / fraction, -1.0 / (1.0 - fraction))
-    cluster_sum = cell_means(active[:, None] * F, cluster) * np.bincount(cluster)[cluster, None]
-    gain = float(np.mean(weight * scale * (active - np.einsum("ur,ur->u", F, cluster_sum))))
+    in_mean = 1.0 / np.bincount(cell)[cell]
+    arm = active.astype(np.float64)
+    score = _weighted_residuals(residual, weight, arm, cell, in_mean, factor, cluster)
+    return _on_grid(np.mean(effect) + score)
+
+
+def _weighted_residuals(
+    residual: np.ndarray,
+    weight: np.ndarray,
+    treatment: np.ndarray,
+    cell: np.ndarray,
+    in_mean: np.ndarray,
+    factor: np.ndarray | None,
+    cluster: np.ndarray | None,
+) -> np.ndarray:
+    """Return c w e, centred in each cell: residuals of equal variance, and an unbiased benefit.
+
+    ``treatment`` is how a unit's benefit enters its residual, ``in_mean`` the leverage of a unit in
+    the mean of its cell.
+    """
+    F = np.zeros((residual.shape[0], 0)) if factor is None else factor
+    cluster = np.arange(residual.shape[0]) if cluster is None else cluster
+    rest = 1.0 - in_mean - np.square(F).sum(axis=1)
+    scale = np.where(rest > 1e-9, 1.0 / np.sqrt(np.maximum(rest, 1e-9)), 0.0)
+    e = scale * (residual - cell_means(residual, cell))
+    cluster_sum = cell_means(treatment[:, None] * F, cluster) * np.bincount(cluster)[cluster, None]
+    gain = float(np.mean(weight * scale * (treatment - np.einsum("ur,ur->u", F, cluster_sum))))
     c = 1.0 / gain if gain > 1e-9 else 1.0
-    return _on_grid(np.mean(effect) + c * weight * (e - cell_means(e, cell)))
+    return np.asarray(c * weight * (e - cell_means(e, cell)))
 
 
 def paired_effects(difference: np.ndarray, level: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -85,19 +85,20 @@ class ComparisonFacts:
     @property
     def adjustment_text(self) -> str:
         """How scores are adjusted, with the reason."""
-        if self.design == "crossover":
-            return "scores are not adjusted, because each participant has both arms"
         if self.adjust == "none":
             return "scores are not adjusted, as design.adjust says"
+        is_paired = self.design == "crossover"
         features = "all features" if self.n_features is None else f"{self.n_features:,} features"
         if self.r2 is not None and not self.r2 > 0:
             return (
                 f"scores are not adjusted, because a ridge regression on {features} predicts no "
-                "better than the means of the arms"
+                f"better than the means of the {'sequences' if is_paired else 'arms'}"
             )
         words = f"scores are adjusted by ridge regression on {features}"
         if self.r2 is not None:
             words += f" (R2 {self.r2:.2f} in participants left out)"
+        if is_paired:
+            return f"{words}, because baselines predict the change from period to period"
         return f"{words}, because baselines predict outcomes on both arms"
 
     @property

@@ -15,6 +15,7 @@ import pandas as pd
 from ketadask import names as nm
 from ketadask.cohort.designs import CROSSOVER, DESIGNS, POOLED
 from ketadask.cohort.relabel import relabel
+from ketadask.inference.companion import companion_block, companion_summary
 from ketadask.inference.power import RECOVERY_JACCARD
 from ketadask.inference.second_stage import strongest
 from ketadask.kernels.maxt import TIE, may_reach
@@ -92,7 +93,11 @@ def detections_block(
             p, jaccard = best_persona(
                 trial, search, inside, statistic, seed=index, relabellings=relabellings
             )
-            rows.append({"index": index, "method": method, "p": p, "jaccard": jaccard})
+            row = {"index": index, "method": method, "p": p, "jaccard": jaccard, "linear": np.nan}
+            if method == "current":
+                nulls = companion_block(problem, (0, relabellings - 1), seed=index)
+                row["linear"] = companion_summary(problem, nulls, None)["linear"]["p"]
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -156,6 +161,7 @@ def detection_table(
             supported = part["p"] <= ALPHA
             recovered = supported & (part["jaccard"] >= RECOVERY_JACCARD)
             row |= {f"any_{method}": supported.mean(), f"recovered_{method}": recovered.mean()}
+        row["linear"] = (table["linear"] <= ALPHA).sum() / trials
         rows.append(row | {"trials": trials})
         print(f"cell {k} of {len(cells)}: {row}", file=sys.stderr, flush=True)
     return pd.DataFrame(rows)
@@ -165,7 +171,8 @@ def detection_markdown(table: pd.DataFrame) -> str:
     """Return the table as Markdown, current and former side by side."""
     header = ["persona", "prognosis", "design", "participants", "effect (SD)", "trials"]
     header += ["supported: current", "former", "planted one supported: current", "former"]
-    rates = ["any_current", "any_former", "recovered_current", "recovered_former"]
+    header += ["linear modifier, p <= .05"]
+    rates = ["any_current", "any_former", "recovered_current", "recovered_former", "linear"]
     rows = [
         [
             row["persona"], row["prognosis"], row["design"], row["participants"],

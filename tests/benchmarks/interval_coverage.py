@@ -22,7 +22,7 @@ from ketadask.inference.estimates import benefit_differences
 from ketadask.inference.second_stage import SEARCH_Q, STUDENTISED, strongest
 from tests.benchmarks.detection_rates import EFFECT_AT_60
 from tests.benchmarks.error_rates import Cell, persona_search, problem_of
-from tests.benchmarks.repeated import Bench
+from tests.benchmarks.repeated import Bench, markdown
 from tests.benchmarks.simulated_trials import (
     NULL_KINDS,
     SimulatedCases,
@@ -97,14 +97,12 @@ def coverage_block(block: Range, *, cell: Cell, seed: int, relabellings: int) ->
         difference = table["difference"].to_numpy()
         se = np.abs(difference / personas.t)
         covers = np.abs(difference - truth) <= NAIVE * se
-        sign = 1.0 if personas.t[0] * difference[0] > 0 else -1.0
         rows.append(
             row
             | {
                 "covers_naive": bool(covers.all()), "covers_naive_best": bool(covers[0]),
                 "naive": float(difference[0] - truth[0]), "truth": float(truth[0]),
                 "difference": float(difference[0]), "t": float(personas.t[0]),
-                "sign": sign * (1.0 if personas.polarity[0] == nm.FAVOURABLE else -1.0),
                 "square": float((maxima[0] ** 2).mean()), "mean": float(maxima[0].mean()),
             }
         )  # fmt: skip
@@ -136,6 +134,26 @@ def coverage_table(
             table["width_studentised"].mean(),
             table["width_q"].mean(),
         )
+        row["bias_naive"] = (sign * table["naive"]).mean()
+        row["bias_shrunken"] = (sign * table[f"shrunken_{STUDENTISED}"]).mean()
         rows.append(row)
         print(f"cell {k} of {len(cells)}: {row}", file=sys.stderr, flush=True)
     return pd.DataFrame(rows)
+
+
+def coverage_markdown(table: pd.DataFrame) -> str:
+    """Return the table as Markdown."""
+    header = ["kind of trial", "design", "participants", "trials", "all intervals cover: t", "Q"]
+    header += ["naive", "width: t", "Q", "true difference of the best", "bias: naive", "shrunken"]
+    columns = [
+        *("covers_studentised", "covers_q", "covers_naive", "width_studentised", "width_q"),
+        *("truth", "bias_naive", "bias_shrunken"),
+    ]
+    rows = [
+        [
+            row["kind"], row["design"], row["participants"], row["trials"],
+            *(f"{row[name]:.2f}" for name in columns),
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    return markdown(header, rows)

@@ -372,7 +372,10 @@ NULL_KINDS = (
     TrialKind("drop-out 20 %, with feature and arm", drop_out=0.2),
     TrialKind("missing values 15 %, with the value", missing=0.15),
     TrialKind("binary endpoint", binary=True),
-    TrialKind("binary endpoint, prognosis", binary=True, prognosis=1.0, n_prognostic=3),
+    TrialKind(
+        "binary endpoint, prognosis, no effect", overall=0.0, binary=True, prognosis=1.0,
+        n_prognostic=3,
+    ),
     TrialKind("prognosis in 12 of 20 features", prognosis=1.5),
     TrialKind("prognosis in 2 features", prognosis=1.5, n_prognostic=2),
     TrialKind("curved prognosis", prognosis=1.0, curved=True),
@@ -380,7 +383,8 @@ NULL_KINDS = (
     TrialKind("change score, baseline items, 3:1", **_CHANGE, allocation=0.75),
     TrialKind("change score, baseline items, within arm", **_CHANGE, within_arm=True),
     TrialKind("change score, 3:1, within arm", **_CHANGE, allocation=0.75, within_arm=True),
-    TrialKind("change score, response", **_CHANGE, binary=True),
+    # With an effect on the latent scale, the difference of the rates would depend on the baseline.
+    TrialKind("change score, response, no effect", **_CHANGE, overall=0.0, binary=True),
     TrialKind(
         "own baseline", designs=(POOLED, CROSSOVER), baseline=0.78, own_baseline=True,
         first_baseline=True,
@@ -411,6 +415,6 @@ NULL_KINDS = (
     ),
     TrialKind("outcome spread exp(.7 x)", designs=(PARALLEL, POOLED), spread=0.7),
     TrialKind("outcome spread exp(.7 x), 3:1", designs=(PARALLEL,), spread=0.7, allocation=0.75),
-    TrialKind("benefit spread grows with severity", designs=(CROSSOVER,), benefit_spread=0.5),
+    TrialKind("benefit spread grows with severity", designs=(CROSSOVER,), benefit_spread=0.7),
     TrialKind("pairs of people with equal features, arms, outcomes", pairs=True),
 )  # fmt: skip

@@ -27,9 +27,11 @@ from tests.benchmarks.error_rates import (
     smallest_p,
 )
 from tests.benchmarks.former import former_problem
+from tests.benchmarks.interval_coverage import coverage_table, unit_benefits
 from tests.benchmarks.repeated import Bench
 from tests.benchmarks.second_findings import PLANTED, findings_summary
 from tests.benchmarks.simulated_trials import NULL_KINDS, TrialKind, simulate_cases
+from tests.benchmarks.site_studies import studies_block, studies_markdown
 
 DESIGNS = ("crossover", "pooled", "parallel")
 PAIRS_OF_KIND = [(kind, design) for kind in NULL_KINDS for design in kind.designs]
@@ -183,6 +185,32 @@ def test_a_strong_persona_is_detected_and_recovered_by_both_methods(bench):
         )
         assert nothing[1] < 0.5
     assert len(planted_cells()) == 72
+
+
+def test_intervals_and_biases_are_those_of_the_true_difference(bench):
+    kind = TrialKind("planted", literals=1, effect=4.0)
+    cases = simulate_cases(kind, "pooled", 60, 20, seed=7, index=0)
+    _, units = problem_of(cases, kind, persona_search(2))
+    benefit = unit_benefits(cases, units)
+    assert np.ptp(benefit) == pytest.approx(4.0)
+    row = coverage_table(bench, [Cell(kind, "crossover", 60, 20, (2,))], trials=3).iloc[0]
+    assert row["truth"] > 2
+    assert row["covers_studentised"] >= row["covers_naive"]
+    assert abs(row["bias_naive"]) < 2
+
+
+def test_the_benefit_of_units_is_centred_within_site():
+    kind = next(kind for kind in NULL_KINDS if kind.name.startswith("3 sites"))
+    cases = simulate_cases(kind, "pooled", 60, 20, seed=7, index=0)
+    assert np.ptp(cases.benefit) == pytest.approx(1.5)
+    _, units = problem_of(cases, kind, persona_search(2))
+    assert np.abs(unit_benefits(cases, units)).max() < 1e-12
+
+
+def test_a_study_of_three_sites_has_verdicts():
+    table = studies_block((0, 0), design="parallel", seed=7, relabellings=19)
+    assert table["findings"].iloc[0] > 0
+    assert len(studies_markdown(table).splitlines()) == 3
 
 
 def test_one_planted_persona_is_one_finding(bench):

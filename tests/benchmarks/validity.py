@@ -18,8 +18,10 @@ import pandas as pd
 
 from tests.benchmarks.detection_rates import detection_markdown, detection_table, planted_cells
 from tests.benchmarks.error_rates import METHODS, error_cells, error_markdown, error_table
+from tests.benchmarks.interval_coverage import coverage_cells, coverage_markdown, coverage_table
 from tests.benchmarks.repeated import Bench, benchmark_parser, open_benchmark
 from tests.benchmarks.second_findings import findings_markdown, findings_summary
+from tests.benchmarks.site_studies import studies_markdown, studies_table
 
 
 def main(words: Sequence[str]) -> int:
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--features", nargs="*", type=int, default=(), help="only so many features")
     parser.add_argument("--depths", nargs="*", type=int, default=(2, 3), help="literals, of error")
     parser.add_argument("--method", choices=METHODS, default="current", help="of ``error``")
-    parser.add_argument("--relabellings", type=int, default=39)
+    parser.add_argument("--relabellings", type=int, help="relabelled trials of each trial")
     parser.add_argument("--csv", action="store_true", help="print comma-separated values")
     return parser
 
@@ -64,7 +66,7 @@ def _error(bench: Bench, options: argparse.Namespace) -> str:
         trials=options.trials or 1000,
         method=options.method,
         seed=options.seed,
-        relabellings=options.relabellings,
+        relabellings=options.relabellings or 19,
     )
     return _csv(table) if options.csv else error_markdown(table)
 
@@ -75,14 +77,38 @@ def _power(bench: Bench, options: argparse.Namespace) -> str:
         _selection(planted_cells(), options),
         trials=options.trials or 100,
         seed=options.seed,
-        relabellings=options.relabellings,
+        relabellings=options.relabellings or 99,
     )
     return _csv(table) if options.csv else detection_markdown(table)
 
 
+def _coverage(bench: Bench, options: argparse.Namespace) -> str:
+    table = coverage_table(
+        bench,
+        _selection(coverage_cells(), options),
+        trials=options.trials or 200,
+        seed=options.seed,
+        relabellings=options.relabellings or 99,
+    )
+    return _csv(table) if options.csv else coverage_markdown(table)
+
+
+def _sites(bench: Bench, options: argparse.Namespace) -> str:
+    table = studies_table(
+        bench,
+        trials=options.trials or 100,
+        seed=options.seed,
+        relabellings=options.relabellings or 99,
+    )
+    return _csv(table) if options.csv else studies_markdown(table)
+
+
 def _beyond(bench: Bench, options: argparse.Namespace) -> str:
     row = findings_summary(
-        bench, trials=options.trials or 300, seed=options.seed, relabellings=options.relabellings
+        bench,
+        trials=options.trials or 300,
+        seed=options.seed,
+        relabellings=options.relabellings or 99,
     )
     return _csv(pd.DataFrame([row])) if options.csv else findings_markdown(row)
 
@@ -91,7 +117,9 @@ def _csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False).rstrip()
 
 
-_TABLES = {"error": _error, "power": _power, "beyond": _beyond}
+_TABLES = {
+    "error": _error, "power": _power, "coverage": _coverage, "sites": _sites, "beyond": _beyond,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_features_that_differ_between_sites_are_counted():
     cohort["value"].values[:, :2] += 3.0 * site[:, None]
     facts = facts_of(cohort)
     assert facts.n_features_by_site == 2
-    assert facts.adjust == "none"
+    assert facts.adjust == "ridge"
     # Between trials features may differ: that is no difference between the sites of a trial.
     cohort["trial"] = cohort["site"]
     assert facts_of(cohort).n_features_by_site == 0

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import linalg, stats
 
-from ketadask.kernels.contrast import contrast
+from ketadask.kernels.contrast import MODERATION, contrast
 from ketadask.kernels.q_statistic import persona_q
 
 
@@ -76,7 +76,7 @@ def test_the_moderated_variance_is_that_of_the_formula():
     expected = 0.0
     for side in (score[mask], score[~mask]):
         df = len(side) - 1
-        expected += (df * np.var(side, ddof=1) + 5 * s2) / (df + 5) / len(side)
+        expected += (df * np.var(side, ddof=1) + MODERATION * s2) / (df + MODERATION) / len(side)
     assert contrast(inside, score).se[0] == pytest.approx(np.sqrt(expected))
 
 
@@ -96,7 +96,7 @@ def test_unknown_units_are_left_out():
     unknown = ~inside & (np.random.default_rng(1).random(inside.shape) < 0.2)
     result = contrast(inside, score, cluster=cluster, outside=~inside & ~unknown)
     for k, mask in enumerate(inside):
-        expected = reference(mask, score, cluster, 5.0, unknown[k])
+        expected = reference(mask, score, cluster, MODERATION, unknown[k])
         assert (result.difference[k], result.se[k]) == pytest.approx(expected)
         assert result.outside[k] == (~mask & ~unknown[k]).sum()
 

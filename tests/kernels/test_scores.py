@@ -73,7 +73,7 @@ def test_sequences_of_a_crossover_have_equal_means_whatever_the_period_effect(ex
     cell = 2 * level + first
 
     def scores_of(difference):
-        return paired_scores(difference, cell, paired_effects(difference, level, cell))
+        return paired_scores(difference, first, cell, paired_effects(difference, level, cell))
 
     scores = scores_of(difference)
     for k in np.unique(cell):
@@ -84,6 +84,23 @@ def test_sequences_of_a_crossover_have_equal_means_whatever_the_period_effect(ex
     if level.max() == 0:
         means = [difference[first].mean(), difference[~first].mean()]
         assert scores.mean() == pytest.approx(np.mean(means), abs=1e-7)
+
+
+def test_a_feature_that_predicts_the_second_period_leaves_a_crossover():
+    rng = np.random.default_rng(0)
+    first, x, noise = np.arange(400) % 2 == 0, rng.normal(size=400), 0.1 * rng.normal(size=400)
+    sign, inside = np.where(first, 1.0, -1.0), rng.random(400) < 0.3
+    difference = 2.0 + 3.0 * inside + sign * (4.0 * x + 1.0) + noise
+    cell, effect = first.astype(int), paired_effects(difference, 0 * first, first.astype(int))
+    ridge = cell_ridge(feature_basis(x[:, None]), sign * difference, cell, np.arange(400))
+    prediction = feature_basis(x[:, None]) @ ridge.coefficients
+    regression = {"prediction": prediction, "factor": ridge.factor}
+    plain = paired_scores(difference, first, cell, effect)
+    scores = paired_scores(difference, first, cell, effect, **regression)
+    assert plain.std() > 4
+    assert scores[inside].std() < 0.5
+    assert scores[inside].mean() - scores[~inside].mean() == pytest.approx(3.0, abs=0.1)
+    assert scores.mean() == pytest.approx(plain.mean(), abs=1e-6)
 
 
 def test_the_overall_effect_of_several_periods_is_that_within_periods():

@@ -65,7 +65,9 @@ def test_every_null_adjustment_and_cluster_has_its_words():
     assert both.endswith("the larger p counts")
     assert "predicts no better than the means" in replace(SITES, r2=0.0).adjustment_text
     assert replace(SITES, adjust="none").adjustment_text.endswith("as design.adjust says")
-    assert replace(SITES, design="crossover").adjustment_text.startswith("scores are not adjusted")
+    paired = replace(SITES, design="crossover")
+    assert paired.adjustment_text.endswith("predict the change from period to period")
+    assert replace(paired, r2=0.0).adjustment_text.endswith("than the means of the sequences")
     assert "by Q" in replace(SITES, statistic="q").statistic_text
     levels = replace(SITES, alpha=0.04, linear_alpha=0.01).level_text
     assert levels == "personas are supported at p 0.04, a linear modifier at 0.01"
