@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 SHRINKAGE_POWER = 5.0
+CORRECTED = ("difference_low", "difference_high", "difference_shrunken")
 
 
 def benefit_differences(

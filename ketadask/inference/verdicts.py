@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.inference.estimates import benefit_differences
+from ketadask.inference.estimates import CORRECTED, benefit_differences
 from ketadask.inference.evaluation import PersonaSet, admissible_mask
 from ketadask.inference.families import family_leaders, persona_name
 from ketadask.inference.incremental import IncrementalTest
@@ -121,6 +121,8 @@ def build_verdicts(
     table["verdict"] = labels[first]
     table["rank"] = np.arange(1, len(table) + 1)
     differences = benefit_differences(problem, search, personas.ids[first], maxima, statistic)
+    # A persona that was not ranked by t has no p and no interval: c is that of the ranked personas.
+    differences.loc[np.isnan(value[order][first]), list(CORRECTED)] = np.nan
     table[list(differences.columns)] = differences
     return VERDICTS.check(_with_stability(table, stability))
 

@@ -47,7 +47,7 @@ def coupling(
     >>> turn = np.exp(2j * np.pi * np.arange(600) / 20) * (1 + np.cos(np.arange(600) / 50))
     >>> envelope, lag, imaginary = coupling(np.array([turn, 1j * turn]))
     >>> np.round([envelope[0, 1], lag[0, 1], imaginary[0, 1]], 2)
-    array([1. , 1. , 0.99])
+    array([1.  , 1.  , 0.93])
     """
     n = analytic.shape[1]
     if block is None:

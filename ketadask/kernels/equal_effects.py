@@ -28,7 +28,7 @@ def equal_effects(effect: np.ndarray, variance: np.ndarray, df: np.ndarray) -> f
     Examples
     --------
     >>> round(equal_effects(np.array([1.0, 2.0, 6.0]), np.ones(3), np.full(3, 9.0)), 4)
-    0.0091
+    0.0065
 
     References
     ----------

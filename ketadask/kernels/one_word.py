@@ -131,7 +131,7 @@ def support_spans(units: int, min_support: int) -> np.ndarray:
     Examples
     --------
     >>> support_spans(63, 13)
-    array([13, 17, 25, 39, 62])
+    array([13, 17, 25, 38, 62])
     """
     last = units - 1
     steps = np.linspace(0.0, 1.0, _SPANS + 1) ** 1.3

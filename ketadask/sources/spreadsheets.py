@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -138,9 +139,8 @@ def _check_content(path: Path) -> None:
         raise read_error(path, error) from None
     if is_empty:
         raise empty_file(path)
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
+    size = 0
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _MAX_BYTES:
         raise InputError(

@@ -12,7 +12,7 @@ from ketadask.store.fingerprints import file_hash
 
 _PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
 _NDA = ("nda/*.txt",)
-_SIDECARS = (
+SIDECARS = (
     *("*_meg.json", "sub-*/**/*_meg.json"),
     *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
     "derivatives/*/sub-*/**/*_parcels.tsv",
@@ -154,7 +154,7 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
-    sidecars = {path for pattern in _SIDECARS for path in folder.glob(pattern)}
+    sidecars = {path for pattern in SIDECARS for path in folder.glob(pattern)}
     stamps = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
     for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
         if is_recording(path):
@@ -172,7 +172,7 @@ def _recording_files(settings: StudySettings, folder: Path) -> dict[str, Path]:
     """Return the recordings, their sidecars and the forward solutions by name."""
     if "meg" not in settings.features.modalities:
         return {}
-    paths = {path for pattern in (*_SIDECARS, *_LARGE) for path in folder.glob(pattern)}
+    paths = {path for pattern in (*SIDECARS, *_LARGE) for path in folder.glob(pattern)}
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
 

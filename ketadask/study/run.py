@@ -21,7 +21,7 @@ from ketadask.schema.errors import InputError
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import RunFolder
-from ketadask.study.inputs import input_hashes
+from ketadask.study.inputs import external_hashes, input_hashes
 from ketadask.study.paths import RunPaths, prepare_data
 
 PROVENANCE, LOG, STOPS, KEYS = "provenance.json", "study.log", "stopped.json", "finished.json"
@@ -281,7 +281,7 @@ def _write_provenance(work: StudyRun) -> None:
 def _hashes(paths: RunPaths) -> dict[str, str]:
     """Return the hashes of the inputs that identify the run folder, and of external cohorts."""
     if paths.inputs is None:
-        return input_hashes(paths.settings, paths.data)
+        return input_hashes(paths.settings, paths.data) | external_hashes(paths.settings)
     return paths.inputs.hashes | paths.inputs.external
 
 

@@ -20,8 +20,9 @@ from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search.persona_search import PersonaSearch
 from ketadask.search.problem import SearchProblem
 from tests.benchmarks.former import former_problem
+from tests.benchmarks.null_kinds import NULL_KINDS
 from tests.benchmarks.repeated import Bench, binomial_interval, markdown
-from tests.benchmarks.simulated_trials import NULL_KINDS, SimulatedCases, TrialKind, simulate_cases
+from tests.benchmarks.simulated_trials import SimulatedCases, TrialKind, simulate_cases
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,13 +22,9 @@ from ketadask.inference.estimates import benefit_differences
 from ketadask.inference.second_stage import SEARCH_Q, STUDENTISED, strongest
 from tests.benchmarks.detection_rates import EFFECT_AT_60
 from tests.benchmarks.error_rates import Cell, persona_search, problem_of
+from tests.benchmarks.null_kinds import NULL_KINDS
 from tests.benchmarks.repeated import Bench, markdown
-from tests.benchmarks.simulated_trials import (
-    NULL_KINDS,
-    SimulatedCases,
-    TrialKind,
-    simulate_cases,
-)
+from tests.benchmarks.simulated_trials import SimulatedCases, TrialKind, simulate_cases
 
 if TYPE_CHECKING:
     from ketadask.store.ranges import Range

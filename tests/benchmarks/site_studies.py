@@ -13,8 +13,9 @@ import ketadask as kd
 from ketadask import names as nm
 from ketadask.cohort.designs import DESIGNS
 from tests.benchmarks.error_rates import persona_search
+from tests.benchmarks.null_kinds import NULL_KINDS
 from tests.benchmarks.repeated import Bench, markdown
-from tests.benchmarks.simulated_trials import NULL_KINDS, simulate_cases
+from tests.benchmarks.simulated_trials import simulate_cases
 
 if TYPE_CHECKING:
     from ketadask.store.ranges import Range

@@ -212,7 +212,9 @@ def test_the_real_recording_is_measured(real_data):
     assert (row["sensors"], row["grade"]) == (273, 3)
     assert row["seconds"] == pytest.approx(2.0)
     values = values_of(results)
-    assert values[[n for n in values.index if "peak" not in n]].notna().all()
+    # Two seconds hold too few independent values for the coupling of slow bands.
+    missing = {name for name in values.index[values.isna()] if "peak" not in name}
+    assert all(name.startswith(("meg_aec", "meg_wpli", "meg_imcoh")) for name in missing)
     assert 0 < values["meg_power_alpha_all"] < 5
 
 

@@ -17,7 +17,7 @@ from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings
 from ketadask.sources.meg.collection import find_recordings
 from ketadask.sources.meg.sidecars import read_bad_segments
-from ketadask.study.paths import _SIDECARS
+from ketadask.study.inputs import SIDECARS
 
 HEADER = "onset\tduration\ttrial_type\n"
 SETTINGS = MegSettings(features="power", min_seconds=2.0)
@@ -53,7 +53,7 @@ def test_rows_that_begin_with_bad_cost_their_segments_and_are_counted(study):
     # Segments of two seconds: that of 2 to 4, of 4 to 6 and of 6 to 8.
     assert (row["called_bad"], row["bad_segments"]) == (2, 3)
     assert row["clean_seconds"] == before.quality["clean_seconds"].item() - 6
-    assert path in {file_path for pattern in _SIDECARS for file_path in study.glob(pattern)}
+    assert path in {file_path for pattern in SIDECARS for file_path in study.glob(pattern)}
 
 
 def test_events_of_the_annotations_of_the_file_are_counted_once(study):

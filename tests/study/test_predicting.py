@@ -128,7 +128,7 @@ def test_a_participant_with_two_active_cases_has_one_row_in_the_control_arm():
 
 
 def test_the_cohort_of_a_prediction_is_that_of_the_study_recordings_included(tmp_path):
-    simulate_study(tmp_path / "study", participants=2, meg_seconds=4.0)
+    simulate_study(tmp_path / "study", participants=2, meg_seconds=10.0)
     (tmp_path / "here.yaml").write_text("kind: synchronous\n")
     (tmp_path / "study.yaml").write_text(
         "name: meg\ndata: {folder: study}\n"

@@ -35,7 +35,7 @@ def opened(monkeypatch):
 
 
 def test_extract_measures_recordings_with_its_own_workers_and_nothing_else(tmp_path, opened):
-    simulate_study(tmp_path / "study", participants=4, meg_seconds=4.0)
+    simulate_study(tmp_path / "study", participants=4, meg_seconds=10.0)
     (tmp_path / "study.yaml").write_text(TEXT)
     profile = Profile(kind="threads", workers=1, stages={"extract": {"workers": 2}})
     one = replace(Study.read(tmp_path / "study.yaml", out=tmp_path / "runs"), profile=profile)
