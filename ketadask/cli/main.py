@@ -16,7 +16,8 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if words is None else words)
     debug = DEBUG in arguments
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     sys.exit(run([word for word in arguments if word != DEBUG], debug=debug))
 
 

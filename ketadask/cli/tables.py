@@ -38,12 +38,12 @@ def print_summary(summary: RunSummary) -> None:
     """Print verdicts, trials, prediction and counts; the last line is the path of the report."""
     out = console()
     if summary.verdicts is not None:
-        out.print(render_verdicts(summary.verdicts))
+        out.print(render_verdicts(summary.verdicts, places=summary.places))
         if len(summary.verdicts):
             out.print(
                 "who: benefits more or less; n: units inside; difference: benefit inside minus "
-                "outside\nwith 95 % interval, corrected for the search; hits: rate of splits with "
-                "the persona as a hit" + _unknown_units(summary.verdicts)
+                "outside\nwith 95 % interval, corrected for the search unless marked; hits: rate "
+                "of splits with the persona as a hit" + _unknown_units(summary.verdicts)
             )
         more = len(summary.verdicts) - _MAX_ROWS
         if more > 0:
@@ -58,8 +58,11 @@ def print_summary(summary: RunSummary) -> None:
     print(summary.report or summary.folder)
 
 
-def render_verdicts(verdicts: pd.DataFrame) -> Table:
-    """Return the first verdicts, best first; one line per literal fits 80 columns."""
+def render_verdicts(verdicts: pd.DataFrame, *, places: int = 1) -> Table:
+    """Return the first verdicts, best first; one line per literal fits 80 columns.
+
+    ``places`` are the decimals of benefit differences.
+    """
     table = Table(
         title="Verdicts; p is adjusted for the whole search",
         title_justify="left",
@@ -80,7 +83,7 @@ def render_verdicts(verdicts: pd.DataFrame) -> Table:
             _BENEFIT.get(str(row["polarity"]), ""),
             f"{row['support']:,}",
             _decimal(row["p_adjusted"], 3 if row["p_adjusted"] >= 0.001 else 4),
-            _difference(row),
+            _difference(row, places),
             "" if isnan(recurrence) else f"{recurrence:.0%}",
             str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
@@ -88,12 +91,12 @@ def render_verdicts(verdicts: pd.DataFrame) -> Table:
     return table
 
 
-def _difference(row: Mapping[Hashable, Any]) -> str:
+def _difference(row: Mapping[Hashable, Any], places: int) -> str:
     """Return the corrected difference and its interval; without one, that on these data."""
     if isnan(row["difference_low"]):
-        return "" if isnan(row["difference"]) else f"{row['difference']:.1f}\nuncorrected"
+        return "" if isnan(row["difference"]) else f"{row['difference']:z.{places}f}\nuncorrected"
     low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference_shrunken']:z.1f}\n{low:z.1f}, {high:z.1f}"
+    return f"{row['difference_shrunken']:z.{places}f}\n{low:z.{places}f}, {high:z.{places}f}"
 
 
 def _unknown_units(verdicts: pd.DataFrame) -> str:
@@ -111,12 +114,12 @@ def _print_trials(out: Console, summary: RunSummary) -> None:
     ranks = verdicts.loc[verdicts["verdict"] != nm.NOISE, "rank"]
     trials = trials[trials["rank"].isin(ranks)]
     if len(trials):
-        out.print(render_trials(trials))
+        out.print(render_trials(trials, places=summary.places))
     else:
         out.print("Across trials: no persona supported")
 
 
-def render_trials(trials: pd.DataFrame) -> Table:
+def render_trials(trials: pd.DataFrame, *, places: int = 1) -> Table:
     """Return effects across trials, in the order of the verdicts."""
     table = Table(
         title="Across trials: benefit inside minus outside (95 % interval)",
@@ -132,7 +135,7 @@ def render_trials(trials: pd.DataFrame) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in trials.head(_MAX_ROWS).to_dict("records"):
         mean, low, high, least, most = (
-            _decimal(row[name], 1)
+            _decimal(row[name], places)
             for name in ("effect", "low", "high", "prediction_low", "prediction_high")
         )
         table.add_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ketadask.cohort.case_arrays import check_outcomes, codes
 from ketadask.cohort.site_levels import site_levels
 from ketadask.kernels.ridge import CellRidge, cell_means, cell_ridge, feature_basis, no_ridge
 from ketadask.kernels.scores import (
+    Regression,
     paired_effects,
     paired_scores,
     unpaired_effects,
@@ -173,19 +174,20 @@ class TrialArrays:
         part = self._side(side)
         if not part.own.size:
             return scores
-        prediction = factor = None
+        regression = None
         if self.basis is not None:
             ridge = self._ridge(part if fit is None else self._side(fit))
-            prediction = self.basis[part.own] @ ridge.coefficients
-            factor = ridge.factor if fit is None else None
-        cluster = codes(self.cluster[part.own])
-        regression = {"prediction": prediction, "factor": factor, "cluster": cluster}
+            regression = Regression(
+                self.basis[part.own] @ ridge.coefficients,
+                ridge.factor if fit is None else None,
+                codes(self.cluster[part.own]),
+            )
         if self.has_pairs:
             first = self.active_first[part.own]
-            scores[part.own] = paired_scores(part.y, first, part.cell, part.effect, **regression)
+            scores[part.own] = paired_scores(part.y, first, part.cell, part.effect, regression)
         else:
             scores[part.own] = unpaired_scores(
-                part.y, part.active, part.level, part.cell, part.effect, **regression
+                part.y, part.active, part.level, part.cell, part.effect, regression
             )
         return scores
 
@@ -247,6 +249,10 @@ class TrialArrays:
             if np.isin(fraction, (0.0, 1.0)).any():  # period and arm are the same there
                 return no_ridge(len(y), self.basis.shape[1])
         return cell_ridge(self.basis[part.own], y, part.cell, codes(self.cluster[part.own]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without recent scores: another thread may be adding to them."""
+        return {**self.__dict__, "_recent": {}}
 
     def __repr__(self) -> str:
         people = len(np.unique(self.participant))

@@ -145,7 +145,7 @@ class _Exchange:
     cluster: np.ndarray
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _exchange(trial: TrialArrays) -> _Exchange:
     """Return who may exchange with whom, the same for all relabellings of a trial.
 

@@ -39,8 +39,7 @@ class HoldoutSplit:
         so is the total; which strata round up is drawn at random.
     group_by
         ``participant`` keeps all units of a participant, and of a cluster of participants, on one
-        side; ``case`` splits units singly,
-        as published analyses of crossover trials did.
+        side; ``case`` splits units singly, as published analyses of crossover trials did.
     scheme
         ``holdout``; ``complementary``: splits 2i and 2i+1 swap sides, train_size must be 0.5;
         ``bootstrap``: participants are drawn with replacement within stratum, the training set are

@@ -140,5 +140,6 @@ def _recording_file(dataset: xr.Dataset) -> RecordingFile:
         Recording.at(attrs["source"]).name.removesuffix("_meg"),
         bads=tuple(str(name) for name in dataset[nm.CHANNEL].values[dataset["bad"].values]),
         mains=attrs.get("mains"),
+        ecg=attrs.get("ecg") or None,
         bad_spans=tuple((first, last) for first, last in bad_spans),
     )

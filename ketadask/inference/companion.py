@@ -102,9 +102,13 @@ def companion_summary(
 
 
 def companion_p(companions: pd.DataFrame, measure: str, largest: float) -> float:
-    """Return the p of the largest association of the trial; the larger one of several methods."""
+    """Return the p of the largest association of the trial; the larger one of several methods.
+
+    A relabelled trial without an association, computed where the features took too much memory,
+    counts as one that reaches it.
+    """
     p = [
-        (1 + int((rows[measure] >= largest * (1 - TIE)).sum())) / (1 + len(rows))
+        (1 + int((~(rows[measure] < largest * (1 - TIE))).sum())) / (1 + len(rows))
         for _, rows in companions.groupby("method")
     ]
     return float(max(p))

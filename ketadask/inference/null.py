@@ -56,7 +56,7 @@ def null_block(
     """Search the first to the last relabelled trial of ``block``, and rank its best personas by t.
 
     A relabelling depends on its index alone. ``candidates`` is the number of personas of each that
-    are table (see `strongest`). ``partial_results``, by method and then by relabelling and
+    are ranked by t (see `strongest`). ``partial_results``, by method and then by relabelling and
     polarity, are searches that ran in parts before.
 
     Keeps ``schema.NULLS``: a row per relabelling, method and rank; a single row of rank 1, no

@@ -238,6 +238,9 @@ def byte_step(need: float, levels: int, weights: np.ndarray) -> float:
 
 @kernel()
 def byte_need(need: float, step: float) -> int:
-    """Return the whole number of steps that a sum surely reaches if it reaches ``need``."""
+    """Return the whole number of steps that a sum surely reaches if it reaches ``need``.
+
+    ``need`` is not negative. Neither is the number: -1 and `SMALLEST` are less than a byte.
+    """
     steps: float = np.floor(need * (1.0 - _ROUNDING) / step - 1e-6)
-    return int(steps)
+    return max(int(steps), 0)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ketadask.kernels.ridge import cell_means
 
 _GRID_BITS = 34  # of a score: results of different processors differ in later bits
+
+
+class Regression(NamedTuple):
+    """Regression on features, for the units that are scored.
+
+    Parameters
+    ----------
+    prediction
+        (unit,) prediction from the features.
+    factor
+        (unit, rank) factor F of `CellRidge` where the same units were fitted; none elsewhere.
+    cluster
+        (unit,) codes of units that share features; each its own by default.
+    """
+
+    prediction: np.ndarray
+    factor: np.ndarray | None = None
+    cluster: np.ndarray | None = None
 
 
 def percent_improvement(improvement: np.ndarray, baseline: np.ndarray) -> np.ndarray:
@@ -26,10 +46,7 @@ def paired_scores(
     active_first: np.ndarray,
     cell: np.ndarray,
     effect: np.ndarray,
-    *,
-    prediction: np.ndarray | None = None,
-    factor: np.ndarray | None = None,
-    cluster: np.ndarray | None = None,
+    regression: Regression | None = None,
 ) -> np.ndarray:
     """Score participants with both arms: difference minus mean of its cell plus overall effect.
 
@@ -48,8 +65,8 @@ def paired_scores(
         (unit,) codes of site and sequence.
     effect
         (unit,) as `paired_effects` returns it.
-    prediction, factor, cluster
-        As in `unpaired_scores`, of the first period minus the second.
+    regression
+        Of the first period minus the second; none by default.
 
     Returns
     -------
@@ -65,8 +82,9 @@ def paired_scores(
     array([3.5, 5.5, 3.5, 5.5])
     """
     sign = np.where(np.asarray(active_first, dtype=bool), 1.0, -1.0)
-    residual = sign * difference if prediction is None else sign * difference - prediction
-    score = _weighted_residuals(residual, sign, sign, cell, np.zeros(len(sign)), factor, cluster)
+    score = _weighted_residuals(
+        sign * difference, sign, sign, cell, np.zeros(len(sign)), regression
+    )
     return _on_grid(np.mean(effect) + score)
 
 
@@ -76,10 +94,7 @@ def unpaired_scores(
     level: np.ndarray,
     cell: np.ndarray,
     effect: np.ndarray,
-    *,
-    prediction: np.ndarray | None = None,
-    factor: np.ndarray | None = None,
-    cluster: np.ndarray | None = None,
+    regression: Regression | None = None,
 ) -> np.ndarray:
     """Score units observed on one arm: overall effect + c w e.
 
@@ -98,13 +113,9 @@ def unpaired_scores(
     level, cell
         (unit,) codes of trial and site, and of the cells within them.
     effect
-        (unit,) as `level_effects` returns it.
-    prediction
-        (unit,) prediction from the features; none by default.
-    factor
-        (unit, rank) factor F of `CellRidge`, where ``prediction`` is that of the same units.
-    cluster
-        (unit,) codes of units that share features; each its own by default.
+        (unit,) as `unpaired_effects` returns it.
+    regression
+        Of the outcome; none by default.
 
     Returns
     -------
@@ -117,31 +128,32 @@ def unpaired_scores(
     >>> unpaired_scores(np.array([5.0, 3.0, 1.0, 0.0]), arm, one, 1 - arm, np.full(4, 3.5))
     array([5.5, 1.5, 2.5, 4.5])
     """
-    residual = y if prediction is None else y - prediction
     fraction = cell_means(active.astype(np.float64), level)
     weight = np.where(active, 1.0 / fraction, -1.0 / (1.0 - fraction))
     in_mean = 1.0 / np.bincount(cell)[cell]
     arm = active.astype(np.float64)
-    score = _weighted_residuals(residual, weight, arm, cell, in_mean, factor, cluster)
+    score = _weighted_residuals(y, weight, arm, cell, in_mean, regression)
     return _on_grid(np.mean(effect) + score)
 
 
 def _weighted_residuals(
-    residual: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray,
     treatment: np.ndarray,
     cell: np.ndarray,
     in_mean: np.ndarray,
-    factor: np.ndarray | None,
-    cluster: np.ndarray | None,
+    regression: Regression | None,
 ) -> np.ndarray:
     """Return c w e, centred in each cell: residuals of equal variance, and an unbiased benefit.
 
     ``treatment`` is how a unit's benefit enters its residual, ``in_mean`` the leverage of a unit in
     the mean of its cell.
     """
-    F = np.zeros((residual.shape[0], 0)) if factor is None else factor
-    cluster = np.arange(residual.shape[0]) if cluster is None else cluster
+    n_units = y.shape[0]
+    prediction, factor, cluster = regression or Regression(np.zeros(n_units))
+    residual = y - prediction
+    F = np.zeros((n_units, 0)) if factor is None else factor
+    cluster = np.arange(n_units) if cluster is None else cluster
     rest = 1.0 - in_mean - np.square(F).sum(axis=1)
     scale = np.where(rest > 1e-9, 1.0 / np.sqrt(np.maximum(rest, 1e-9)), 0.0)
     e = scale * (residual - cell_means(residual, cell))

@@ -163,8 +163,13 @@ def _settings_answers(settings: SettingsFacts) -> dict[str, str]:
         "combined": f"yes, {ranges}",
         "methods": search,
         "missing": f"features with more than {100 * settings.max_missing:g} % missing values are "
-        "excluded; a unit with a missing value of a persona is unknown to it, neither inside nor "
-        "outside; no imputation",
+        "excluded; "
+        + (
+            "other missing values are replaced by the median of trial and site, without outcomes"
+            if settings.missing == "impute"
+            else "a unit with a missing value of a persona is unknown to it, neither inside nor "
+            "outside; no imputation"
+        ),
         "preparation": f"volumes {settings.volume_scaling}; baseline features only",
         "output": "membership of a persona, yes or no, and the benefit inside and outside",
         "reproduction": "versions, seeds, input hashes and the command are in the provenance",

@@ -30,7 +30,6 @@ class ComparisonFacts:
     n_trials: int = 1
     n_sites: int = 1
     n_levels: int = 1
-    n_strata: int = 1
     within_arm: bool = False
     cluster: str | None = None
     n_clusters: int | None = None

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from ketadask import names as nm
 from ketadask.report.comparison import ComparisonFacts, comparison_facts
 from ketadask.report.facts import SettingsFacts, SummaryFacts, settings_facts, summary_facts
-from ketadask.report.labels import DESIGN_MEANINGS, NULL_MEANINGS, Endpoint, Mask, format_scale
+from ketadask.report.labels import (
+    DESIGN_MEANINGS,
+    EFFECT_WORDS,
+    NULL_MEANINGS,
+    POLARITY_WORDS,
+    Endpoint,
+    Mask,
+    format_scale,
+)
 from ketadask.report.personas import PersonaView, persona_views
 from ketadask.report.report_data import ReportData
 
@@ -41,6 +49,11 @@ class ReportContext:
         if self.comparison is not None:
             return self.comparison.null_text
         return NULL_MEANINGS.get(self.settings.null_method, self.settings.null_method)
+
+    @property
+    def polarity_words(self) -> dict[str, str]:
+        """What the members of a persona do, by polarity; the objective `effect` compares with 0."""
+        return EFFECT_WORDS if self.settings.objective == "effect" else POLARITY_WORDS
 
     @property
     def version(self) -> str | None:

@@ -23,6 +23,7 @@ NULL_MEANINGS = {
     "again; the larger p counts",
 }
 POLARITY_WORDS = {nm.FAVOURABLE: "benefits more", nm.UNFAVOURABLE: "benefits less"}
+EFFECT_WORDS = {nm.FAVOURABLE: "benefits", nm.UNFAVOURABLE: "is harmed"}
 _UNIT_SYMBOLS = {"mm3": "mm³", "mm2": "mm²", "kg/m2": "kg/m²", "cm3": "cm³"}
 _ENDPOINT_UNITS = {
     "improvement": "points",

@@ -20,7 +20,6 @@ from ketadask.report.downloads import result_downloads
 from ketadask.report.explained import enrichment_view, explained_view
 from ketadask.report.figures import benefit_view, null_view, stability_view
 from ketadask.report.format import FORMATS, number_element, value_element
-from ketadask.report.labels import POLARITY_WORDS
 from ketadask.report.members import courses_view, family_map
 from ketadask.report.methods import (
     all_settings,
@@ -147,7 +146,6 @@ def render(data: ReportData, *, identifiers: bool | None = None) -> str:
             downloads=result_downloads(data),
             study=context,
             endpoint=context.endpoint,
-            polarity_words=POLARITY_WORDS,
             style=Markup(style),
             script=Markup(script),
             script_hash=digest,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -88,6 +87,7 @@ def _sheet_rows(path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]
     _check_content(path)
     books: list[Any] = []
     try:
+        _check_size(path)
         # Once for the values, once for the formulas: a formula never computed has no value.
         for data_only in (True, False):
             books.append(openpyxl.load_workbook(path, read_only=True, data_only=data_only))
@@ -139,8 +139,11 @@ def _check_content(path: Path) -> None:
         raise read_error(path, error) from None
     if is_empty:
         raise empty_file(path)
-    size = 0
-    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+
+
+def _check_size(path: Path) -> None:
+    """Raise where a workbook, which is compressed, would fill the memory."""
+    with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _MAX_BYTES:
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ketadask.store.datasets import is_intact
@@ -51,16 +51,15 @@ class Checksums:
         return render_json({**fields, "checksum": content_hash(render_json(fields))})
 
     def record(self, results: dict[str, bytes]) -> Checksums:
-        """Return these checksums with those of new contents."""
+        """Return these checksums with those of new contents, and without logs."""
         hashes = {name: content_hash(content) for name, content in results.items()}
-        logs = {name: value for name, value in self.logs.items() if name not in hashes}
-        return Checksums(self.results | hashes, logs)
+        return Checksums(self.results | hashes)
 
     def without(self, names: Iterable[str]) -> Checksums:
         """Return these checksums without those of some files, and without logs."""
         dropped = set(names)
         kept = {name: value for name, value in self.results.items() if name not in dropped}
-        return replace(self, results=kept, logs={})
+        return Checksums(kept)
 
     def mismatches(self, folder: Path) -> dict[str, str]:
         """Return the problem of each result that is missing or differs from its checksum."""

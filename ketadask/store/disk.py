@@ -62,15 +62,16 @@ def free_space(folder: Path) -> str:
     return "unknown space"
 
 
-def make_folder(folder: Path) -> Path:
+def make_folder(folder: Path, mode: int | None = None) -> Path:
     """Create a folder and its parents; an error says why that is impossible.
 
-    Folders and files are as private as the folder that contains them.
+    Folders, without a ``mode`` of their own, and files are as private as the folder that contains
+    them.
     """
     with disk_errors(folder):
         if not folder.is_dir():
             make_folder(folder.parent)
-            folder.mkdir(mode=_mode(folder.parent), exist_ok=True)
+            folder.mkdir(mode=_mode(folder.parent) if mode is None else mode, exist_ok=True)
             sync_folder(folder.parent)
     return folder
 

@@ -15,7 +15,6 @@ from ketadask.schema.errors import InputError
 from ketadask.store import datasets
 from ketadask.store.checksums import CHECKSUMS, Checksums, content_hash, log_hashes
 from ketadask.store.disk import make_folder, set_aside, write_file, write_files
-from ketadask.store.environment import now
 from ketadask.store.json_values import render_json
 from ketadask.store.locks import Owner, hold_lock, read_owner
 from ketadask.store.parts import Parts
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 _MANIFEST, DAMAGED = "manifest.json", "damaged"
 HISTORY = ("provenance.json", "stopped.json")
+SUBMISSION = ("study.json", "profile.json", "head.json", "head.sbatch")
 _KEY_DIGITS = 12
 _PRIVATE = 0o700
 
@@ -63,8 +63,9 @@ class RunFolder:
         if manifest.exists() and _MANIFEST in run.damaged_files():
             set_aside(manifest, run.path / DAMAGED)
         if not manifest.exists():
-            make_folder(run.path).chmod(_PRIVATE)
-            run.write_json(_MANIFEST, {"name": name, "key": key, "created": now()})
+            # Tasks of an array start together: all write the same bytes.
+            make_folder(run.path, _PRIVATE)
+            run.write_json(_MANIFEST, {"name": name, "key": key})
         if run.key != key:
             raise InputError(
                 "the run folder belongs to another key",
@@ -102,9 +103,12 @@ class RunFolder:
     def lock(self) -> Iterator[Owner | None]:
         """Lock the folder for writing; yield the owner that died without releasing it, or None.
 
-        At the end the checksums of logs are recorded.
+        The checksums of logs, which a run appends to, are recorded at the end.
         """
         with hold_lock(self.path / "lock") as dead_owner:
+            checksums = Checksums.read(self.path)
+            if checksums is not None and checksums.logs:
+                write_file(self.path / CHECKSUMS, checksums.without(()).render())
             try:
                 yield dead_owner
             finally:
@@ -133,7 +137,7 @@ class RunFolder:
 
         Results depend on each other, so where one is damaged the others are removed too: all are
         computed again from the parts, which have checksums of their own. Only the manifest and the
-        files in ``HISTORY`` remain if they are intact.
+        files in ``HISTORY`` and ``SUBMISSION``, which nothing computes, remain if they are intact.
         """
         checksums, problems = Checksums.read(self.path), self.damaged_files()
         if not problems:
@@ -142,7 +146,7 @@ class RunFolder:
             if (self.path / name).is_file():
                 set_aside(self.path / name, self.path / DAMAGED)
         names = _result_files(self.path) if checksums is None else set(checksums.results)
-        remaining = {_MANIFEST, *HISTORY} - problems.keys()
+        remaining = {_MANIFEST, *HISTORY, *SUBMISSION} - problems.keys()
         for name in names - remaining:
             (self.path / name).unlink(missing_ok=True)
         contents = {
@@ -235,7 +239,7 @@ class RunFolder:
 
         Another process may be writing, and replaces the checksums a moment after the file.
         """
-        for pause in (0.0, 0.05, 0.2):
+        for pause in (0.0, 0.05, 0.2, 1.0):
             time.sleep(pause)
             content = self._content(name)
             checksums = Checksums.read(self.path)

@@ -15,7 +15,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.search.split_capacity import SplitCapacity, split_capacity
 from ketadask.sources.names_order import natural_key
-from ketadask.study.comparison import comparison_of
+from ketadask.study.comparison import comparison_of, persona_levels
 from ketadask.study.from_settings import (
     exclusions_of,
     later_features,
@@ -100,6 +100,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
     splitter, trial = splitter_of(settings, units), trial_arrays(units)
+    facts = score_facts(units, trial)
     later = later_features(settings, cohort)
     threshold = settings.outcome.response_threshold
     recordings, unusable = _recordings(settings, folder)
@@ -114,10 +115,10 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         n_unexchangeable=check_relabelling(trial, settings.null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
         trials=_trials(units),
-        duplicates=score_facts(units, trial).warning,
+        duplicates=facts.warning,
         n_sites=_count_sites(settings, units),
         design=settings.design.kind,
-        comparison=comparison_of(settings, units, trial),
+        comparison=comparison_of(settings, units, trial, facts, persona_levels(settings)),
         modalities=_count_features(cohort.dataset, len(later)),
         excluded_features={k: v for k, v in cohort.dropped.items() if k not in later},
         exclusions=exclusions_of(settings, cohort),

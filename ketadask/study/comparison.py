@@ -1,4 +1,4 @@
-"""Null, adjustment and strata of a study, from its settings and its search matrix."""
+"""Null, adjustment, strata and levels of a study, from its settings and its search matrix."""
 
 from __future__ import annotations
 
@@ -12,22 +12,45 @@ from ketadask.config.study import StudySettings
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketadask.cohort.design_facts import ScoreFacts
     from ketadask.cohort.designs import TrialArrays
     from ketadask.report.comparison import ComparisonFacts
 
 
-def comparison_of(
-    settings: StudySettings, units: xr.Dataset, trial: TrialArrays
-) -> ComparisonFacts:
-    """Return what the verdicts of a study compare, and whether its sites differ in benefit."""
-    from ketadask.cohort.design_facts import score_facts
-    from ketadask.cohort.designs import PARALLEL
+Levels = tuple[float, float | None]
+
+
+def persona_levels(
+    settings: StudySettings, relabellings: int | None = None, *, has_values: bool = True
+) -> Levels:
+    """Return the levels of personas and of the linear modifier, None where it is not tested.
+
+    ``relabellings`` is the number of relabelled trials, by default all that are planned;
+    ``has_values`` says whether the features are there to test (see `alpha_levels`).
+    """
     from ketadask.inference.companion import alpha_levels
+
+    verdict = settings.verdict
+    count = settings.null.relabellings if relabellings is None else relabellings
+    return alpha_levels(verdict.alpha, verdict.linear_share, count, has_values=has_values)
+
+
+def comparison_of(
+    settings: StudySettings,
+    units: xr.Dataset,
+    trial: TrialArrays,
+    facts: ScoreFacts,
+    levels: Levels,
+) -> ComparisonFacts:
+    """Return what the verdicts of a study compare, and whether its sites differ in benefit.
+
+    ``levels`` are those of `persona_levels`.
+    """
+    from ketadask.cohort.designs import PARALLEL
     from ketadask.inference.site_effects import site_effects, sites_differ_p
     from ketadask.report.comparison import ComparisonFacts
 
-    facts, verdict, null = score_facts(units, trial), settings.verdict, settings.null
-    alpha, linear_alpha = alpha_levels(verdict.alpha, verdict.linear_share, null.relabellings)
+    alpha, linear_alpha = levels
     p = sites_differ_p(site_effects(units)) if facts.n_sites > 1 else math.nan
     return ComparisonFacts(
         design=settings.design.kind,
@@ -40,7 +63,6 @@ def comparison_of(
         n_trials=len(np.unique(trial.trial)),
         n_sites=facts.n_sites,
         n_levels=facts.n_levels,
-        n_strata=facts.n_strata,
         within_arm=settings.design.within_arm and settings.design.kind == PARALLEL,
         cluster=settings.design.cluster,
         n_clusters=facts.n_clusters if settings.design.cluster else None,

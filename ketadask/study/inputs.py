@@ -15,13 +15,16 @@ _NDA = ("nda/*.txt",)
 SIDECARS = (
     *("*_meg.json", "sub-*/**/*_meg.json"),
     *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
-    "derivatives/*/sub-*/**/*_parcels.tsv",
 )
-_LARGE = ("sub-*/**/meg/*", "derivatives/*/sub-*/**/*[-_]fwd.fif")
+_RECORDINGS = "sub-*/**/meg/*"
+_PARCELS, _FORWARD = "derivatives/*/sub-*/**/*_parcels.tsv", "derivatives/*/sub-*/**/*[-_]fwd.fif"
 
 
-Stamp = tuple[int, int, int, int]
-"""Inode, size, and the times (ns) at which the content and the record of a file last changed."""
+Stamp = tuple[int, int, int]
+"""Size of a file, and the times (ns) at which its content and its record last changed.
+
+No inode: some network file systems invent another one whenever they are asked.
+"""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError:  # a broken link; whoever reads the file says so
-        return (0, 0, 0, 0)
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        return (0, 0, 0)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
@@ -154,9 +157,9 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
-    sidecars = {path for pattern in SIDECARS for path in folder.glob(pattern)}
+    sidecars, large = _recording_paths(settings, folder)
     stamps = {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(sidecars)}
-    for path in sorted(path for pattern in _LARGE for path in folder.glob(pattern)):
+    for path in sorted(large):
         if is_recording(path):
             try:
                 size, time = Recording.at(path).stamp
@@ -169,11 +172,21 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
 
 
 def _recording_files(settings: StudySettings, folder: Path) -> dict[str, Path]:
-    """Return the recordings, their sidecars and the forward solutions by name."""
+    """Return the files of the recordings, their sidecars and the forward solutions by name."""
     if "meg" not in settings.features.modalities:
         return {}
-    paths = {path for pattern in (*SIDECARS, *_LARGE) for path in folder.glob(pattern)}
-    return {path.relative_to(folder).as_posix(): path for path in paths}
+    sidecars, large = _recording_paths(settings, folder)
+    inside = {file for path in large if path.is_dir() for file in path.rglob("*")}
+    return {path.relative_to(folder).as_posix(): path for path in sidecars | large | inside}
+
+
+def _recording_paths(settings: StudySettings, folder: Path) -> tuple[set[Path], set[Path]]:
+    """Return the sidecars; and the files and folders beside recordings, and forward solutions."""
+    derivative = settings.data.derivative
+    root = folder / "derivatives" / derivative if derivative else folder
+    sidecars = {path for pattern in SIDECARS for path in root.glob(pattern)}
+    sidecars |= set(folder.glob(_PARCELS))
+    return sidecars, {*root.glob(_RECORDINGS), *folder.glob(_FORWARD)}
 
 
 def volumes_folder(settings: StudySettings, folder: Path) -> Path:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.pipeline.executor import collect
+from ketadask.study.comparison import persona_levels
 from ketadask.study.run import SEARCH
-from ketadask.study.search import gates_of, persona_levels, relabellings
+from ketadask.study.search import gates_of, relabellings
 from ketadask.study.summary import headline
 
 if TYPE_CHECKING:
@@ -81,22 +82,23 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         split_hits=hits_by_split(hits.choices),
         n=n_splits,
     )
-    alpha, linear_alpha = persona_levels(work, problem, n_relabellings)
+    has_values = problem.search_problem.values is not None
+    levels = persona_levels(settings, n_relabellings, has_values=has_values)
     verdicts = build_verdicts(
         problem.search_problem,
         problem.search,
         results,
         nulls,
         stability,
-        alpha=alpha,
+        alpha=levels[0],
         suggestive=settings.verdict.suggestive,
         jaccard=settings.verdict.jaccard,
         candidates=settings.null.candidates,
         statistic=settings.null.statistic,
     )
-    summary = headline(work, problem, results, verdicts, nulls, searches, hits, alpha=alpha)
+    summary = headline(work, problem, results, verdicts, nulls, searches, hits, levels)
     companions = paths.nulls().read_below("companions", n_relabellings, "relabelling", "method")
-    summary["companion"] = companion_summary(problem.search_problem, companions, linear_alpha)
+    summary["companion"] = companion_summary(problem.search_problem, companions, levels[1])
     work.mark_outdated(JUDGE, "report")  # an interrupt below must not leave a mixture of files
     summary |= calibrate(work, problem)
     trials, trial_numbers = compare_study_trials(work, problem, verdicts)

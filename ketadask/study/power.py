@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.pipeline.run import run_stage
+from ketadask.study.comparison import persona_levels
 from ketadask.study.from_settings import search_of
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def preview_power(settings: StudySettings, participants: int, features: int) -> 
         tables.append(power_block(scenario, search, block, seed=settings.seed, **options))
         if first + STEP >= FEWEST and time.monotonic() - start > 2.0:
             break
-    row = summarise_power(scenario, tables, settings.verdict.alpha)
-    count = row["simulations"]
+    count = STEP * len(tables)
+    row = summarise_power(scenario, tables, _level(settings, count))
     return PowerPreview(scenario, round(row["power"] * count), count, row["power_high"])
 
 
@@ -141,7 +142,7 @@ def study_power(
     from ketadask.study.run import SEARCH
 
     settings = study.settings
-    search = planned_search(settings)
+    search, alpha = planned_search(settings), _level(settings, simulations)
     key = fingerprint(
         "power",
         [vars(scenario) for scenario in scenarios],
@@ -174,13 +175,18 @@ def study_power(
         require(result)
         studies = parts.read_all("studies", result.total)
         rows: list[dict[str, Any]] = [
-            summarise_power(scenario, [studies[studies["scenario"] == k]], settings.verdict.alpha)
+            summarise_power(scenario, [studies[studies["scenario"] == k]], alpha)
             for k, scenario in enumerate(scenarios)
         ]
         table = pd.DataFrame(rows)
         folder.write_table("power.parquet", table, csv=True)
         folder.write_text("power.svg", standalone(power_figure(table)))
     return table, folder.path
+
+
+def _level(settings: StudySettings, simulations: int) -> float:
+    """Return the level of the personas, or the smallest one that so many simulations can have."""
+    return max(persona_levels(settings)[0], 1 / (simulations + 1))
 
 
 def default_sizes(participants: int, features: int) -> tuple[list[int], list[int]]:

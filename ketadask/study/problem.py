@@ -111,8 +111,9 @@ def build_problem(work: StudyRun) -> StudyProblem:
 
 
 def cohort_of(work: StudyRun) -> Cohort:
-    """Return the cohort, from the run folder if it is complete."""
-    if work.folder.has(COHORT):
+    """Return the cohort, from the run folder if it and the tables of its recordings are there."""
+    has_meg = nm.MEG in work.settings.features.modalities
+    if work.folder.has(COHORT) and (not has_meg or quality_tables(work.folder) is not None):
         return from_dataset(work.folder.read_dataset(COHORT))
     participants = read_study_participants(work.settings, work.paths.data)
     recordings = recording_tables(work, participants.sequences)

@@ -20,11 +20,11 @@ from ketadask.pipeline.stage import Stage, StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.ranges import Range, range_size
-from ketadask.store.run_folder import RunFolder
+from ketadask.store.run_folder import HISTORY, RunFolder
 from ketadask.study.inputs import external_hashes, input_hashes
 from ketadask.study.paths import RunPaths, prepare_data
 
-PROVENANCE, LOG, STOPS, KEYS = "provenance.json", "study.log", "stopped.json", "finished.json"
+(PROVENANCE, STOPS), LOG, KEYS = HISTORY, "study.log", "finished.json"
 EXTRACT, SEARCH, PREDICT = "extract", "search", "predict"
 _MAX_RUNS = 100
 _log = logging.getLogger(__name__)

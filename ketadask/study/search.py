@@ -11,6 +11,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.store.ranges import range_name, range_size
+from ketadask.study.comparison import persona_levels
 
 if TYPE_CHECKING:
     from ketadask.inference.interim import Convergence
@@ -102,16 +103,6 @@ def require_searches(work: StudyRun, problem: StudyProblem) -> None:
             )
 
 
-def persona_levels(
-    work: StudyRun, problem: StudyProblem, n_relabellings: int
-) -> tuple[float, float | None]:
-    """Return the levels of personas and of the linear modifier, None where it is not tested."""
-    from ketadask.inference.companion import alpha_levels
-
-    verdict, has_values = work.settings.verdict, problem.search_problem.values is not None
-    return alpha_levels(verdict.alpha, verdict.linear_share, n_relabellings, has_values=has_values)
-
-
 def _first_splits(problem: StudyProblem, n_splits: int) -> StudyProblem:
     return replace(problem, splitter=replace(problem.splitter, n_splits=n_splits))
 
@@ -169,7 +160,8 @@ def _search_until_futile(work: StudyRun, problem: StudyProblem) -> StageResult:
 
     verdict, null = work.settings.verdict, work.settings.null
     planned = null.relabellings
-    alpha, linear_alpha = persona_levels(work, problem, planned)
+    has_values = problem.search_problem.values is not None
+    alpha, linear_alpha = persona_levels(work.settings, has_values=has_values)
     levels = {"alpha": alpha, "suggestive": verdict.suggestive}
     best = strongest(
         problem.search_problem,

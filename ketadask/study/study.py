@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The state of a study after a command: its folder, its stages and its results."""
+    """The state of a study after a command: its folder, its stages and its results.
+
+    ``places`` are the decimals of benefits.
+    """
 
     folder: Path
     stages: tuple[StageResult, ...]
@@ -45,6 +48,7 @@ class RunSummary:
     prediction: Mapping[str, Any] | None = None
     report: Path | None = None
     trials: pd.DataFrame | None = None
+    places: int = 1
 
 
 @dataclass(frozen=True)
@@ -159,13 +163,22 @@ class Study:
         return problem
 
     def _report(self, work: StudyRun, *, anew: bool = False) -> RunSummary:
+        from ketadask.report.labels import Endpoint
         from ketadask.study.report import report_study
 
         verdicts, path = report_study(work, rewrite=anew)
         tables = read_prediction(work)
         prediction = None if tables is None else tables.summary
         trials = None if verdicts is None else (trial_tables(work.folder) or {}).get("summaries")
-        return RunSummary(work.folder.path, tuple(work.results), verdicts, prediction, path, trials)
+        return RunSummary(
+            folder=work.folder.path,
+            stages=tuple(work.results),
+            verdicts=verdicts,
+            prediction=prediction,
+            report=path,
+            trials=trials,
+            places=Endpoint(self.settings.outcome.endpoint, "", "").places,
+        )
 
 
 def _command(path: Path | str, changes: list[str], out: Path) -> tuple[str, ...]:

@@ -22,14 +22,14 @@ from ketadask.cluster import slurm
 from ketadask.cluster.queues import check_library, check_script_path
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import now
+from ketadask.store.run_folder import SUBMISSION, RunFolder
 
 if TYPE_CHECKING:
-    from ketadask.store.run_folder import RunFolder
     from ketadask.study.study import RunSummary, Study
 
 _PAUSE = 5.0
-HEAD, SCRIPT, QUEUE = "head.json", "head.sbatch", "cluster.json"
-SETTINGS, PROFILE = "study.json", "profile.json"
+SETTINGS, PROFILE, HEAD, SCRIPT = SUBMISSION
+QUEUE = "cluster.json"
 
 
 def submit_study(study: Study) -> tuple[str, Path]:
@@ -70,7 +70,6 @@ def head_name(run: RunFolder) -> str:
 
 def submitted_study(folder: Path) -> Study:
     """Return the study of a run folder as it was submitted."""
-    from ketadask.store.run_folder import RunFolder
     from ketadask.study.study import Study
 
     run = RunFolder.open(folder)
@@ -168,8 +167,6 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def cancel_jobs(folder: Path, *, patience: float = 60.0) -> list[str]:
     """Cancel the head and worker jobs of a run folder; return their ids."""
-    from ketadask.store.run_folder import RunFolder
-
     run = RunFolder(folder)
     heads = slurm.my_jobs(head_name(run))
     slurm.cancel(heads)
@@ -183,8 +180,6 @@ def cancel_jobs(folder: Path, *, patience: float = 60.0) -> list[str]:
 
 def queue_lines(folder: Path) -> list[str]:
     """Return the jobs, workers and writer of a study, as its run folder records them."""
-    from ketadask.store.run_folder import RunFolder
-
     run, lines = RunFolder(folder), []
     if run.has(HEAD):
         head = run.read_json(HEAD)

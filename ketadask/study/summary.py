@@ -10,7 +10,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.search.split_capacity import splits_too_small
 from ketadask.store.ranges import range_name
-from ketadask.study.comparison import comparison_of
+from ketadask.study.comparison import Levels, comparison_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +31,13 @@ def headline(
     nulls: pd.DataFrame,
     searches: pd.DataFrame,
     hits: HitSummary,
-    *,
-    alpha: float,
+    levels: Levels,
 ) -> dict[str, Any]:
     """Return the headline numbers; the same study gives the same bytes.
 
-    ``alpha`` is the level of the personas.
+    ``levels`` are those of `persona_levels`.
     """
+    from ketadask.cohort.design_facts import score_facts
     from ketadask.cohort.relabel import unexchangeable_mask
     from ketadask.inference.enrolment import enrichment, outcome_sigma
     from ketadask.inference.null import critical_value, maxima_by_method, relabelling_methods
@@ -45,6 +45,7 @@ def headline(
 
     settings, trial = work.settings, problem.search_problem.trial
     maxima = maxima_by_method(nulls, settings.null.statistic)
+    facts = score_facts(problem.units, trial)
     sigma = outcome_sigma(trial.outcome, crossover=trial.has_pairs)
     return {
         "name": settings.name,
@@ -67,8 +68,8 @@ def headline(
         "findings": len(verdicts),
         "supported": int((verdicts["verdict"] == nm.SUPPORTED).sum()),
         "suggestive": int((verdicts["verdict"] == nm.SUGGESTIVE).sum()),
-        "critical_value": critical_value(maxima, alpha),
-        "alpha": alpha,
+        "critical_value": critical_value(maxima, levels[0]),
+        "alpha": levels[0],
         "best": _best(verdicts),
         "polarities": {
             polarity: _polarity(result, searches[searches["polarity"] == polarity])
@@ -78,7 +79,7 @@ def headline(
         "selection": _selection(hits, tuple(result_by_polarity), problem.splitter),
         "train_choice": summarise_choice(hits.choices),
         "enrichment": enrichment(hits.choices, sigma, crossover=trial.has_pairs),
-        "comparison": vars(comparison_of(settings, problem.units, trial)),
+        "comparison": vars(comparison_of(settings, problem.units, trial, facts, levels)),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }
 

@@ -124,8 +124,6 @@ def coverage_table(
         row |= {"trials": trials, "truth": (sign * table["truth"]).mean()}
         for name in (STUDENTISED, SEARCH_Q, "naive"):
             row[f"covers_{name}"] = table[f"covers_{name}"].mean()
-        row["bias_naive"] = (sign * table["naive"]).mean()
-        row["bias_shrunken"] = (sign * table[f"shrunken_{STUDENTISED}"]).mean()
         row["width_studentised"], row["width_q"] = (
             table["width_studentised"].mean(),
             table["width_q"].mean(),

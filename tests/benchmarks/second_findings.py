@@ -52,7 +52,7 @@ def findings_summary(
     scenario: Scenario = PLANTED,
     search: PersonaSearch = PLANTED_SEARCH,
     *,
-    trials: int,
+    trials: int = 300,
     seed: int = 7,
     relabellings: int = 99,
 ) -> dict[str, Any]:
@@ -78,10 +78,13 @@ def findings_summary(
     }
 
 
-def findings_markdown(row: dict[str, Any]) -> str:
-    """Return the rates as a table."""
+def findings_markdown(table: pd.DataFrame) -> str:
+    """Return the rates as Markdown, a row per summary."""
     header = ["design", "participants", "features", "effect (SD)", "trials", "a finding supported"]
     header += ["the planted one", "a second finding supported", "standard error"]
-    rates = [f"{row[name]:.3f}" for name in ("first", "recovered", "second")]
-    size = [row[name] for name in ("design", "participants", "features", "effect", "trials")]
-    return markdown(header, [[*size, *rates, f"{error_of(row['second'], row['trials']):.3f}"]])
+    rows = []
+    for row in table.to_dict("records"):
+        size = [row[name] for name in ("design", "participants", "features", "effect", "trials")]
+        rates = [f"{row[name]:.3f}" for name in ("first", "recovered", "second")]
+        rows.append([*size, *rates, f"{error_of(row['second'], row['trials']):.3f}"])
+    return markdown(header, rows)

@@ -145,7 +145,8 @@ def test_the_p_is_that_of_all_relabellings(design):
 
 
 def test_claims_are_counted_and_the_benchmark_continues(bench, monkeypatch):
-    cells = [Cell(NULL_KINDS[0], "parallel", 30, 5), Cell(NULL_KINDS[1], "crossover", 30, 5, (2,))]
+    kinds = NULL_KINDS[:2]
+    cells = [Cell(kinds[0], "parallel", 30, 5, (1, 2)), Cell(kinds[1], "crossover", 30, 5, (2,))]
     some = error_table(bench, cells, trials=4, relabellings=19)
     ranges = []
     inner = error_rates.claims_block
@@ -158,7 +159,7 @@ def test_claims_are_counted_and_the_benchmark_continues(bench, monkeypatch):
     more = error_table(bench, cells, trials=7, relabellings=19)
     assert ranges == [(4, 6), (4, 6)]
     assert some["trials"].tolist() == [4, 4, 4]
-    assert more["depth"].tolist() == [2, 3, 2]
+    assert more["depth"].tolist() == [1, 2, 2]
     monkeypatch.undo()
     other = Bench(bench.folder / "other", bench.executor, block=5)
     again = error_table(other, cells, trials=7, relabellings=19)
@@ -249,3 +250,10 @@ def test_the_command_prints_markdown_and_values(tmp_path, capsys):
     assert len(lines) == 2 + 2
     assert validity.main(["error", *words, *size, "--csv"]) == 0
     assert capsys.readouterr().out.startswith("kind,design,participants")
+    cell = ["--trials", "1", "--kinds", "1 literal", "--designs", "crossover", "--sizes", "60"]
+    assert validity.main(["power", *words, *cell]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 2
+    assert validity.main(["coverage", *words, *cell[:2], "--kinds", "lognormal", *cell[4:]]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 1
+    assert validity.main(["beyond", *words, "--trials", "1"]) == 0
+    assert capsys.readouterr().out.startswith("| design | participants")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -28,8 +28,12 @@ def main(words: Sequence[str]) -> int:
     """Simulate the trials and print a Markdown table."""
     options = _parser().parse_args(list(words))
     warnings.filterwarnings("ignore", message="divide|invalid value")
+    compute, format_markdown = _TABLES[options.what]
+    sizes = {"trials": options.trials, "relabellings": options.relabellings}
+    settings = {name: count for name, count in sizes.items() if count}
     with open_benchmark(options) as bench:
-        print(_TABLES[options.what](bench, options))
+        table = compute(bench, options, seed=options.seed, **settings)
+    print(table.to_csv(index=False).rstrip() if options.csv else format_markdown(table))
     return 0
 
 
@@ -59,67 +63,34 @@ def _selection(cells: list, options: argparse.Namespace) -> list:
     ]
 
 
-def _error(bench: Bench, options: argparse.Namespace) -> str:
-    table = error_table(
-        bench,
-        [cell for cell in _selection(error_cells(options.depths), options) if cell.depths],
-        trials=options.trials or 1000,
-        method=options.method,
-        seed=options.seed,
-        relabellings=options.relabellings or 19,
-    )
-    return _csv(table) if options.csv else error_markdown(table)
+def _error(bench: Bench, options: argparse.Namespace, **settings: int) -> pd.DataFrame:
+    cells = [cell for cell in _selection(error_cells(options.depths), options) if cell.depths]
+    return error_table(bench, cells, method=options.method, **settings)
 
 
-def _power(bench: Bench, options: argparse.Namespace) -> str:
-    table = detection_table(
-        bench,
-        _selection(planted_cells(), options),
-        trials=options.trials or 100,
-        seed=options.seed,
-        relabellings=options.relabellings or 99,
-    )
-    return _csv(table) if options.csv else detection_markdown(table)
+def _power(bench: Bench, options: argparse.Namespace, **settings: int) -> pd.DataFrame:
+    return detection_table(bench, _selection(planted_cells(), options), **settings)
 
 
-def _coverage(bench: Bench, options: argparse.Namespace) -> str:
-    table = coverage_table(
-        bench,
-        _selection(coverage_cells(), options),
-        trials=options.trials or 200,
-        seed=options.seed,
-        relabellings=options.relabellings or 99,
-    )
-    return _csv(table) if options.csv else coverage_markdown(table)
+def _coverage(bench: Bench, options: argparse.Namespace, **settings: int) -> pd.DataFrame:
+    return coverage_table(bench, _selection(coverage_cells(), options), **settings)
 
 
-def _sites(bench: Bench, options: argparse.Namespace) -> str:
-    table = studies_table(
-        bench,
-        trials=options.trials or 100,
-        seed=options.seed,
-        relabellings=options.relabellings or 99,
-    )
-    return _csv(table) if options.csv else studies_markdown(table)
+def _sites(bench: Bench, options: argparse.Namespace, **settings: int) -> pd.DataFrame:
+    return studies_table(bench, **settings)
 
 
-def _beyond(bench: Bench, options: argparse.Namespace) -> str:
-    row = findings_summary(
-        bench,
-        trials=options.trials or 300,
-        seed=options.seed,
-        relabellings=options.relabellings or 99,
-    )
-    return _csv(pd.DataFrame([row])) if options.csv else findings_markdown(row)
+def _beyond(bench: Bench, options: argparse.Namespace, **settings: int) -> pd.DataFrame:
+    return pd.DataFrame([findings_summary(bench, **settings)])
 
 
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False).rstrip()
-
-
-_TABLES = {
-    "error": _error, "power": _power, "coverage": _coverage, "sites": _sites, "beyond": _beyond,
-}  # fmt: skip
+_TABLES: dict[str, tuple[Callable[..., pd.DataFrame], Callable[[pd.DataFrame], str]]] = {
+    "error": (_error, error_markdown),
+    "power": (_power, detection_markdown),
+    "coverage": (_coverage, coverage_markdown),
+    "sites": (_sites, studies_markdown),
+    "beyond": (_beyond, findings_markdown),
+}
 
 
 if __name__ == "__main__":

@@ -125,6 +125,16 @@ def test_status_of_a_study_never_run(tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+def test_nohup_keeps_a_run_alive_after_logout():
+    code = (
+        "import signal\nfrom ketadask.cli.main import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "try:\n    main(['--version'])\n"
+        "finally:\n    print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)\n"
+    )
+    assert python(code).splitlines()[-1] == "True"
+
+
 def test_version(capsys):
     from ketadask import __version__
 

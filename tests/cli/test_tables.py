@@ -46,6 +46,7 @@ def test_a_difference_without_interval_is_named_uncorrected():
     table = verdicts(FEATURES).assign(difference_shrunken=-0.0)
     assert "-0.0" not in text_of(tables.render_verdicts(table))
     table = verdicts(FEATURES).assign(difference_low=float("nan"))
+    assert "0.25" in text_of(tables.render_verdicts(table.assign(difference_low=0.25), places=2))
     words = text_of(tables.render_verdicts(table)).split()
     assert "12.6" in words
     assert "uncorrected" in words

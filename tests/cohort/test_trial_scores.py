@@ -1,5 +1,7 @@
 """Scores of whole trials: by a slow reference, by what must not change them, and across sides."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -197,3 +199,14 @@ def test_recent_scores_are_remembered_and_cannot_be_changed_from_outside():
     once[:] = 0.0
     assert np.nanstd(trial.scores(side)) > 1
     assert trial.scores(~side, fit=side)[~side].tolist() != trial.scores(~side)[~side].tolist()
+
+
+def test_recent_scores_do_not_travel():
+    """A worker may pickle a trial while another of its threads computes scores."""
+    _, arguments = make_trial("parallel", 7)
+    trial = TrialArrays(**arguments)
+    new = len(pickle.dumps(trial))
+    trial.scores(np.arange(48) % 5 > 0)
+    assert len(pickle.dumps(trial)) == new
+    copy = pickle.loads(pickle.dumps(trial))
+    assert np.array_equal(copy.scores(), trial.scores())

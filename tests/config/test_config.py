@@ -50,9 +50,11 @@ def test_overrides_are_yaml_values(tmp_path):
             "search.min_support=null",
             "literals.cut_points.age=[30, 40.5]",
             "literals.intervals=true",
+            "gates.p=1e-3",
         ],
     )
     assert settings.splits.count == 12
+    assert settings.gates.p == 0.001
     assert settings.features.include == ("a", "b*")
     assert settings.search.min_support is None
     assert settings.literals.cut_points == {"age": [30.0, 40.5]}
@@ -82,7 +84,7 @@ def test_overrides_are_yaml_values(tmp_path):
         (GOOD + "splits: 100\n", ["splits", "section", "100"]),
         (GOOD + "splits: {train_size: 1.0}\n", ["splits.train_size", "less than 1"]),
         (GOOD + "gates: {p: .nan}\n", ["gates.p", "finite"]),
-        (GOOD + "gates: {p: 1e-3}\n", ["gates.p", "number", "'1e-3'"]),
+        (GOOD + "gates: {p: e-3}\n", ["gates.p", "number", "'e-3'"]),
         (GOOD + "literals: {intervals: 1}\n", ["literals.intervals", "true or false"]),
         (GOOD + "design: {kind: crosover}\n", ["design.kind", "did you mean 'crossover'"]),
         (GOOD + "features: {modalities: scale}\n", ["features.modalities", "list", "'scale'"]),

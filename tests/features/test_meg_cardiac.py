@@ -143,6 +143,25 @@ def test_an_irregular_heart_is_removed_by_its_electrocardiogram_only():
         assert (abs(mean_beat(data.field, pattern, at)) < 150) == (n_components == 1)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_an_electrocardiogram_without_beats_removes_nothing(method):
+    _, data, _, _ = dipolar_field("ecg")
+    quality = Quality(("",) * 40, np.ones(20, dtype=bool), 600)
+    before, ecg = data.field.copy(), np.zeros_like(data.ecg)
+    removal = remove_cardiac(replace(data, ecg=ecg), quality, list(HEAD.names), method)
+    assert removal.n_components == 0
+    np.testing.assert_array_equal(data.field, before)
+
+
+def test_an_electrocardiogram_that_was_not_connected_counts_as_none(tmp_path):
+    info = mne.create_info([*HEAD.names, "ECG063"], 300.0, ["mag"] * 40 + ["ecg"], verbose="error")
+    values = np.vstack([dipolar_field("ecg")[1].field * 1e-15, np.full(12000, 1e-4)])
+    path = tmp_path / "sub-01_meg.fif"
+    mne.io.RawArray(values, info, verbose="error").save(path, verbose="error")
+    settings = MegSettings(cardiac_artefact="ssp")
+    assert decimate_recording(Recording.at(path), settings).ecg is None
+
+
 @pytest.mark.parametrize("column", [None, "EEG001"])
 def test_the_electrocardiogram_of_a_recording_is_used(tmp_path, column):
     """Of its own type, or of the type that channels.tsv gives it."""

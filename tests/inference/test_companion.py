@@ -95,3 +95,11 @@ def test_unequal_spread_keeps_the_level():
         claims += companion_summary(problem, table, 0.05)["linear"]["p"] <= 0.05
     _, high = stats.binom.interval(0.99, trials, 0.05)
     assert claims <= high
+
+
+def test_relabelled_trials_without_an_association_are_no_evidence():
+    """A study may be continued with more memory than its first relabelled trials had."""
+    table = pd.DataFrame({"relabelling": [0, 1, 2], "method": "features", "linear": [1.0, 1, 1]})
+    assert companion_p(table, "linear", 2.0) == 1 / 4
+    assert companion_p(table.assign(linear=np.nan), "linear", 2.0) == 1.0
+    assert companion_p(table.assign(linear=[1.0, np.nan, 1.0]), "linear", 2.0) == 2 / 4

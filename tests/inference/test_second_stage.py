@@ -46,6 +46,22 @@ def test_a_relabelled_trial_is_that_of_permuted_covers(design):
     assert result.t == pytest.approx(t * sign)
 
 
+def test_missing_features_move_with_the_features_and_clusters_with_the_scores():
+    problem = make_problem("parallel", n=40)
+    rng = np.random.default_rng(0)
+    value = np.where(rng.random((40, 2)) < 0.2, np.nan, rng.normal(size=(40, 2)))
+    trial = replace(problem.trial, cluster=np.arange(40) // 2)
+    problem = replace(problem, literals=encode_values(value), trial=trial)
+    rows, search = rng.permutation(40), PersonaSearch(2, keep=9, min_support=5)
+    moved = replace(problem, literals=problem.literals.reorder(rows))
+    one, other = strongest(problem, search, rows=rows), strongest(moved, search)
+    assert problem.literals.unknown_mask(one.ids).any()
+    assert one.ids.tolist() == other.ids.tolist()
+    assert one.t == pytest.approx(other.t, rel=1e-9, nan_ok=True)
+    single = strongest(replace(moved, trial=replace(trial, cluster=np.arange(40))), search)
+    assert not np.allclose(np.sort(single.t), np.sort(one.t), equal_nan=True)
+
+
 def test_results_that_are_there_are_used():
     problem, search = make_problem(n=40), PersonaSearch(2, keep=30, min_support=6)
     results = {p: search.solve(problem, polarity=p) for p in search.polarities}

@@ -74,6 +74,28 @@ def test_equals_the_general_search(first, monkeypatch):
             assert np.array_equal(values, general[name], equal_nan=name == "root"), (seed, name)
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_q_to_reach_may_be_barely_above_zero(seed, monkeypatch):
+    """Whole-number scores: rounding of the mean leaves sums of 1e-14 where they should be 0."""
+    rng = np.random.default_rng(seed)
+    units = int(rng.integers(20, 64))
+    values = rng.integers(0, 3, (9, units))
+    holds = np.concatenate([np.stack([x <= 0, x <= 1, x >= 1, x >= 2]) for x in values])
+    score = rng.integers(0, 4, units).astype(float)
+
+    def search(**options):
+        return search_literals(holds, score, np.arange(36) // 4, min_support=3, **options)
+
+    start = search(keep=9000, strategy="beam", beam_width=32).q
+    keep = int(np.flatnonzero((start > 0) & (start < 1e-9))[0]) + 1
+    fast = search(keep=keep)
+    monkeypatch.setattr(exact, "fits_one_word", lambda limits: False)
+    general = search(keep=keep)
+    assert fast.q[-1] > start[keep - 1]
+    assert np.array_equal(fast.q, general.q)
+    assert np.array_equal(fast.ids, general.ids)
+
+
 def test_which_searches_it_takes():
     def limits(units, max_literals=3, min_support=8):
         return SearchLimits(max_literals, min_support, 0, 1, False, units)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ketadask.kernels.ridge import cell_ridge, feature_basis
 from ketadask.kernels.scores import (
+    Regression,
     paired_effects,
     paired_scores,
     unpaired_effects,
@@ -25,11 +26,9 @@ def outcomes(draw):
     return rng.normal(0, 10, level.size), arm, level
 
 
-def score(y, arm, level, **options):
-    cell = 2 * level + arm
-    return unpaired_scores(
-        y, arm, level, cell, unpaired_effects(y, arm, level, 0 * level), **options
-    )
+def score(y, arm, level, regression=None):
+    effect = unpaired_effects(y, arm, level, 0 * level)
+    return unpaired_scores(y, arm, level, 2 * level + arm, effect, regression)
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,9 +93,9 @@ def test_a_feature_that_predicts_the_second_period_leaves_a_crossover():
     cell, effect = first.astype(int), paired_effects(difference, 0 * first, first.astype(int))
     ridge = cell_ridge(feature_basis(x[:, None]), sign * difference, cell, np.arange(400))
     prediction = feature_basis(x[:, None]) @ ridge.coefficients
-    regression = {"prediction": prediction, "factor": ridge.factor}
+    regression = Regression(prediction, ridge.factor)
     plain = paired_scores(difference, first, cell, effect)
-    scores = paired_scores(difference, first, cell, effect, **regression)
+    scores = paired_scores(difference, first, cell, effect, regression)
     assert plain.std() > 4
     assert scores[inside].std() < 0.5
     assert scores[inside].mean() - scores[~inside].mean() == pytest.approx(3.0, abs=0.1)
@@ -152,8 +151,8 @@ def test_the_benefit_of_a_set_is_unbiased_though_the_regression_sees_all_outcome
         cell, one = arm.astype(int), np.zeros(n, dtype=int)
         basis = feature_basis(X)
         ridge = cell_ridge(basis, y, cell, who)
-        adjusted = score(y, arm, one, prediction=basis @ ridge.coefficients, factor=ridge.factor,
-                         cluster=who)  # fmt: skip
+        regression = Regression(basis @ ridge.coefficients, ridge.factor, who)
+        adjusted = score(y, arm, one, regression)
         plain = score(y, arm, one)
         estimates.append(adjusted[inside].mean() - adjusted[~inside].mean())
         narrower.append(adjusted.std() / plain.std())

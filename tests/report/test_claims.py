@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ketadask import names as nm
@@ -42,16 +43,47 @@ LINEAR = {"feature": "age", "correlation": -0.41, "t": -4.2, "p": 0.004, "alpha"
 
 
 @pytest.mark.parametrize("supported", [True, False])
-def test_a_linear_modifier_needs_no_box(data, supported):
+def test_a_linear_modifier_is_a_claim_beside_and_without_personas(data, supported):
     summary = {**data.summary, "companion": {"linear": {**LINEAR, "supported": supported}}}
     view = claims_of(data, summary=summary)
     assert (view.linear.label, view.linear.direction) == ("Age", "decreases")
     assert view.spread is None
-    page = render(replace(data, summary=summary))
-    assert ("Without a box, too" in page_section(page, "claims")) == supported
-    noise = replace(data, summary=summary, verdicts=data.verdicts.assign(verdict=nm.NOISE))
-    assert ("No box needed" in page_section(render(noise), "claims")) == supported
-    assert "Linear modifier" in page_section(page, "null")
+    noise = data.verdicts.assign(verdict=nm.NOISE)
+    for verdicts in (data.verdicts, noise):
+        page = render(replace(data, summary=summary, verdicts=verdicts))
+        claims = page_section(page, "claims")
+        may = claims.split("What may not be claimed")[0]
+        assert ("A single feature is associated with the benefit." in claims) == supported
+        assert ("Benefit decreases with Age: the correlation" in may) == supported
+        assert "Linear modifier" in page_section(page, "null")
+    assert ("shows no persona beyond search noise" in may) == (not supported)
+
+
+def test_too_few_relabellings_are_no_comparison_with_noise(data):
+    noise = replace(data, verdicts=data.verdicts.assign(verdict=nm.NOISE))
+    few = replace(noise, nulls=data.nulls[data.nulls["relabelling"] < 9])
+    words = "the same search finds personas of this strength"
+    assert words in page_section(render(noise), "claims")
+    section = page_section(render(few), "claims")
+    assert words not in section
+    assert "no persona can be supported, however strong it is" in section
+    nothing = page_section(render(replace(data, verdicts=data.verdicts[:0])), "claims")
+    assert words not in nothing
+    assert "The search found no admissible persona." in nothing
+
+
+@pytest.mark.parametrize("verdict", [nm.SUPPORTED, nm.NOISE])
+def test_the_objective_effect_makes_no_comparison_with_the_others(data, verdict):
+    settings = {**data.settings, "search": {**data.settings["search"], "objective": "effect"}}
+    gaps = dict.fromkeys(("difference_low", "difference_high", "difference_shrunken"), np.nan)
+    verdicts = data.verdicts.assign(verdict=verdict, **gaps)
+    page = render(replace(data, settings=settings, verdicts=verdicts))
+    for name in ("claims", "verdicts", "personas"):
+        section = page_section(page, name)
+        assert "benefits more" not in section
+        assert "benefited more" not in section
+    assert "its objective compares with zero" in page_section(page, "benefit")
+    assert "The interval of a benefit difference" not in page_section(page, "methods")
 
 
 @pytest.mark.parametrize(("p", "is_notice"), [(0.03, True), (0.3, False)])

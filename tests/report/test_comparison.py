@@ -85,3 +85,22 @@ def test_the_first_page_says_that_sites_differ(data, p, differ):
     methods = page_section(page, "methods")
     assert "adjusted by ridge regression on 40 features" in methods
     assert ('value="0.01">0.010<' in methods) == (p == 0.01)
+
+
+def test_methods_name_the_adjustment_once_and_do_not_contradict_it(data):
+    summary = {**data.summary, "comparison": vars(replace(SITES, design="crossover", r2=0.0))}
+    methods = page_section(render(replace(data, summary=summary)), "methods")
+    assert methods.count("scores are not adjusted") == 1
+    assert "were adjusted" not in methods
+
+
+@pytest.mark.parametrize("method", ["features", "arms", "no-effect", "both"])
+def test_the_comparison_describes_each_kind_of_relabelled_trial(data, method):
+    null = {**data.settings["null"], "method": method}
+    summary = {**data.summary, "comparison": vars(replace(SITES, method=method))}
+    changed = replace(data, summary=summary, settings={**data.settings, "null": null})
+    section = page_section(render(changed), "null")
+    assert ("has the features of the real trial, but arms" in section) == (
+        method in ("arms", "no-effect")
+    )
+    assert ("two kinds of relabelled trials" in section) == (method == "both")

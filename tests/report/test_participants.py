@@ -7,7 +7,9 @@ import pytest
 
 from ketadask import names as nm
 from ketadask.report.context import build_context
+from ketadask.report.page import render
 from ketadask.report.participants import ReasonCount, flow_view, missingness_view
+from tests.report.example_data import page_section
 
 
 def test_exclusions_before_the_cohort_and_before_the_search_are_separate(data):
@@ -29,6 +31,16 @@ def test_exclusions_before_the_cohort_and_before_the_search_are_separate(data):
 def test_a_study_without_units_has_no_missing_values(data):
     empty = data.units.isel({nm.UNIT: []})
     assert missingness_view(build_context(replace(data, units=empty))) is None
+
+
+@pytest.mark.parametrize(("missing", "is_unknown"), [("unknown", True), ("impute", False)])
+def test_missing_values_are_unknown_or_imputed_in_every_section(data, missing, is_unknown):
+    features = {**data.settings["features"], "missing": missing}
+    page = render(replace(data, settings={**data.settings, "features": features}))
+    for name in ("missingness", "methods", "checklists"):
+        section = page_section(page, name)
+        assert ("is unknown to" in section) == is_unknown
+        assert ("median of trial and site" in section) != is_unknown
 
 
 def test_missingness_is_that_of_the_units(data, context):

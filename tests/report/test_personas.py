@@ -50,9 +50,10 @@ def test_a_card_shows_the_corrected_difference_and_names_the_other(data):
     assert "unknown" not in card
     few = data.verdicts.assign(difference_low=np.nan, difference_high=np.nan, unknown=3)
     card = page_section(render(replace(data, verdicts=few)), "personas").split("</article>")[0]
-    strong = card.split("Benefit difference, corrected</dt>")[1].split("</div>")[0]
+    assert "corrected</dt>" not in card
+    strong = card.split("Benefit difference</dt>")[1].split("</div>")[0]
     assert [number in strong for number in numbers] == [False, False, False, True]
-    assert "too few relabelled trials" in strong
+    assert "no corrected interval" in strong
     assert '<data value="3">3</data> unknown' in card
 
 

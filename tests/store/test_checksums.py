@@ -97,6 +97,22 @@ def test_a_result_that_someone_deleted_is_missing(run):
     assert run.damaged_files() == {"verdicts.csv": "missing"}
 
 
+def test_the_log_of_a_killed_run_is_not_damaged(run):
+    lock = run.lock()
+    lock.__enter__()
+    (run.path / "study.log").write_text("started\nstarted again\n")
+    message = "without a checksum: a run is writing, or ended without finishing"
+    assert verify_folder(run.path)[1] == {"study.log": message}
+    lock.__exit__(None, None, None)
+    assert verify_folder(run.path)[1] == {}
+
+
+def test_two_processes_create_a_run_folder_with_the_same_bytes(tmp_path):
+    runs = [RunFolder.make(tmp_path / name, "demo", KEY).path for name in ("a", "b")]
+    for file in ("manifest.json", CHECKSUMS):
+        assert (runs[0] / file).read_bytes() == (runs[1] / file).read_bytes()
+
+
 def test_folders_and_files_of_a_run_are_private(run):
     modes = {path: path.stat().st_mode & 0o077 for path in run.path.rglob("*.parquet")}
     assert run.path.stat().st_mode & 0o777 == 0o700

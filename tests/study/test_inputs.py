@@ -95,6 +95,34 @@ def test_what_recordings_are_read_with_counts(place):
         assert RunPaths.of(settings, place).identity != before
 
 
+def test_processed_recordings_count_where_the_study_uses_them(place):
+    settings = asked(place, ", derivative: cleaned", modalities="[meg]")
+    raw, cleaned = (
+        place / "study" / folder / "sub-K00001" / "meg" / "sub-K00001_task-rest_meg.fif"
+        for folder in (".", "derivatives/cleaned")
+    )
+    paths = RunPaths.of(settings, place)
+    raw.parent.mkdir(parents=True)
+    raw.write_text("not used")
+    assert RunPaths.of(settings, place).identity == paths.identity
+    cleaned.parent.mkdir(parents=True)
+    cleaned.write_text("a recording")
+    assert RunPaths.of(settings, place).identity != paths.identity
+    with pytest.raises(InputError, match="an input changed"):
+        paths.require_unchanged_inputs()
+
+
+def test_a_file_that_changes_inside_a_recording_is_noticed(place):
+    settings = asked(place, modalities="[meg]")
+    recording = place / "study" / "sub-K00001" / "meg" / "sub-K00001_task-rest_meg.ds"
+    recording.mkdir(parents=True)
+    (recording / "sub-K00001.meg4").write_text("field")
+    paths = RunPaths.of(settings, place)
+    (recording / "sub-K00001.meg4").write_text("other")
+    with pytest.raises(InputError, match=r"meg4: an input changed"):
+        paths.require_unchanged_inputs()
+
+
 def test_an_input_that_changes_between_hash_and_reading_ends_the_run(place):
     """The results would have the key of the former content, even if it comes back."""
     table = place / "study" / "phenotype" / "bdi.tsv"

@@ -87,7 +87,7 @@ def test_the_table_is_that_of_power_and_parts_are_reused(study):
     table, folder = study_power(study, scenarios, simulations=25)
     with dask.config.set(scheduler="synchronous"):
         same = power(
-            planned_search(study.settings), simulations=25, seed=3, literals=1,
+            planned_search(study.settings), simulations=25, seed=3, literals=1, alpha=0.04,
             participants=[20, 40], features=4, effect=[1.0, 3.0], prevalence=0.35,
         )  # fmt: skip
     pd.testing.assert_frame_equal(table, same, check_exact=True)

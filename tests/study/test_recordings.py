@@ -63,6 +63,18 @@ def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     assert (again.new, again.present) == (0, 12)
 
 
+def test_repaired_results_include_the_tables_of_recordings(study):
+    posed(study)
+    (run,) = (RunFolder(path) for path in (study / "runs").glob("meg-*"))
+    (run.path / "recordings.csv").write_text("")
+    with run.lock():
+        run.repair()
+    assert quality_tables(run) is None
+    _, (recordings,) = posed(study)
+    assert (recordings.new, recordings.present) == (0, 12)
+    assert len(quality_tables(run)["quality"]) == 12
+
+
 def test_the_first_task_of_an_array_extracts_all_recordings(study):
     one = Study.read(
         study / "study.yaml", changes=["null.calibration_studies=0"], out=study / "runs"

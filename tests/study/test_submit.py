@@ -9,7 +9,7 @@ import pytest
 from ketadask.cluster import slurm
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
-from ketadask.store.run_folder import RunFolder
+from ketadask.store.run_folder import SUBMISSION, RunFolder
 from ketadask.study import submit
 from ketadask.study.study import Study
 
@@ -66,7 +66,7 @@ def submitted(tmp_path, monkeypatch):
     monkeypatch.setattr(slurm, "submit", lambda script, folder: "77")
     study = Study.read(
         tmp_path / "study.yaml",
-        changes=["splits.count=8"],
+        changes=["splits.count=8", "gates.p=0.00001"],
         out=tmp_path / "runs",
         cluster=tmp_path / "slurm.yaml",
     )
@@ -98,6 +98,17 @@ def test_the_head_refuses_settings_edited_in_the_run_folder(submitted):
     path.write_text(path.read_text().replace("8", "9"))
     with pytest.raises(InputError, match=r"study\.json: damaged"):
         submit.submitted_study(run)
+
+
+def test_a_repair_keeps_the_submission(submitted):
+    study, path = submitted
+    run = RunFolder.open(path)
+    with run.lock():
+        run.write_json("summary.json", {"p": 0.5})
+        (path / "summary.json").write_text("{}")
+        assert list(run.repair()) == ["summary.json"]
+    assert submit.submitted_study(path).settings == study.settings
+    assert all(run.has(name) for name in SUBMISSION)
 
 
 def test_a_run_folder_without_a_submission_has_no_submitted_study(tmp_path):

@@ -201,8 +201,10 @@ def fit_ica(
         pulse = float(np.median(np.take(pulses, cardiac))) if cardiac.size else float("nan")
     else:
         pulse = pulse_of(ecg, _MAX_SPREAD_OF_ECG)
-        indices, _ = ica.find_bads_ecg(raw, ch_name=_ECG, verbose="critical")
-        cardiac = np.array(indices if np.isfinite(pulse) else [], dtype=np.int64)
+        indices: list[int] = []
+        if np.isfinite(pulse):  # mne raises where the electrocardiogram has no beats
+            indices, _ = ica.find_bads_ecg(raw, ch_name=_ECG, verbose="critical")
+        cardiac = np.array(indices, dtype=np.int64)
     if not cardiac.size:
         return NO_REMOVAL
     return ArtefactRemoval(removal_matrix(ica, cardiac), cardiac.size, pulse)

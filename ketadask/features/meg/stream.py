@@ -76,12 +76,13 @@ def decimate_recording(
         )
     rows = sensor_rows(header.channels, settings.sensors)
     if not rows.size:
+        kinds = header.channels.kind[header.channels.sensors]
         raise InputError(
             "the recording has no sensors of this kind",
             file=recording.path,
             where="features.recordings.sensors",
             value=settings.sensors,
-            remedy="choose " + " or ".join(np.unique(header.channels.kind).tolist()),
+            remedy="choose " + " or ".join(np.unique(kinds).tolist()),
         )
     grade, change = _compensation(recording, settings.grade)
     inputs = np.union1d(rows, change.columns)
@@ -122,14 +123,19 @@ def decimate_recording(
 def _ecg(
     recording: Recording, name: str | None, taps: np.ndarray, factor: int, length: int
 ) -> np.ndarray | None:
-    """Return the electrocardiogram at the lower rate: the named channel, else the first."""
+    """Return the electrocardiogram at the lower rate: the named channel, else the first.
+
+    None where there is none, or where it is flat: the electrodes were not connected.
+    """
     auxiliary = recording.header.auxiliary
     for kind, names in auxiliary.items():
         if name in names or (name is None and kind == "ecg"):
             row = names.index(name) if name else 0
             course = recording.read_auxiliary(kind, 0, recording.header.length)[row]
             course -= course.mean()
-            course /= max(float(np.abs(course).max()), np.finfo(np.float64).tiny)
+            if not course.any():
+                return None
+            course /= np.abs(course).max()
             course = np.pad(course.astype(np.float32), taps.size // 2, mode="edge")
             low_rate = np.empty((1, length), dtype=np.float32)
             decimate(course[None], taps, factor, low_rate)

@@ -191,6 +191,7 @@ def open_recording(file: RecordingFile, *, grade: int | None = None) -> xr.Datas
             "participant": file.participant,
             "session": file.session,
             "mains": file.mains,
+            "ecg": file.ecg or "",
             "empty_room": file.empty_room or "",
         }
     )
