@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketadask.cli.keys import complete_change, keys_command
+
 if TYPE_CHECKING:
     from ketadask.study.study import Study
 
@@ -15,7 +17,6 @@ app = typer.Typer(
     name="ketadask",
     help="Finds and tests who benefits from a drug.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="--debug with any command shows the traceback of an error. "
@@ -36,7 +37,12 @@ Cluster = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Override of one key; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="a.b=c",
+        help="Override of one key; may be repeated.",
+        autocompletion=complete_change,
+    ),
 ]
 RUNS = Path("runs")
 
@@ -106,6 +112,9 @@ def check_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> 
     print_power_preview(study, report)
     if not is_usable:
         raise typer.Exit(2)
+
+
+app.command("keys", short_help="Describe the keys of a study.")(keys_command)
 
 
 @app.command("power", short_help="Estimate the power of a study of this size.")

@@ -56,7 +56,8 @@ def test_every_verb_explains_itself(verb, capsys):
     assert run([verb, "--help"]) == 0
     said = capsys.readouterr().out
     assert f"ketadask {verb} " in said
-    assert ("STUDY.yaml" in said) == (verb not in ("simulate", "doctor", "bench", "verify", "head"))
+    without_study = ("simulate", "doctor", "bench", "verify", "head", "keys")
+    assert ("STUDY.yaml" in said) == (verb not in without_study)
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["run"], ["run", "a.yaml", "--colour", "red"]])
