@@ -27,7 +27,7 @@ def temporary(folder: Path) -> Iterator[Security]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for name, content in zip(FILES, (certificate, certificate, key), strict=True):
-        _write(folder / name, content)
+        write_private(folder / name, content)
     try:
         yield security(folder)
     finally:
@@ -59,7 +59,8 @@ def security(folder: Path) -> Security:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:

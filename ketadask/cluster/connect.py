@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS, NO_PAUSING, QUEUES, Profile
+from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, QUEUES, Profile
 from ketadask.pipeline.executor import Executor, Synchronous, Threads
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import ONE_THREAD, cores
@@ -60,7 +60,6 @@ def _settings(profile: Profile) -> dict[str, object]:
     return {
         "distributed.scheduler.allowed-failures": profile.allowed_failures,
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
-        **HTTP_PAGES,
         **LONG_TASKS,
         **NO_PAUSING,
     }
@@ -75,14 +74,16 @@ def _local(
     from distributed import Client, LocalCluster
 
     from ketadask.cluster.certificates import temporary
+    from ketadask.cluster.dashboard import dashboard_settings
     from ketadask.cluster.dask_executor import DaskExecutor
     from ketadask.cluster.logs import IgnoreInterrupts, WorkerLog, driver_log, watch_workers
 
     workers = profile.workers or cores()
+    pages, token = dashboard_settings(profile)
     with (
         TemporaryDirectory(prefix="ketadask-") as private,
         temporary(Path(private) / "tls") as security,
-        dask.config.set({**_settings(profile), **_NO_NANNY_TIMEOUT}),
+        dask.config.set({**_settings(profile), **_NO_NANNY_TIMEOUT, **pages}),
         driver_log(logs),
     ):
         try:
@@ -95,7 +96,7 @@ def _local(
                 security=security,
                 memory_limit=profile.memory_limit,
                 dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": profile.dashboard},
+                scheduler_kwargs={"dashboard": token is not None},
                 silence_logs=logging.CRITICAL,
                 env=ONE_THREAD,
             )
@@ -111,7 +112,7 @@ def _local(
                 client.register_plugin(IgnoreInterrupts())
                 if logs is not None:
                     client.register_plugin(WorkerLog(str(logs)))
-                dashboard = cluster.dashboard_link if profile.dashboard else None
+                dashboard = f"{cluster.dashboard_link}?token={token}" if token else None
                 executor = DaskExecutor(
                     client, workers=workers * profile.threads_per_worker, dashboard=dashboard
                 )

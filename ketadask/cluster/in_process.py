@@ -19,8 +19,9 @@ from typing import Any
 from dask.delayed import Delayed
 
 from ketadask.cluster import certificates
+from ketadask.cluster.dashboard import dashboard_settings
 from ketadask.cluster.dask_executor import DaskExecutor
-from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS
+from ketadask.cluster.profile import LONG_TASKS, Profile
 
 # Hundreds of workers that monitor themselves many times a second would leave no time for tasks.
 _QUIET = {
@@ -28,7 +29,7 @@ _QUIET = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "120s",
-    **HTTP_PAGES,
+    **dashboard_settings(Profile(dashboard=False))[0],
     **LONG_TASKS,
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
 
+from ketadask.store.disk import create_file
 from ketadask.store.environment import now
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -48,8 +49,7 @@ class IgnoreInterrupts(WorkerPlugin):
 
 
 def _attach(path: Path) -> logging.Handler:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = logging.FileHandler(create_file(path), encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(_FORMAT))
     for name in _LOGGERS:
         logging.getLogger(name).addHandler(handler)

@@ -21,7 +21,7 @@ from typing import Any
 
 from ketadask.cluster import certificates, slurm
 from ketadask.cluster.profile import Profile
-from ketadask.cluster.queues import scheduler_host
+from ketadask.cluster.queues import prologue_lines, scheduler_host
 from ketadask.cluster.worker_jobs import tail
 from ketadask.schema.errors import InputError
 from ketadask.store.locks import hold_lock
@@ -104,7 +104,7 @@ def probe_script(profile: Profile, folder: Path, words: list[str]) -> str:
     command = shlex.join(["-m", "ketadask.cluster.node_probe", *words])
     command = command.replace(shlex.quote(profile.job.scratch), f'"{profile.job.scratch}"')
     options = [*sbatch_options(profile), f'--output="{folder}/probe-%j.log"']
-    return job_script(options, *profile.job.prologue, f"{python} {command}")
+    return job_script(options, *prologue_lines(profile, folder), f"{python} {command}")
 
 
 def job_script(options: list[str], *commands: str) -> str:

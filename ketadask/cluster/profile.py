@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,15 +20,10 @@ LONG_TASKS = {
     "distributed.admin.large-graph-warning-threshold": "2GiB",
 }
 
-# The pages of a scheduler that answer without a password. They only show; a variable of the
-# environment could otherwise add those through which anyone on the machine removes workers.
-HTTP_PAGES = {
-    "distributed.scheduler.http.routes": [
-        "distributed.http.scheduler.info",
-        "distributed.http.health",
-        "distributed.http.statics",
-    ],
-    "distributed.worker.http.routes": ["distributed.http.health"],
+# Lines of a profile that cannot contain a password; provenance does not record any others.
+_RECORDED = {
+    "prologue": r"(module|conda|source|\.) [\w./ +-]+",
+    "directives": r"-{0,2}(constraint|qos|nodelist|exclude|gres|reservation|exclusive)\b.*",
 }
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
@@ -184,7 +180,10 @@ class Profile(BaseModel):
     memory_limit: str = Field(
         default="auto", description="memory of one worker, for example 2GiB; auto: equal parts"
     )
-    dashboard: bool = Field(default=True, description="serve Dask's dashboard on this machine")
+    dashboard: bool | None = Field(
+        default=None,
+        description="serve Dask's dashboard on this machine; default: in a terminal only",
+    )
     address: str | None = Field(
         default=None, description="address of a running scheduler, for example tcp://host:8786"
     )
@@ -242,6 +241,25 @@ class Profile(BaseModel):
                     raise ValueError(
                         f"kind {self.kind} takes no stages.{stage}.{name}; set kind to slurm"
                     )
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Return the profile as JSON without the commands that may contain a password.
+
+        Examples
+        --------
+        >>> job = JobSettings(prologue=("module load python", "export API_TOKEN=1234"))
+        >>> Profile(kind="slurm", workers=1, job=job).without_secrets()["job"]["prologue"]
+        ['module load python', '(not recorded)']
+        """
+        fields = self.model_dump(mode="json")
+        for section in (fields["job"], fields["head"], *fields["stages"].values()):
+            for name, pattern in _RECORDED.items():
+                if section.get(name):
+                    section[name] = [
+                        line if re.fullmatch(pattern, line) else "(not recorded)"
+                        for line in section[name]
+                    ]
+        return fields
 
     def for_stage(self, stage: str) -> Profile:
         """Return the profile for the workers of one stage.

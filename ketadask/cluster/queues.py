@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -20,16 +21,17 @@ import dask
 from distributed import Client
 
 from ketadask.cluster import certificates, slurm
+from ketadask.cluster.dashboard import dashboard_settings
 from ketadask.cluster.dask_executor import DaskExecutor
 from ketadask.cluster.interrupts import drain_on_interrupt
 from ketadask.cluster.logs import driver_log
 from ketadask.cluster.network import address_towards, interface_address, is_loopback
-from ketadask.cluster.profile import HTTP_PAGES, LONG_TASKS, NO_PAUSING, Profile
+from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, Profile
 from ketadask.cluster.worker_jobs import WorkerJobs
 from ketadask.cluster.worker_pool import LossScheduler, WorkerPool
 from ketadask.pipeline.executor import Executor
 from ketadask.schema.errors import InputError
-from ketadask.store.disk import write_file
+from ketadask.store.disk import make_folder, write_file
 from ketadask.store.environment import ONE_THREAD, now
 from ketadask.store.json_values import render_json
 
@@ -39,7 +41,6 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 1_000_000,
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.comm.timeouts.connect": "30s",
-    **HTTP_PAGES,
     **LONG_TASKS,
 }
 CLUSTER_CLASSES = {
@@ -112,7 +113,7 @@ def job_options(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
         "interface": job.interface,
         "death_timeout": 60,
         "worker_extra_args": ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
-        "job_script_prologue": [*job.prologue, *exports],
+        "job_script_prologue": [*prologue_lines(profile, logs), *exports],
         "job_extra_directives": list(job.directives),
     }
     if profile.kind == "slurm":
@@ -130,6 +131,18 @@ def job_options(profile: Profile, *, name: str, logs: Path) -> dict[str, Any]:
         if profile.kind in ("lsf", "sge"):
             options["project"] = options.pop("account")
     return options
+
+
+def prologue_lines(profile: Profile, folder: Path) -> list[str]:
+    """Write the prologue of jobs into a private file; return the line of a job script that runs it.
+
+    Queues store job scripts, and a prologue may contain a password.
+    """
+    if not profile.job.prologue:
+        return []
+    path = folder / "prologue.sh"
+    certificates.write_private(path, "\n".join([*profile.job.prologue, ""]).encode())
+    return [f". {shlex.quote(str(path))}"]
 
 
 def check_script_path(path: Path) -> None:
@@ -188,14 +201,16 @@ def open_queue(
 ) -> Iterator[Executor]:
     """Yield an executor whose workers are jobs; at the end no job remains."""
     logs = (logs or Path.cwd() / "ketadask-queue" / "logs").absolute()
-    logs.mkdir(parents=True, exist_ok=True)
+    make_folder(logs)
     check_script_path(logs)
     say = say or (lambda line: None)
     if profile.kind == "slurm":
         slurm.call("squeue", "--version")
     name = slurm.job_name(logs.parent)
+    pages, token = dashboard_settings(profile)
+    profile = profile.model_copy(update={"dashboard": token is not None})
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(_SETTINGS))
+        stack.enter_context(dask.config.set({**_SETTINGS, **pages}))
         stack.enter_context(driver_log(logs))
         cluster = stack.enter_context(_open_scheduler(profile, name, logs, say))
         client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -203,7 +218,7 @@ def open_queue(
         executor = DaskExecutor(
             client,
             workers=(profile.workers or 1) * profile.threads_per_worker,
-            dashboard=_tunnel_command(cluster.dashboard_link) if profile.dashboard else None,
+            dashboard=_tunnel_command(cluster.dashboard_link, token) if token else None,
             tries=profile.allowed_failures,
         )
         executor.say = say
@@ -275,7 +290,8 @@ def _worker_jobs(
         jobs.stop()
 
 
-def _tunnel_command(link: str) -> str:
+def _tunnel_command(link: str, token: str) -> str:
     """Return the command that forwards the dashboard to the user's own machine."""
     tunnel = f"ssh -N -L 8787:127.0.0.1:{urlsplit(link).port}"
-    return f"http://127.0.0.1:8787/status after {tunnel} {getpass.getuser()}@{platform.node()}"
+    page = f"http://127.0.0.1:8787/status?token={token}"
+    return f"{page} after {tunnel} {getpass.getuser()}@{platform.node()}"

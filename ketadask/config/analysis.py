@@ -258,6 +258,10 @@ class ExecutionSettings(Section):
         default="2GB",
         description="memory of a search process; larger cohorts are searched in blocks",
     )
+    shared: Literal["group"] | None = Field(
+        default=None,
+        description="group: members of its group may read the run folder; default: only its owner",
+    )
 
     @field_validator("memory")
     @classmethod

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
+from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 
 from ketadask import names as nm
@@ -49,7 +50,7 @@ def recordings_stage(
         return [
             delayed(_write)(
                 recordings[first], settings, parts, names[first],
-                dask_key_name=f"recording-{names[first]}-{parts.key[:8]}",
+                dask_key_name=f"recording-{first:06d}-{tokenize(parts, names[first])[:8]}",
             )
             for first, _ in ranges
         ]  # fmt: skip

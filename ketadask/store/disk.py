@@ -76,6 +76,32 @@ def make_folder(folder: Path, mode: int | None = None) -> Path:
     return folder
 
 
+def limit_access(folder: Path, mode: int) -> None:
+    """Give group and others the access of ``mode`` to a folder of ours, whatever the umask is."""
+    status = folder.stat()
+    if status.st_uid == os.geteuid() and (status.st_mode ^ mode) & 0o077:
+        folder.chmod(status.st_mode & 0o7700 | mode & 0o077)
+
+
+@contextlib.contextmanager
+def readable_by_group(active: bool) -> Iterator[None]:
+    """Let the group read new files of this process, whatever the umask is."""
+    umask = os.umask(0o077)
+    os.umask(umask & ~0o050 if active else umask)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+
+
+def create_file(path: Path) -> Path:
+    """Create an empty file where there is none, as private as its folder."""
+    folder = make_folder(path.parent)
+    with disk_errors(folder):
+        path.touch(mode=_mode(folder) & 0o666)
+    return path
+
+
 def write_file(path: Path, content: bytes) -> Path:
     """Write one file so that it is complete or absent."""
     write_files({path: content})
@@ -174,11 +200,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make a folder with all files in it durable."""
+    """Make a folder with all files in it durable, and as private as its parent."""
+    mode = _mode(folder.parent) & 0o755
     for parent, _, files in os.walk(folder):
+        os.chmod(parent, mode)
         for name in files:
             handle = os.open(Path(parent) / name, os.O_RDONLY)
             try:
+                os.fchmod(handle, mode & 0o666)
                 os.fsync(handle)
             finally:
                 os.close(handle)

@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ketadask.store.disk import create_file
+
 _LIBRARIES = (
     *("ketadask", "numpy", "pandas", "xarray", "scipy", "numba", "dask", "distributed"),
     *("zarr", "pyarrow", "pydantic", "scikit-learn", "mne"),
@@ -109,7 +111,7 @@ def peak_memory() -> float:
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Write the log of the package to ``path`` while the context is open."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = logging.FileHandler(create_file(path), encoding="utf-8", delay=True)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )

@@ -46,8 +46,9 @@ def hold_lock(path: Path) -> Iterator[Owner | None]:
     The kernel releases the lock whenever the process ends; the file remains and names the owner.
     """
     make_folder(path.parent)
+    mode = path.parent.stat().st_mode & 0o664
     with disk_errors(path.parent):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     owner = Owner(os.getpid(), socket.gethostname(), now())
     try:
         _acquire(handle, path)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ketadask.schema.errors import InputError
 from ketadask.store import datasets
 from ketadask.store.checksums import CHECKSUMS, Checksums, content_hash, log_hashes
-from ketadask.store.disk import make_folder, set_aside, write_file, write_files
+from ketadask.store.disk import limit_access, make_folder, set_aside, write_file, write_files
 from ketadask.store.json_values import render_json
 from ketadask.store.locks import Owner, hold_lock, read_owner
 from ketadask.store.parts import Parts
@@ -29,7 +29,7 @@ _MANIFEST, DAMAGED = "manifest.json", "damaged"
 HISTORY = ("provenance.json", "stopped.json")
 SUBMISSION = ("study.json", "profile.json", "head.json", "head.sbatch")
 _KEY_DIGITS = 12
-_PRIVATE = 0o700
+_ACCESS = {None: 0o700, "group": 0o750}
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,11 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def make(cls, runs: str | Path, name: str, key: str) -> RunFolder:
-        """Create the folder ``<runs>/<name>-<key>``, or open it where it exists."""
+    def make(cls, runs: str | Path, name: str, key: str, *, shared: str | None = None) -> RunFolder:
+        """Create the folder ``<runs>/<name>-<key>``, or open it where it exists.
+
+        Its owner may read it, and if ``shared`` is "group" the members of its group.
+        """
         if not _NAME.match(name):
             raise InputError(
                 "the name of a study may contain letters, digits and _.- only",
@@ -64,7 +67,7 @@ class RunFolder:
             set_aside(manifest, run.path / DAMAGED)
         if not manifest.exists():
             # Tasks of an array start together: all write the same bytes.
-            make_folder(run.path, _PRIVATE)
+            make_folder(run.path, _ACCESS[shared])
             run.write_json(_MANIFEST, {"name": name, "key": key})
         if run.key != key:
             raise InputError(
@@ -73,6 +76,7 @@ class RunFolder:
                 value=run.key,
                 remedy="move it away, or choose another folder for the runs (--out)",
             )
+        limit_access(run.path, _ACCESS[shared])
         return run
 
     @classmethod

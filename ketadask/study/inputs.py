@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
-from ketadask.store.fingerprints import file_hash
+from ketadask.store.fingerprints import file_hash, fingerprint
 
 _PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
 _NDA = ("nda/*.txt",)
@@ -17,6 +19,7 @@ SIDECARS = (
     *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
 )
 _RECORDINGS = "sub-*/**/meg/*"
+_PARTICIPANT = re.compile(r"(?<=sub-)[A-Za-z0-9]+|(?<=freesurfer/)[^/]+(?=/stats/)")
 _PARCELS, _FORWARD = "derivatives/*/sub-*/**/*_parcels.tsv", "derivatives/*/sub-*/**/*[-_]fwd.fif"
 
 
@@ -88,6 +91,26 @@ def external_hashes(settings: StudySettings) -> dict[str, str]:
             hashes = {".": str(error)}
         files.update({f"{name}: {file}": value for file, value in hashes.items()})
     return files
+
+
+def without_participants(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes under names without participants; files of one name share a hash.
+
+    Examples
+    --------
+    >>> hashes = {"sub-K1/meg/sub-K1_task-rest_meg.json": "a1", "participants.tsv": "b2"}
+    >>> without_participants(hashes)
+    {'participants.tsv': 'b2', 'sub-*/meg/sub-*_task-rest_meg.json': 'a1'}
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for name, value in sorted(hashes.items()):
+        groups.setdefault(_PARTICIPANT.sub("*", name), {})[name] = value
+    return {
+        pattern: f"{len(group):,} files, {fingerprint(group)}"
+        if len(group) > 1
+        else next(iter(group.values()))
+        for pattern, group in sorted(groups.items())
+    }
 
 
 def _stamps(settings: StudySettings, folder: Path) -> dict[str, Stamp]:

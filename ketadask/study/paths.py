@@ -76,7 +76,8 @@ class RunPaths:
 
     def open(self) -> RunFolder:
         """Return the run folder, created where it does not exist."""
-        return RunFolder.make(self.out, self.settings.name, self.run_key)
+        shared = self.settings.execution.shared
+        return RunFolder.make(self.out, self.settings.name, self.run_key, shared=shared)
 
     def hits(self) -> Parts:
         """Return the parts of the splits."""

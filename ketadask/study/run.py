@@ -18,10 +18,11 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.stage import Stage, StageResult, require
 from ketadask.schema.errors import InputError
+from ketadask.store.disk import readable_by_group
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import HISTORY, RunFolder
-from ketadask.study.inputs import external_hashes, input_hashes
+from ketadask.study.inputs import external_hashes, input_hashes, without_participants
 from ketadask.study.paths import RunPaths, prepare_data
 
 (PROVENANCE, STOPS), LOG, KEYS = HISTORY, "study.log", "finished.json"
@@ -155,7 +156,12 @@ def open_study_run(
 ) -> Iterator[StudyRun]:
     """Lock the run folder for writing; after an error or an interrupt it stays usable."""
     folder = paths.open()
-    with folder.lock() as dead_owner, log_file(folder.path / LOG), ExitStack() as stack:
+    with (
+        readable_by_group(paths.settings.execution.shared == "group"),
+        folder.lock() as dead_owner,
+        log_file(folder.path / LOG),
+        ExitStack() as stack,
+    ):
         damaged = folder.repair()
         session = _Session(folder, profile, progress, command, stack)
         work = StudyRun(paths, folder, progress, session.executor)
@@ -238,7 +244,7 @@ class _Session:
         this_run = {
             "begun": self._start,
             "ended": now(),
-            "cluster": self._profile.model_dump(mode="json"),
+            "cluster": self._profile.without_secrets(),
             "stages": [_stage_entry(result) for result in work.results],
             "counted": dict(work.verified),
             "events": [*self._events, *(e for events in self._executor_events for e in events)],
@@ -281,8 +287,10 @@ def _write_provenance(work: StudyRun) -> None:
 def _hashes(paths: RunPaths) -> dict[str, str]:
     """Return the hashes of the inputs that identify the run folder, and of external cohorts."""
     if paths.inputs is None:
-        return input_hashes(paths.settings, paths.data) | external_hashes(paths.settings)
-    return paths.inputs.hashes | paths.inputs.external
+        hashes = input_hashes(paths.settings, paths.data) | external_hashes(paths.settings)
+    else:
+        hashes = paths.inputs.hashes | paths.inputs.external
+    return without_participants(hashes)
 
 
 def _stage_entry(result: StageResult) -> dict[str, Any]:

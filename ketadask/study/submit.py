@@ -19,8 +19,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ketadask.cluster import slurm
-from ketadask.cluster.queues import check_library, check_script_path
+from ketadask.cluster.queues import check_library, check_script_path, prologue_lines
 from ketadask.schema.errors import InputError
+from ketadask.store.disk import make_folder
 from ketadask.store.environment import now
 from ketadask.store.run_folder import SUBMISSION, RunFolder
 
@@ -51,7 +52,7 @@ def submit_study(study: Study) -> tuple[str, Path]:
             file=run.path,
             remedy="follow it with `ketadask status`, cancel it with `ketadask cancel`",
         )
-    (run.path / "logs").mkdir(exist_ok=True)
+    make_folder(run.path / "logs")
     script = head_script(study, run)
     with run.lock():
         run.write_json(SETTINGS, study.settings.model_dump(mode="json", exclude_unset=True))
@@ -115,7 +116,7 @@ def head_script(study: Study, run: RunFolder) -> str:
         [
             "#!/usr/bin/env bash",
             *(f"#SBATCH {option}" for option in options),
-            *job.prologue,
+            *prologue_lines(profile, run.path / "logs"),
             f"exec {shlex.quote(python)} -m ketadask head {shlex.quote(str(run.path))}",
             "",
         ]

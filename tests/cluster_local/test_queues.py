@@ -45,7 +45,7 @@ def test_every_queue_gets_a_job_script_with_one_thread_per_worker(tmp_path, kind
     before = signal.getsignal(signal.SIGINT)
     text = script_of(profile(kind, prologue=("module load python",)), tmp_path)
     assert signal.getsignal(signal.SIGINT) == before
-    assert "module load python" in text
+    assert f". {tmp_path}/prologue.sh" in text
     assert "OMP_NUM_THREADS=1" in text
     assert "--nthreads 1" in text
     assert "--no-dashboard" in text
