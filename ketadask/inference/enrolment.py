@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from ketadask import names as nm
 from ketadask.kernels.resampling import nadeau_bengio
+from ketadask.kernels.sample_size import smallest_size, t_test_power
 
 
 def enrichment(
@@ -68,22 +68,25 @@ def _interval(name: str, values: np.ndarray, sizes: tuple[float, float]) -> dict
 def participants_to_detect(
     benefit: float, sigma: float, *, crossover: bool, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Return the participants needed to detect a benefit (normal formula); NaN if not positive.
+    """Return the participants needed to detect a benefit (two-sided t test); NaN if not positive.
 
-    Crossover: ``(z_(1-alpha/2) + z_power)^2 sigma^2 / benefit^2`` with sigma that of the paired
-    differences. Two arms of equal size: four times that, with sigma that of the outcome within
-    arms. Rounded up; the two arms to an even number.
+    ``sigma`` is that of the paired differences of a crossover, else of the outcome within two arms
+    of equal size.
 
     Examples
     --------
     >>> participants_to_detect(5.0, 10.0, crossover=False)
-    126.0
+    128.0
     """
     if not benefit > 0:
         return float("nan")
-    z = norm.ppf(1 - alpha / 2) + norm.ppf(power)
-    n = (z * sigma / benefit) ** 2
-    return float(np.ceil(n)) if crossover else float(2 * np.ceil(2 * n))
+    groups = 1 if crossover else 2
+
+    def power_of(n: int) -> float:
+        se = groups * sigma / np.sqrt(n)
+        return float(t_test_power(benefit, se, n - groups, alpha=alpha, sides=2))
+
+    return smallest_size(power_of, power, step=groups)
 
 
 def outcome_sigma(outcome: np.ndarray, *, crossover: bool) -> float:
