@@ -1,0 +1,367 @@
+"""The roles of the columns of one table of a trial, guessed from names and values.
+
+A guess computes nothing and reads no outcome: it says which column names the participant, the arm,
+the visit, which were measured before treatment and can be features, and which came afterwards and
+must not be. Each column has exactly one role, with the reason and the alternatives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ketadask.schema.roles import (
+    ARM,
+    BASELINE,
+    CATEGORY,
+    CLUSTER,
+    CONSTANT,
+    DATE,
+    DAY,
+    EVENT,
+    FEATURE,
+    FOLLOW_UP,
+    OUTCOME,
+    PARTICIPANT,
+    PARTICIPANT_ROW,
+    PERIOD,
+    ROW,
+    SCORE,
+    SEQUENCE,
+    SESSION,
+    SITE,
+    TEXT,
+    TIME,
+    TRIAL,
+    VISIT_ROW,
+    ColumnRole,
+    TableRoles,
+)
+from ketadask.sources.arm_words import arm_words, guess_arms
+from ketadask.sources.cells import Cells
+from ketadask.sources.codes import is_missing, parse_number
+from ketadask.sources.names_order import natural_key
+from ketadask.sources.role_names import (
+    AFTER,
+    AFTER_PATTERNS,
+    AFTER_WORDS,
+    BEFORE_WORDS,
+    EVENT_NAMES,
+    NAMES_BY_ROLE,
+    OUTCOME_PATTERNS,
+    ROW_NAMES,
+    TIME_NAMES,
+    VISIT_SUFFIX,
+)
+from ketadask.sources.visits import parse_date
+
+MAX_LEVELS, MAX_ARMS = 20, 8
+
+
+def guess_roles(cells: Cells, assigned: Mapping[str, str] | None = None) -> TableRoles:
+    """Return the role of every column of a table, with reason and alternatives.
+
+    Parameters
+    ----------
+    cells
+        The table.
+    assigned
+        Column by role, where somebody has said so; these are not guessed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> table = {"id": ["1", "2", "3"], "treatment": ["Drug", "Placebo", "Drug"],
+    ...          "age": ["30", "41", "52"], "change": ["4", "1", "6"]}
+    >>> roles = guess_roles(Cells(Path("t.csv"), table, [2, 3, 4]))
+    >>> {entry.column: entry.role for entry in roles.columns}
+    {'id': 'participant', 'treatment': 'arm', 'age': 'feature', 'change': 'outcome'}
+    >>> roles.arms
+    {'Drug': 'active', 'Placebo': 'control'}
+    """
+    return _Guess(cells, dict(assigned or {})).roles()
+
+
+def plain_name(column: str) -> str:
+    """Return a column's name in lower case with underscores: ``preWeight kg`` as ``pre_weight_kg``.
+
+    Examples
+    --------
+    >>> plain_name("TRT01P"), plain_name("Subject ID"), plain_name("horTh")
+    ('trt01p', 'subject_id', 'hor_th')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", column)
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The values of a column without blanks and codes for missing ones."""
+
+    levels: frozenset[str]
+    n_values: int
+    is_number: bool
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> _Profile:
+        distinct = set(values)
+        blank = {value for value in distinct if is_missing(value)}
+        levels = frozenset(distinct - blank)
+        n_blank = sum(value in blank for value in values) if blank else 0
+        is_number = bool(levels) and all(parse_number(value) is not None for value in levels)
+        return cls(levels, len(values) - n_blank, is_number)
+
+
+class _Guess:
+    """The state of one guess: the columns without a role yet, and the roles so far."""
+
+    def __init__(self, cells: Cells, assigned: dict[str, str]) -> None:
+        self.cells = cells
+        self.names = {column: plain_name(column) for column in cells.columns}
+        self.profiles = {column: _Profile.of(values) for column, values in cells.columns.items()}
+        self.named: dict[str, list[str]] = {}
+        for column, name in self.names.items():
+            self.named.setdefault(name, []).append(column)
+        self.entries: dict[str, ColumnRole] = {}
+        self.constant: dict[str, bool] = {}
+        for role, column in assigned.items():
+            self.give(cells.need(column), role, "as the settings say")
+
+    def give(self, column: str, role: str, reason: str, others: Sequence[str] = ()) -> None:
+        self.entries[column] = ColumnRole(column, role, reason, tuple(others))
+
+    def column_of(self, role: str) -> str | None:
+        return next((c for c, entry in self.entries.items() if entry.role == role), None)
+
+    def rest(self) -> list[str]:
+        return [column for column in self.cells.columns if column not in self.entries]
+
+    def roles(self) -> TableRoles:
+        self.participant()
+        person = self.column_of(PARTICIPANT)
+        layout = PARTICIPANT_ROW
+        if (
+            person is not None
+            and len(self.profiles[person].levels) < self.profiles[person].n_values
+        ):
+            layout = VISIT_ROW
+        self.arm()
+        arm = self.column_of(ARM)
+        both = layout == VISIT_ROW and arm is not None and not self.is_constant(arm)
+        self.visits(layout, crossover=both)
+        for role in (SITE, TRIAL, CLUSTER):
+            self.by_name(role, lambda profile: len(profile.levels) > 1)
+        crossover = both or self.column_of(SEQUENCE) is not None
+        self.outcomes(layout)
+        for column in self.rest():
+            self.remaining(column)
+        levels = self.arm_levels(arm)
+        arms, doubt = guess_arms(levels) if levels else ({}, "no column names the arm")
+        return TableRoles(
+            tuple(self.entries[column] for column in self.cells.columns),
+            layout,
+            "crossover" if crossover else "parallel",
+            arms,
+            doubt,
+        )
+
+    def arm_levels(self, arm: str | None) -> list[str]:
+        return sorted(self.profiles[arm].levels, key=natural_key) if arm else []
+
+    def is_constant(self, column: str) -> bool:
+        """Whether a column has one value per participant, blanks aside."""
+        person = self.column_of(PARTICIPANT)
+        if person is None:
+            return True
+        if column not in self.constant:
+            self.constant[column] = self._is_constant(column, person)
+        return self.constant[column]
+
+    def _is_constant(self, column: str, person: str) -> bool:
+        first: dict[str, str] = {}
+        values = self.cells.columns[column]
+        return all(
+            first.setdefault(who, value) == value
+            for who, value in zip(self.cells.columns[person], values, strict=True)
+            if not is_missing(value)
+        )
+
+    def by_name(self, role: str, suits: Callable[[_Profile], bool]) -> None:
+        """Give the role to the first column with one of its names that suits it."""
+        if self.column_of(role) is not None:
+            return
+        suitable = [c for c in self.with_names(NAMES_BY_ROLE[role]) if suits(self.profiles[c])]
+        if suitable:
+            self.give(suitable[0], role, "by its name", suitable[1:])
+
+    def with_names(self, names: Iterable[str]) -> list[str]:
+        """Return the columns without a role that have one of these names, in their order."""
+        columns = [column for name in names for column in self.named.get(name, ())]
+        return [column for column in columns if column not in self.entries]
+
+    def participant(self) -> None:
+        for column in self.with_names(ROW_NAMES):
+            if self.is_unique(column):
+                self.give(column, ROW, "numbers the rows")
+        self.by_name(
+            PARTICIPANT, lambda p: len(p.levels) > MAX_ARMS or len(p.levels) == p.n_values > 0
+        )
+        if self.column_of(PARTICIPANT) is None:
+            ids = [c for c in self.rest() if self.names[c].endswith("id") and self.is_unique(c)]
+            if ids:
+                self.give(ids[0], PARTICIPANT, "its name ends in id, one value per row", ids[1:])
+
+    def is_unique(self, column: str) -> bool:
+        profile = self.profiles[column]
+        return len(profile.levels) == profile.n_values == len(self.cells)
+
+    def arm(self) -> None:
+        if self.column_of(ARM) is not None:
+            return
+        self.by_name(ARM, lambda profile: 2 <= len(profile.levels) <= MAX_ARMS)
+        if self.column_of(ARM) is None:
+            by_value = [
+                column
+                for column in self.rest()
+                if 2 <= len(self.profiles[column].levels) <= MAX_ARMS
+                and arm_words(self.profiles[column].levels)
+            ]
+            if by_value:
+                self.give(by_value[0], ARM, "its values name arms", by_value[1:])
+
+    def visits(self, layout: str, *, crossover: bool) -> None:
+        self.by_name(SEQUENCE, lambda profile: len(profile.levels) == 2)
+        if layout == PARTICIPANT_ROW:
+            return
+        if crossover:
+            self.by_name(PERIOD, lambda profile: len(profile.levels) <= MAX_ARMS)
+        times = [
+            column
+            for column in self.with_names(
+                dict.fromkeys(NAMES_BY_ROLE[DAY] + NAMES_BY_ROLE[SESSION])
+            )
+            if len(self.profiles[column].levels) > 1
+        ]
+        times = [column for column in times if not self.is_constant(column)]
+        if times and not {DAY, SESSION} & {entry.role for entry in self.entries.values()}:
+            role = DAY if self.profiles[times[0]].is_number else SESSION
+            self.give(times[0], role, "by its name", times[1:])
+        for column in times[1:]:
+            self.give(column, ROW, "also numbers the visits", (DAY,))
+
+    def outcomes(self, layout: str) -> None:
+        """Tell what came after treatment from what came before, by the names of the columns."""
+        numbers = [
+            c
+            for c in self.rest()
+            if self.profiles[c].is_number or len(self.profiles[c].levels) == 2
+        ]
+        if layout == PARTICIPANT_ROW:
+            self.wide([c for c in numbers if self.profiles[c].is_number])
+            self.survival(numbers)
+        else:
+            numbers = [c for c in numbers if not self.is_constant(c)]
+        if self.column_of(OUTCOME) is None and self.column_of(TIME) is None:
+            self.outcome(numbers)
+        self.baseline()
+        for column in self.rest():
+            name = self.names[column]
+            after = any(re.fullmatch(pattern, name) for pattern in AFTER_PATTERNS)
+            visit = VISIT_SUFFIX.fullmatch(name)
+            if layout == VISIT_ROW and column in numbers and self.profiles[column].is_number:
+                self.give(column, SCORE, "differs between visits", (OUTCOME, FEATURE))
+            elif AFTER.fullmatch(name) or after or (visit and _visit_day(visit) > 0):
+                self.give(column, FOLLOW_UP, "its name says after treatment", (FEATURE, OUTCOME))
+
+    def outcome(self, columns: Sequence[str]) -> None:
+        """Give the role to the column with the best name, else to the total of a known scale."""
+        for pattern in OUTCOME_PATTERNS:
+            suitable = [c for c in columns if re.fullmatch(pattern, self.names[c])]
+            suitable = [c for c in suitable if c not in self.entries]
+            if suitable:
+                self.give(suitable[0], OUTCOME, "its name is that of an outcome", suitable[1:])
+                for column in suitable[1:]:
+                    self.give(column, FOLLOW_UP, "its name is that of an outcome", (OUTCOME,))
+                return
+
+    def wide(self, numbers: Sequence[str]) -> None:
+        """Give roles to columns of one scale at several visits: the last is the outcome."""
+        stems: dict[str, list[tuple[int, str]]] = {}
+        for column in numbers:
+            match = VISIT_SUFFIX.fullmatch(self.names[column])
+            if match:
+                stem = match["stem"] or match["stem2"] or match["stem0"]
+                stems.setdefault(stem, []).append((_visit_day(match), column))
+        for columns in stems.values():
+            columns.sort()
+            if len(columns) < 2 or columns[-1][0] == 0:
+                continue
+            for day, column in columns:
+                if self.column_of(OUTCOME) is None:
+                    self.give(columns[-1][1], OUTCOME, "the last visit by its name")
+                    if columns[0][0] == 0:
+                        self.give(columns[0][1], BASELINE, "the first visit by its name")
+                if column not in self.entries and day > 0:
+                    self.give(column, FOLLOW_UP, "its name says a later visit", (OUTCOME,))
+
+    def survival(self, numbers: Sequence[str]) -> None:
+        times = [c for c in numbers if c not in self.entries and self.names[c] in TIME_NAMES]
+        events = [
+            column
+            for column in self.rest()
+            if self.names[column] in EVENT_NAMES and len(self.profiles[column].levels) <= 4
+        ]
+        if times and events:
+            self.give(times[0], TIME, "its name is that of a time to an event", times[1:])
+            self.give(events[0], EVENT, "its name is that of an event", events[1:])
+            for column in (*times[1:], *events[1:]):
+                self.give(column, FOLLOW_UP, "its name says after treatment", (OUTCOME,))
+
+    def baseline(self) -> None:
+        """Find the baseline of the outcome: the same name with a word for before."""
+        outcome = self.column_of(OUTCOME)
+        if outcome is None or self.column_of(BASELINE) is not None:
+            return
+        name = self.names[outcome]
+        core = re.sub(AFTER_WORDS, "", name)
+        suitable = [
+            column
+            for column in self.rest()
+            if self.profiles[column].is_number and _is_baseline(self.names[column], core)
+        ]
+        if suitable:
+            self.give(suitable[0], BASELINE, f"the baseline of {outcome}", (FEATURE,))
+
+    def remaining(self, column: str) -> None:
+        profile = self.profiles[column]
+        n_levels = len(profile.levels)
+        if n_levels <= 1:
+            self.give(column, CONSTANT, "has one value" if n_levels else "is empty")
+        elif profile.is_number:
+            self.give(column, FEATURE, "numbers", (OUTCOME, FOLLOW_UP))
+        elif all(parse_date(value) for value in list(profile.levels)[:50]):
+            self.give(column, DATE, "dates are no features")
+        elif n_levels <= MAX_LEVELS and (n_levels < profile.n_values or n_levels == 2):
+            self.give(column, CATEGORY, f"text of {n_levels} levels", (SITE,))
+        else:
+            self.give(column, TEXT, f"text of {n_levels:,} different values", (PARTICIPANT,))
+
+
+def _visit_day(match: re.Match[str]) -> int:
+    """Return the number of a visit in a name, 0 before treatment."""
+    return int(match["n"] or match["n2"] or 0)
+
+
+def _is_baseline(name: str, core: str) -> bool:
+    """Whether a name is that of the baseline of ``core``.
+
+    Examples
+    --------
+    >>> _is_baseline("pre_wt", "wt"), _is_baseline("base", "y"), _is_baseline("presentation", "wt")
+    (True, True, False)
+    """
+    if not core:
+        return bool(re.fullmatch(BEFORE_WORDS, name))
+    own = rf"{re.escape(core)}_?{BEFORE_WORDS}|{BEFORE_WORDS}_?{re.escape(core)}"
+    return bool(re.fullmatch(own, name)) or name in ("base", "baseline", "pre", "bl")
