@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ketadask.kernels.branch import price_cuts
-from ketadask.kernels.popcount import WORD, bit_planes, unpack
+from ketadask.kernels.compiled import kernel
+from ketadask.kernels.popcount import WORD, bit_planes, lowest_bit, popcount
 from ketadask.kernels.q_statistic import Scores
 from ketadask.kernels.state import (
     FineScreen,
@@ -61,19 +62,47 @@ def price_screen(
 ) -> PriceScreen:
     """Choose the price that prunes most of a fixed selection of pairs; round weights up."""
     centred, units = arrays.centred, limits.units
-    steps = np.arange(max(64, min(2048, 400_000 // units)))
-    left = steps * 7919 % rows
-    right = (left + 1 + steps * 104729) % rows
-    inside = unpack(words[:, left] & words[:, right], units)
-    parents = unpack(words[:, left], units).sum(axis=1)
-    best_price, most_pruned = 0.0, -1
-    for price in np.unique(np.quantile(centred, np.linspace(0.3, 0.9, _PRICES)).clip(min=0.0)):
-        cuts = np.empty(units + 1)
-        price_cuts(q, price, arrays.denominator, limits.min_support, cuts)
-        n_pruned = int((inside @ (centred - price).clip(min=0.0) < cuts[parents]).sum())
-        if n_pruned > most_pruned:
-            best_price, most_pruned = float(price), n_pruned
+    places = ((units - 1) * np.linspace(0.1, 0.7, _PRICES)).astype(np.int64)
+    prices = np.unique(centred[places].clip(min=0.0))
+    n_pairs = max(64, min(2048, 400_000 // units, 2 * rows))
+    n_pruned = _count_pruned(
+        words, rows, n_pairs, prices, (centred[:, None] - prices).clip(min=0.0),
+        q, arrays.denominator, limits.min_support,
+    )  # fmt: skip
+    best_price = float(prices[np.argmax(n_pruned)])
     gains = (centred - best_price).clip(min=0.0)
     step = max(float(gains[0]), 1e-300) / _LEVELS
     planes = bit_planes(np.ceil(gains / step).clip(0, _LEVELS))
     return PriceScreen(planes, step * (1 + 1e-9), best_price)
+
+
+@kernel()
+def _count_pruned(
+    words: np.ndarray,
+    rows: int,
+    n_pairs: int,
+    prices: np.ndarray,
+    gains: np.ndarray,
+    q: float,
+    denominator: np.ndarray,
+    min_support: int,
+) -> np.ndarray:
+    """Return how many pairs each price prunes; ``gains`` (unit, price) are scores above it."""
+    cuts = np.empty((prices.size, denominator.size))
+    for p in range(prices.size):
+        price_cuts(q, prices[p], denominator, min_support, cuts[p])
+    n_pruned, total = np.zeros(prices.size, dtype=np.int64), np.empty(prices.size)
+    for step in range(n_pairs):
+        left = step * 7919 % rows
+        right = (left + 1 + step * 104729) % rows
+        total[:] = 0.0
+        inside = 0
+        for w in range(words.shape[0]):
+            inside += popcount(words[w, left])
+            both = words[w, left] & words[w, right]
+            while both != 0:
+                total += gains[64 * w + lowest_bit(both)]
+                both &= both - np.uint64(1)
+        for p in range(prices.size):
+            n_pruned[p] += total[p] < cuts[p, inside]
+    return n_pruned

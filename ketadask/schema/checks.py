@@ -77,12 +77,13 @@ class DatasetContract:
                     continue
                 if name not in present:
                     raise InputError(f"{self.name} dataset lacks the {kind} {name!r}")
-                if present[name].dims != column.dims:
+                variable = dataset.variables[name]
+                if variable.dims != column.dims:
                     raise InputError(
                         f"{self.name} dataset: {name!r} must have dimensions {column.dims}",
-                        value=present[name].dims,
+                        value=variable.dims,
                     )
-                _check_values(self.name, name, column, present[name])
+                _check_values(self.name, name, column, variable)
         for name in self.attributes:
             if name not in dataset.attrs:
                 raise InputError(f"{self.name} dataset lacks the attribute {name!r}")
@@ -99,5 +100,9 @@ def _check_values(owner: str, name: str, column: Column, values: Any) -> None:
         raise InputError(
             f"{owner}: {name!r} must be of kind {column.kinds!r}", value=str(values.dtype)
         )
-    if not column.nullable and bool(values.isnull().any()):
+    if column.nullable or kind in "biuSU":
+        return
+    # Of an array in memory without the overhead of xarray.
+    missing = values.isnull() if getattr(values, "chunks", None) else pd.isnull(values.values)
+    if bool(missing.any()):
         raise InputError(f"{owner}: {name!r} has missing values")

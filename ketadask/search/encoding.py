@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,15 @@ from ketadask.kernels.blocks import PackedRows
 from ketadask.kernels.popcount import pack_rows
 from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError, nearest
+from ketadask.search.cut_points import CutPoints, cut_features, neighbours_text
 from ketadask.search.literals import Literals, literal_text
 from ketadask.search.stored_literals import Packing
 
 if TYPE_CHECKING:
     import xarray as xr
 
-LEVELS = 8
-_CELLS = 1 << 22
-_Row = tuple[int, float, float]
+_CELLS, _CACHED = 1 << 22, 1 << 17
+_DIGEST = 16
 _DEFAULT = LiteralSettings()
 
 
@@ -88,51 +88,126 @@ def encode_values(
             value=unknown[0],
             remedy=nearest(unknown[0], names),
         )
-    rows: list[_Row] = []
-    packing = Packing(len(values), memory, folder)
-    same: dict[bytes, list[int]] = {}
-    also: list[list[str]] = []
-    texts: list[str] = []
-    neighbours: list[str] = []
-    for feature in features:
-        column = values[:, feature]
-        name, present = names[feature], column[np.isfinite(column)]
-        is_integer = bool((present == np.floor(present)).all())
-        max_levels = max(LEVELS, settings.whole_levels if is_integer else 0)
-        points = _cut_points(present, settings.cuts, max_levels, cut_points.get(name))
-        beside = dict(neighbours_text(below, above) for below, above in points if below < above)
-        literal_by_digest: dict[bytes, int] = {}
-        for low, high, bits in _covers(column, _ranges(points, intervals=settings.intervals)):
-            text = literal_text(name, low, high, is_integer=is_integer)
-            digest = hashlib.blake2b(bits.tobytes(), digest_size=16).digest()
-            twin = literal_by_digest.get(digest)
-            if twin is not None:
-                also[twin].append(text)
-                continue
-            literal_by_digest[digest] = len(rows)
-            same.setdefault(digest, []).append(len(rows))
-            rows.append((feature, low, high))
-            packing.add(bits)
-            also.append([])
-            texts.append(text)
-            ends = (beside.get(cut, "") for cut in (low, high))
-            neighbours.append(", ".join(end for end in ends if end))
+    literals = _LiteralList(names, Packing(len(values), memory, folder))
+    step = max(1, _CELLS // max(1, len(values)))
+    for start in range(0, len(features), step):
+        group = features[start : start + step]
+        columns = np.array(values[:, group].T, dtype=np.float64, order="C")
+        own_points = {
+            row: [float(point) for point in cut_points[names[feature]]]
+            for row, feature in enumerate(group)
+            if names[feature] in cut_points
+        }
+        cuts = cut_features(columns, settings, own_points)
+        literals.add(columns, np.array(group), cuts, intervals=settings.intervals)
     modality_names = tuple(dict.fromkeys(modalities))
+    modality = np.array([modality_names.index(name) for name in modalities], dtype=np.int32)
+    feature = np.array(literals.feature, dtype=np.int32)
     return Literals(
-        rows=packing.rows(),
-        feature=np.array([row[0] for row in rows], dtype=np.int32),
-        modality=np.array(
-            [modality_names.index(modalities[row[0]]) for row in rows], dtype=np.int32
-        ),
-        low=np.array([row[1] for row in rows], dtype=np.float64),
-        high=np.array([row[2] for row in rows], dtype=np.float64),
+        rows=literals.packing.rows(),
+        feature=feature,
+        modality=modality[feature],
+        low=np.array(literals.low, dtype=np.float64),
+        high=np.array(literals.high, dtype=np.float64),
         feature_names=tuple(names),
         modality_names=modality_names,
-        text=tuple(texts),
-        aliases=_aliases(same.values(), texts, also),
-        neighbours=tuple(neighbours),
+        text=tuple(literals.text),
+        aliases=literals.aliases(),
+        neighbours=tuple(literals.neighbours),
         known=PackedRows.of(np.isfinite(values).T),
     )
+
+
+class _LiteralList:
+    """Literals under construction."""
+
+    def __init__(self, names: list[str], packing: Packing) -> None:
+        self.names, self.packing = names, packing
+        self.feature: list[int] = []
+        self.low: list[float] = []
+        self.high: list[float] = []
+        self.text: list[str] = []
+        self.neighbours: list[str] = []
+        self._first: dict[bytes, int] = {}
+        self._twins: dict[int, list[int]] = {}
+        self._merged: dict[int, list[str]] = {}
+
+    def add(
+        self, columns: np.ndarray, features: np.ndarray, cuts: CutPoints, *, intervals: bool
+    ) -> None:
+        """Add the literals of some features, in canonical order."""
+        row, low_cut, high_cut = _ranges(cuts.feature, intervals=intervals)
+        low = np.append(cuts.point, -math.inf)[low_cut]
+        high = np.append(cuts.point, math.inf)[high_cut]
+        ends = [values.tolist() for values in (cuts.below, cuts.above, cuts.point)]
+        beside = [neighbours_text(*cut) for cut in zip(*ends, strict=True)] + [""]
+        step = max(1, _CACHED // max(1, columns.shape[1]))
+        for start in range(0, row.size, step):
+            part = slice(start, start + step)
+            column = columns[row[part]]
+            inside = (column > low[part, None]) & (column <= high[part, None])
+            ids = start + np.flatnonzero(inside.any(axis=1) & ~inside.all(axis=1))
+            bits = pack_rows(inside[ids - start])
+            arrays = features[row[ids]], low[ids], high[ids], cuts.is_integer[row[ids]]
+            literals = zip(bits, *(array.tolist() for array in arrays), strict=True)
+            is_new = np.array([self._add_one(*literal) for literal in literals], dtype=bool)
+            self.packing.add(bits[is_new])
+            for cut in np.stack([low_cut, high_cut], axis=1)[ids[is_new]].tolist():
+                self.neighbours.append(", ".join(beside[i] for i in cut if beside[i]))
+
+    def _add_one(
+        self, bits: np.ndarray, feature: int, low: float, high: float, is_integer: bool
+    ) -> bool:
+        """Add a literal, unless an earlier one of its feature has the same units inside."""
+        own, key = len(self.text), bits.tobytes()
+        if len(key) > _DIGEST:
+            key = hashlib.blake2b(key, digest_size=_DIGEST).digest()
+        text = literal_text(self.names[feature], low, high, is_integer=is_integer)
+        first = self._first.setdefault(key, own)
+        if first != own:
+            twins = self._twins.setdefault(first, [first])
+            if self.feature[twins[-1]] == feature:
+                self._merged.setdefault(twins[-1], []).append(text)
+                return False
+            twins.append(own)
+        self.feature.append(feature)
+        self.low.append(low)
+        self.high.append(high)
+        self.text.append(text)
+        return True
+
+    def aliases(self) -> tuple[str, ...]:
+        """Name the literals with the same cover: merged cuts first, then other features."""
+        others = {i: list(texts) for i, texts in self._merged.items()}
+        for twins in self._twins.values():
+            for i in twins if len(twins) > 1 else ():
+                others.setdefault(i, []).extend(
+                    text
+                    for j in twins
+                    if j != i
+                    for text in (self.text[j], *self._merged.get(j, ()))
+                )
+        return tuple(" | ".join(others.get(i, ())) for i in range(len(self.text)))
+
+
+def _ranges(feature: np.ndarray, *, intervals: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (feature, low cut, high cut) of all literals in canonical order; -1 is no cut.
+
+    ``feature`` are the features of the cuts, ascending.
+    """
+    cut, none = np.arange(feature.size), np.full(feature.size, -1)
+    low, high = [none, cut], [cut, none]
+    if intervals:
+        starts, counts = np.unique(feature, return_index=True, return_counts=True)[1:]
+        for start, count in zip(starts, counts, strict=True):
+            first, second = np.triu_indices(count, 1)
+            low.append(start + first)
+            high.append(start + second)
+    lows, highs = np.concatenate(low), np.concatenate(high)
+    kind = (lows >= 0) + (lows >= 0) * (highs >= 0)
+    owner = feature[np.maximum(lows, highs)]
+    order = np.lexsort((kind, owner))
+    return owner[order], lows[order], highs[order]
 
 
 def _select(
@@ -183,96 +258,3 @@ def _select(
     order = {modality: rank for rank, modality in enumerate(priority or ())}
     features.sort(key=lambda i: (order.get(modalities[i], len(order)), i))
     return names, modalities, features
-
-
-def _cut_points(
-    present: np.ndarray, cuts: int, max_levels: int, own_points: Sequence[float] | None
-) -> list[tuple[float, float]]:
-    """Return cuts as pairs (value below, value above); the cut may lie anywhere between."""
-    if own_points is not None:
-        return [(float(point), float(point)) for point in sorted(own_points)]
-    values = np.sort(present)
-    levels = np.unique(values)
-    if levels.size < 2:
-        return []
-    if levels.size > max_levels:
-        quantiles = np.arange(1, cuts + 1) / (cuts + 1)
-        # The quantiles of `numpy.quantile` with method "inverted_cdf", without its overhead.
-        ranks = np.ceil(values.size * quantiles - 1).astype(np.int64).clip(min=0)
-        positions = np.searchsorted(levels, np.unique(values[ranks]))
-    else:
-        positions = np.arange(levels.size - 1)
-    positions = positions[positions < levels.size - 1]
-    return [(float(levels[i]), float(levels[i + 1])) for i in positions]
-
-
-def _ranges(points: list[tuple[float, float]], *, intervals: bool) -> list[tuple[float, float]]:
-    """Return (low, high) of all literals of a feature, in canonical order."""
-    at = [shortest_between(below, above) for below, above in points]
-    ranges = [(-math.inf, cut) for cut in at] + [(cut, math.inf) for cut in at]
-    if intervals:
-        ranges += [(low, high) for i, low in enumerate(at) for high in at[i + 1 :]]
-    return ranges
-
-
-def _covers(
-    column: np.ndarray, ranges: list[tuple[float, float]]
-) -> Iterator[tuple[float, float, np.ndarray]]:
-    """Yield low, high and the packed units of every range that holds some units, but not all."""
-    step = max(1, _CELLS // max(1, column.size))
-    for first in range(0, len(ranges), step):
-        some = ranges[first : first + step]
-        low, high = np.array(some).T[:, :, None]
-        inside = (column > low) & (column <= high)
-        bits = pack_rows(inside)
-        for index in np.flatnonzero(inside.any(axis=1) & ~inside.all(axis=1)):
-            yield *some[index], bits[index]
-
-
-def shortest_between(below: float, above: float) -> float:
-    """Return the shortest decimal number c with below <= c < above.
-
-    Examples
-    --------
-    >>> shortest_between(4533.6871, 4541.02), shortest_between(2, 3)
-    (4540.0, 2.0)
-    """
-    if not below < above:
-        return below
-    for digits in range(-6, 13):
-        power = 10.0**digits
-        cut = math.ceil(below * power) / power
-        if below <= cut < above and float(f"{cut:.12g}") == cut:
-            return cut
-    return below
-
-
-def neighbours_text(below: float, above: float) -> tuple[float, str]:
-    """Return the cut between two values of the data, and both as text where the cut is rounded.
-
-    The values have as many digits as they need to stay on their sides of the cut, at least five.
-
-    Examples
-    --------
-    >>> neighbours_text(49.823004, 50), neighbours_text(2, 3)
-    ((49.9, '49.823 | 50'), (2.0, ''))
-    """
-    cut = shortest_between(below, above)
-    if cut == below:
-        return cut, ""
-    for digits in range(5, 18):
-        ends = [float(f"{value:.{digits}g}") for value in (below, above)]
-        if ends[0] < cut < ends[1]:
-            break
-    return cut, " | ".join(np.format_float_positional(end, trim="-") for end in ends)
-
-
-def _aliases(
-    twins: Iterable[list[int]], texts: list[str], also: list[list[str]]
-) -> tuple[str, ...]:
-    """Name the literals with the same cover: merged cuts first, then those of other features."""
-    others: list[list[str]] = [list(names) for names in also]
-    for group in twins:
-        for i in group if len(group) > 1 else ():
-            others[i] += [text for j in group if j != i for text in (texts[j], *also[j])]
-    return tuple(" | ".join(names) for names in others)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,8 +181,7 @@ class PersonaSearch(PersonaSettings):
         if train is not None and units.size < 2 and train.any():
             return nothing()  # the side lacks an arm, or is a single unit
         # A smaller ``keep`` does not narrow the beam: relabelled trials are searched as the study.
-        settings = replace(
-            self,
+        settings = copy(self).set_params(
             keep=self.keep if keep is None else keep,
             beam_width=max(self.width(), 0 if self.beam_width else keep or 0),
         )

@@ -52,9 +52,9 @@ class Packing:
     Examples
     --------
     >>> packing = Packing(3)
-    >>> packing.add(np.array([5, 0], dtype=np.uint64)[:1])
+    >>> packing.add(np.array([[5], [3]], dtype=np.uint64))
     >>> len(packing.rows())
-    1
+    2
     """
 
     def __init__(
@@ -62,15 +62,17 @@ class Packing:
     ) -> None:
         self._units, self._memory, self._folder = units, memory, folder
         self._pending: list[np.ndarray] = []
+        self._pending_bytes = 0
         self._count = 0
         self._file: Path | None = None
 
-    def add(self, row: np.ndarray) -> None:
-        """Append a row: uint64 (word,)."""
-        self._pending.append(row)
-        self._count += 1
+    def add(self, rows: np.ndarray) -> None:
+        """Append rows: uint64 (row, word)."""
+        self._pending.append(rows)
+        self._pending_bytes += rows.nbytes
+        self._count += len(rows)
         # Rows exist twice while they become one array.
-        if self._folder is not None and 2 * row.nbytes * len(self._pending) > self._memory:
+        if self._folder is not None and 2 * self._pending_bytes > self._memory:
             self._flush(self._folder)
 
     def rows(self) -> LiteralRows:
@@ -85,17 +87,16 @@ class Packing:
                 else:
                     self._file.replace(target)
             return StoredRows(target, self._count, self._units)
-        words = words_for(self._units)
-        bits = np.array(self._pending, dtype=np.uint64).reshape(self._count, words)
-        return PackedRows(bits, self._units)
+        none = np.zeros((0, words_for(self._units)), dtype=np.uint64)
+        return PackedRows(np.concatenate([none, *self._pending]), self._units)
 
     def _flush(self, folder: Path) -> None:
         if self._file is None:
             self._file = temporary_path(make_folder(folder) / FILE)
         with disk_errors(folder), self._file.open("ab") as file:
-            for row in self._pending:
-                file.write(row.astype("<u8").tobytes())
-        self._pending = []
+            for rows in self._pending:
+                file.write(rows.astype("<u8").tobytes())
+        self._pending, self._pending_bytes = [], 0
 
 
 class ReorderedRows:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError
-from ketadask.search.encoding import encode_values, neighbours_text, shortest_between
+from ketadask.search.cut_points import neighbours_text, shortest_between
+from ketadask.search.encoding import encode_values
 
 INTERVALS = LiteralSettings(intervals=True)
 
@@ -68,7 +69,8 @@ def test_a_rounded_cut_names_the_data_beside_it():
 @given(st.floats(-1e6, 1e6), st.floats(1e-9, 1e6))
 def test_the_data_beside_a_cut_stay_on_their_sides(below, gap):
     above = below + gap
-    cut, text = neighbours_text(below, above)
+    cut = float(shortest_between(np.array([below]), np.array([above]))[0])
+    text = neighbours_text(below, above, cut)
     assert bool(text) == (cut != below)
     if text:
         lower, upper = map(float, text.split(" | "))
@@ -174,7 +176,7 @@ def test_errors_name_the_value(options, words):
 def test_a_cut_separates_the_values_it_lies_between(below, gap):
     above = below + gap
     if below < above:
-        assert below <= shortest_between(below, above) < above
+        assert below <= shortest_between(np.array([below]), np.array([above]))[0] < above
 
 
 def test_candidates_are_counted_right():
