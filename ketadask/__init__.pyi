@@ -8,6 +8,7 @@ from ketadask.inference.notebook import power as power
 from ketadask.inference.trial_effects import compare_trials as compare_trials
 from ketadask.report.page import write_report as write_report
 from ketadask.schema.errors import InputError as InputError
+from ketadask.search.persona import Persona as Persona
 from ketadask.search.persona_search import PersonaSearch as PersonaSearch
 from ketadask.search.top_personas import top_personas as top_personas
 from ketadask.simulate.study import simulate_study as simulate_study

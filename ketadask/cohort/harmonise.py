@@ -34,20 +34,22 @@ def harmonise(table: FeatureTable, people: pd.DataFrame) -> FeatureTable:
         Table of `Participants`.
     """
     person = people.set_index(nm.PARTICIPANT).loc[table.values.index.get_level_values(0)]
-    site = (person["trial"].astype(str) + " " + person["site"].astype(str)).to_numpy(dtype=str)
-    value = combat(table.values.to_numpy(dtype=np.float64), site, _covariates(person))
+    covariates = site_covariates(person).to_numpy()
+    value = combat(table.values.to_numpy(dtype=np.float64), trial_sites(person), covariates)
     values = pd.DataFrame(value, index=table.values.index, columns=table.values.columns)
     return FeatureTable(values, table.about, table.dropped)
 
 
-def _covariates(person: pd.DataFrame) -> np.ndarray:
-    """Return age and sex (participant, 2), the mean where missing, without constant columns."""
-    columns = person[["age", "sex"]].to_numpy(dtype=np.float64)
-    columns = columns[:, ~np.isnan(columns).all(axis=0)]
-    if not columns.size:
-        return columns
-    complete = np.where(np.isnan(columns), np.nanmean(columns, axis=0), columns)
-    return complete[:, np.ptp(complete, axis=0) > 0]
+def trial_sites(person: pd.DataFrame) -> np.ndarray:
+    """Return the site of every row, named within its trial."""
+    return (person["trial"].astype(str) + " " + person["site"].astype(str)).to_numpy(dtype=str)
+
+
+def site_covariates(person: pd.DataFrame) -> pd.DataFrame:
+    """Return age and sex, the mean where missing, without constant columns."""
+    columns = person[["age", "sex"]].astype(np.float64).dropna(axis=1, how="all")
+    complete = columns.fillna(columns.mean())
+    return complete[complete.columns[np.ptp(complete.to_numpy(), axis=0) > 0]]
 
 
 def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.ndarray:
@@ -73,9 +75,43 @@ def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.nd
     >>> bool(abs(result[:30].mean() - result[30:].mean()) < 0.1)
     True
     """
+    fit = fit_combat(value, site, covariates)
+    if fit is None:
+        return value
+    standard = (fit.standard - fit.shift[fit.group]) / fit.spread[fit.group]
+    return np.asarray(standard * fit.width + fit.location)
+
+
+@dataclass(frozen=True, eq=False)
+class SiteFit:
+    """What `combat` fits to some rows.
+
+    Parameters
+    ----------
+    names, group
+        Names of the sites, and (row,) the index of its site.
+    standard, location
+        (row, region) standardised values, and mean plus covariate effects.
+    width
+        (region,) standard deviation within the sites.
+    shift, spread
+        (site, region) in units of ``width``.
+    """
+
+    names: np.ndarray
+    group: np.ndarray
+    standard: np.ndarray
+    location: np.ndarray
+    width: np.ndarray
+    shift: np.ndarray
+    spread: np.ndarray
+
+
+def fit_combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> SiteFit | None:
+    """Fit shift and spread of the sites as `combat` does; None with one site or no values."""
     names, group = np.unique(site, return_inverse=True)
     if len(names) < 2 or not value.size:
-        return value
+        return None
     member = (group[:, None] == np.arange(len(names))).astype(np.float64)
     centred_covariates = covariates - covariates.mean(axis=0)
     if (
@@ -88,11 +124,8 @@ def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.nd
             remedy="set it to none, or join the sites",
         )
     standard, width, location = _standardise(value, member, centred_covariates)
-    for k in range(len(names)):
-        rows = group == k
-        shift, spread = _posterior(standard[rows])
-        standard[rows] = (standard[rows] - shift) / spread
-    return np.asarray(standard * width + location)
+    shift, spread = zip(*(_posterior(standard[group == k]) for k in range(len(names))), strict=True)
+    return SiteFit(names, group, standard, location, width, np.stack(shift), np.stack(spread))
 
 
 @dataclass(frozen=True, eq=False)
