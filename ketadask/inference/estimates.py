@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ketadask.inference.null import critical_value
-from ketadask.inference.second_stage import STUDENTISED, persona_sides
+from ketadask.inference.second_stage import SEARCH_Q, STUDENTISED, persona_sides
 from ketadask.kernels.contrast import contrast
 from ketadask.kernels.q_statistic import HETEROGENEITY
 
@@ -25,8 +26,7 @@ def benefit_differences(
     problem: SearchProblem,
     search: PersonaSearch,
     ids: np.ndarray,
-    maxima: np.ndarray,
-    statistic: str = STUDENTISED,
+    maxima: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
     """Return the benefit difference of each persona, inside minus outside, with its interval.
 
@@ -35,7 +35,8 @@ def benefit_differences(
     ids
         Literal indices (persona, 4).
     maxima
-        (method, B) largest statistic of each relabelled trial.
+        By statistic, that of the verdicts first, (method, B) its largest value in each relabelled
+        trial.
 
     Returns
     -------
@@ -45,27 +46,27 @@ def benefit_differences(
     Notes
     -----
     The interval is D -/+ c se, c the 95 % point of the largest statistic over the relabelled
-    trials: it allows for the choice of the personas. With the statistic ``q``, se is
-    sigma sqrt(n / (k m)). The shrunken difference is D max(0, 1 - (m / t)^5), m the root mean
-    square of the largest statistic. The power 5 balances two biases in simulated trials: without
-    heterogeneity a sixth of the bias of D remains, and large differences are underestimated by a
-    tenth (``python -m tests.benchmarks.validity coverage``). Both are missing with too few
-    relabelled trials and for the objective ``effect``, which compares with zero.
+    trials: it allows for the choice of the personas. Of t and of Q, whose se is
+    sigma sqrt(n / (k m)), the wider interval counts: where the spread of the outcome differs
+    between units each alone covers too rarely. The shrunken difference is D max(0, 1 - (m / t)^5),
+    m the root mean square of the largest statistic. The power 5 balances two biases in simulated
+    trials: without heterogeneity a sixth of the bias of D remains, and large differences are
+    underestimated by a tenth (``python -m tests.benchmarks.validity coverage``). Both are missing
+    with too few relabelled trials and for the objective ``effect``, which compares with zero.
     """
     trial = problem.trial
     inside, outside = persona_sides(problem, ids)
     result = contrast(inside, trial.score, outside=outside, cluster=trial.cluster)
-    se = result.se
-    if statistic != STUDENTISED:
-        k, m = inside.sum(axis=1), np.maximum(outside.sum(axis=1), 1)
-        se = np.std(trial.score, ddof=1) * np.sqrt((k + m) / (k * m))
-    critical = critical_value(maxima, 1 - LEVEL)
-    if critical is None or not np.isfinite(critical) or search.objective != HETEROGENEITY:
-        critical = np.nan
-    reach = se * critical
-    finite = np.where(np.isfinite(maxima), maxima, 0.0)
+    k, m = inside.sum(axis=1), np.maximum(outside.sum(axis=1), 1)
+    equal_spread = np.std(trial.score, ddof=1) * np.sqrt((k + m) / (k * m))
+    se = {STUDENTISED: result.se, SEARCH_Q: equal_spread}
+    reach = np.fmax.reduce([_critical(maxima[name]) * se[name] for name in maxima])
+    if search.objective != HETEROGENEITY:
+        reach = np.full(len(ids), np.nan)
+    statistic = next(iter(maxima))
+    finite = np.where(np.isfinite(maxima[statistic]), maxima[statistic], 0.0)
     largest = float(np.sqrt((finite**2).mean(axis=1).max()))
-    value = np.maximum(np.abs(result.difference / se), 1e-300)
+    value = np.maximum(np.abs(result.difference / se[statistic]), 1e-300)
     shrinkage = np.maximum(0.0, 1.0 - np.minimum(largest / value, 1.0) ** SHRINKAGE_POWER)
     return pd.DataFrame(
         {
@@ -77,3 +78,9 @@ def benefit_differences(
             "difference_shrunken": result.difference * np.where(np.isnan(reach), np.nan, shrinkage),
         }
     )
+
+
+def _critical(maxima: np.ndarray) -> float:
+    """Return the critical value of a statistic; NaN where there is none."""
+    critical = critical_value(maxima, 1 - LEVEL)
+    return np.nan if critical is None or not np.isfinite(critical) else critical

@@ -16,6 +16,7 @@ from ketadask.inference.incremental import IncrementalTest
 from ketadask.inference.null import IDS, maxima_by_method, null_lists
 from ketadask.inference.second_stage import (
     CANDIDATES,
+    SEARCH_Q,
     STUDENTISED,
     persona_contrast,
     persona_sides,
@@ -120,7 +121,8 @@ def build_verdicts(
     table["p_adjusted"], table["p_incremental"] = step[order][first], test.p[first]
     table["verdict"] = labels[first]
     table["rank"] = np.arange(1, len(table) + 1)
-    differences = benefit_differences(problem, search, personas.ids[first], maxima, statistic)
+    by_statistic = {name: maxima_by_method(nulls, name) for name in (statistic, SEARCH_Q)}
+    differences = benefit_differences(problem, search, personas.ids[first], by_statistic)
     # A persona that was not ranked by t has no p and no interval: c is that of the ranked personas.
     differences.loc[np.isnan(value[order][first]), list(CORRECTED)] = np.nan
     table[list(differences.columns)] = differences

@@ -128,15 +128,15 @@ class VerdictRow:
 class PersonaView(VerdictRow):
     """A verdict with its literals and, for several trials, the trials that agree with it.
 
-    ``lines`` are the literals with feature names, ``labelled_lines`` with labels and units.
+    ``lines`` are the literals with labels and units; ``texts`` those with the names of columns
+    and the data on both sides of rounded cuts, where these say more.
     ``consistency`` and ``only_trial`` are '' with one trial, and for search noise: the search
     selects personas that point the same way in all trials.
     """
 
     literals: tuple[LiteralView, ...]
     lines: tuple[str, ...]
-    labelled_lines: tuple[str, ...]
-    labels: tuple[str, ...]
+    texts: tuple[str, ...]
     consistency: str
     only_trial: str
 
@@ -187,23 +187,17 @@ def _persona_view(
     consistency: Mapping[int, tuple[str, str]],
 ) -> PersonaView:
     literals = tuple(_literal_view(literal, labels) for literal in literal_rows)
-    lines = tuple(_with_signs(v.text + _in_brackets(v.neighbours)) for v in literals if v.text)
-    lines = lines or (_with_signs(row.text),)
-    labelled_lines = tuple(
-        f"{v.label} {v.range_text}{_in_brackets(_with_thousands(v.neighbours))}"
-        for v in literals
-        if v.range_text
+    lines = tuple(f"{v.label} {v.range_text}" for v in literals if v.range_text) or (
+        _with_signs(row.text),
     )
+    texts = tuple(_with_signs(v.text + _in_brackets(v.neighbours)) for v in literals if v.text)
     is_claim = row.verdict in (nm.SUPPORTED, nm.SUGGESTIVE)
     words, only_trial = consistency.get(row.rank, ("", "")) if is_claim else ("", "")
-    features = [name for name in row.features.split(" | ") if name]
-    own_labels = tuple(labels.label(name) for name in features if labels.label(name) != name)
     return PersonaView(
         **vars(row),
         literals=literals,
         lines=lines,
-        labelled_lines=labelled_lines or lines,
-        labels=own_labels,
+        texts=() if texts == lines else texts,
         consistency=words,
         only_trial=only_trial,
     )

@@ -7,6 +7,7 @@ import pytest
 
 from ketadask.inference.estimates import CORRECTED, SHRINKAGE_POWER, benefit_differences
 from ketadask.inference.null import IDS, critical_value
+from ketadask.inference.second_stage import SEARCH_Q, STUDENTISED
 from tests.inference.small_problems import BruteSearch, make_problem, verdicts_of
 
 
@@ -14,7 +15,7 @@ def test_interval_and_shrunken_estimate_follow_their_formulas():
     problem, search = make_problem(n=40, features=4, seed=3, planted=3.0), BruteSearch()
     ids = verdicts_of(problem, search)[list(IDS)].to_numpy()[:1]
     maxima = np.linspace(1.0, 4.0, 39)[None]
-    row = benefit_differences(problem, search, ids, maxima).iloc[0]
+    row = benefit_differences(problem, search, ids, {STUDENTISED: maxima}).iloc[0]
     inside = problem.literals.conjunction(ids)[0]
     score = problem.trial.score
     assert row["difference"] == pytest.approx(score[inside].mean() - score[~inside].mean())
@@ -25,10 +26,25 @@ def test_interval_and_shrunken_estimate_follow_their_formulas():
     assert row["difference_shrunken"] == pytest.approx(row["difference"] * shrinkage)
 
 
+def test_the_wider_interval_of_t_and_q_counts():
+    problem, search = make_problem(n=40, features=4, seed=3, planted=3.0), BruteSearch()
+    ids = verdicts_of(problem, search)[list(IDS)].to_numpy()[:6]
+    maxima = {STUDENTISED: np.linspace(1.0, 4.0, 39)[None]}
+    maxima[SEARCH_Q] = 0.93 * maxima[STUDENTISED]
+    t, q, both = (
+        benefit_differences(problem, search, ids, {name: maxima[name] for name in names})
+        for names in ((STUDENTISED,), (SEARCH_Q,), (STUDENTISED, SEARCH_Q))
+    )
+    assert 0 < (t["difference_low"] < q["difference_low"]).sum() < len(ids)
+    for name, wider in (("difference_low", np.minimum), ("difference_high", np.maximum)):
+        assert both[name].to_numpy() == pytest.approx(wider(t[name], q[name]).to_numpy())
+    assert both["difference_shrunken"].equals(t["difference_shrunken"])
+
+
 def test_too_few_relabelled_trials_give_no_interval():
     problem, search = make_problem(n=40, seed=3), BruteSearch()
     ids = verdicts_of(problem, search)[list(IDS)].to_numpy()[:2]
-    table = benefit_differences(problem, search, ids, np.ones((1, 18)))
+    table = benefit_differences(problem, search, ids, {STUDENTISED: np.ones((1, 18))})
     assert table[list(CORRECTED)].isna().all(axis=None)
     assert table["difference"].notna().all()
 

@@ -24,7 +24,7 @@ def test_a_persona_has_its_row_its_literals_and_their_labels(data, context):
         assert getattr(first, name) == row[name]
     assert [literal.feature for literal in first.literals] == [name for name, *_ in PLANTED]
     assert first.literals[0].range_text == "≤ 4,533.7 mm³"
-    assert first.labelled_lines[0] == "Left posterior cingulate WM ≤ 4,533.7 mm³"
+    assert first.lines[0] == "Left posterior cingulate WM ≤ 4,533.7 mm³"
     assert first.adds_p is None
     assert context.personas[1].adds_p == data.verdicts["p_incremental"][1]
 
@@ -34,8 +34,7 @@ def test_a_rounded_cut_shows_the_data_beside_it(data):
     first = persona_views(replace(data, literals=literals))[0]
     assert first.literals[0].neighbours == "4533.69 | 4541.02"
     assert first.literals[0].range_text == "≤ 4,533.7 mm³"
-    assert first.labelled_lines[0].endswith("≤ 4,533.7 mm³ (4,533.69 | 4,541.02)")
-    assert first.lines[0].endswith(" (4533.69 | 4541.02)")
+    assert first.texts[0] == "wm-lh-posteriorcingulate ≤ 4533.7 (4533.69 | 4541.02)"
 
 
 def test_a_card_shows_the_corrected_difference_and_names_the_other(data):
@@ -70,6 +69,7 @@ def test_without_literals_a_persona_has_features_and_text(data):
     first = persona_views(replace(data, literals=None))[0]
     assert [literal.low for literal in first.literals] == [None] * 3
     assert first.lines == (data.verdicts["text"][0].replace("<=", "≤"),)
+    assert first.texts == ()
 
 
 def test_leading_personas_have_cards_with_bars_and_both_arms(data, context, noise_context):
