@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "HoldoutSplit": "ketadask.cohort.splits",
     "InputError": "ketadask.schema.errors",
+    "Outcome": "ketadask.cohort.endpoints",
     "Persona": "ketadask.search.persona",
     "PersonaSearch": "ketadask.search.persona_search",
     "assemble": "ketadask.cohort.assemble",

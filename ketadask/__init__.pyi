@@ -1,4 +1,5 @@
 from ketadask.cohort.assemble import assemble as assemble
+from ketadask.cohort.endpoints import Outcome as Outcome
 from ketadask.cohort.splits import HoldoutSplit as HoldoutSplit
 from ketadask.cohort.units import score_units as score_units
 from ketadask.features.graph import band_power as band_power

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ketadask.cli.tables import console
+from ketadask.cli.tables import console, print_overall
 
 if TYPE_CHECKING:
     from ketadask.study.check import StudyCheck
@@ -21,6 +21,7 @@ def print_check(check: StudyCheck) -> bool:
     out = console()
     for name, text in _facts(check):
         out.print(f"{name:14}{text}", soft_wrap=True)
+    print_overall(out, check.overall)
     out.print(_feature_table(check))
     if check.recordings:
         _print_list(out, f"Excluded recordings (of {check.recordings:,})", dict(check.unusable))
@@ -42,7 +43,7 @@ def _facts(check: StudyCheck) -> list[tuple[str, str]]:
             f"{analysis['participants']:,} analysed, {analysis['both_arms']:,} with both arms",
         ),
         ("cases", f"{analysis['cases']:,} ({arms})"),
-        ("response", f"{responders} ({check.outcome})"),
+        *([("response", f"{responders} ({check.outcome})")] if check.outcome else []),
         ("units", f"{check.units:,} in the {check.design} design"),
     ]
     facts.append(("verdicts", check.comparison.line()))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.cluster.queue_checks import SystemCheck
+    from ketadask.report.overall import OverallFacts
     from ketadask.study.status import StageStatus
     from ketadask.study.study import RunSummary
 
@@ -34,9 +35,18 @@ def console() -> Console:
     return output if output.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
+def print_overall(out: Console, overall: OverallFacts) -> None:
+    """Print the overall effect, and in yellow where the control arm does better."""
+    out.print(f"overall effect: {overall.line}", soft_wrap=True)
+    if overall.warning:
+        out.print(f"Warning: {overall.warning}", style="yellow", soft_wrap=True)
+
+
 def print_summary(summary: RunSummary) -> None:
     """Print verdicts, trials, prediction and counts; the last line is the path of the report."""
     out = console()
+    if summary.overall is not None:
+        print_overall(out, summary.overall)
     if summary.verdicts is not None:
         out.print(render_verdicts(summary.verdicts, places=summary.places))
         if len(summary.verdicts):

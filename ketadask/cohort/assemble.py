@@ -17,6 +17,7 @@ import xarray as xr
 
 from ketadask import names as nm
 from ketadask.cohort.consort import consort_counts
+from ketadask.cohort.endpoints import Direction, Outcome, case_endpoints
 from ketadask.cohort.feature_matrix import MODALITIES, drop_features, feature_matrix
 from ketadask.cohort.harmonise import NONE, SITE, harmonise
 from ketadask.cohort.outcome_courses import outcome_courses
@@ -25,7 +26,6 @@ from ketadask.cohort.outcomes import (
     contradictions,
     drop_early_infusions,
     exclusion_table,
-    improvement,
     infusion_cases,
     outcome_visits,
 )
@@ -48,10 +48,11 @@ _OF_PEOPLE = ("sequence", "trial", "site", "cluster")
 def assemble(
     *sources: Phenotype | xr.Dataset | FeatureTable,
     participants: Participants | None = None,
-    outcome: str = "madrs",
+    outcome: str | Outcome = "madrs",
     day: int = 7,
     window: int = 0,
     response_threshold: float = 0.4,
+    direction: Direction | None = None,
     groups: Sequence[str] | None = None,
     modalities: Sequence[str] | None = None,
     volumes: str = RAW,
@@ -73,10 +74,14 @@ def assemble(
         ``FeatureTable``. Sessions of recordings are named as those of the scales.
     participants
         What ``read_participants`` returns; read beside the phenotype folder if None.
-    outcome, day, window
-        Scale, follow-up day after each infusion, and how many days off a visit may be.
+    outcome
+        Scale, or an ``Outcome``, which replaces the next four.
+    day, window
+        Follow-up day after each infusion, and how many days off a visit may be.
     response_threshold
         Minimum relative improvement that counts as response.
+    direction
+        Which values of the scale are better, ``lower`` or ``higher``; known for common scales.
     groups
         Groups of participants that belong to the study; all if None.
     modalities
@@ -103,6 +108,14 @@ def assemble(
     the outcome stand beside it.
     """
     _check_words("modalities", modalities or (), MODALITIES)
+    if isinstance(outcome, str):
+        outcome = Outcome(
+            outcome,
+            day=day,
+            window=window,
+            response_threshold=response_threshold,
+            direction=direction,
+        )
     selection = set(MODALITIES if modalities is None else modalities)
     phenotype, images, tables, recordings = _by_kind(sources)
     everyone = _participants(participants, phenotype)
@@ -115,8 +128,9 @@ def assemble(
     outcomes = outcome_visits(visits, outcome)
     cases, no_infusion = infusion_cases(people)
     cases, early = drop_early_infusions(cases, people, washout)
-    cases, no_outcome = attach_outcome(cases, outcomes, outcome=outcome, day=day, window=window)
-    clinical = _clinical_features(visits, people, selection, subscales)
+    outcome.require_direction()
+    cases, no_outcome = attach_outcome(cases, outcomes, outcome)
+    clinical = _clinical_features(visits.without(outcome.columns), people, selection, subscales)
     exclusions = [other_groups, no_infusion, early, no_outcome]
     if images is not None and nm.VOLUME in selection:
         images = _images_of(images, people.table)
@@ -128,13 +142,16 @@ def assemble(
     value, about, sparse = drop_features(value, about, max_missing)
     cases, value, incomplete = _drop_cases(cases, value, max_missing_case)
     exclusion_rows = _sort_exclusions([*exclusions, incomplete])
-    _check_cases(cases, exclusion_rows, outcome, day)
-    dataset = _dataset(cases, people.table, value, about, response_threshold)
+    _check_cases(cases, exclusion_rows, outcome)
+    dataset = _dataset(cases, people.table, value, about, outcome)
     dataset.attrs = {
-        "outcome": outcome,
-        "day": day,
-        "window": window,
-        "response_threshold": response_threshold,
+        "outcome": outcome.name,
+        "day": "" if outcome.day is None else outcome.day,
+        "window": outcome.window,
+        "response_threshold": outcome.response_threshold,
+        "endpoint": outcome.endpoint,
+        "direction": outcome.direction,
+        "definition": outcome.definition,
         "volumes": volumes,
     }
     return Cohort(
@@ -258,13 +275,14 @@ def _sort_exclusions(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return EXCLUSIONS.check(table.sort_values([nm.PARTICIPANT, "period"], ignore_index=True))
 
 
-def _check_cases(cases: pd.DataFrame, exclusions: pd.DataFrame, outcome: str, day: int) -> None:
+def _check_cases(cases: pd.DataFrame, exclusions: pd.DataFrame, outcome: Outcome) -> None:
     if len(cases):
         return
     reasons = exclusions["reason"].value_counts()
+    day = outcome.day
     most = f"; most often: {reasons.index[0]} ({reasons.iloc[0]})" if len(reasons) else ""
     raise InputError(
-        f"no case has {outcome} at day {day}{most}",
+        f"no case has {outcome.name}{'' if day is None else f' at day {day}'}{most}",
         where="outcome",
         remedy="check the day, the names of sessions and the infusions in participants.tsv",
     )
@@ -275,11 +293,9 @@ def _dataset(
     people: pd.DataFrame,
     value: np.ndarray,
     about: pd.DataFrame,
-    threshold: float,
+    outcome: Outcome,
 ) -> xr.Dataset:
     person = people.set_index(nm.PARTICIPANT).loc[cases[nm.PARTICIPANT]]
-    baseline, followup = cases["baseline"].to_numpy(), cases["followup"].to_numpy()
-    points, percent, response = improvement(baseline, followup, threshold)
 
     def texts(values: Any) -> np.ndarray:
         return np.array([str(v) for v in values], dtype=np.str_)
@@ -287,11 +303,9 @@ def _dataset(
     return xr.Dataset(
         {
             "value": ((nm.CASE, nm.FEATURE), value),
-            "baseline": (nm.CASE, baseline),
-            "followup": (nm.CASE, followup),
-            "improvement": (nm.CASE, points),
-            "percent": (nm.CASE, percent),
-            "response": (nm.CASE, response),
+            "baseline": (nm.CASE, cases["baseline"].to_numpy()),
+            "followup": (nm.CASE, cases["followup"].to_numpy()),
+            **{name: (nm.CASE, y) for name, y in case_endpoints(cases, outcome).items()},
         },
         {
             nm.PARTICIPANT: (nm.CASE, texts(cases[nm.PARTICIPANT])),

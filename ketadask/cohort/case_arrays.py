@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.cohort.endpoints import OF_BASELINE
 from ketadask.kernels.scores import percent_improvement
-from ketadask.schema.errors import InputError
+from ketadask.schema.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,8 @@ class CaseArrays:
     def unusable(self, design: str, endpoint: str) -> dict[int, str]:
         """Return the reason for each case that ``design`` cannot use, by case."""
         finite = np.isfinite(self.y)
-        reasons = {int(u): f"no {endpoint}" for u in np.flatnonzero(~finite)}
+        why = ", because its baseline is not above 0" if endpoint in OF_BASELINE[1:] else ""
+        reasons = {int(u): f"no {endpoint}{why}" for u in np.flatnonzero(~finite)}
         if design == "parallel" and finite.any():
             for u in np.flatnonzero(finite & (self.period > self.period.min())):
                 reasons[int(u)] = "a later period is not a parallel comparison"
@@ -166,14 +168,25 @@ def _check_unique(name: np.ndarray, participant: np.ndarray, key: np.ndarray, wo
         )
 
 
+def endpoint_of(cohort: xr.Dataset, endpoint: str | None) -> str:
+    """Return the endpoint to analyse: by default that of the cohort; raise where it has none."""
+    own = str(cohort.attrs.get("endpoint", OF_BASELINE[0]))
+    if endpoint not in (None, own, *OF_BASELINE):
+        remedy = nearest(str(endpoint), dict.fromkeys((*OF_BASELINE, own)))
+        raise InputError("unknown endpoint", value=endpoint, remedy=remedy)
+    return endpoint or own
+
+
 def _endpoint(cohort: xr.Dataset, endpoint: str) -> np.ndarray:
+    """Return (case,) the endpoint; NaN where it is relative to a baseline that is not above 0."""
+    if endpoint not in OF_BASELINE:
+        return np.asarray(cohort["endpoint"].values, dtype=np.float64)
     improvement = cohort["improvement"].values.astype(np.float64)
+    baseline = cohort["baseline"].values.astype(np.float64)
     if endpoint == "response":
         response = cohort["response"].values.astype(np.float64)
-        return np.where(np.isfinite(improvement), response, np.nan)
-    if endpoint == "percent":
-        return percent_improvement(improvement, cohort["baseline"].values.astype(np.float64))
-    return improvement
+        return np.where(np.isfinite(improvement) & (baseline > 0), response, np.nan)
+    return percent_improvement(improvement, baseline) if endpoint == "percent" else improvement
 
 
 def _text(values: Any) -> np.ndarray:

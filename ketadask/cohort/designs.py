@@ -11,6 +11,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.case_arrays import check_outcomes, codes
 from ketadask.cohort.site_levels import site_levels
+from ketadask.kernels.overall import Interval, effect_interval
 from ketadask.kernels.ridge import CellRidge, cell_means, cell_ridge, feature_basis, no_ridge
 from ketadask.kernels.scores import (
     Regression,
@@ -207,6 +208,24 @@ class TrialArrays:
     def level_effects(self) -> np.ndarray:
         """Return (unit,) the estimated overall effect of each unit's site level."""
         return self._side(None).effect
+
+    def overall_effect(self) -> Interval:
+        """Return the overall effect with its 95 % interval, before adjustment for features."""
+        part = self._side(None)
+        if self.has_pairs:
+            return effect_interval(
+                part.y,
+                part.cell,
+                codes(self.cluster[part.own]),
+                lambda y: float(np.mean(paired_effects(y, part.level, part.cell))),
+            )
+        period = self.period[part.own]
+        return effect_interval(
+            part.y,
+            part.cell,
+            codes(self.cluster[part.own]),
+            lambda y: float(np.mean(unpaired_effects(y, part.active, part.level, period))),
+        )
 
     def cell_centres(self) -> np.ndarray:
         """Return (unit,) of a crossover: the mean difference of each unit's site and sequence."""

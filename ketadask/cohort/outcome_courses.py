@@ -37,7 +37,8 @@ def outcome_courses(outcomes: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame
     later = visits.rename(columns={"outcome": "score"}).merge(
         cases[[*keys, nm.ARM]], on=keys, validate="m:1"
     )
-    baseline = cases.rename(columns={"baseline": "score"}).assign(day=np.int64(0))
+    baseline = cases.rename(columns={"baseline": "score"}).dropna(subset="score")
+    baseline = baseline.assign(day=np.int64(0))
     columns = list(COURSES.columns)
     rows = pd.concat([baseline[columns], later[columns]]).drop_duplicates([*keys, "day"])
     return COURSES.check(rows.sort_values([*keys, "day"], ignore_index=True))

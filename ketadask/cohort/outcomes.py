@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.cohort.endpoints import Outcome
 from ketadask.features.scales import baseline_visits
-from ketadask.kernels.scores import percent_improvement
 from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.names_order import natural_key
@@ -43,9 +43,15 @@ def outcome_values(phenotype: Phenotype, outcome: str) -> np.ndarray:
     )
 
 
-def outcome_visits(phenotype: Phenotype, outcome: str) -> pd.DataFrame:
-    """Return participant, session, period, arm and day of every visit, and the ``outcome``."""
-    return phenotype.table[list(KEYS)].assign(outcome=outcome_values(phenotype, outcome))
+def outcome_visits(phenotype: Phenotype, outcome: Outcome) -> pd.DataFrame:
+    """Return participant, session, period, arm and day of every visit, and the ``outcome``.
+
+    A baseline in a column of its own is ``baseline``.
+    """
+    visits = phenotype.table[list(KEYS)].assign(outcome=outcome_values(phenotype, outcome.name))
+    if outcome.baseline is None:
+        return visits
+    return visits.assign(baseline=outcome_values(phenotype, outcome.baseline))
 
 
 def _check_items(phenotype: Phenotype, outcome: str, items: list[str]) -> None:
@@ -112,7 +118,7 @@ def exclusion_table(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
 
 
 def attach_outcome(
-    cases: pd.DataFrame, visits: pd.DataFrame, *, outcome: str, day: int, window: int
+    cases: pd.DataFrame, visits: pd.DataFrame, outcome: Outcome
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the cases with baseline and follow-up, and those without, with the reason.
 
@@ -123,25 +129,50 @@ def attach_outcome(
     visits
         Visits with their period and ``outcome``.
     outcome
-        Name of the scale, for the reasons.
-    day, window
-        Follow-up day and the largest difference in days. The nearest visit counts, of two equally
-        near the earlier one.
+        Its day and window: the nearest visit counts, of two equally near the earlier one. Without a
+        day, a case has the last value of its period, or the one that the file gives without a
+        period if the participant has one case. Cases without baseline stay where the endpoint
+        needs none.
     """
-    baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
-    followup = _at_cases(cases, _followups(visits, day, window), or_both=False)
+    name, day, window = outcome.name, outcome.day, outcome.window
+    if day is None:
+        followup = _last_values(cases, visits, "outcome")
+        missing = f"no {name}"
+    else:
+        followup = _at_cases(cases, _followups(visits, day, window), or_both=False)
+        exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
+        missing = f"no {name} {exact}"
+    if outcome.baseline is not None:
+        baseline = _last_values(cases, visits, "baseline")
+    elif day is not None:
+        baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
+    else:
+        baseline = np.full(len(cases), np.nan)
     odd = (visits["period"] == NO_PERIOD) & visits["outcome"].notna()
     odd_participants = visits.loc[odd, nm.PARTICIPANT].unique().tolist()
-    exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
     reasons = np.full(len(cases), "", dtype=object)
-    reasons[np.isnan(followup)] = f"no {outcome} {exact}"
-    reasons[np.isnan(baseline)] = f"no {outcome} before the infusion"
+    reasons[np.isnan(followup)] = missing
+    if outcome.needs_baseline:
+        reasons[np.isnan(baseline)] = f"no {outcome.baseline or f'{name} before the infusion'}"
     is_odd = (reasons != "") & cases[nm.PARTICIPANT].isin(odd_participants).to_numpy()
     reasons[is_odd] += "; a session contradicts the sequence of infusions"
     valid = reasons == ""
     complete = cases[valid].assign(baseline=baseline[valid], followup=followup[valid])
     exclusions = cases.loc[~valid, [nm.PARTICIPANT, "period"]].assign(reason=reasons[~valid])
     return complete.reset_index(drop=True), exclusions
+
+
+def _last_values(cases: pd.DataFrame, visits: pd.DataFrame, column: str) -> np.ndarray:
+    """Return (case,) the last value in the period of a case, or the one without a period.
+
+    A value without a period cannot be that of two cases.
+    """
+    keys = [nm.PARTICIPANT, "period"]
+    rows = visits[visits[column].notna() & (visits["period"] != NO_PERIOD)]
+    last = rows.sort_values([*keys, "day"]).groupby(keys)[column].last()
+    is_single = ~cases[nm.PARTICIPANT].duplicated(keep=False).to_numpy()
+    own, shared = _at_cases(cases, last, or_both=False), _at_cases(cases, last)
+    return np.where(is_single, shared, own)
 
 
 def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, str]]:
@@ -183,23 +214,3 @@ def _at_cases(cases: pd.DataFrame, values: pd.Series, *, or_both: bool = True) -
         return own
     both = pd.MultiIndex.from_arrays([keys[0], np.zeros(len(cases), dtype=np.int64)])
     return np.where(np.isnan(own), values.reindex(both).to_numpy(dtype=np.float64), own)
-
-
-def improvement(
-    baseline: np.ndarray, followup: np.ndarray, threshold: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return improvement, percent improvement and response per case.
-
-    Improvement is baseline minus follow-up, positive is better; percent is of the baseline, NaN
-    where that is not above 0; response is 1 where improvement is positive and reaches
-    ``threshold`` of the baseline.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in improvement(np.array([30.0]), np.array([18.0]), 0.4)]
-    [[12.0], [40.0], [1.0]]
-    """
-    points = baseline - followup
-    # 0.56 * 25 is 14.000000000000002 in floating point, and 14 of 25 points reach it.
-    is_response = (points >= threshold * baseline - 1e-9) & (points > 0)
-    return points, percent_improvement(points, baseline), is_response.astype(np.float64)

@@ -14,6 +14,7 @@ from ketadask.cohort.case_arrays import (
     check_both_arms,
     check_pairs,
     codes,
+    endpoint_of,
 )
 from ketadask.cohort.designs import (
     CROSSOVER,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-ENDPOINTS = ("improvement", "response", "percent")
 BASELINES = ("mean", "first")
 ADJUSTMENTS = ("none", "ridge")
 MISSING = ("unknown", "impute")
@@ -44,7 +44,7 @@ def score_units(
     cohort: Cohort | xr.Dataset,
     *,
     design: str = CROSSOVER,
-    endpoint: str = "improvement",
+    endpoint: str | None = None,
     baseline: str = "mean",
     adjust: str = "ridge",
     within_arm: bool = False,
@@ -61,7 +61,8 @@ def score_units(
         ``parallel``: a unit is a participant in the first period, the only one that is a parallel
         comparison. `design_exclusions` lists the other cases.
     endpoint
-        ``improvement``; ``response`` (0 or 1); ``percent``: improvement in percent of baseline.
+        ``improvement``; ``response`` (0 or 1); ``percent``: improvement in percent of baseline; by
+        default the endpoint of the cohort's outcome.
     baseline
         In ``crossover``, whether the value of a feature is the ``mean`` of the values before both
         infusions or the one before the ``first``.
@@ -82,7 +83,6 @@ def score_units(
     """
     for option, value, valid in (
         ("design", design, DESIGNS),
-        ("endpoint", endpoint, ENDPOINTS),
         ("baseline", baseline, BASELINES),
         ("adjust", adjust, ADJUSTMENTS),
         ("missing", missing, MISSING),
@@ -92,13 +92,14 @@ def score_units(
     import xarray as xr
 
     dataset = COHORT.check(dataset_of(cohort))
+    endpoint = endpoint_of(dataset, endpoint)
     cases = case_arrays(dataset, endpoint)
     unusable = cases.unusable(design, endpoint)
     rows = np.setdiff1d(np.arange(cases.y.shape[0]), np.fromiter(unusable, dtype=np.int64))
     if not rows.size:
         raise InputError(
             f"no participant can enter the {design} analysis",
-            value=f"{len(unusable)} excluded cases",
+            value=f"{len(unusable)} excluded cases, most often: {_most_common(unusable)}",
             remedy="see the exclusions, or choose the design pooled",
         )
     if design == CROSSOVER:
@@ -107,6 +108,7 @@ def score_units(
     else:
         unit, arrays = rows, cases.single(rows)
     check_both_arms(design, arrays["outcome"], cases.trial[unit])
+    _check_spread(arrays["outcome"], endpoint)
     coordinates = _coordinates(design, cases, rows, unit, arrays)
     trial = TrialArrays(
         design,
@@ -154,6 +156,22 @@ def score_units(
     return UNITS.check(units)
 
 
+def _most_common(reasons: dict[int, str]) -> str:
+    texts = list(reasons.values())
+    return max(sorted(set(texts)), key=texts.count) if texts else "none"
+
+
+def _check_spread(outcome: np.ndarray, endpoint: str) -> None:
+    """Raise where all cases have the same endpoint: there is nothing to search."""
+    y = outcome[np.isfinite(outcome)]
+    if y.size > 1 and y.min() == y.max():
+        raise InputError(
+            f"the endpoint {endpoint} is {y[0]:g} in all {y.size:,} cases",
+            where="outcome.endpoint",
+            remedy="choose another endpoint or threshold, or check the column of the outcome",
+        )
+
+
 def search_matrix(data: Cohort | xr.Dataset, design: str = CROSSOVER) -> xr.Dataset:
     """Return the search matrix of a cohort by its ``design``, or a search matrix as it is."""
     dataset = dataset_of(data)
@@ -163,7 +181,7 @@ def search_matrix(data: Cohort | xr.Dataset, design: str = CROSSOVER) -> xr.Data
 
 
 def design_exclusions(
-    cohort: Cohort, *, design: str = CROSSOVER, endpoint: str = "improvement"
+    cohort: Cohort, *, design: str = CROSSOVER, endpoint: str | None = None
 ) -> pd.DataFrame:
     """Return the exclusions of a cohort, and the cases that the design cannot use.
 
@@ -173,6 +191,7 @@ def design_exclusions(
     """
     import pandas as pd
 
+    endpoint = endpoint_of(cohort.dataset, endpoint)
     cases = case_arrays(cohort.dataset, endpoint)
     before = cohort.exclusions
     excluded_keys = set(zip(before["participant"], before["period"], strict=True))

@@ -12,25 +12,6 @@ from ketadask.features.meg.settings import MIN_RATE, MegSettings
 Modality = Literal["demographic", "scale", "volume", "meg"]
 
 
-class OutcomeSettings(Section):
-    """Outcome and endpoint."""
-
-    scale: str = Field(
-        default="madrs", min_length=1, description="rating scale whose total is the outcome"
-    )
-    day: Annotated[int, Field(ge=0)] = Field(default=7, description="days after the infusion")
-    window: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="largest distance of a visit from that day, in days"
-    )
-    endpoint: Literal["improvement", "response", "percent"] = Field(
-        default="improvement",
-        description="baseline minus follow-up, response 0/1, or percent change",
-    )
-    response_threshold: Fraction = Field(
-        default=0.4, description="minimum relative improvement of a responder"
-    )
-
-
 class RecordingSettings(Section):
     """Preparation of MEG recordings; the defaults are those of `MegSettings`."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ketadask.cohort.endpoints import Outcome
 from ketadask.config.analysis import (
     DesignSettings,
     ExecutionSettings,
@@ -16,7 +17,6 @@ from ketadask.config.analysis import (
     GateSettings,
     Modality,
     NullSettings,
-    OutcomeSettings,
     ReportSettings,
     SplitSettings,
     VerdictSettings,
@@ -75,7 +75,7 @@ class StudySettings(Section):
         default=7, description="seed of splits and relabellings"
     )
     data: DataSettings = Field(description="inputs of the study")
-    outcome: OutcomeSettings = Field(default=OutcomeSettings(), description="outcome and endpoint")
+    outcome: Outcome = Field(default=Outcome(), description="outcome and endpoint")
     features: FeatureSettings = Field(
         default=FeatureSettings(), description="features available to a persona"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.outcomes import improvement
+from ketadask.cohort.endpoints import improvement
 from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.regions import ETIV
@@ -142,7 +142,9 @@ def classifier_data(
     part = cohort.isel({nm.CASE: np.flatnonzero(rows_mask.values)})
     response = part["response"].values
     if threshold is not None:
-        response = improvement(part["baseline"].values, part["followup"].values, threshold)[2]
+        direction = str(cohort.attrs.get("direction", "lower"))
+        scores = part["baseline"].values, part["followup"].values
+        response = improvement(*scores, threshold, direction)[2]
     names = [str(name) for name in part[nm.FEATURE].values]
     column = {name: j for j, name in enumerate(names)}
     _check_covariates(covariates, column)

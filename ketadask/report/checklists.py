@@ -189,7 +189,8 @@ def _size_answers(summary: SummaryFacts) -> dict[str, str]:
         )
     if summary.design is not None:
         answers["design"] = f"analysed as {summary.design}; the authors describe the assignment"
-        answers["outcome"] = f"{summary.outcome} at day {summary.day}, {summary.endpoint}"
+        day = "" if summary.day is None else f" at day {summary.day}"
+        answers["outcome"] = f"{summary.outcome}{day}, {summary.endpoint}"
     if summary.relabellings is not None:
         answers["multiplicity"] = (
             f"p is adjusted for the whole search, with {summary.relabellings:,} relabelled trials"

@@ -16,6 +16,7 @@ from ketadask.report.labels import (
     Mask,
     format_scale,
 )
+from ketadask.report.overall import OverallFacts, overall_facts
 from ketadask.report.personas import PersonaView, persona_views
 from ketadask.report.report_data import ReportData
 
@@ -37,6 +38,7 @@ class ReportContext:
     personas: tuple[PersonaView, ...]
     identifiers: bool
     mask: Mask
+    overall: OverallFacts | None = None
 
     @property
     def design_meaning(self) -> str:
@@ -98,9 +100,11 @@ def build_context(data: ReportData, *, identifiers: bool | None = None) -> Repor
             str(units.get("endpoint") or settings.endpoint),
             format_scale(str(cohort.get("outcome") or settings.outcome)),
             "" if day is None else str(day),
+            str(cohort.get("definition", "")),
         ),
         design=str(units.get("design", "")) if data.units is not None else settings.design,
         personas=persona_views(data),
         identifiers=identifiers,
         mask=Mask(()) if identifiers else Mask(data.participants()),
+        overall=None if data.units is None else overall_facts(data.units),
     )

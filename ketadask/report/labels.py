@@ -29,7 +29,11 @@ _ENDPOINT_UNITS = {
     "improvement": "points",
     "percent": "% of baseline",
     "response": "difference in response rate",
+    "remission": "difference in remission rate",
+    "binary": "difference in proportion",
+    "value": "units of the outcome",
 }
+_RATES = ("response", "remission", "binary")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Endpoint:
     name: str
     scale: str
     day: str
+    definition: str = ""
 
     @property
     def unit(self) -> str:
@@ -48,7 +53,7 @@ class Endpoint:
     @property
     def places(self) -> int:
         """Decimals of its means."""
-        return 2 if self.name == "response" else 1
+        return 2 if self.name in _RATES else 1
 
     @property
     def title(self) -> str:
@@ -57,7 +62,10 @@ class Endpoint:
 
     def __str__(self) -> str:
         scale = f" in {self.scale}" if self.scale else ""
-        return f"{self.name}{scale}" + (f" at day {self.day}" if self.day else "")
+        day = f" at day {self.day}" if self.day else ""
+        if self.name in ("value", "binary") and self.scale:
+            return f"{self.scale}{day}"
+        return f"{self.name}{scale}{day}"
 
 
 def format_scale(scale: str) -> str:

@@ -22,8 +22,11 @@ COHORT = DatasetContract(
         "value": Column("f", "baseline features, NaN where missing", (nm.CASE, nm.FEATURE)),
         "baseline": Column("f", "outcome scale before the infusion", _CASE),
         "followup": Column("f", "outcome scale at the day of the endpoint", _CASE),
-        "improvement": Column("f", "baseline minus follow-up, positive is better", _CASE),
+        "improvement": Column("f", "change from baseline, positive is better", _CASE),
         "response": Column("f", "1 where improvement reaches the threshold, else 0", _CASE),
+        "endpoint": Column(
+            "f", "endpoint that is none of these; larger is better", _CASE, optional=True
+        ),
     },
     coordinates={
         nm.PARTICIPANT: Column(_TEXT, "participant the case belongs to", _CASE, nullable=False),

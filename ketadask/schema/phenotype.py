@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -87,6 +87,11 @@ class Phenotype:
     session_pattern: str | None = None
     sequences: Mapping[str, str] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
+
+    def without(self, columns: Sequence[str]) -> Phenotype:
+        """Return the visits without these columns."""
+        drop = [name for name in columns if name in self.table.columns]
+        return replace(self, table=self.table.drop(columns=drop)) if drop else self
 
     def __repr__(self) -> str:
         count = self.table[nm.PARTICIPANT].nunique()

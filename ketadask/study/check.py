@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ketadask.cohort.endpoints import Outcome
     from ketadask.report.comparison import ComparisonFacts
+    from ketadask.report.overall import OverallFacts
     from ketadask.schema.cohort import Cohort
 
 
@@ -76,6 +78,7 @@ class StudyCheck:
     exclusions: pd.DataFrame
     invalid_cells: list[dict[str, str]]
     stops: bool
+    overall: OverallFacts
     recordings: int = 0
     unusable: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,6 +98,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     from ketadask.cohort.design_facts import score_facts
     from ketadask.cohort.designs import trial_arrays
     from ketadask.inference.null import check_relabelling
+    from ketadask.report.overall import overall_facts
 
     folder = prepare_data(settings, out, progress)
     cohort = _lenient_cohort(settings, folder)
@@ -102,15 +106,13 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     splitter, trial = splitter_of(settings, units), trial_arrays(units)
     facts = score_facts(units, trial)
     later = later_features(settings, cohort)
-    threshold = settings.outcome.response_threshold
     recordings, unusable = _recordings(settings, folder)
     return StudyCheck(
         folder=folder,
         files=len(input_hashes(settings, folder)),
         flow=dict(cohort.flow),
         response={arm: _responders(cohort.dataset, arm) for arm in nm.ARMS},
-        outcome=f"improvement of {threshold:.0%} or more on {settings.outcome.scale} at day "
-        f"{settings.outcome.day}",
+        outcome=_response_text(settings.outcome),
         units=units.sizes[nm.UNIT],
         n_unexchangeable=check_relabelling(trial, settings.null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
@@ -124,9 +126,20 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         exclusions=exclusions_of(settings, cohort),
         invalid_cells=[dict(issue) for issue in cohort.findings],
         stops=bool(cohort.findings) and settings.data.bad_cells == "stop",
+        overall=overall_facts(units),
         recordings=recordings,
         unusable=unusable,
     )
+
+
+def _response_text(outcome: Outcome) -> str:
+    """Return what counts as response; empty where nothing does."""
+    if outcome.endpoint == "value":
+        return ""
+    if outcome.endpoint in ("remission", "binary"):
+        return f"{outcome.name}: {outcome.definition}"
+    day = "" if outcome.day is None else f" at day {outcome.day}"
+    return f"improvement of {outcome.response_threshold:.0%} or more on {outcome.name}{day}"
 
 
 def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, str]]:

@@ -38,7 +38,7 @@ def read_cohort(
     from ketadask.cohort.assemble import assemble
     from ketadask.sources.freesurfer import open_volumes
 
-    outcome, features = settings.outcome, settings.features
+    features = settings.features
     if participants is None:
         participants = read_study_participants(settings, folder)
     sources: list[Any] = [read_scales(settings, folder, participants)]
@@ -49,10 +49,7 @@ def read_cohort(
     return assemble(
         *sources,
         participants=participants,
-        outcome=outcome.scale,
-        day=outcome.day,
-        window=outcome.window,
-        response_threshold=outcome.response_threshold,
+        outcome=settings.outcome,
         groups=settings.data.groups,
         modalities=features.modalities,
         volumes=features.volumes,

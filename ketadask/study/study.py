@@ -16,7 +16,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.stage import StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.study.check import StudyCheck, check_study
-from ketadask.study.judge import calibration_stages, judge_study, trial_tables
+from ketadask.study.judge import SUMMARY, calibration_stages, judge_study, trial_tables
 from ketadask.study.paths import RunPaths
 from ketadask.study.predict import predict_settings, predict_study, read_prediction
 from ketadask.study.problem import StudyProblem, build_problem
@@ -34,6 +34,8 @@ from ketadask.study.status import StageStatus, stage_statuses
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ketadask.report.overall import OverallFacts
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -49,6 +51,7 @@ class RunSummary:
     report: Path | None = None
     trials: pd.DataFrame | None = None
     places: int = 1
+    overall: OverallFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -164,12 +167,17 @@ class Study:
 
     def _report(self, work: StudyRun, *, anew: bool = False) -> RunSummary:
         from ketadask.report.labels import Endpoint
+        from ketadask.report.overall import OverallFacts
         from ketadask.study.report import report_study
 
         verdicts, path = report_study(work, rewrite=anew)
         tables = read_prediction(work)
         prediction = None if tables is None else tables.summary
         trials = None if verdicts is None else (trial_tables(work.folder) or {}).get("summaries")
+        overall = None
+        if verdicts is not None:
+            values = work.folder.read_json(SUMMARY).get("overall")
+            overall = OverallFacts(**values) if values else None
         return RunSummary(
             folder=work.folder.path,
             stages=tuple(work.results),
@@ -177,7 +185,8 @@ class Study:
             prediction=prediction,
             report=path,
             trials=trials,
-            places=Endpoint(self.settings.outcome.endpoint, "", "").places,
+            places=Endpoint(str(self.settings.outcome.endpoint), "", "").places,
+            overall=overall,
         )
 
 

@@ -42,6 +42,7 @@ def headline(
     from ketadask.inference.enrolment import enrichment, outcome_sigma
     from ketadask.inference.null import critical_value, maxima_by_method, relabelling_methods
     from ketadask.inference.train_choice import summarise_choice
+    from ketadask.report.overall import overall_facts
 
     settings, trial = work.settings, problem.search_problem.trial
     maxima = maxima_by_method(nulls, settings.null.statistic)
@@ -52,10 +53,11 @@ def headline(
         "fingerprint": work.paths.key("judge"),
         "seed": settings.seed,
         "design": settings.design.kind,
-        "outcome": settings.outcome.scale,
+        "outcome": settings.outcome.name,
         "day": settings.outcome.day,
         "endpoint": settings.outcome.endpoint,
         **_sizes(problem),
+        "overall": vars(overall_facts(problem.units)),
         "splits": problem.splitter.n_splits,
         "splits_too_small": splits_too_small(problem.search, searches),
         "relabellings": maxima.shape[1],

@@ -144,7 +144,9 @@ def test_percent_is_one_number_wherever_it_is_asked_for(tmp_path):
     people = "participant_id\tinfusion_1\tinfusion_2\na\td\tp\nb\tp\td\nc\tp\td\n"
     folder = write(tmp_path, mood=text, people=people)
     people = read_participants(folder)
-    cohort = assemble(read_phenotype(folder), participants=people, outcome="mood")
+    cohort = assemble(
+        read_phenotype(folder), participants=people, outcome="mood", direction="lower"
+    )
     made = score_units(cohort, design="pooled", endpoint="percent")
     seen = np.nanmax(made["outcome"].to_numpy(), axis=1)
     percent = cohort.dataset["percent"].to_numpy()

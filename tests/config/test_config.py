@@ -277,8 +277,8 @@ def test_every_key_is_used_by_the_study():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    # passed on whole to `PersonaSearch` and `MegSettings`
-    shared = ("search.", "literals.", "features.recordings.")
+    # passed on whole to `PersonaSearch`, `assemble` and `MegSettings`
+    shared = ("search.", "literals.", "outcome.", "features.recordings.")
     unused = [
         key
         for key in keys(StudySettings)

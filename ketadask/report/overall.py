@@ -1,0 +1,96 @@
+"""The overall effect of a trial in words, and the warning where the control arm does better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.cohort.case_arrays import codes
+from ketadask.cohort.designs import TrialArrays, cluster_codes, starts_active
+from ketadask.report.labels import Endpoint, format_scale
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class OverallFacts:
+    """Difference of the arms over all participants, with its 95 % interval; positive is better.
+
+    ``outcome`` is its name, ``direction`` which of its values count as better.
+    """
+
+    n_active: int
+    n_control: int
+    mean_active: float
+    mean_control: float
+    difference: float
+    low: float
+    high: float
+    endpoint: str
+    outcome: str
+    direction: str
+
+    @property
+    def line(self) -> str:
+        """Means and numbers per arm, and the difference."""
+        endpoint = Endpoint(self.endpoint, format_scale(self.outcome), "")
+        a, c, d, low, high = (
+            f"{x:z.{endpoint.places}f}"
+            for x in (self.mean_active, self.mean_control, self.difference, self.low, self.high)
+        )
+        return (
+            f"active {a} (n = {self.n_active:,}), control {c} (n = {self.n_control:,}), "
+            f"difference {d} (95 % CI {low} to {high}; {endpoint.unit}, positive is better)"
+        )
+
+    @property
+    def warning(self) -> str:
+        """What a reader must know first where the control arm does better; else empty."""
+        other = "higher" if self.direction == "lower" else "lower"
+        remedy = (
+            f"{self.direction} values of {format_scale(self.outcome)} count as better; "
+            f"if {other} ones are, set outcome.direction: {other}"
+        )
+        if self.high < 0:
+            return f"the control arm does better than the active arm; {remedy}"
+        is_change = self.endpoint in ("improvement", "percent")
+        if is_change and max(self.mean_active, self.mean_control) < 0:
+            return f"participants of both arms get worse; {remedy}"
+        if self.difference < 0:
+            return "the control arm does slightly better; the 95 % interval includes 0"
+        return ""
+
+
+def overall_facts(units: xr.Dataset) -> OverallFacts:
+    """Return the overall effect in a search matrix, before adjustment for features."""
+    outcome = units["outcome"].to_numpy().astype(np.float64)
+    trial = TrialArrays(
+        str(units.attrs["design"]),
+        outcome,
+        codes(units[nm.PARTICIPANT].to_numpy().astype(str)),
+        units["stratum"].to_numpy(),
+        units["split_stratum"].to_numpy(),
+        units["period"].to_numpy(),
+        starts_active(units["sequence"].to_numpy()),
+        codes(units["trial"].to_numpy().astype(str)),
+        score=units["score"].to_numpy(),
+        site=codes(units["site"].to_numpy().astype(str)),
+        cluster=cluster_codes(units),
+    )
+    count = np.isfinite(outcome).sum(axis=0)
+    mean = np.nansum(outcome, axis=0) / np.maximum(count, 1)
+    endpoint, direction = str(units.attrs["endpoint"]), str(units.attrs.get("direction", "lower"))
+    if direction == "lower" and endpoint in ("value", "binary"):  # the means as the column has them
+        mean = float(endpoint == "binary") - mean
+    return OverallFacts(
+        *(int(n) for n in count),
+        *(float(m) for m in mean),
+        *trial.overall_effect(),
+        endpoint=endpoint,
+        outcome=str(units.attrs.get("outcome", "")),
+        direction=direction,
+    )
