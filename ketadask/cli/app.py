@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketadask.cli.configs import configs_command
 from ketadask.cli.keys import complete_change, keys_command
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ app = typer.Typer(
     "Exit codes: 0 success, 1 failure, 2 invalid input or configuration, 130 interrupted.",
 )
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="Settings of the study.")]
+StudyFile = Annotated[
+    Path,
+    typer.Argument(metavar="STUDY.yaml", help="Settings, or a name of `ketadask configs`."),
+]
 StudyOrRun = Annotated[
     Path, typer.Argument(metavar="STUDY.yaml|RUN", help="Settings, or the run folder if submitted.")
 ]
@@ -50,9 +54,11 @@ RUNS = Path("runs")
 def _read_study(
     file: Path, changes: list[str] | None, out: Path, cluster: Path | None = None
 ) -> Study:
+    from ketadask.config.shipped import find_config
     from ketadask.study.study import Study
 
-    return Study.read(file, changes=changes, out=out, cluster=cluster)
+    cluster = cluster and find_config(cluster)
+    return Study.read(find_config(file), changes=changes, out=out, cluster=cluster)
 
 
 def _study_or_run(path: Path, changes: list[str] | None, out: Path) -> Study:
@@ -114,6 +120,7 @@ def check_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> 
         raise typer.Exit(2)
 
 
+app.command("configs", short_help="List the studies that come with the package.")(configs_command)
 app.command("keys", short_help="Describe the keys of a study.")(keys_command)
 
 
@@ -318,9 +325,10 @@ def verify_command(run: RunFolderPath) -> None:
 def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
     """Check the machine or the cluster for a study; name each problem and its remedy."""
     from ketadask.cli.tables import print_system_checks
+    from ketadask.config.shipped import find_config
     from ketadask.study.doctor import check_system
 
-    if not print_system_checks(check_system(cluster, out)):
+    if not print_system_checks(check_system(cluster and find_config(cluster), out)):
         raise typer.Exit(1)
 
 

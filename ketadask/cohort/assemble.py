@@ -106,6 +106,13 @@ def assemble(
     One case per participant and infusion in ``dataset``; its ``value`` holds features from before
     that infusion. Exclusions, dropped features, wrong cells, participant flow and the course of
     the outcome stand beside it.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> folder = kd.simulate_study("study", participants=33)
+    >>> kd.assemble(kd.read_phenotype(folder, ["madrs", "bdi"]), outcome="madrs", day=7)
+    <Cohort: 63 cases of 33 participants, 36 features; 3 exclusions, 0 features dropped, 0 findings>
     """
     _check_words("modalities", modalities or (), MODALITIES)
     if isinstance(outcome, str):

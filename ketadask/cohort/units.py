@@ -80,6 +80,14 @@ def score_units(
     Returns
     -------
     Dataset that keeps the contract of units.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+    >>> units = kd.score_units(kd.assemble(scales, outcome="madrs", day=7), design="crossover")
+    >>> dict(units.sizes)
+    {'unit': 30, 'feature': 14, 'arm': 2}
     """
     for option, value, valid in (
         ("design", design, DESIGNS),

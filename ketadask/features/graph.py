@@ -85,6 +85,14 @@ def band_power(recordings: xr.DataTree, *, settings: MegSettings | None = None) 
     ``value`` (recording, feature), one block per recording, NaN where a recording cannot be used;
     coordinates participant, session, and of features group, measurement_unit and label. Pass it to
     ``assemble``.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> folder = kd.simulate_study("study", participants=2, meg_seconds=12)
+    >>> power = kd.band_power(kd.open_recordings(folder))
+    >>> power["value"].dims, power["value"].chunks is not None
+    (('recording', 'feature'), True)
     """
     import xarray as xr
 

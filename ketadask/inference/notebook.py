@@ -110,6 +110,14 @@ def null(
         Folder of the results; a later call for more relabellings computes only the new ones.
     memory
         Bytes that a process may use for a search; no limit by default.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+    >>> cohort = kd.assemble(scales, outcome="madrs", day=7)
+    >>> kd.null(kd.PersonaSearch(max_literals=1), cohort, relabellings=19)
+    <NullDistribution: 19 relabelled trials, method='features', seed=7>
     """
     from ketadask.cohort.units import search_matrix
     from ketadask.inference.companion import companion_summary
@@ -162,6 +170,18 @@ def judge(
     linear_share
         Part of ``alpha`` for the linear modifier (``null.companion``): personas are supported at
         the rest, see `alpha_levels`.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+    >>> cohort = kd.assemble(scales, outcome="madrs", day=7)
+    >>> search = kd.PersonaSearch(max_literals=1)
+    >>> hits = search.run(cohort, kd.HoldoutSplit(10), store="runs")
+    >>> verdicts = kd.judge(hits, kd.null(search, cohort, relabellings=39))
+    >>> verdicts[["text", "support", "p_adjusted"]].head(1)
+                 text  support  p_adjusted
+    0  madrs_2 <= 3.5        8         1.0
     """
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage

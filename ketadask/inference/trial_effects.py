@@ -61,6 +61,21 @@ def compare_trials(
     -------
     Tables ``trials``, ``summaries`` and ``left_out``, which keep the contracts of these names:
     see `trial_effects`, `summarise_trials` and `leave_trial_out`.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> folder = kd.simulate_study("study", participants=60, trials=2)
+    >>> cohort = kd.assemble(kd.read_phenotype(folder, ["madrs"]), outcome="madrs", day=7)
+    >>> search = kd.PersonaSearch(max_literals=1)
+    >>> hits = search.run(cohort, kd.HoldoutSplit(10), store="runs")
+    >>> verdicts = kd.judge(hits, kd.null(search, cohort, relabellings=39))
+    >>> without = search.run(cohort, kd.HoldoutSplit(scheme="leave-trial-out"), store="runs")
+    >>> tables = kd.compare_trials(without, verdicts, kd.score_units(cohort))
+    >>> tables["left_out"][["trial", "polarity", "n", "inside"]].head(2)
+         trial    polarity   n  inside
+    0  trial-1  favourable  27      21
+    1  trial-2  favourable  27      21
     """
     names = [str(name) for name in np.unique(dataset_of(cohort)["trial"].to_numpy())]
     scheme, n_trials = without.splitter.scheme, len(np.unique(without.problem.trial.trial))

@@ -105,6 +105,17 @@ def write_report(
         The file to write.
     parts
         title, units, literals, nulls, stability, summary, settings, ... of `ReportData`.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+    >>> cohort = kd.assemble(scales, outcome="madrs", day=7)
+    >>> search = kd.PersonaSearch(max_literals=1)
+    >>> hits = search.run(cohort, kd.HoldoutSplit(10), store="runs")
+    >>> verdicts = kd.judge(hits, kd.null(search, cohort, relabellings=39))
+    >>> kd.write_report(cohort, verdicts, "report.html").name
+    'report.html'
     """
     title = parts.pop("title", "Benefit by persona")
     names = ReportData.__dataclass_fields__

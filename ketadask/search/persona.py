@@ -127,6 +127,12 @@ class Persona(Record):
     """A persona of a finished study: frozen, without data of participants.
 
     ``ketadask lock`` writes it to a file, see `read` and `write`.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> kd.Persona.json_schema()["required"][:3]
+    ['format', 'version', 'sentence']
     """
 
     persona: str = Field(description="stable id, a hash of the value ranges")

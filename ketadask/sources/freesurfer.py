@@ -44,6 +44,14 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     wmparc, aseg) and measurement_unit (mm3). Regions have the same name for all versions of
     FreeSurfer; volumes of the whole brain, which every table repeats, appear once. ``attrs``:
     sources, ignored (columns that are not regions) and absent (regions without a column).
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> folder = kd.simulate_study("study", participants=5)
+    >>> volumes = kd.open_volumes(folder / "derivatives" / "freesurfer")
+    >>> dict(volumes.sizes)
+    {'participant': 5, 'region': 185}
     """
     folders, paths = _inputs(path)
     if folders:

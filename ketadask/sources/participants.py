@@ -60,6 +60,15 @@ def read_participants(
     ``active`` without a second infusion, empty where unknown), trial, site, age (years), sex (0
     male, 1 female), bmi (kg/m2), group, washout (days between the infusions, NaN without dates);
     with ``cluster``, its name, or the participant's.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> people = kd.read_participants(kd.simulate_study("study", participants=5))
+    >>> people.table[["participant", "sequence", "age"]].head(2)
+      participant        sequence   age
+    0  sub-K00001  active-control  34.0
+    1  sub-K00002  control-active  30.0
     """
     path = Path(root)
     if path.is_dir():

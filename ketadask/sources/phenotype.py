@@ -51,6 +51,15 @@ def read_phenotype(
     -------
     ``table`` has columns participant, session, period, arm, day, then ``<scale>_<n>`` and
     ``<scale>_total`` in natural order.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=5), ["madrs"])
+    >>> scales.table[["participant", "period", "day", "madrs_total"]].head(2)
+      participant  period  day  madrs_total
+    0  sub-K00001       1    0         36.0
+    1  sub-K00001       1    1         36.0
     """
     folder, issues = _phenotype_folder(Path(root)), DataIssues(bad_cells)
     participants = find_participants((folder, folder.parent), participants)

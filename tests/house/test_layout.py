@@ -235,7 +235,7 @@ def floors_of_contract():
 def floors_of_picture(text):
     """Return the first words of the lines in the fenced block after ``<!-- floors -->``."""
     block = re.search(r"<!-- floors -->\s*```\w*\n(.*?)```", text, re.DOTALL)
-    assert block, "the README has no fenced block after <!-- floors -->"
+    assert block, "there is no fenced block after <!-- floors -->"
     lines = [line for line in block[1].splitlines() if line and not line.startswith(" ")]
     return [re.split(r"\s{2,}", line)[0] for line in lines]
 
@@ -245,8 +245,8 @@ def test_the_picture_is_read_as_drawn():
     assert floors_of_picture(text) == ["cli", "study | bench"]
 
 
-def test_the_readme_draws_the_floors_of_the_contract():
-    assert floors_of_picture((ROOT / "README.md").read_text()) == floors_of_contract()
+def test_the_picture_draws_the_floors_of_the_contract():
+    assert floors_of_picture((ROOT / "CONTRIBUTING.md").read_text()) == floors_of_contract()
 
 
 def test_every_floor_of_the_contract_exists():

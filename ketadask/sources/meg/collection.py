@@ -161,6 +161,13 @@ def open_recordings(
     the segments that ``events.tsv`` marks as bad. ``attrs`` of a node: participant, session, mains,
     empty_room (its recording of the empty room, or ""). The root holds ``failed_recording`` and
     ``failure_reason`` of the recordings that cannot be opened.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> recordings = kd.open_recordings(kd.simulate_study("study", participants=2, meg_seconds=6))
+    >>> len(recordings.leaves), recordings.leaves[0].dataset["field"].dims
+    (4, ('channel', 'time'))
     """
     nodes, failures = {}, {}
     for file in find_recordings(root, task, proc=proc, derivative=derivative):

@@ -1,0 +1,81 @@
+"""Settings of Sphinx: `sphinx-build -W --keep-going docs docs/_build` needs no network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent))
+
+import ketadask  # noqa: E402
+from docs.reference import write_pages  # noqa: E402
+
+project = "ketadask"
+author = "ketadask developers"
+project_copyright = "ketadask developers, BSD-3-Clause"
+version = release = ketadask.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+
+autosummary_generate = True
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"ketadask {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_show_sourcelink = False
+html_sidebars = {"**": ["globaltoc.html"]}
+smartquotes = False  # it would turn the dashes of options into one
+html_theme_options = {
+    "navbar_center": [],
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+
+
+def visit_inline(translator: Any, node: Any) -> None:
+    """Write a formula as MathML, which browsers draw without a script."""
+    translator.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def visit_block(translator: Any, node: Any) -> None:
+    """Write a formula of its own line."""
+    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise SkipNode
+
+
+def name_result(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Give a result that is described in prose its type, as numpydoc expects."""
+    if "Returns" not in lines:
+        return
+    first = lines.index("Returns") + 2
+    last = next((i for i in range(first, len(lines) - 1) if set(lines[i + 1]) == {"-"}), len(lines))
+    if not any(line.startswith(" ") for line in lines[first:last]):
+        kind = str(getattr(obj, "__annotations__", {}).get("return", "result"))
+        lines[first:last] = [kind, *(f"    {line}" for line in lines[first:last])]
+
+
+def setup(app: Any) -> None:
+    """Write the reference and register the formulas."""
+    write_pages(FOLDER / "reference")
+    app.connect("autodoc-process-docstring", name_result, priority=400)
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+
+
+html_math_renderer = "mathml"
