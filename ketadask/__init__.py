@@ -18,6 +18,7 @@ _HOMES = {
     "assemble": "ketadask.cohort.assemble",
     "band_power": "ketadask.features.graph",
     "compare_trials": "ketadask.inference.trial_effects",
+    "discover": "ketadask.study.discover",
     "judge": "ketadask.inference.notebook",
     "null": "ketadask.inference.notebook",
     "open_recordings": "ketadask.sources.meg.collection",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketadask.cli.configs import configs_command
+from ketadask.cli.init import init_command
 from ketadask.cli.keys import complete_change, keys_command
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def check_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) -> 
         raise typer.Exit(2)
 
 
+app.command("init", short_help="Write a first STUDY.yaml from tables.")(init_command)
 app.command("configs", short_help="List the studies that come with the package.")(configs_command)
 app.command("keys", short_help="Describe the keys of a study.")(keys_command)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ketadask.cli.tables import console, print_overall
+from ketadask.cohort.column_uses import NO_USE
 
 if TYPE_CHECKING:
     from ketadask.study.check import StudyCheck
@@ -25,6 +26,7 @@ def print_check(check: StudyCheck) -> bool:
     out.print(_feature_table(check))
     if check.recordings:
         _print_list(out, f"Excluded recordings (of {check.recordings:,})", dict(check.unusable))
+    _print_columns(out, check)
     _print_list(out, "Excluded features", check.excluded_features)
     _print_list(out, "Exclusions of participants or periods, by reason", check.reasons)
     _print_invalid_cells(out, check)
@@ -84,6 +86,22 @@ def _feature_table(check: StudyCheck) -> Table:
         ]
         table.add_row(row["modality"], row["kind"], f"{row['features']:,}", *rates)
     return table
+
+
+def _print_columns(out: Console, check: StudyCheck) -> None:
+    """Print what every column is used for: features in one line per file, others one by one."""
+    by_use: dict[tuple[str, str], list[str]] = {}
+    without_use: dict[str, str] = {}
+    for row in check.columns:
+        if row["use"] == NO_USE:
+            without_use[f"{row['file']}: {row['column']}"] = row["reason"]
+        else:
+            by_use.setdefault((row["file"], row["use"]), []).append(row["column"])
+    out.print(f"Columns in use: {sum(map(len, by_use.values())):,} of {len(check.columns):,}")
+    for (file, use), columns in by_use.items():
+        rest = f" and {len(columns) - _MAX_ROWS:,} more" if len(columns) > _MAX_ROWS else ""
+        out.print(f"  {file}: {use}: {', '.join(columns[:_MAX_ROWS])}{rest}", soft_wrap=True)
+    _print_list(out, "Columns not used", without_use)
 
 
 def _print_invalid_cells(out: Console, check: StudyCheck) -> None:

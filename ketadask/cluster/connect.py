@@ -52,8 +52,24 @@ def connect(
 
         with open_queue(profile, logs=logs, say=say) as executor:
             yield executor
+    elif profile.kind == "current":
+        yield _current(profile)
     else:
         yield from _address(profile, logs)
+
+
+def _current(profile: Profile) -> Executor:
+    """Return the executor of the ``Client`` that the caller has opened; threads without one."""
+    from distributed import Client
+
+    from ketadask.cluster.dask_executor import DaskExecutor
+
+    try:
+        client: Any = Client.current()  # type: ignore[no-untyped-call]
+    except ValueError:
+        return Threads(profile.workers or cores())
+    workers = sum(client.nthreads().values())
+    return DaskExecutor(client, workers=workers, dashboard=client.dashboard_link)
 
 
 def _settings(profile: Profile) -> dict[str, object]:

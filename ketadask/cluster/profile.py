@@ -156,7 +156,16 @@ class Stages(_Section):
 
 
 Kind = Literal[
-    "synchronous", "threads", "local", "address", "slurm", "pbs", "lsf", "sge", "htcondor"
+    "synchronous",
+    "threads",
+    "local",
+    "address",
+    "current",
+    "slurm",
+    "pbs",
+    "lsf",
+    "sge",
+    "htcondor",
 ]
 STAGES: tuple[str, ...] = tuple(Stages.model_fields)
 QUEUES = ("slurm", "pbs", "lsf", "sge", "htcondor")
@@ -169,7 +178,8 @@ class Profile(BaseModel):
 
     kind: Kind = Field(
         default="local",
-        description="one thread, threads, local processes, the address of a scheduler, or a queue",
+        description="one thread, threads, local processes, the address of a scheduler, the current "
+        "Client of a notebook (threads without one), or a queue",
     )
     workers: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="number of workers; default: number of cores"

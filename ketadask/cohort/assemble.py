@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
+from ketadask.cohort.column_uses import column_uses
 from ketadask.cohort.consort import consort_counts
 from ketadask.cohort.endpoints import Direction, Outcome, case_endpoints
 from ketadask.cohort.feature_matrix import MODALITIES, drop_features, feature_matrix
@@ -29,6 +30,7 @@ from ketadask.cohort.outcomes import (
     infusion_cases,
     outcome_visits,
 )
+from ketadask.features.covariates import covariate_features
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.table import dataset_table
 from ketadask.features.scales import demographic_features, scale_features
@@ -114,7 +116,6 @@ def assemble(
     >>> kd.assemble(kd.read_phenotype(folder, ["madrs", "bdi"]), outcome="madrs", day=7)
     <Cohort: 63 cases of 33 participants, 36 features; 3 exclusions, 0 features dropped, 0 findings>
     """
-    _check_words("modalities", modalities or (), MODALITIES)
     if isinstance(outcome, str):
         outcome = Outcome(
             outcome,
@@ -123,9 +124,9 @@ def assemble(
             response_threshold=response_threshold,
             direction=direction,
         )
-    selection = set(MODALITIES if modalities is None else modalities)
     phenotype, images, tables, recordings = _by_kind(sources)
     everyone = _participants(participants, phenotype)
+    selection = _selection(modalities, everyone, tables)
     pattern = phenotype.session_pattern or PERIODS
     tables += [
         dataset_table(r, session_pattern=pattern, sequences=everyone.sequences) for r in recordings
@@ -167,6 +168,7 @@ def assemble(
         flow=consort_counts(everyone.table, people.table, exclusion_rows, cases),
         findings=[*everyone.findings, *phenotype.findings, *contradictions(visits, people)],
         dropped=dict(sorted({**drop_reasons, **sparse}.items())),
+        columns=column_uses(everyone, phenotype, about.index, {**drop_reasons, **sparse}),
         courses=outcome_courses(outcomes, cases),
     )
 
@@ -225,12 +227,30 @@ def _study_group(
     return replace(people, table=table[inside].reset_index(drop=True)), exclusion_table(rows)
 
 
+def _selection(
+    modalities: Sequence[str] | None, people: Participants, tables: Sequence[FeatureTable]
+) -> set[str]:
+    """Return the modalities to use, the families of the tables among them."""
+    families = {name for table in tables for name in table.about["modality"]}
+    if people.covariates is not None:
+        families.add(people.family)
+    valid = (*MODALITIES, *sorted(families - set(MODALITIES)))
+    _check_words("modalities", modalities or (), valid)
+    return set(valid if modalities is None else modalities)
+
+
 def _clinical_features(
     visits: Phenotype, people: Participants, modalities: set[str], subscales: bool
 ) -> list[FeatureTable]:
     tables = []
     if nm.DEMOGRAPHIC in modalities:
         tables.append(demographic_features(people.table))
+    if people.covariates is not None and people.family in modalities:
+        own = people.covariates[people.covariates.index.isin(people.table[nm.PARTICIPANT])]
+        scores = (
+            [name for name in own if name in visits.labels] if people.file in visits.files else []
+        )
+        tables.append(covariate_features(own.drop(columns=scores), people.family))
     if nm.SCALE in modalities:
         tables.append(scale_features(visits, subscales=subscales))
     return tables

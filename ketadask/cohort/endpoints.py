@@ -6,7 +6,7 @@ An endpoint is one number per case of which more is better, whatever the directi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -65,6 +65,11 @@ class Outcome:
     )
     below: float | None = option(None, "remission: the outcome is below this value")
     above: float | None = option(None, "remission: the outcome is above this value")
+    missing_items: int = option(
+        0,
+        "most missing items of a visit; each counts as the mean of the participant's other items",
+        ge=0,
+    )
     response_threshold: float = option(
         0.4, "minimum relative improvement of a responder", gt=0, lt=1
     )
@@ -112,6 +117,13 @@ class Outcome:
     @property
     def definition(self) -> str:
         """The endpoint in words."""
+        if self.missing_items:
+            items = "item" if self.missing_items == 1 else "items"
+            complete = replace(self, missing_items=0).definition
+            return (
+                f"{complete}; up to {self.missing_items} missing {items} of a visit count as the "
+                "mean of the others"
+            )
         if self.endpoint == "remission":
             side = f"below {self.below:g}" if self.below is not None else f"above {self.above:g}"
             return f"1 where the outcome is {side}, else 0"

@@ -71,8 +71,9 @@ def feature_matrix(
         and not any(fnmatchcase(name, p) for p in exclude)
     ]
     rank = {modality: k for k, modality in enumerate(MODALITIES)}
+    families = about["modality"].tolist()
     columns.sort(
-        key=lambda j: (rank.get(about["modality"].iloc[j], len(rank)), natural_key(names[j]))
+        key=lambda j: (rank.get(families[j], len(rank)), families[j], natural_key(names[j]))
     )
     return value[:, columns], about.iloc[columns], drop_reasons
 

@@ -16,23 +16,34 @@ from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.visits import NO_PERIOD, SHARED_BASELINE
 
 
-def outcome_values(phenotype: Phenotype, outcome: str) -> np.ndarray:
+def outcome_values(
+    phenotype: Phenotype, outcome: str, missing_items: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the outcome (visit,) of a scale: its total, else the sum of its items.
 
-    The sum needs every item: one missing item makes it missing. ``outcome`` may also be a column.
+    ``outcome`` may also be a column. With ``missing_items``, up to so many items of a visit may be
+    missing; each counts as the mean of the participant's other items at that visit, also where the
+    file has a total that is missing. The second array is why a value is missing, for readers.
     """
     table = phenotype.table
     columns = [name for name in table.columns if name not in KEYS]
-    for name in (outcome, f"{outcome}_total"):
-        if name in columns:
-            return table[name].to_numpy(dtype=np.float64)
+    total = next((name for name in (outcome, f"{outcome}_total") if name in columns), None)
     items = [
         c for c in columns if c.rpartition("_")[0] == outcome and c.rpartition("_")[2].isdigit()
     ]
+    is_complete = len(items) == len(_item_names(outcome))
+    if total is not None and not (missing_items and items and is_complete):
+        return table[total].to_numpy(dtype=np.float64), np.full(len(table), "", dtype=object)
     if items:
         _check_items(phenotype, outcome, items)
         items.sort(key=natural_key)  # the order of summation does not depend on that of the file
-        return np.asarray(table[items].to_numpy(dtype=np.float64).sum(axis=1))
+        values = table[items].to_numpy(dtype=np.float64)
+        sums, n_missing = person_mean_sums(values, missing_items)
+        if total is not None:
+            totals = table[total].to_numpy(dtype=np.float64)
+            sums = np.where(np.isnan(totals), sums, totals)
+        reasons = [f"{n} of {len(items)} items missing" if n else "" for n in n_missing.tolist()]
+        return sums, np.array(reasons, dtype=object)
     scales = sorted({c.removesuffix("_total").rstrip("0123456789").rstrip("_") for c in columns})
     raise InputError(
         "no such outcome scale",
@@ -48,16 +59,41 @@ def outcome_visits(phenotype: Phenotype, outcome: Outcome) -> pd.DataFrame:
 
     A baseline in a column of its own is ``baseline``.
     """
-    visits = phenotype.table[list(KEYS)].assign(outcome=outcome_values(phenotype, outcome.name))
+    values, reasons = outcome_values(phenotype, outcome.name, outcome.missing_items)
+    visits = phenotype.table[list(KEYS)].assign(outcome=values, reason=reasons)
     if outcome.baseline is None:
         return visits
-    return visits.assign(baseline=outcome_values(phenotype, outcome.baseline))
+    return visits.assign(baseline=outcome_values(phenotype, outcome.baseline)[0])
+
+
+def person_mean_sums(items: np.ndarray, most_missing: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the items of each row, and the number that are missing.
+
+    A missing item counts as the mean of the others of its row; a row with more than
+    ``most_missing`` has no sum, nor has one without any item.
+
+    Examples
+    --------
+    >>> person_mean_sums(np.array([[2.0, 4.0, np.nan], [1.0, np.nan, np.nan]]), 1)
+    (array([ 9., nan]), array([1, 2]))
+    """
+    n_items, missing = items.shape[1], np.isnan(items)
+    n_missing = missing.sum(axis=1)
+    sums = np.where(missing, 0.0, items).sum(axis=1)
+    n_present = n_items - n_missing
+    valid = (n_missing <= most_missing) & (n_present > 0)
+    means = sums / np.maximum(n_present, 1)
+    return np.where(valid, np.where(n_missing, means * n_items, sums), np.nan), n_missing
+
+
+def _item_names(outcome: str) -> list[str]:
+    scale = RATING_SCALES.get(outcome)
+    return [] if scale is None else [f"{outcome}_{n}" for n in range(1, len(scale.items) + 1)]
 
 
 def _check_items(phenotype: Phenotype, outcome: str, items: list[str]) -> None:
     """Raise where the file lacks items of a common scale: their sum would not be its total."""
-    scale = RATING_SCALES.get(outcome)
-    names = [] if scale is None else [f"{outcome}_{n}" for n in range(1, len(scale.items) + 1)]
+    names = _item_names(outcome)
     missing = [name for name in names if name not in items]
     if missing:
         raise InputError(
@@ -76,9 +112,12 @@ def infusion_cases(people: Participants) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     crossover = any("-" in sequence for sequence in people.table["sequence"])
     cases, exclusions = [], []
+    table = people.table.set_index(nm.PARTICIPANT)
+    left_out = table["left_out"].to_dict() if "left_out" in table else {}
     for person, sequence in people.sequences.items():
         if not sequence:
-            exclusions.append((person, 0, "unknown arm: no infusion is recorded"))
+            reason = left_out.get(person) or "unknown arm: no infusion is recorded"
+            exclusions.append((person, 0, reason))
             continue
         arms = sequence.split("-")
         cases += [(person, period, arm) for period, arm in enumerate(arms, start=1)]
@@ -143,7 +182,7 @@ def attach_outcome(
         exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
         missing = f"no {name} {exact}"
     if outcome.baseline is not None:
-        baseline = _last_values(cases, visits, "baseline")
+        baseline = _last_values(cases, visits, "baseline", of_both=True)
     elif day is not None:
         baseline = _at_cases(cases, baseline_visits(visits.dropna(subset="outcome"))["outcome"])
     else:
@@ -151,9 +190,24 @@ def attach_outcome(
     odd = (visits["period"] == NO_PERIOD) & visits["outcome"].notna()
     odd_participants = visits.loc[odd, nm.PARTICIPANT].unique().tolist()
     reasons = np.full(len(cases), "", dtype=object)
-    reasons[np.isnan(followup)] = missing
+    no_followup, no_baseline = np.isnan(followup), np.isnan(baseline) & outcome.needs_baseline
+    reasons[no_followup] = missing
+    if day is not None:
+        own = visits[_is_after(visits) & ((visits["day"] - day).abs() <= window)]
+        reasons[no_followup] = _missing_reasons(cases[no_followup], own, name, exact)
+    if outcome.baseline is not None or day is None:
+        reasons[no_baseline] = f"no {outcome.baseline or f'{name} before the infusion'}"
+    else:
+        own = visits[_is_before(visits)]
+        before = _missing_reasons(cases[no_baseline], own, name, "before the infusion")
+        reasons[no_baseline] = before
     if outcome.needs_baseline:
-        reasons[np.isnan(baseline)] = f"no {outcome.baseline or f'{name} before the infusion'}"
+        reasons[no_followup & ~no_baseline] = (
+            "baseline only: " + reasons[no_followup & ~no_baseline]
+        )
+        reasons[~no_followup & no_baseline] = (
+            "follow-up only: " + reasons[~no_followup & no_baseline]
+        )
     is_odd = (reasons != "") & cases[nm.PARTICIPANT].isin(odd_participants).to_numpy()
     reasons[is_odd] += "; a session contradicts the sequence of infusions"
     valid = reasons == ""
@@ -162,17 +216,38 @@ def attach_outcome(
     return complete.reset_index(drop=True), exclusions
 
 
-def _last_values(cases: pd.DataFrame, visits: pd.DataFrame, column: str) -> np.ndarray:
+def _missing_reasons(cases: pd.DataFrame, visits: pd.DataFrame, name: str, when: str) -> np.ndarray:
+    """Return why each case has no value: no visit, missing items, or a visit without the scale."""
+    rows = visits[visits[nm.PARTICIPANT].isin(cases[nm.PARTICIPANT])]
+    reason_of: dict[tuple[str, int], str] = {}
+    for person, period, reason in rows[[nm.PARTICIPANT, "period", "reason"]].itertuples(
+        index=False
+    ):
+        reason_of.setdefault((person, period), reason)
+    reasons = np.full(len(cases), "", dtype=object)
+    for row, key in enumerate(zip(cases[nm.PARTICIPANT], cases["period"], strict=True)):
+        reason = reason_of.get(key, reason_of.get((key[0], 0)))
+        if reason is None:
+            reasons[row] = f"no visit {when}"
+        else:
+            side = when.removeprefix("at ")
+            reasons[row] = f"{side}: {reason}" if reason else f"no {name} {when}"
+    return reasons
+
+
+def _last_values(
+    cases: pd.DataFrame, visits: pd.DataFrame, column: str, *, of_both: bool = False
+) -> np.ndarray:
     """Return (case,) the last value in the period of a case, or the one without a period.
 
-    A value without a period cannot be that of two cases.
+    A value without a period cannot be that of two cases, unless it is ``of_both``.
     """
     keys = [nm.PARTICIPANT, "period"]
     rows = visits[visits[column].notna() & (visits["period"] != NO_PERIOD)]
     last = rows.sort_values([*keys, "day"]).groupby(keys)[column].last()
     is_single = ~cases[nm.PARTICIPANT].duplicated(keep=False).to_numpy()
-    own, shared = _at_cases(cases, last, or_both=False), _at_cases(cases, last)
-    return np.where(is_single, shared, own)
+    own, both = _at_cases(cases, last, or_both=False), _at_cases(cases, last)
+    return both if of_both else np.where(is_single, both, own)
 
 
 def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, str]]:
@@ -198,12 +273,21 @@ def contradictions(visits: Phenotype, people: Participants) -> list[dict[str, st
 
 def _followups(visits: pd.DataFrame, day: int, window: int) -> pd.Series:
     off = (visits["day"] - day).abs()
-    after = (
-        (visits["day"] > 0) & (visits[nm.ARM] != SHARED_BASELINE) & (visits["period"] != NO_PERIOD)
-    )
-    rows = visits[after & (off <= window) & visits["outcome"].notna()].assign(off=off)
+    rows = visits[_is_after(visits) & (off <= window) & visits["outcome"].notna()].assign(off=off)
     keys = [nm.PARTICIPANT, "period"]
     return rows.sort_values([*keys, "off", "day"]).drop_duplicates(keys).set_index(keys)["outcome"]
+
+
+def _is_after(visits: pd.DataFrame) -> pd.Series:
+    """Whether a visit comes after an infusion."""
+    at_both = visits[nm.ARM] == SHARED_BASELINE
+    return (visits["day"] > 0) & ~at_both & (visits["period"] != NO_PERIOD)
+
+
+def _is_before(visits: pd.DataFrame) -> pd.Series:
+    """Whether a visit comes before an infusion; see ``baseline_visits``."""
+    before = (visits["day"] <= 0) | (visits[nm.ARM] == SHARED_BASELINE)
+    return before & (visits["period"] != NO_PERIOD)
 
 
 def _at_cases(cases: pd.DataFrame, values: pd.Series, *, or_both: bool = True) -> np.ndarray:

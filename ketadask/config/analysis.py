@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from ketadask.config.inputs import Fraction, PositiveCount, Section
 from ketadask.features.meg.settings import MIN_RATE, MegSettings
 
-Modality = Literal["demographic", "scale", "volume", "meg"]
+MODALITIES = ("demographic", "scale", "volume")
 
 
 class RecordingSettings(Section):
@@ -54,8 +54,11 @@ class RecordingSettings(Section):
 class FeatureSettings(Section):
     """Features available to a persona."""
 
-    modalities: tuple[Modality, ...] = Field(
-        default=("demographic", "scale", "volume"), min_length=1, description="modalities to use"
+    modalities: tuple[str, ...] = Field(
+        default=MODALITIES,
+        min_length=1,
+        description="modalities to use: demographic, scale, volume, meg, families of tables; "
+        "default: all but meg",
     )
     volumes: Literal["raw", "residual"] = Field(
         default="raw", description="volumes in mm3, or residualised on intracranial volume"

@@ -55,10 +55,9 @@ class SimulateSettings(Section):
     )
 
 
-class TableSettings(Section):
-    """A table in CSV, TSV, Excel or Parquet format."""
+class TableFormat(Section):
+    """How a table is written."""
 
-    file: str = Field(min_length=1, description="file name, relative to data.folder")
     sheet: str | None = Field(default=None, description="sheet of a workbook; default: the first")
     delimiter: str | None = Field(
         default=None, min_length=1, max_length=1, description="column separator of a text file"
@@ -67,6 +66,12 @@ class TableSettings(Section):
     columns: Mapping[str, str] = Field(
         default_factory=dict, description="new column names, by the names in the file"
     )
+
+
+class TableSettings(TableFormat):
+    """A table in the study folder."""
+
+    file: str = Field(min_length=1, description="file name, relative to data.folder")
 
 
 class ScoreTableSettings(TableSettings):
@@ -94,8 +99,56 @@ class ScoreTableSettings(TableSettings):
     )
 
 
+class TrialTableSettings(TableFormat):
+    """One table that holds the whole trial; roles that are not set are guessed."""
+
+    file: Path = Field(description="the table")
+    participant: str | None = Field(
+        default=None, description="column of participants; default: guessed, else one per row"
+    )
+    arm: str | None = Field(default=None, description="column of arms; default: guessed")
+    period: str | None = Field(
+        default=None, description="column of the periods of a crossover; default: guessed"
+    )
+    day: str | None = Field(default=None, description="column of days; default: guessed")
+    session: str | None = Field(
+        default=None, description="column of visits such as baseline, week 4; default: guessed"
+    )
+    site: str | None = Field(default=None, description="column of sites; default: guessed")
+    trial: str | None = Field(default=None, description="column of trials; default: guessed")
+    features: Literal["all"] | tuple[str, ...] = Field(
+        default="all", description="columns from before treatment to use, or all"
+    )
+    family: str | None = Field(
+        default=None, min_length=1, description="modality of these features; default: file name"
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="columns to ignore")
+    na_values: tuple[float, ...] = Field(
+        default=(), description="numbers that mean a missing value, besides the usual ones"
+    )
+
+
+class ParticipantTableSettings(TableSettings):
+    """The table of participants, and which of its columns are features."""
+
+    features: Literal["all"] | tuple[str, ...] = Field(
+        default=(), description="further columns to use as features, or all; besides age, sex, BMI"
+    )
+    family: str | None = Field(
+        default=None, min_length=1, description="modality of these features; default: file name"
+    )
+
+
 class DataSettings(Section):
     """The inputs of the study."""
+
+    table: TrialTableSettings | None = Field(
+        default=None, description="one table of the whole trial; its path is enough"
+    )
+    arms: Mapping[str, Literal["active", "control"]] | None = Field(
+        default=None,
+        description="arm by the word in the tables, as Drug A: active; other words are left out",
+    )
 
     folder: Path | None = Field(
         default=None,
@@ -115,7 +168,7 @@ class DataSettings(Section):
         min_length=1,
         description="plain tables of scores, read instead of phenotype/ or nda/",
     )
-    participants: TableSettings | None = Field(
+    participants: ParticipantTableSettings | None = Field(
         default=None, description="table of participants, read instead of participants.tsv"
     )
     freesurfer: Path | None = Field(
@@ -148,8 +201,16 @@ class DataSettings(Section):
 
     @model_validator(mode="after")
     def _check_source(self) -> DataSettings:
+        if self.table and (self.tables or self.scales or self.participants or self.simulate):
+            raise ValueError(
+                "table holds the whole trial; remove tables, scales, participants and simulate"
+            )
+        if self.table and self.folder is None:
+            object.__setattr__(self, "folder", self.table.file.parent)
         if (self.folder is None) == (self.simulate is None):
-            raise ValueError("needs folder or simulate, one of the two; give data.folder: PATH")
+            raise ValueError(
+                "needs table, folder or simulate; give data.table: FILE or data.folder: PATH"
+            )
         if self.tables is not None and self.scales is not None:
             raise ValueError("scales select phenotype/ files, tables replace them; remove one")
         if self.tables is not None and self.ignore:

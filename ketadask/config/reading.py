@@ -95,8 +95,14 @@ def read_settings(path: Path | str, model: type[Model], overrides: Iterable[str]
 
     Paths in the file are relative to the file, paths in ``overrides`` to the current folder.
     """
-    path = Path(path)
-    values = _absolute(read_mapping(path), model, path.resolve().parent)
+    return build_settings(read_mapping(Path(path)), model, Path(path), overrides)
+
+
+def build_settings(
+    values: Mapping[str, Any], model: type[Model], path: Path, overrides: Iterable[str] = ()
+) -> Model:
+    """Return the settings in the ``values`` of a YAML file at ``path``, as `read_settings` does."""
+    values = _absolute(values, model, path.resolve().parent)
     for override in overrides:
         values = _apply_override(values, override, model)
     values = _absolute(values, model, Path.cwd())
@@ -153,6 +159,8 @@ def _absolute(values: Any, model: type, base: Path) -> Any:
         annotation = section_fields(model)[name].annotation
         section = section_type(annotation)
         if section is not None:
+            if isinstance(absolute[name], str) and "file" in section_fields(section):
+                absolute[name] = {"file": absolute[name]}  # a path is enough for a table
             absolute[name] = _absolute(absolute[name], section, base)
         elif _is_path(annotation):
             absolute[name] = _join(base, absolute[name])

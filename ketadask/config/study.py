@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,20 +15,21 @@ from ketadask.config.analysis import (
     ExecutionSettings,
     FeatureSettings,
     GateSettings,
-    Modality,
     NullSettings,
     ReportSettings,
     SplitSettings,
     VerdictSettings,
 )
-from ketadask.config.inputs import DataSettings, Section
+from ketadask.config.inputs import DataSettings, Section, TrialTableSettings
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.reading import read_settings
 from ketadask.kernels.settings import LiteralSettings, SearchSettings
-from ketadask.schema.errors import nearest
 
 _COHORT: dict[str, Any] = {
-    "data": set(DataSettings.model_fields) - {"folder", "simulate", "freesurfer"},
+    "data": dict.fromkeys(
+        set(DataSettings.model_fields) - {"folder", "simulate", "freesurfer", "table"}, True
+    )
+    | {"table": set(TrialTableSettings.model_fields) - {"file"}},
     "outcome": True,
     "features": True,
     "design": True,
@@ -58,10 +59,6 @@ _SCIENCE: dict[str, dict[str, Any]] = {
 
 def _check_search(search: SearchSettings) -> SearchSettings:
     search.check()
-    modalities = get_args(Modality)
-    for name in search.priority or ():
-        if name not in modalities:
-            raise ValueError(f"unknown modality {name!r} in priority; {nearest(name, modalities)}")
     return search
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 Objective = Literal["heterogeneity", "effect"]
@@ -31,11 +32,23 @@ def option(default: Any, description: str, **bounds: Any) -> Any:
     return dataclasses.field(default=default, metadata={"description": description, **bounds})
 
 
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+}
+
+
 def _check_bounds(settings: Any) -> None:
     for field in fields(settings):
         name, value, bounds = field.name, getattr(settings, field.name), field.metadata
         if value is None:
             continue
+        kind, meaning = _KINDS.get(str(field.type).partition(" |")[0], (object, ""))
+        is_wrong = not isinstance(value, kind) or (bool(meaning) and isinstance(value, bool))
+        if field.type == "bool":
+            is_wrong, meaning = value not in (True, False), "true or false"
+        if is_wrong:
+            raise SettingError(name, value, f"{name} must be {meaning}", f"give {name} {meaning}")
         choices = bounds.get("choices", ())
         if choices and value not in choices:
             raise SettingError(name, value, f"unknown {name}", f"choose {' or '.join(choices)}")

@@ -34,6 +34,8 @@ class Cohort:
         Wrong cells of the files: file, where, problem, value, remedy.
     dropped
         Reason by the name of each feature that is not in the cohort.
+    columns
+        What each column of the tables is used for: file, column, use, reason.
     courses
         Table that keeps ``schema.tables.COURSES``: the outcome scale at every visit of a case.
     """
@@ -43,6 +45,7 @@ class Cohort:
     flow: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    columns: Sequence[Mapping[str, str]] = ()
     courses: pd.DataFrame = field(default_factory=COURSES.empty)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
+from ketadask.schema.roles import ColumnRole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +32,25 @@ class Participants:
         Wrong cells of the file: file, where, problem, value, remedy.
     file
         File the table comes from.
+    covariates
+        Further columns from before treatment that are features: a row per participant, numbers or
+        the text of categories, empty where missing; none if None.
+    family
+        Modality of the covariates.
+    columns
+        Role of every column of the file.
+    scales
+        Scores of the same table, where one holds both.
     """
 
     table: pd.DataFrame
     infusions: Mapping[str, Sequence[date | None]] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     file: str | None = None
+    covariates: pd.DataFrame | None = None
+    family: str = nm.DEMOGRAPHIC
+    columns: Sequence[ColumnRole] = ()
+    scales: Phenotype | None = None
 
     @cached_property
     def sequences(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ SESSION, DAY, SITE, TRIAL, CLUSTER = "session", "day", "site", "trial", "cluster
 FEATURE, CATEGORY = nm.FEATURE, "category"
 OUTCOME, BASELINE, FOLLOW_UP, TIME, EVENT = "outcome", "baseline", "follow-up", "time", "event"
 SCORE, DATE, TEXT, CONSTANT, ROW = "score", "date", "text", "constant", "row"
+NO_USE = "not used"
 FEATURE_ROLES = (FEATURE, CATEGORY, BASELINE)
 
 

@@ -203,7 +203,13 @@ def literal_text(feature: str, low: float, high: float, *, is_integer: bool) -> 
     'bdi_10 >= 3'
     >>> literal_text("age", 30.5, 41, is_integer=False)
     '30.5 < age <= 41'
+    >>> literal_text("smoker = yes", 0, math.inf, is_integer=True)
+    'smoker = yes'
+    >>> literal_text("smoker = yes", -math.inf, 0, is_integer=True)
+    'smoker ≠ yes'
     """
+    if " = " in feature and is_integer and 0.0 in (low, high):
+        return feature if math.isinf(high) else feature.replace(" = ", " ≠ ", 1)
     if math.isinf(low):
         return f"{feature} <= {high:.12g}"
     if math.isinf(high):

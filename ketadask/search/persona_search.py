@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,10 @@ from ketadask.kernels.exact import WHOLE, search_packed
 from ketadask.kernels.q_statistic import EqualScoresError
 from ketadask.kernels.result import SearchResult, merge, nothing
 from ketadask.kernels.ridge import standardise
-from ketadask.kernels.settings import (
-    LiteralSettings,
-    SearchSettings,
-    SettingError,
-    describe_settings,
-    option,
-)
+from ketadask.kernels.settings import describe_settings
 from ketadask.schema.errors import InputError, nearest
+from ketadask.search.array_search import PersonaSettings, membership, search_values
+from ketadask.search.estimator import check_names, transformer_tags, validate_arrays
 from ketadask.search.thresholds import GateThresholds
 
 if TYPE_CHECKING:
@@ -39,44 +35,38 @@ if TYPE_CHECKING:
 LITERALS_FRACTION, COVERS_FRACTION, VALUES_FRACTION = 0.25, 0.4, 0.02
 
 
-@dataclass(frozen=True, kw_only=True)
-class PersonaSettings(SearchSettings, LiteralSettings):
-    """All options of `PersonaSearch`: those of a study, and those of a notebook only."""
-
-    include: Sequence[str] | None = option(
-        None, "features or modalities to search, by name; all if not given"
-    )
-    exclude: Sequence[str] | None = option(None, "features or modalities to exclude, by name")
-    max_seconds: float | None = option(
-        None, "most seconds of an exact search; the results then depend on the machine", ge=0
-    )
-
-    def check(self) -> None:
-        """Raise `InputError` if an option is out of bounds, or two contradict each other."""
-        try:
-            super().check()
-        except SettingError as error:
-            of_literals = error.name in {field.name for field in fields(LiteralSettings)}
-            section = "literals" if of_literals else "search"
-            raise InputError(
-                error.problem,
-                where=f"{section}.{error.name}",
-                value=error.value,
-                remedy=error.remedy,
-            ) from None
-
-
 class PersonaSearch(PersonaSettings):
     """Exact search for the personas that benefit most, and least.
+
+    On arrays and DataFrames it is a transformer of scikit-learn: ``fit(X, score)``, then
+    ``transform(X)`` gives the membership of each row in each persona. On a cohort or a search
+    matrix, scores follow from the design.
 
     Parameters
     ----------
     OPTIONS
 
+    Attributes
+    ----------
+    personas_
+        A table, a row per persona: of each polarity the best first.
+    literals_, result_by_polarity_
+        `Literals`, and `SearchResult` by polarity.
+    problem_
+        `SearchProblem` of a cohort or search matrix.
+    n_features_in_, feature_names_in_
+        Number of features, and their names where X has any.
+
     Examples
     --------
-    >>> PersonaSearch(max_literals=2).get_params()["max_literals"]
-    2
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 3))
+    >>> score = 3.0 * (X[:, 1] > 0) + rng.normal(size=60)
+    >>> search = PersonaSearch(max_literals=1, keep=1, polarity="favourable").fit(X, score)
+    >>> search.get_feature_names_out()
+    array(['x1 > 0.1 (0.094012 | 0.21466)'], dtype=object)
+    >>> search.transform([[0, 1, 0], [0, -1, 0], [0, np.nan, 0]])[:, 0]
+    array([ 1.,  0., nan])
     """
 
     # As in scikit-learn, an estimator may change and equals only itself.
@@ -107,11 +97,6 @@ class PersonaSearch(PersonaSettings):
             "ketadask.search.persona_search.PersonaSearch",
             repr(sorted(self.get_params().items())),
         )
-
-    @property
-    def polarities(self) -> tuple[str, ...]:
-        """Polarities that are searched."""
-        return nm.POLARITIES if self.polarity == "both" else (self.polarity,)
 
     def problem(
         self, units: xr.Dataset, *, memory: float | None = None, folder: Path | None = None
@@ -233,37 +218,75 @@ class PersonaSearch(PersonaSettings):
 
     def fit(
         self,
-        X: Cohort | xr.Dataset,
-        y: object = None,
+        X: Cohort | xr.Dataset | pd.DataFrame | np.ndarray,
+        y: Any = None,
         *,
         design: str = "crossover",
         memory: float | None = None,
     ) -> PersonaSearch:
-        """Search a cohort, with the scores of a ``design``, or a search matrix.
+        """Search an array with one score ``y`` per row, a cohort, or a search matrix.
 
-        ``memory`` limits the bytes of a process; no limit by default. Sets
-        ``problem_``, ``result_by_polarity_`` (`SearchResult`) and ``personas_`` (a table).
+        The scores of a cohort follow from its ``design``. ``memory`` limits the bytes of a process
+        that searches a cohort; no limit by default.
         """
+        from ketadask.schema.cohort import Cohort
+
+        self.check()
+        if isinstance(X, Cohort) or hasattr(X, "data_vars"):
+            return self._fit_cohort(X, design, memory)
+        values, score = validate_arrays(self, X, y)
+        names = getattr(self, "feature_names_in_", None)
+        self.literals_, self.result_by_polarity_ = search_values(
+            values, score, self, names=names, polarities=self.polarities
+        )
+        self.personas_ = self._table(score)
+        return self
+
+    def _fit_cohort(self, X: Any, design: str, memory: float | None) -> PersonaSearch:
         from ketadask.cohort.units import search_matrix
 
         self.problem_ = self.problem(search_matrix(X, design), memory=memory)
+        self.literals_ = self.problem_.literals
         self.result_by_polarity_ = {
             polarity: self.solve(self.problem_, polarity=polarity) for polarity in self.polarities
         }
-        self.personas_ = self._table()
+        self.feature_names_in_ = np.array(self.literals_.feature_names, dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        self.personas_ = self._table(self.problem_.trial.score)
         return self
 
-    def _table(self) -> pd.DataFrame:
+    def _table(self, score: np.ndarray) -> pd.DataFrame:
         import pandas as pd
 
         from ketadask.search.literals import personas_table
 
-        literals, score = self.problem_.literals, self.problem_.trial.score
         tables = [
-            personas_table(result, literals, score).assign(polarity=polarity)
+            personas_table(result, self.literals_, score).assign(polarity=polarity)
             for polarity, result in self.result_by_polarity_.items()
         ]
         return pd.concat(tables, ignore_index=True)
+
+    def transform(self, X: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """Return (row, persona): 1 inside, 0 outside, NaN where missing values leave it open."""
+        values, _ = validate_arrays(self, X)
+        ids = np.concatenate([result.ids for result in self.result_by_polarity_.values()])
+        return membership(values, self.literals_, ids)
+
+    def fit_transform(self, X: Any, y: Any = None, **options: Any) -> np.ndarray:
+        """Search, and return the membership of the rows that were searched."""
+        return self.fit(X, y, **options).transform(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the personas in words, a name per column of `transform`."""
+        check_names(self, input_features)
+        table = self.personas_
+        is_single = len(self.result_by_polarity_) == 1
+        texts = table["persona"] if is_single else table["polarity"] + ": " + table["persona"]
+        return texts.to_numpy(dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags by which scikit-learn treats the search as a transformer."""
+        return transformer_tags()
 
     def run(
         self,

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.kernels.exact import search_packed
 from ketadask.schema.errors import InputError, nearest
-from ketadask.search.encoding import encode_values
+from ketadask.search.array_search import PersonaSettings, require_numbers, search_values
 from ketadask.search.literals import personas_table
-from ketadask.search.persona_search import PersonaSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,18 +66,10 @@ def top_personas(
     settings = PersonaSettings(**options)
     settings.check()
     start = time.perf_counter()
-    literals = encode_values(
-        values, settings, names=names, modalities=modalities,
-        include=settings.include, exclude=settings.exclude, priority=settings.priority,
-    )  # fmt: skip
-    result = search_packed(
-        literals.rows,
-        -score if polarity == nm.UNFAVOURABLE else score,
-        literals.feature,
-        settings,
-        modality=literals.modality,
-        max_seconds=settings.max_seconds,
+    literals, results = search_values(
+        values, score, settings, names=names, modalities=modalities, polarities=(polarity,)
     )
+    result = results[polarity]
     seconds = time.perf_counter() - start
     max_literals = settings.max_literals
     has_equivalents = max_literals <= 3 if equivalents is None else equivalents
@@ -100,6 +90,7 @@ def top_personas(
 
 def _arrays(X: Any, score: Any) -> tuple[np.ndarray, list[str] | None, np.ndarray]:
     """Return values, column names and scores as arrays; raise if they are invalid."""
+    require_numbers(X)
     names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
     try:
         values = np.asarray(X, dtype=np.float64)

@@ -16,6 +16,7 @@ _CONTROL = re.compile(
     r"midazolam|no treatment)\b"
 )
 _NO, _YES = {"no", "none", "false", "n"}, {"yes", "true", "y"}
+_YAML_WORDS = {"true": "yes", "false": "no"}  # how YAML reads yes and no without quotes
 ARM_VALUES = (nm.ACTIVE, nm.CONTROL)
 
 
@@ -81,7 +82,8 @@ def check_arms(
     >>> check_arms(["A", "B", "P"], {"A": "active", "P": "control"}, file="t.csv", column="arm")
     {'A': 'active', 'B': '', 'P': 'control'}
     """
-    for level, arm in arms.items():
+    words = {_YAML_WORDS.get(x, x) if x not in levels else x: arm for x, arm in arms.items()}
+    for level, arm in words.items():
         if arm not in ARM_VALUES:
             remedy = "write active or control; arms without an entry are left out"
             raise InputError("unknown arm", where=f"data.arms.{level}", value=arm, remedy=remedy)
@@ -94,7 +96,7 @@ def check_arms(
                 remedy=nearest(level, levels),
             )
     for arm in ARM_VALUES:
-        if arm not in arms.values():
+        if arm not in words.values():
             raise InputError(
                 f"no value of the column {column} is the {arm} arm",
                 file=file,
@@ -102,7 +104,7 @@ def check_arms(
                 value=dict(arms),
                 remedy=f"write data.arms with one {arm} of {', '.join(levels)}",
             )
-    return {level: arms.get(level, "") for level in levels}
+    return {level: words.get(level, "") for level in levels}
 
 
 def _is_control(level: str) -> bool:

@@ -22,6 +22,7 @@ from ketadask.schema.roles import (
     EVENT,
     FEATURE,
     FOLLOW_UP,
+    NO_USE,
     OUTCOME,
     PARTICIPANT,
     PARTICIPANT_ROW,
@@ -59,15 +60,19 @@ from ketadask.sources.visits import parse_date
 MAX_LEVELS, MAX_ARMS = 20, 8
 
 
-def guess_roles(cells: Cells, assigned: Mapping[str, str] | None = None) -> TableRoles:
+def guess_roles(
+    cells: Cells, role_columns: Mapping[str, str] | None = None, ignore: Sequence[str] = ()
+) -> TableRoles:
     """Return the role of every column of a table, with reason and alternatives.
 
     Parameters
     ----------
     cells
         The table.
-    assigned
+    role_columns
         Column by role, where somebody has said so; these are not guessed.
+    ignore
+        Columns to ignore.
 
     Examples
     --------
@@ -80,7 +85,12 @@ def guess_roles(cells: Cells, assigned: Mapping[str, str] | None = None) -> Tabl
     >>> roles.arms
     {'Drug': 'active', 'Placebo': 'control'}
     """
-    return _Guess(cells, dict(assigned or {})).roles()
+    guess = _Guess(cells)
+    for role, column in (role_columns or {}).items():
+        guess.give(cells.need(column), role, "as the settings say")
+    for column in ignore:
+        guess.give(cells.need(column), NO_USE, "as the settings say")
+    return guess.roles()
 
 
 def plain_name(column: str) -> str:
@@ -101,7 +111,7 @@ class _Profile:
 
     levels: frozenset[str]
     n_values: int
-    is_number: bool
+    n_words: int
 
     @classmethod
     def of(cls, values: Sequence[str]) -> _Profile:
@@ -109,24 +119,27 @@ class _Profile:
         blank = {value for value in distinct if is_missing(value)}
         levels = frozenset(distinct - blank)
         n_blank = sum(value in blank for value in values) if blank else 0
-        is_number = bool(levels) and all(parse_number(value) is not None for value in levels)
-        return cls(levels, len(values) - n_blank, is_number)
+        n_words = sum(parse_number(value) is None for value in levels)
+        return cls(levels, len(values) - n_blank, n_words)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all values are numbers."""
+        return bool(self.levels) and not self.n_words
 
 
 class _Guess:
     """The state of one guess: the columns without a role yet, and the roles so far."""
 
-    def __init__(self, cells: Cells, assigned: dict[str, str]) -> None:
+    def __init__(self, cells: Cells) -> None:
         self.cells = cells
         self.names = {column: plain_name(column) for column in cells.columns}
         self.profiles = {column: _Profile.of(values) for column, values in cells.columns.items()}
-        self.named: dict[str, list[str]] = {}
+        self.columns_by_name: dict[str, list[str]] = {}
         for column, name in self.names.items():
-            self.named.setdefault(name, []).append(column)
+            self.columns_by_name.setdefault(name, []).append(column)
         self.entries: dict[str, ColumnRole] = {}
         self.constant: dict[str, bool] = {}
-        for role, column in assigned.items():
-            self.give(cells.need(column), role, "as the settings say")
 
     def give(self, column: str, role: str, reason: str, others: Sequence[str] = ()) -> None:
         self.entries[column] = ColumnRole(column, role, reason, tuple(others))
@@ -197,16 +210,14 @@ class _Guess:
 
     def with_names(self, names: Iterable[str]) -> list[str]:
         """Return the columns without a role that have one of these names, in their order."""
-        columns = [column for name in names for column in self.named.get(name, ())]
+        columns = [column for name in names for column in self.columns_by_name.get(name, ())]
         return [column for column in columns if column not in self.entries]
 
     def participant(self) -> None:
         for column in self.with_names(ROW_NAMES):
             if self.is_unique(column):
                 self.give(column, ROW, "numbers the rows")
-        self.by_name(
-            PARTICIPANT, lambda p: len(p.levels) > MAX_ARMS or len(p.levels) == p.n_values > 0
-        )
+        self.by_name(PARTICIPANT, lambda profile: len(profile.levels) > 1)
         if self.column_of(PARTICIPANT) is None:
             ids = [c for c in self.rest() if self.names[c].endswith("id") and self.is_unique(c)]
             if ids:
@@ -245,7 +256,7 @@ class _Guess:
         ]
         times = [column for column in times if not self.is_constant(column)]
         if times and not {DAY, SESSION} & {entry.role for entry in self.entries.values()}:
-            role = DAY if self.profiles[times[0]].is_number else SESSION
+            role = DAY if self.profiles[times[0]].is_numeric else SESSION
             self.give(times[0], role, "by its name", times[1:])
         for column in times[1:]:
             self.give(column, ROW, "also numbers the visits", (DAY,))
@@ -255,10 +266,10 @@ class _Guess:
         numbers = [
             c
             for c in self.rest()
-            if self.profiles[c].is_number or len(self.profiles[c].levels) == 2
+            if self.profiles[c].is_numeric or len(self.profiles[c].levels) == 2
         ]
         if layout == PARTICIPANT_ROW:
-            self.wide([c for c in numbers if self.profiles[c].is_number])
+            self.wide([c for c in numbers if self.profiles[c].is_numeric])
             self.survival(numbers)
         else:
             numbers = [c for c in numbers if not self.is_constant(c)]
@@ -269,7 +280,7 @@ class _Guess:
             name = self.names[column]
             after = any(re.fullmatch(pattern, name) for pattern in AFTER_PATTERNS)
             visit = VISIT_SUFFIX.fullmatch(name)
-            if layout == VISIT_ROW and column in numbers and self.profiles[column].is_number:
+            if layout == VISIT_ROW and column in numbers and self.profiles[column].is_numeric:
                 self.give(column, SCORE, "differs between visits", (OUTCOME, FEATURE))
             elif AFTER.fullmatch(name) or after or (visit and _visit_day(visit) > 0):
                 self.give(column, FOLLOW_UP, "its name says after treatment", (FEATURE, OUTCOME))
@@ -328,24 +339,48 @@ class _Guess:
         suitable = [
             column
             for column in self.rest()
-            if self.profiles[column].is_number and _is_baseline(self.names[column], core)
+            if self.profiles[column].is_numeric and _is_baseline(self.names[column], core)
         ]
         if suitable:
             self.give(suitable[0], BASELINE, f"the baseline of {outcome}", (FEATURE,))
 
     def remaining(self, column: str) -> None:
-        profile = self.profiles[column]
-        n_levels = len(profile.levels)
-        if n_levels <= 1:
-            self.give(column, CONSTANT, "has one value" if n_levels else "is empty")
-        elif profile.is_number:
-            self.give(column, FEATURE, "numbers", (OUTCOME, FOLLOW_UP))
-        elif all(parse_date(value) for value in list(profile.levels)[:50]):
-            self.give(column, DATE, "dates are no features")
-        elif n_levels <= MAX_LEVELS and (n_levels < profile.n_values or n_levels == 2):
-            self.give(column, CATEGORY, f"text of {n_levels} levels", (SITE,))
-        else:
-            self.give(column, TEXT, f"text of {n_levels:,} different values", (PARTICIPANT,))
+        role, reason = _kind(self.profiles[column])
+        if role == CATEGORY and not self.is_constant(column):
+            role, reason = TEXT, "text that differs between visits"
+        self.give(column, role, reason, _ALTERNATIVES.get(role, ()))
+
+
+_ALTERNATIVES = {FEATURE: (OUTCOME, FOLLOW_UP), CATEGORY: (SITE,), TEXT: (PARTICIPANT,)}
+
+
+def column_kind(values: Sequence[str], *, any_text: bool = False) -> tuple[str, str]:
+    """Return whether values are a feature, a category or neither, and the reason.
+
+    With ``any_text``, a text of any number of levels is a category.
+
+    Examples
+    --------
+    >>> column_kind(["1", "2.5", ""]), column_kind(["yes", "no", "no"])
+    (('feature', 'numbers'), ('category', 'text of 2 levels'))
+    """
+    role, reason = _kind(_Profile.of(values))
+    return (CATEGORY, reason) if any_text and role == TEXT else (role, reason)
+
+
+def _kind(profile: _Profile) -> tuple[str, str]:
+    n_levels = len(profile.levels)
+    if n_levels <= 1:
+        return CONSTANT, "has one value" if n_levels else "is empty"
+    if profile.is_numeric:
+        return FEATURE, "numbers"
+    if profile.n_words * 2 < n_levels:
+        return FEATURE, f"numbers, but for {profile.n_words} words"
+    if all(parse_date(value) for value in sorted(profile.levels)[:50]):
+        return DATE, "dates are no features"
+    if n_levels <= MAX_LEVELS and (n_levels < profile.n_values or n_levels == 2):
+        return CATEGORY, f"text of {n_levels} levels"
+    return TEXT, f"text of {n_levels:,} different values"
 
 
 def _visit_day(match: re.Match[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema.phenotype import Participants
+from ketadask.schema.roles import CATEGORY, FEATURE, NO_USE, ColumnRole
+from ketadask.sources.arm_words import check_arms
 from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import first_duplicate, is_missing
+from ketadask.sources.column_roles import column_kind
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.spreadsheets import read_table
 from ketadask.sources.visits import ARM_CODES, date_column, parse_arm
 
-_SEX = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
+SEX_CODES = {"m": 0.0, "male": 0.0, "man": 0.0, "f": 1.0, "female": 1.0, "woman": 1.0}
 _ARMS = sorted(code for code, arm in ARM_CODES.items() if arm in nm.ARMS)
 
 
@@ -31,6 +35,9 @@ def read_participants(
     delimiter: str | None = None,
     decimal: str = ".",
     cluster: str | None = None,
+    features: Sequence[str] | None = (),
+    family: str | None = None,
+    arms: Mapping[str, str] | None = None,
 ) -> Participants:
     """Read ``participants.tsv`` of a study folder, or another table of participants.
 
@@ -53,6 +60,12 @@ def read_participants(
         As in ``read_table``.
     cluster
         Column of families, twins or other clusters; without a value a participant is alone.
+    features
+        Further columns to use as features; all of numbers or of few levels if None.
+    family
+        Modality of these features; the name of the file if None.
+    arms
+        ``active`` or ``control`` by the word in the table; other words are left out.
 
     Returns
     -------
@@ -78,6 +91,9 @@ def read_participants(
     participants = participant_column(cells, issues)
     _check_unique(cells, participants)
     dates = _infusion_dates(cells, issues)
+    left_out: dict[int, str] = {}
+    if arms is not None:
+        cells = _with_arms(cells, arms, left_out)
     sequences = _sequences(cells, issues)
     table = pd.DataFrame(
         {
@@ -94,13 +110,75 @@ def read_participants(
     )
     if cluster is not None:
         table["cluster"] = _clusters(cells, cluster, participants)
+    if left_out:
+        reasons = [f"arm {left_out[row]} is not compared" if row in left_out else ""
+                   for row in range(len(cells))]  # fmt: skip
+        table["left_out"] = reasons
+    covariates, uses = further_columns(cells, features, cluster, participants, issues)
     table = table[table[nm.PARTICIPANT] != ""].sort_values(nm.PARTICIPANT, ignore_index=True)
     return Participants(
         table,
         infusions={p: pair for p, pair in zip(participants, dates, strict=True) if any(pair)},
         findings=issues.records(),
         file=str(path),
+        covariates=covariates,
+        family=family or path.stem,
+        columns=uses,
     )
+
+
+_ROLE_BY_NAME = {
+    "participant_id": "participant",
+    **dict.fromkeys(("infusion_1", "infusion_2", "arm", "treatment"), "arm"),
+    **dict.fromkeys(("infusion_1_date", "infusion_2_date"), "date"),
+    **dict.fromkeys(("age", "sex", "gender", "bmi"), "feature"),
+    **dict.fromkeys(("height", "height_cm", "weight", "weight_kg"), "feature"),
+    **{name: name for name in ("trial", "site", "group")},
+}
+
+
+def further_columns(
+    cells: Cells,
+    features: Sequence[str] | None,
+    cluster: str | None,
+    participants: Sequence[str],
+    issues: DataIssues,
+) -> tuple[pd.DataFrame | None, list[ColumnRole]]:
+    """Return the columns that are features only because the settings say so, and all roles."""
+    uses, columns = [], {}
+    names = None if features is None else {cells.need(name) for name in features}
+    for column in cells.columns:
+        role = _ROLE_BY_NAME.get(column.lower(), "cluster" if column == cluster else None)
+        if role is not None and not (names is not None and column in names):
+            uses.append(ColumnRole(column, role, "by its name"))
+            continue
+        if names is not None and column not in names:
+            reason = "not among data.participants.features"
+            uses.append(ColumnRole(column, NO_USE, reason, (FEATURE,)))
+            continue
+        role, reason = column_kind(cells.columns[column], any_text=names is not None)
+        uses.append(ColumnRole(column, role, reason))
+        if role == FEATURE:
+            columns[column] = cells.numbers(column, issues)
+        elif role == CATEGORY:
+            columns[column] = np.array(cells.words(column), dtype=object)
+    if not columns:
+        return None, uses
+    index = pd.Index(participants, name=nm.PARTICIPANT)
+    frame = pd.DataFrame(columns, index=index, copy=False)
+    return frame[frame.index != ""].sort_index(), uses
+
+
+def _with_arms(cells: Cells, arms: Mapping[str, str], left_out: dict[int, str]) -> Cells:
+    """Return the table with the words of the settings for the arms; others are missing."""
+    columns = dict(cells.columns)
+    names = [cells.find("infusion_1", "arm", "treatment"), cells.find("infusion_2")]
+    for name in [name for name in names if name]:
+        words = cells.words(name)
+        arm_of = check_arms(sorted(set(words) - {""}), arms, file=cells.file, column=name)
+        left_out |= {row: w for row, w in enumerate(words) if w and not arm_of[w]}
+        columns[name] = [arm_of.get(word) or "n/a" for word in words]
+    return replace(cells, columns=columns)
 
 
 def find_participants(
@@ -227,7 +305,7 @@ def _arm(cells: Cells, issues: DataIssues, row: int, column: str) -> str | None:
     arm = "" if is_missing(code) else parse_arm(code)
     if arm == "" or arm in nm.ARMS:
         return arm
-    remedy = f"valid are {', '.join(_ARMS)}, n/a"
+    remedy = f"valid are {', '.join(_ARMS)}, n/a; or map it, data.arms: {{WORD: active}}"
     issues.add(cells.error(row, column, "unknown arm", remedy))
     return None
 
@@ -236,11 +314,11 @@ def _sex(cells: Cells, issues: DataIssues, sidecar: Mapping[str, Any]) -> list[f
     column = cells.find("sex", "gender")
     if column is None:
         return [float("nan")] * len(cells)
-    codes = dict(_SEX)
+    codes = dict(SEX_CODES)
     levels = sidecar.get(column, {}).get("Levels")
     for level, meaning in levels.items() if isinstance(levels, Mapping) else ():
-        if str(meaning).strip().lower() in _SEX:
-            codes[str(level).lower()] = _SEX[str(meaning).strip().lower()]
+        if str(meaning).strip().lower() in SEX_CODES:
+            codes[str(level).lower()] = SEX_CODES[str(meaning).strip().lower()]
     words = cells.words(column)
     for row, word in enumerate(words):
         if word and word.lower() not in codes:

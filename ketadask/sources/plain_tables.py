@@ -11,6 +11,7 @@ import pandas as pd
 
 from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
+from ketadask.sources.arm_words import check_arms
 from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import MISSING_CODES, is_missing, parse_number
 from ketadask.sources.data_issues import DataIssues
@@ -89,6 +90,7 @@ def read_tables(
     session_pattern: str = PERIODS,
     participants: Participants | Sequence[str] | None = None,
     bad_cells: str = "stop",
+    arms: Mapping[str, str] | None = None,
 ) -> Phenotype:
     """Read rating scales from plain tables into one row per participant and visit.
 
@@ -100,6 +102,8 @@ def read_tables(
         How to read each of them.
     session_pattern, participants, bad_cells
         As in ``read_phenotype``.
+    arms
+        ``active`` or ``control`` by the word in a column of arms; rows of other words are left out.
 
     Returns
     -------
@@ -108,12 +112,14 @@ def read_tables(
     folder, issues = Path(folder), DataIssues(bad_cells)
     participants = find_participants((folder,), participants)
     reader = VisitReader(VisitPattern(session_pattern), participants, issues)
-    parts = [_read_table(folder, table, reader) for table in tables]
+    parts = [_read_table(folder, table, reader, arms) for table in tables]
     phenotype = join_scales(parts, folder, issues, participants)
     return replace(phenotype, session_pattern=session_pattern)
 
 
-def _read_table(folder: Path, table: PlainTable, reader: VisitReader) -> Phenotype:
+def _read_table(
+    folder: Path, table: PlainTable, reader: VisitReader, arms: Mapping[str, str] | None
+) -> Phenotype:
     path = folder / table.file
     cells = read_table(path, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal)
     unknown = next((name for name in table.ignore if name not in cells.columns), None)
@@ -126,10 +132,22 @@ def _read_table(folder: Path, table: PlainTable, reader: VisitReader) -> Phenoty
     descriptions = read_sidecar(path.with_suffix(".json"))
     if table.wide_pattern is not None:
         return _read_wide(cells, table, descriptions, reader)
+    if arms is not None and table.arm is not None:
+        cells = _with_arms(cells, cells.need(table.arm), arms)
     cells, reader = _with_sessions(cells, table, reader)
     cells = cells.rename(table.columns)
     descriptions = {table.columns.get(name, name): text for name, text in descriptions.items()}
     return reader.table(cells, scale_columns(cells, descriptions, reader.keys(cells)))
+
+
+def _with_arms(cells: Cells, column: str, arms: Mapping[str, str]) -> Cells:
+    """Return the rows of the arms that are compared, under their names here."""
+    words = cells.words(column)
+    arm_of = check_arms(sorted(set(words) - {""}), arms, file=cells.file, column=column)
+    rows = [row for row, word in enumerate(words) if not word or arm_of[word]]
+    columns = {name: [values[row] for row in rows] for name, values in cells.columns.items()}
+    columns[column] = [arm_of.get(words[row], "") for row in rows]
+    return replace(cells, columns=columns, lines=[cells.lines[row] for row in rows])
 
 
 def _rename(cells: Cells, old: str, new: str) -> Cells:

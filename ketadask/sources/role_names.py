@@ -16,8 +16,8 @@ def _words(text: str) -> tuple[str, ...]:
 NAMES_BY_ROLE = {
     "participant": _words("""
         participant_id participant subject_id subject subjid usubjid subjectkey patient_id patient
-        patientid patno pat_id patid pid ptid pt_id record_id person_id person case_id caseid
-        pidnum subject_no subject_number patient_no patient_number study_id id nr no"""),
+        patientid patno pat_no pat_id patid pid ptid pt_id record_id person_id person case_id caseid
+        pidnum subject_no subject_number patient_no patient_number study_id id"""),
     "arm": _words("""
         arm trt01p trt01a trta trtp actarm study_arm treatment_arm treatment_group treatment treat
         treated trt trtment tx rx randomised_arm randomized_arm randomisation randomization

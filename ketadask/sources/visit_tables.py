@@ -18,6 +18,7 @@ from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.names_order import natural_key
 from ketadask.sources.participants import participant_column
 from ketadask.sources.scale_columns import KEYS, VISIT, ScaleColumn, check_totals
+from ketadask.sources.visit_labels import visit_day
 from ketadask.sources.visits import (
     DATE_COLUMNS,
     NO_PERIOD,
@@ -132,6 +133,11 @@ class VisitReader:
     def _sequences(self) -> Mapping[str, str]:
         return self.participants.sequences if self.participants else {}
 
+    def _is_parallel(self) -> bool:
+        """Whether no participant received two arms: then a day alone says which visit it is."""
+        sequences = self._sequences().values()
+        return any(sequences) and not any("-" in sequence for sequence in sequences)
+
     def _is_contradiction(self, participant: str, visit: Visit) -> bool:
         sequence = self._sequences().get(participant, "")
         return bool(sequence) and period_of_visit(sequence, *visit) == NO_PERIOD
@@ -150,6 +156,9 @@ class VisitReader:
         try:
             return self.pattern.visit(session)
         except InputError as error:
+            day = visit_day(session)
+            if day is not None and self._is_parallel():
+                return Visit(1, "", day)
             self.issues.add(cells.error(row, column, error.problem, str(error.remedy), session))
             return None
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _CHECKSUM = ".checksum"
 _VISIT, _CASE = "visit", (nm.PARTICIPANT, "period")
-_FACTS = ("exclusions", "flow", "findings", "dropped")
+_FACTS = ("exclusions", "flow", "findings", "dropped", "columns")
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
@@ -87,6 +87,7 @@ def to_dataset(cohort: Cohort) -> xr.Dataset:
         "flow": cohort.flow,
         "findings": cohort.findings,
         "dropped": cohort.dropped,
+        "columns": cohort.columns,
     }
     texts = {name: json.dumps(to_json_value(fact)) for name, fact in facts.items()}
     return cohort.dataset.assign(courses).assign_attrs(texts)
@@ -110,6 +111,7 @@ def from_dataset(dataset: xr.Dataset) -> Cohort:
         flow=facts["flow"],
         findings=facts["findings"],
         dropped=facts["dropped"],
+        columns=facts["columns"],
         courses=pd.DataFrame(courses),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,8 @@ class StudyCheck:
         File, position, problem, value and remedy of each; they stop the study if ``stops``.
     unusable
         Reason by name of each of the ``recordings`` that a run excludes.
+    columns
+        File, column, use and reason of every column of the tables.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class StudyCheck:
     overall: OverallFacts
     recordings: int = 0
     unusable: Mapping[str, str] = field(default_factory=dict)
+    columns: Sequence[Mapping[str, str]] = ()
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -129,6 +132,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         overall=overall_facts(units),
         recordings=recordings,
         unusable=unusable,
+        columns=cohort.columns,
     )
 
 

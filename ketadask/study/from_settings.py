@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ketadask.config.analysis import MODALITIES
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
 from ketadask.study.inputs import volumes_folder
@@ -51,7 +53,7 @@ def read_cohort(
         participants=participants,
         outcome=settings.outcome,
         groups=settings.data.groups,
-        modalities=features.modalities,
+        modalities=None if features.modalities == MODALITIES else features.modalities,
         volumes=features.volumes,
         asymmetry=features.asymmetry,
         subscales=features.subscales,
@@ -101,24 +103,66 @@ def read_study_participants(settings: StudySettings, folder: Path) -> Participan
     """Read the participants, from ``participants.tsv`` or the table of the settings."""
     from ketadask.sources.participants import read_participants
 
-    table = settings.data.participants
+    data, table = settings.data, settings.data.participants
+    if data.table is not None:
+        return _read_one_table(settings, folder / data.table.file)
+    options: dict[str, Any] = {
+        "bad_cells": data.bad_cells, "cluster": settings.design.cluster, "arms": data.arms
+    }  # fmt: skip
     if table is None:
-        return read_participants(
-            folder, bad_cells=settings.data.bad_cells, cluster=settings.design.cluster
-        )
+        return read_participants(folder, **options)
     return read_participants(
         folder / table.file,
-        bad_cells=settings.data.bad_cells,
         columns=table.columns,
         sheet=table.sheet,
         delimiter=table.delimiter,
         decimal=table.decimal,
-        cluster=settings.design.cluster,
+        features=None if table.features == "all" else table.features,
+        family=table.family,
+        **options,
+    )
+
+
+def _read_one_table(settings: StudySettings, path: Path) -> Participants:
+    """Read the table of the whole trial; what the settings say is not guessed."""
+    from ketadask.schema import roles
+    from ketadask.sources.spreadsheets import read_table
+    from ketadask.sources.trial_table import read_trial_table
+
+    data, outcome = settings.data, settings.outcome
+    table = data.table
+    assert table is not None
+    cells = read_table(
+        path, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal
+    ).rename(table.columns)
+    columns = {
+        roles.PARTICIPANT: table.participant,
+        roles.ARM: table.arm,
+        roles.PERIOD: table.period,
+        roles.DAY: table.day,
+        roles.SESSION: table.session,
+        roles.SITE: table.site,
+        roles.TRIAL: table.trial,
+        roles.CLUSTER: settings.design.cluster,
+        roles.OUTCOME: outcome.column,
+        roles.BASELINE: outcome.baseline,
+    }
+    return read_trial_table(
+        replace(cells, missing=cells.missing | frozenset(table.na_values)),
+        role_columns={role: column for role, column in columns.items() if column is not None},
+        arms=data.arms,
+        features=None if table.features == "all" else table.features,
+        ignore=table.ignore,
+        day=outcome.day,
+        family=table.family,
+        bad_cells=data.bad_cells,
     )
 
 
 def read_scales(settings: StudySettings, folder: Path, participants: Participants) -> Phenotype:
     """Read the rating scales: plain tables if the settings have some, else BIDS, else NDA."""
+    if participants.scales is not None:
+        return participants.scales
     from ketadask.sources.nda import read_nda
     from ketadask.sources.phenotype import read_phenotype
     from ketadask.sources.plain_tables import PlainTable, read_tables
@@ -132,7 +176,7 @@ def read_scales(settings: StudySettings, folder: Path, participants: Participant
     }
     if data.tables is not None:
         tables = [PlainTable(**table.model_dump()) for table in data.tables]
-        return read_tables(folder, tables, **options)
+        return read_tables(folder, tables, arms=data.arms, **options)
     is_bids = (folder / "phenotype").is_dir() or not (folder / "nda").is_dir()
     read = read_phenotype if is_bids else read_nda
     return read(folder, data.scales, ignore=data.ignore, **options)
@@ -179,8 +223,6 @@ def splitter_of(settings: StudySettings, units: xr.Dataset) -> HoldoutSplit:
     count = splitter.get_n_splits(units)
     if count == splits.count:
         return splitter
-    from dataclasses import replace
-
     return replace(splitter, n_splits=count)
 
 

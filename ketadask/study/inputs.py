@@ -138,6 +138,9 @@ def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
         for pattern in (*_PATTERNS, *_NDA, *_flat(settings, folder))
         for path in folder.glob(pattern)
     }
+    one_table = settings.data.table
+    if one_table is not None and one_table.file.is_file():
+        files[one_table.file.name] = one_table.file  # wherever it lies
     for name in plain_files(settings):
         for file in (Path(name), Path(name).with_suffix(".json")):
             if (folder / file).is_file():
@@ -158,7 +161,7 @@ def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
 
 def _flat(settings: StudySettings, folder: Path) -> list[str]:
     """Return the patterns of scales in the study folder itself."""
-    if settings.data.tables is not None:
+    if settings.data.tables is not None or settings.data.table is not None:
         return []
     scales = [] if any(folder.glob("phenotype/*.tsv")) else ["*.tsv", "*.json"]
     return scales if any(folder.glob("nda/*.txt")) else [*scales, "*.txt"]
@@ -166,9 +169,10 @@ def _flat(settings: StudySettings, folder: Path) -> list[str]:
 
 def plain_files(settings: StudySettings) -> list[str]:
     """Return the file names of the plain tables, relative to the study folder."""
-    participants = settings.data.participants
-    tables = [*(settings.data.tables or ()), *([participants] if participants else [])]
-    return [table.file for table in tables]
+    data = settings.data
+    tables = [*(data.tables or ()), data.participants]
+    files = [table.file for table in tables if table is not None]
+    return files
 
 
 def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:

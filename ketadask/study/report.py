@@ -55,7 +55,7 @@ def report_study(work: StudyRun, *, rewrite: bool = False) -> tuple[pd.DataFrame
         return verdicts, path
     work.progress.print("report: writing")
     with work.progress.waiting("report: writing"):
-        data = replace(_report_data(work, verdicts), prediction=_values(prediction))
+        data = replace(report_data(work, verdicts), prediction=_values(prediction))
         run.write_text(REPORT, render(data, identifiers=identifiers))
     work.mark_current("report", key)
     return verdicts, path
@@ -106,7 +106,8 @@ def _nulls(work: StudyRun) -> pd.DataFrame | None:
     return null_maxima(nulls) if len(nulls) else None
 
 
-def _report_data(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
+def report_data(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
+    """Return what the report of a study with verdicts contains."""
     from ketadask.report.report_data import ReportData
 
     run, settings = work.folder, work.settings

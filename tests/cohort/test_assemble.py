@@ -8,11 +8,13 @@ import pytest
 import xarray as xr
 
 from ketadask.cohort.assemble import assemble
+from ketadask.cohort.endpoints import Outcome
 from ketadask.cohort.units import score_units
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.registry import feature_set
 from ketadask.schema.datasets import COHORT
 from ketadask.schema.errors import InputError
+from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.participants import read_participants
 from ketadask.sources.phenotype import read_phenotype
@@ -84,8 +86,8 @@ def test_cases_have_the_features_before_their_own_infusion(tmp_path):
 def test_nobody_is_lost_without_a_reason(tmp_path):
     cohort = assemble(read_phenotype(write(tmp_path)), groups=["MDD"], max_missing=0.5)
     assert reasons(cohort) == [
-        ("b", 1, "no madrs at day 7"),
-        ("b", 2, "no madrs before the infusion"),
+        ("b", 1, "baseline only: no visit at day 7"),
+        ("b", 2, "follow-up only: no madrs before the infusion"),
         ("c", 2, "the second infusion was not given"),
         ("d", 0, "unknown arm: no infusion is recorded"),
         ("e", 0, "group HC is not studied"),
@@ -103,7 +105,7 @@ def test_the_window_takes_the_nearest_visit(tmp_path):
         late.dataset.isel(case=(late.dataset["participant"] == "b").values)["followup"].values[0]
         == 37
     )
-    assert ("a", 1, "no madrs within 1 days of day 9") in reasons(
+    assert ("a", 1, "baseline only: no visit within 1 days of day 9") in reasons(
         assemble(phenotype, day=9, window=1)
     )
 
@@ -119,7 +121,9 @@ def test_a_total_may_be_summed_from_items_and_a_column_may_be_the_outcome(tmp_pa
     phenotype = read_phenotype(write(tmp_path / "all", madrs=items))
     cohort = assemble(phenotype)
     assert cohort.dataset["improvement"].values.tolist() == [8]
-    assert ("b", 1, "no madrs at day 7") in reasons(cohort)
+    assert ("b", 1, "baseline only: day 7: 1 of 10 items missing") in reasons(cohort)
+    filled = assemble(phenotype, outcome=Outcome("madrs", missing_items=1)).dataset
+    assert filled["improvement"].values.tolist() == [8, pytest.approx(12 - 10 * 2 / 9)]
     assert assemble(phenotype, outcome="madrs_2").dataset["improvement"].values.tolist() == [3, 4]
     with pytest.raises(InputError, match="no such outcome scale, found 'mards'; did you mean 'mad"):
         assemble(phenotype, outcome="mards")
@@ -187,7 +191,7 @@ def test_wrong_cells_that_were_let_pass_are_kept_with_the_cohort(tmp_path):
         ("row 2, column age", "old"),
         ("row 2, column madrs_total", "90"),
     ]
-    assert ("a", 1, "no madrs before the infusion") in reasons(cohort)
+    assert ("a", 1, "follow-up only: no madrs before the infusion") in reasons(cohort)
 
 
 def test_recordings_are_placed_by_the_names_of_the_scales(tmp_path):
@@ -267,7 +271,7 @@ def test_what_cannot_be_assembled_is_named(tmp_path):
     phenotype = read_phenotype(write(tmp_path))
     with pytest.raises(InputError, match="one phenotype table, at most one dataset of volumes"):
         assemble(phenotype, phenotype)
-    with pytest.raises(InputError, match="no case has madrs at day 30; most often: no mad"):
+    with pytest.raises(InputError, match="no case has madrs at day 30; most often: baseline only"):
         assemble(phenotype, day=30)
     clash = pd.DataFrame([["scale", "ordinal", "", "x"]], index=["age"], columns=list(ABOUT))
     index = pd.MultiIndex.from_tuples([("a", 0)], names=["participant", "period"])
@@ -282,7 +286,7 @@ def test_a_session_that_contradicts_the_sequence_is_said(tmp_path):
     with pytest.raises(InputError, match="row 3, column session_id: session does not fit"):
         read_phenotype(folder, session_pattern=ARMS)
     cohort = assemble(read_phenotype(folder, session_pattern=ARMS, bad_cells="missing"), day=2)
-    expected = "no madrs at day 2; a session contradicts the sequence of infusions"
+    expected = "baseline only: no visit at day 2; a session contradicts the sequence of infusions"
     assert ("c", 1, expected) in reasons(cohort)
     found = cohort.findings
     assert [(f["where"], f["value"]) for f in found] == [("row 3, column session_id", "ses-p2")]
@@ -328,8 +332,29 @@ def test_everybody_is_counted_in_the_flow(tmp_path):
     }  # fmt: skip
     assert {r["reason"]: (r["participants"], r["periods"]) for r in flow["excluded"]} == {
         "group HC is not studied": (1, 0),
-        "no madrs at day 7": (1, 1),
-        "no madrs before the infusion": (1, 1),
+        "baseline only: no visit at day 7": (1, 1),
+        "follow-up only: no madrs before the infusion": (1, 1),
         "the second infusion was not given": (1, 1),
         "unknown arm: no infusion is recorded": (1, 0),
     }
+
+
+def test_few_missing_items_keep_most_pairs():
+    rng, columns = np.random.default_rng(5), [f"madrs_{n}" for n in range(1, 11)]
+    keys = [(f"s{i:02d}", "", p, "", d) for i in range(40) for p in (1, 2) for d in (0, 7)]
+    items = rng.integers(0, 7, (len(keys), 10)).astype(float)
+    items[rng.random(items.shape) < 0.015] = np.nan
+    visits = pd.DataFrame(keys, columns=["participant", "session", "period", "arm", "day"])
+    visits[columns] = items
+    people = pd.DataFrame({"participant": sorted(set(visits["participant"]))}).assign(
+        sequence=["active-control", "control-active"] * 20, trial="1", site="1", age=30.0,
+        sex=0.0, bmi=22.0, group="", washout=np.nan,
+    )  # fmt: skip
+    pairs = {}
+    for missing_items in (0, 1):
+        outcome = Outcome("madrs", missing_items=missing_items)
+        cohort = assemble(Phenotype(visits), participants=Participants(people), outcome=outcome)
+        pairs[missing_items] = cohort.flow["analysed"]["both_arms"]
+        assert cohort.dataset.attrs["definition"].endswith("mean of the others") == missing_items
+    assert pairs[0] < 25
+    assert pairs[1] >= 32

@@ -103,7 +103,7 @@ def test_overrides_are_yaml_values(tmp_path):
         (GOOD + "predict: {}\nfeatures: {harmonise: site}\n", ["predict.harmonise"]),
         ("name: a\n", ["data", "missing"]),
         ("name: a\ndata: {}\n", ["data", "folder or simulate"]),
-        ("name: a\ndata: {folder: x, simulate: {}}\n", ["data", "one of the two"]),
+        ("name: a\ndata: {folder: x, simulate: {}}\n", ["data", "needs table, folder or simulate"]),
         ("name: a/b\ndata: {folder: x}\n", ["name", "match", "a/b"]),
         ("name: 2020-01-01\ndata: {folder: 3}\n", ["data.folder", "must be text", "3"]),
     ],

@@ -24,8 +24,8 @@ def table(n, **columns):
     return Cells(Path("trial.csv"), text, range(2, n + 2))
 
 
-def roles(cells, **assigned):
-    return {e.column: e.role for e in guess_roles(cells, assigned).columns}
+def roles(cells, **columns):
+    return {e.column: e.role for e in guess_roles(cells, columns).columns}
 
 
 YEARS, SCORES = list(range(18, 70)), list(range(0, 50))
