@@ -324,13 +324,20 @@ def verify_command(run: RunFolderPath) -> None:
 
 
 @app.command("doctor", short_help="Check the machine.")
-def doctor_command(cluster: Cluster = None, out: Out = RUNS) -> None:
+def doctor_command(
+    cluster: Cluster = None,
+    out: Out = RUNS,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Compile the search and store it for later runs.")
+    ] = False,
+) -> None:
     """Check the machine or the cluster for a study; name each problem and its remedy."""
     from ketadask.cli.tables import print_system_checks
     from ketadask.config.shipped import find_config
-    from ketadask.study.doctor import check_system
+    from ketadask.study.doctor import check_system, compile_search
 
-    if not print_system_checks(check_system(cluster and find_config(cluster), out)):
+    checks = check_system(cluster and find_config(cluster), out)
+    if not print_system_checks([*checks, *([compile_search()] if warm else [])]):
         raise typer.Exit(1)
 
 

@@ -188,7 +188,7 @@ def _by_kind(
             "tables",
             where="sources",
             value=[type(s).__name__ for s in sources],
-            remedy="pass what read_phenotype and open_volumes return",
+            remedy="pass what read_phenotype and open_volumes return, or use kd.discover",
         )
     return phenotypes[0], (images[0] if images else None), tables, recordings
 
@@ -204,6 +204,13 @@ def _participants(participants: Participants | None, phenotype: Phenotype) -> Pa
         folder = Path(phenotype.folder)
         has_file = (folder / "participants.tsv").is_file()
         participants = read_participants(folder if has_file else folder.parent)
+    if not isinstance(participants, Participants):
+        raise InputError(
+            "not a table of participants",
+            where="participants",
+            value=type(participants).__name__,
+            remedy="pass what read_participants returns, or a DataFrame to kd.discover",
+        )
     table = participants.table.sort_values(nm.PARTICIPANT, ignore_index=True)
     return replace(participants, table=table)
 

@@ -67,7 +67,7 @@ def describe_keys(model: type[BaseModel], section: str = "") -> str:
         if section not in names:
             raise InputError("unknown section", value=section, remedy=nearest(section, names))
         entries = [entry for entry in entries if f"{entry[0]}.".startswith(f"{section}.")]
-    lines = []
+    lines: list[str] = []
     for name, text, is_section in entries:
         if is_section and "." not in name:
             lines += ["", f"## {name}: {text}", ""] if lines else [f"## {name}: {text}", ""]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.schema.errors import InputError
 from ketadask.schema.tables import COURSES, EXCLUSIONS
 
 if TYPE_CHECKING:
@@ -61,5 +62,13 @@ class Cohort:
 
 
 def dataset_of(data: Cohort | xr.Dataset) -> xr.Dataset:
-    """Return the dataset of a cohort, or the dataset itself."""
-    return data.dataset if isinstance(data, Cohort) else data
+    """Return the dataset of a cohort, or the dataset itself; raise where it is neither."""
+    if isinstance(data, Cohort):
+        return data.dataset
+    if not hasattr(data, "data_vars"):
+        raise InputError(
+            "a cohort or a search matrix is needed",
+            value=type(data).__name__,
+            remedy="assemble a cohort, or pass a DataFrame to kd.discover",
+        )
+    return data

@@ -305,8 +305,10 @@ class PersonaSearch(PersonaSettings):
         the folder ``store``; a later call with the same search and splits uses them.
         ``memory`` limits the bytes of each process; no limit by default.
         """
+        from ketadask.schema.cohort import dataset_of
         from ketadask.search.resampling import run_splits
 
+        dataset_of(cohort)  # an array has scores of its own, which no split can compute again
         self.fit(cohort, design=design, memory=memory)
         return run_splits(self, splits, store, gates or GateThresholds(), block)
 

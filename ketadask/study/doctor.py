@@ -40,6 +40,20 @@ def check_system(cluster: Path | None, out: Path) -> list[SystemCheck]:
     ]
 
 
+def compile_search() -> SystemCheck:
+    """Compile the search for small and larger trials; later runs on this machine read it."""
+    import numpy as np
+
+    from ketadask.search.top_personas import top_personas
+
+    start, rng = time.perf_counter(), np.random.default_rng(7)
+    for n_units in (60, 130):
+        X, score = rng.normal(size=(n_units, 6)), rng.normal(size=n_units)
+        for strategy in ("exact", "beam"):
+            top_personas(X, score, max_literals=3, keep=5, strategy=strategy)
+    return SystemCheck("compiled search", True, f"{time.perf_counter() - start:.1f} s", "")
+
+
 def _python() -> SystemCheck:
     ok = sys.version_info >= (3, 11)
     return SystemCheck(

@@ -34,7 +34,7 @@ TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in DOCUMEN
 
 BLOCK = re.compile(r"^(?:<!-- (.+?) -->\n)?```([\w{}]*).*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # A block that is not run says why; .ci/run types the blocks that are marked as a command.
-REASON = re.compile(r"not run: \w.{15,}|command: \w+")
+REASON = re.compile(r"not run: \S.{15,}|command: \w+")
 
 
 def blocks(text, language):

@@ -15,6 +15,7 @@ import ketadask as kd
 from ketadask.cluster.profile import Profile
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
+from ketadask.schema.phenotype import Phenotype
 from ketadask.study.study import Study
 
 QUICK = {
@@ -163,6 +164,21 @@ def test_errors_name_the_argument_and_the_remedy(change, words, table, tmp_path)
     options = {"y": table["change"], "direction": "lower", "store": tmp_path} | change
     with pytest.raises(InputError, match=words):
         kd.discover(table[["age", "crp"]], table["arm"], **options)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        kd.assemble,
+        lambda table: kd.assemble(Phenotype(table), participants=table),
+        kd.score_units,
+        lambda table: kd.null(kd.PersonaSearch(), table),
+        lambda table: kd.PersonaSearch().run(table[["age"]], kd.HoldoutSplit(3)),
+    ],
+)
+def test_other_functions_send_a_data_frame_here(call, table):
+    with pytest.raises(InputError, match=r"found .?.?'DataFrame'.*kd.discover"):
+        call(table)
 
 
 def test_the_example_of_the_readme_runs(table, tmp_path, monkeypatch):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 
 import pytest
 
 from ketadask.cli.main import run
-from ketadask.study.doctor import check_system
+from ketadask.study.doctor import check_system, compile_search
 
 
 @pytest.fixture
@@ -45,3 +46,10 @@ def test_a_scheduler_that_is_not_there_is_bad(tmp_path, monkeypatch):
     (cluster,) = [each for each in check_system(path, tmp_path) if each.name == "cluster"]
     assert not cluster.ok
     assert "dask scheduler" in cluster.remedy
+
+
+def test_a_compiled_search_is_used_again():
+    assert compile_search().ok
+    start = time.process_time()
+    assert float(compile_search().detail.split()[0]) > 0
+    assert time.process_time() - start < 2
