@@ -23,6 +23,7 @@ Direction = Literal["lower", "higher"]
 Kind = Literal["continuous", "binary"]
 EndpointName = Literal["improvement", "response", "percent", "remission", "value", "binary"]
 ENDPOINTS = get_args(EndpointName)
+BINARY_ENDPOINTS = ("response", "remission", "binary")
 OF_BASELINE = ("improvement", "response", "percent")
 _FAVOURABLE_WORDS = ("respon", "remission", "remit", "recover", "success", "improve")
 _ADVERSE_WORDS = ("death", "died", "dead", "relaps", "recurren", "progression", "failure")

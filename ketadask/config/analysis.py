@@ -170,11 +170,11 @@ class NullSettings(Section):
     relabellings: Annotated[int, Field(ge=1)] = Field(
         default=999, description="number of relabelled trials; may grow later"
     )
-    method: Literal["features", "arms", "no-effect", "both"] = Field(
-        default="features",
+    method: Literal["auto", "features", "arms", "no-effect", "both"] = Field(
+        default="auto",
         description="features: exchanged between participants of a stratum; arms: randomised again "
         "under a constant effect; no-effect: randomised again under no effect; both: the larger p "
-        "of features and arms",
+        "of features and arms; auto: both in a parallel trial with a 0/1 endpoint, else features",
     )
     statistic: Literal["studentised", "q"] = Field(
         default="studentised",

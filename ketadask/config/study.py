@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from ketadask.cohort.endpoints import Outcome
+from ketadask.cohort.relabel import null_method
 from ketadask.config.analysis import (
     DesignSettings,
     ExecutionSettings,
@@ -96,6 +97,13 @@ class StudySettings(Section):
     execution: ExecutionSettings = Field(
         default=ExecutionSettings(), description="speed and memory; no effect on results"
     )
+
+    @model_validator(mode="after")
+    def _resolve_null_method(self) -> StudySettings:
+        endpoint = self.outcome.endpoint or ""
+        method = null_method(self.null.method, self.design.kind, endpoint)
+        object.__setattr__(self, "null", self.null.model_copy(update={"method": method}))
+        return self
 
     @model_validator(mode="after")
     def _check_consistency(self) -> StudySettings:

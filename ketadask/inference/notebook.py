@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.cohort.relabel import AUTO, null_method
 from ketadask.inference.companion import LINEAR_PART, alpha_levels
 from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
@@ -85,7 +86,7 @@ def null(
     *,
     relabellings: int = 999,
     seed: int = 7,
-    method: str = "features",
+    method: str = AUTO,
     candidates: int = CANDIDATES,
     design: str = "crossover",
     store: str = "runs",
@@ -103,7 +104,8 @@ def null(
         Number of relabelled trials; the smallest adjusted p is 1 / (relabellings + 1).
     method
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`; ``both``: features
-        and arms, the larger p counts.
+        and arms, the larger p counts; ``auto``: both in a parallel trial with a 0/1 endpoint, else
+        features.
     candidates
         Number of personas with the largest Q that are ranked again by t (see `strongest`).
     store
@@ -124,9 +126,11 @@ def null(
     from ketadask.inference.graph import null_stage
     from ketadask.inference.null import check_relabelling
 
-    problem = search.problem(search_matrix(cohort, design), memory=memory)
+    units = search_matrix(cohort, design)
+    problem = search.problem(units, memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
+    method = null_method(method, problem.trial.design, str(units.attrs.get("endpoint")))
     check_relabelling(problem.trial, method)
     question = _question(search, problem)
     key = fingerprint("null", question, seed, method, candidates, code_version())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
+from ketadask.cohort.relabel import BOTH, PAIR
 from ketadask.inference.second_stage import (
     CANDIDATES,
     STUDENTISED,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ketadask.store.ranges import Range
 
 IDS = tuple(f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1))
-BOTH = "both"
-PAIR = ("features", "arms")
 
 
 def relabelling_methods(method: str) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from ketadask.report.marks import Axis, RangeBar, range_bar, shared_axis
 from ketadask.report.personas import FeatureLabels, LiteralView, PersonaView
 
 MAX_CARDS = 5
-MIN_CARDS = 3
 MIN_ROWS, MAX_ROWS = 5, 12
 
 
@@ -66,9 +65,9 @@ def verdicts_view(context: ReportContext) -> VerdictTable | None:
 
 
 def leading(personas: tuple[PersonaView, ...]) -> tuple[PersonaView, ...]:
-    """Return the supported and suggestive personas, or the first ones where these are few."""
+    """Return the supported and suggestive personas, or the first one where there are none."""
     claims = tuple(row for row in personas if row.is_claim)
-    return claims[:MAX_CARDS] if len(claims) >= MIN_CARDS else personas[:MIN_CARDS]
+    return claims[:MAX_CARDS] or personas[:1]
 
 
 def cards_view(context: ReportContext) -> CardsView | None:

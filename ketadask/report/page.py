@@ -54,7 +54,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] 
     ("claims", "What may be claimed", claims_view),
     ("stages", "Progress of the study", _stages),
     ("verdicts", "Verdicts", verdicts_view),
-    ("personas", "The leading personas", cards_view),
+    ("personas", "Personas in detail", cards_view),
     ("null", "Comparison with relabelled trials", null_view),
     ("stability", "Stability over splits", stability_view),
     ("families", "Overlap of personas", family_map),

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ketadask.cohort.relabel import relabel
+from ketadask.cohort.relabel import AUTO, PAIR, null_method
 from ketadask.cohort.units import score_units
+from ketadask.inference.null import relabel_problem, relabelling_methods
 from ketadask.inference.second_stage import strongest
 from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search.persona_search import PersonaSearch
@@ -85,6 +86,13 @@ def problem_of(
     return search.problem(units), units
 
 
+def null_methods(units: xr.Dataset, method: str) -> Sequence[str]:
+    """Return how a study relabels such a trial by default; the former method had one way."""
+    if method == "former":
+        return PAIR[:1]
+    return relabelling_methods(null_method(AUTO, units.attrs["design"], units.attrs["endpoint"]))
+
+
 def smallest_p(
     problem: SearchProblem,
     search: PersonaSearch,
@@ -93,31 +101,40 @@ def smallest_p(
     relabellings: int,
     alpha: float = ALPHA,
     former: bool = False,
+    methods: Sequence[str] = PAIR[:1],
 ) -> tuple[float, int]:
     """Return the adjusted p of the best persona, and the number of relabellings used.
 
-    Once so many relabelled trials reach the observed maximum that p must exceed ``alpha``, the
-    others are not searched, and p is 1: the verdict is that of all of them.
+    Of several methods the larger p counts. Once so many relabelled trials reach the observed
+    maximum that p must exceed ``alpha``, the others are not searched, and p is 1: the verdict is
+    that of all of them.
     """
     top = highest_q if former else highest_t
-    observed = top(problem, search, None)
+    observed = top(problem, search)
     threshold = observed - TIE * abs(observed) if np.isfinite(observed) else np.inf
-    reached, allowed = 0, may_reach(alpha, relabellings)
-    for index in range(relabellings):
-        rows, _ = relabel(problem.trial, seed=seed, index=index)
-        reached += top(problem, search, rows) >= threshold
-        if reached > allowed:
-            return 1.0, index + 1
-    return (reached + 1) / (relabellings + 1), relabellings
+    allowed, largest = may_reach(alpha, relabellings), 0
+    for method in methods:
+        reached = 0
+        for index in range(relabellings):
+            relabelled, rows = relabel_problem(problem, index, seed=seed, method=method)
+            reached += top(relabelled, search, **rows) >= threshold
+            if reached > allowed:
+                return 1.0, index + 1
+        largest = max(largest, reached)
+    return (largest + 1) / (relabellings + 1), relabellings
 
 
-def highest_q(problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None) -> float:
+def highest_q(
+    problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None = None
+) -> float:
     """Return the largest Q of all personas of both polarities."""
     q = [search.solve(problem, polarity=p, rows=rows, keep=1).q for p in search.polarities]
     return max((float(top[0]) for top in q if len(top)), default=-np.inf)
 
 
-def highest_t(problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None) -> float:
+def highest_t(
+    problem: SearchProblem, search: PersonaSearch, rows: np.ndarray | None = None
+) -> float:
     """Return the largest studentised contrast of the second stage."""
     return strongest(problem, search, rows=rows).largest()
 
@@ -132,12 +149,15 @@ def claims_block(
         started = time.process_time()
         cases = simulate_cases(cell.kind, cell.design, *size, seed=seed, index=index)
         problem, units = problem_of(cases, cell.kind, persona_search(cell.depths[0]))
+        methods = null_methods(units, method)
         if method == "former":
             problem = former_problem(problem, units["site"].values)
         for depth in cell.depths:
             settings = {"seed": index, "relabellings": relabellings}
             search = persona_search(depth)
-            p, n = smallest_p(problem, search, former=method == "former", **settings)
+            p, n = smallest_p(
+                problem, search, former=method == "former", methods=methods, **settings
+            )
             seconds = time.process_time() - started
             rows.append({"index": index, "depth": depth, "p": p, "n": n, "seconds": seconds})
             started = time.process_time()

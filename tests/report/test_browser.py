@@ -176,15 +176,16 @@ def test_the_check_of_accessibility_can_fail(browser, pages):
     assert "color-contrast" in [row[1] for row in browser.evaluate(VIOLATIONS) if row[0] in LEVELS]
 
 
-def test_prints_every_section(browser, pages, tmp_path):
+def test_prints_the_results_without_the_appendix(browser, pages, tmp_path):
     browser.resize(1280)
     browser.open(pages["usual"])
-    headings = browser.evaluate(
-        "return [...document.querySelectorAll('h2')].map(h => h.textContent)"
+    sections = browser.evaluate(
+        "return [...document.querySelectorAll('section')].map(s => "
+        "[s.id, s.querySelector('h2').textContent.trim()])"
     )
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 4
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 9
     (tmp_path / "report.pdf").write_bytes(pdf)
     text = subprocess.run(
         ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"],
@@ -193,18 +194,12 @@ def test_prints_every_section(browser, pages, tmp_path):
         check=True,
     ).stdout
     text = re.sub(r"\s+", " ", text)
-    assert len(headings) >= 15
-    assert [h for h in headings if h.strip() not in text] == []
-    for phrase in ("0.012", "wm-lh-posteriorcingulate", "search.max_literals", "critical 4.61"):
+    appendix = {"checklists", "numbers", "provenance"}
+    assert len(sections) >= 15
+    assert {name for name, heading in sections if heading not in text} == appendix
+    for phrase in ("0.012", "wm-lh-posteriorcingulate", "critical 4.61", "Not printed:"):
         assert phrase in text
-    browser.devtools("Emulation.setEmulatedMedia", media="print")
-    hidden = browser.evaluate(
-        "window.dispatchEvent(new Event('beforeprint'));"
-        "return [...document.querySelectorAll('section')].filter(s => !s.offsetHeight).length"
-        " + [...document.querySelectorAll('details')].filter(d => !d.open).length"
-    )
-    browser.devtools("Emulation.setEmulatedMedia", media="")
-    assert hidden == 0
+    assert "search.max_literals" not in text
 
 
 def contrast(one: str, other: str) -> float:

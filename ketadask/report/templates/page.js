@@ -54,7 +54,4 @@
     });
     table.insertAdjacentElement("afterend", more);
   });
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (d) { d.open = true; });
-  });
 })();
