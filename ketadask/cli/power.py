@@ -28,6 +28,7 @@ _HEADERS = {
     "power": "power",
     "recovered": "recovered",
 }
+_MAX_CELLS = 1_000_000
 
 
 def print_power(
@@ -99,8 +100,12 @@ def print_power_preview(study: Study, check: StudyCheck) -> None:
     features = int(check.modalities["features"].sum())
     if participants < 8 or features < 1:
         return
-    study.progress.print("power: simulating studies of this size")
     out = console()
+    if participants * features > _MAX_CELLS:  # a check takes seconds
+        size = f"{participants:,} participants and {features:,} features"
+        out.print(f"Power: not simulated for {size}; see `ketadask power`", soft_wrap=True)
+        return
+    study.progress.print("power: simulating studies of this size")
     for line in preview_lines(preview_power(study.settings, participants, features)):
         out.print(line, soft_wrap=True)
 

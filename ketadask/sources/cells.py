@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.codes import MISSING_CODES, is_blank, is_missing, parse_number
+from ketadask.sources.codes import MISSING_CODES, is_blank, is_missing, parse_number, parse_numbers
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.delimited import read_text, row_error, text_rows
 
@@ -116,6 +116,11 @@ class Cells:
 
         ``text_remedy`` is a further remedy for a cell that is not a number.
         """
+        numbers = parse_numbers(self.columns[column])
+        if numbers is not None:
+            numbers[np.isin(numbers, list(self.missing))] = np.nan
+            if not ((numbers < low) | (numbers > high)).any():
+                return numbers
         value_of: dict[str, float] = {}
         values = np.empty(len(self), dtype=np.float64)
         for row, cell in enumerate(self.columns[column]):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 BLANK = frozenset({"", "n/a", "na", "nan", "n.a.", "none", "null", "."})
 MISSING_CODES = frozenset({-9.0, 999.0, -999.0, -777.0})
@@ -50,6 +52,35 @@ def parse_number(cell: str) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def parse_numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """Return the numbers of a column at once, NaN where blank; None where a cell is no number.
+
+    The cells count as in `parse_number`.
+
+    Examples
+    --------
+    >>> parse_numbers(["4.5", "", "n/a"]), parse_numbers(["1_000"]), parse_numbers(["1", "x"])
+    (array([4.5, nan, nan]), None, None)
+    """
+    has_value = [bool(cell) and cell[-1].isdigit() for cell in cells]
+    if not all(has_value):
+        rest = {cell for cell, is_digit in zip(cells, has_value, strict=True) if not is_digit}
+        blank = {cell for cell in rest if is_blank(cell)}
+        if any(parse_number(cell) is None for cell in rest):
+            return None
+        cells = ["nan" if cell in blank else cell for cell in cells]
+        n_blank = cells.count("nan")
+    else:
+        n_blank = 0
+    try:
+        values = np.array(cells, dtype=np.str_).astype(np.float64)
+    except (ValueError, UnicodeError):
+        return None
+    if any("_" in cell or not cell.isascii() for cell in cells) or np.isinf(values).any():
+        return None
+    return values if np.isnan(values).sum() == n_blank else None
 
 
 def levels_range(description: Mapping[str, Any]) -> tuple[float, float]:

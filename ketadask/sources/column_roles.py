@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ketadask.schema.roles import (
     ARM,
     BASELINE,
@@ -41,13 +43,20 @@ from ketadask.schema.roles import (
 )
 from ketadask.sources.arm_words import arm_words, guess_arms
 from ketadask.sources.cells import Cells
-from ketadask.sources.codes import is_missing, parse_number
+from ketadask.sources.codes import (
+    MISSING_CODES,
+    is_blank,
+    is_missing,
+    parse_number,
+    parse_numbers,
+)
 from ketadask.sources.names_order import natural_key
 from ketadask.sources.role_names import (
     AFTER,
     AFTER_PATTERNS,
     AFTER_WORDS,
     BEFORE_WORDS,
+    BOOKKEEPING,
     EVENT_NAMES,
     NAMES_BY_ROLE,
     OUTCOME_PATTERNS,
@@ -116,6 +125,10 @@ class _Profile:
     @classmethod
     def of(cls, values: Sequence[str]) -> _Profile:
         distinct = set(values)
+        numbers = parse_numbers(values)
+        if numbers is not None and not np.isin(numbers, list(MISSING_CODES)).any():
+            levels = frozenset(value for value in distinct if value and not is_blank(value))
+            return cls(levels, int(np.isfinite(numbers).sum()), 0)
         blank = {value for value in distinct if is_missing(value)}
         levels = frozenset(distinct - blank)
         n_blank = sum(value in blank for value in values) if blank else 0
@@ -153,6 +166,10 @@ class _Guess:
     def roles(self) -> TableRoles:
         self.participant()
         person = self.column_of(PARTICIPANT)
+        times = {*NAMES_BY_ROLE[SESSION], *NAMES_BY_ROLE[DAY], *NAMES_BY_ROLE[SITE]}
+        for column in self.rest():
+            if BOOKKEEPING.fullmatch(self.names[column]) and self.names[column] not in times:
+                self.give(column, NO_USE, "bookkeeping of the export")
         layout = PARTICIPANT_ROW
         if (
             person is not None

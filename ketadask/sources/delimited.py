@@ -79,6 +79,8 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             continue
         cells = _split(path, row, line, delimiter)
         if not width:
+            if len(cells) > 1 and not cells[0] and "row" not in cells:
+                cells[0] = "row"  # R writes the numbers of rows in a column without a name
             _check_delimiter(path, cells, delimiter)
             check_header(path, row, cells)
             width = len(cells)

@@ -30,11 +30,17 @@ NAMES_BY_ROLE = {
         event_name wave occasion assessment"""),
     "day": _words("""
         day study_day days_since_infusion ady week weeks wk month months visitnum avisitn visit_no
-        visit_number time visit period"""),
-    "site": _words("site siteid site_id centre center clinic hospital inst"),
+        visit_number time visit period redcap_repeat_instance"""),
+    "site": _words(
+        "site siteid site_id centre center clinic hospital inst redcap_data_access_group"
+    ),
     "trial": _words("trial trial_id study studyid protocol"),
     "cluster": _words("cluster family_id family household twin twin_pair dyad"),
 }
+# Bookkeeping of REDCap and of ADaM's subjects, no measures.
+BOOKKEEPING = re.compile(
+    r"redcap_.*|.+_complete|(?:itt|saf|safety|comp|rand|enrl|anl01)fl|aseq|domain"
+)
 ROW_NAMES = _words("rownames row row_names unnamed_0 unnamed_1 index x_1 obs")
 TIME_NAMES = _words("futime survtime survival_time time_to_event timetoevent os pfs time days")
 EVENT_NAMES = _words("""

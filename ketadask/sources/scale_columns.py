@@ -11,7 +11,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.sources.cells import Cells
-from ketadask.sources.codes import levels_range, parse_number
+from ketadask.sources.codes import is_blank, levels_range, parse_number, parse_numbers
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.rating_scales import (
     BECH,
@@ -89,6 +89,8 @@ def _scale_column(header: str, name: str, description: Mapping[str, Any]) -> Sca
 
 
 def _mostly_numbers(values: list[str]) -> bool:
+    if parse_numbers(values) is not None:
+        return any(not is_blank(value) for value in values)
     numbers = [parse_number(value) for value in values]
     n_words = numbers.count(None)
     return sum(n is not None and not np.isnan(n) for n in numbers) > n_words

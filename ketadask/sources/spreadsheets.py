@@ -1,4 +1,4 @@
-"""Exported tables: CSV, TSV, Excel workbooks and Parquet; all become cells of text."""
+"""Exported tables: text, Excel, Parquet, SPSS, Stata and SAS; all become cells of text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.cells import Cells, no_rows, read_cells
 from ketadask.sources.delimited import check_header, empty_file, file_kind, read_error, row_error
+from ketadask.sources.statistical_files import ENDINGS, read_statistical
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _MAX_BYTES = 100_000_000
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 _WITH_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
-ENDINGS = (*_TEXT, ".xlsx", ".parquet")
+TABLE_FORMATS = (*_TEXT, ".xlsx", ".parquet", *ENDINGS)
 
 
 def read_table(
@@ -29,7 +30,7 @@ def read_table(
     Parameters
     ----------
     path
-        A file that ends in one of ``ENDINGS``; its first row names the columns. The rows of a
+        A file that ends in one of ``TABLE_FORMATS``; its first row names the columns. The rows of a
         Parquet file count from 2, after a header in row 1.
     sheet
         Sheet of a workbook; the first if None.
@@ -45,12 +46,14 @@ def read_table(
         cells = _cells(path, list(_sheet_rows(path, sheet)))
     elif ending == ".parquet":
         cells = _read_parquet(path)
+    elif ending in ENDINGS:
+        cells = read_statistical(path)
     else:
         raise InputError(
             "not a supported format of tables",
             file=path,
             value=path.suffix,
-            remedy="save it as one of " + ", ".join(ENDINGS),
+            remedy="save it as one of " + ", ".join(TABLE_FORMATS),
         )
     return cells if decimal == "." else _with_points(cells)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ketadask.schema.cohort import Cohort
     from ketadask.schema.phenotype import Participants, Phenotype
     from ketadask.search.persona_search import PersonaSearch
+    from ketadask.sources.cells import Cells
 
 
 def read_cohort(
@@ -126,15 +127,21 @@ def read_study_participants(settings: StudySettings, folder: Path) -> Participan
 def _read_one_table(settings: StudySettings, path: Path) -> Participants:
     """Read the table of the whole trial; what the settings say is not guessed."""
     from ketadask.schema import roles
+    from ketadask.sources.adam import is_parameter_table, wide_parameters
     from ketadask.sources.spreadsheets import read_table
     from ketadask.sources.trial_table import read_trial_table
 
     data, outcome = settings.data, settings.outcome
     table = data.table
     assert table is not None
-    cells = read_table(
-        path, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal
-    ).rename(table.columns)
+
+    def read(file: Path) -> Cells:
+        return read_table(file, sheet=table.sheet, delimiter=table.delimiter, decimal=table.decimal)
+
+    cells = read(path)
+    if is_parameter_table(cells):
+        cells = wide_parameters(cells, read)
+    cells = cells.rename(table.columns)
     columns = {
         roles.PARTICIPANT: table.participant,
         roles.ARM: table.arm,

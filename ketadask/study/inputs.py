@@ -139,8 +139,13 @@ def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
         for path in folder.glob(pattern)
     }
     one_table = settings.data.table
+    from ketadask.sources.adam import subjects_path
+
     if one_table is not None and one_table.file.is_file():
         files[one_table.file.name] = one_table.file  # wherever it lies
+        subjects = subjects_path(one_table.file)
+        if subjects is not None:
+            files[subjects.name] = subjects
     for name in plain_files(settings):
         for file in (Path(name), Path(name).with_suffix(".json")):
             if (folder / file).is_file():

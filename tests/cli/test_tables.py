@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import pandas as pd
 from rich.console import Console
 
 from ketadask import names as nm
 from ketadask.cli import checks, tables
+from ketadask.cli.power import print_power_preview
 from ketadask.cluster.queue_checks import SystemCheck
 from ketadask.inference.trial_effects import IN_ALL
 from ketadask.study.status import StageStatus
@@ -101,3 +103,11 @@ def test_watching_ends_when_nothing_is_missing(capsys):
     )
     assert "10 of 10 splits" in capsys.readouterr().out
     assert list(present) == []
+
+
+def test_a_check_of_a_large_table_simulates_nothing(capsys):
+    settings = SimpleNamespace(design=SimpleNamespace(kind="parallel"))
+    check = SimpleNamespace(units=120, modalities=pd.DataFrame({"features": [20_000]}))
+    print_power_preview(SimpleNamespace(settings=settings), check)
+    text = "Power: not simulated for 120 participants and 20,000 features; see `ketadask power`"
+    assert capsys.readouterr().out.strip() == text
