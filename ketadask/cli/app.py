@@ -11,6 +11,7 @@ import typer
 from ketadask.cli.configs import configs_command
 from ketadask.cli.init import init_command
 from ketadask.cli.keys import complete_change, keys_command
+from ketadask.cli.personas import apply_command, confirm_command, lock_command
 
 if TYPE_CHECKING:
     from ketadask.study.study import Study
@@ -161,6 +162,59 @@ def power_command(
     )
 
 
+@app.command("plan", short_help="Plan the next trial of a persona.")
+def plan_command(
+    persona: Annotated[Path, typer.Argument(metavar="PERSONA.json", help="Locked persona.")],
+    power: Annotated[float, typer.Option(help="Power at the shrunken difference.")] = 0.8,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+    sides: Annotated[int, typer.Option(help="1 or 2 sides of the test.")] = 1,
+    drop_out: Annotated[float, typer.Option(help="Fraction randomised without outcome.")] = 0.1,
+    reliability: Annotated[
+        float, typer.Option(help="Correlation of a feature with its value at discovery.")
+    ] = 1.0,
+    inside_fraction: Annotated[
+        float | None,
+        typer.Option(help="Fraction inside in the stratified design; default: as screened."),
+    ] = None,
+    screening_cost: Annotated[float, typer.Option(help="Cost of one person's features.")] = 0.0,
+    visit_cost: Annotated[float, typer.Option(help="Cost of one visit.")] = 0.0,
+    visits: Annotated[int, typer.Option(help="Visits per participant.")] = 1,
+    people_per_month: Annotated[float, typer.Option(help="People screened per month.")] = 10.0,
+    follow_up_months: Annotated[float, typer.Option(help="Months to the last outcome.")] = 1.0,
+    first_stage: Annotated[
+        float, typer.Option(help="Two-stage: fraction of participants in the first stage.")
+    ] = 0.5,
+    futility: Annotated[float, typer.Option(help="Two-stage: stop if p inside is above.")] = 0.5,
+    enrichment: Annotated[
+        float, typer.Option(help="Two-stage: enrol inside only if p outside is above.")
+    ] = 0.3,
+    interim_alpha: Annotated[
+        float, typer.Option(help="Two-stage: one-sided level of a claim at the interim analysis.")
+    ] = 0.0,
+    simulations: Annotated[int, typer.Option(min=500, help="Simulated trials per size.")] = 4_000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulations.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cluster: Cluster = None,
+    out: Out = RUNS,
+) -> None:
+    """Plan all comers, stratified, enriched and two-stage trials; write a table and a page."""
+    from ketadask.cli.plan import print_plan
+    from ketadask.inference.trial_assumptions import InterimRule, TrialAssumptions
+    from ketadask.study.plan import plan_next_trial
+
+    interim = InterimRule(first_stage, futility, enrichment, interim_alpha=interim_alpha)
+    trial = TrialAssumptions(
+        alpha=alpha, sides=sides, power=power, drop_out=drop_out, reliability=reliability,
+        inside_fraction=inside_fraction, screening_cost=screening_cost, visit_cost=visit_cost,
+        visits=visits, people_per_month=people_per_month, follow_up_months=follow_up_months,
+        interim=interim,
+    )  # fmt: skip
+    plan = plan_next_trial(
+        persona, trial, out=out, cluster=cluster, simulations=simulations, seed=seed
+    )
+    print_plan(plan, as_json=as_json)
+
+
 @app.command("run", short_help="Run incomplete stages.")
 def run_command(
     file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
@@ -217,6 +271,11 @@ def report_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) ->
     from ketadask.cli.tables import print_summary
 
     print_summary(_read_study(file, changes, out).report())
+
+
+app.command("lock", short_help="Write supported personas to files.")(lock_command)
+app.command("apply", short_help="Apply a locked persona or predictor to tables.")(apply_command)
+app.command("confirm", short_help="Test locked personas in a new trial.")(confirm_command)
 
 
 @app.command("status", short_help="Show present and missing parts.")

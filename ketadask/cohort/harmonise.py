@@ -49,7 +49,8 @@ def site_covariates(person: pd.DataFrame) -> pd.DataFrame:
     """Return age and sex, the mean where missing, without constant columns."""
     columns = person[["age", "sex"]].astype(np.float64).dropna(axis=1, how="all")
     complete = columns.fillna(columns.mean())
-    return complete[complete.columns[np.ptp(complete.to_numpy(), axis=0) > 0]]
+    varies = np.ptp(complete.to_numpy(), axis=0) > 0
+    return pd.DataFrame(complete[complete.columns[varies]])
 
 
 def combat(value: np.ndarray, site: np.ndarray, covariates: np.ndarray) -> np.ndarray:

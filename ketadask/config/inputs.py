@@ -47,6 +47,12 @@ class SimulateSettings(Section):
         description="improvement lost per standard deviation of age, on both arms, in SD",
     )
     missing_visits: bool = Field(default=True, description="drop infusions and visits at random")
+    missing_volumes: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="fraction of the volumes of brain regions missing at random"
+    )
+    shuffle_columns: bool = Field(
+        default=False, description="columns of the brain volumes in another order"
+    )
     layout: Literal["bids", "nda", "both"] = Field(
         default="bids", description="scales as BIDS phenotype/, as NDA tables, or both"
     )

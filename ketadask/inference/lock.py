@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Adjustments = Mapping[str, Mapping[str, HeadSizeAdjustment | SiteAdjustment]]
 _BASELINES = {"pooled": "own", "parallel": "first"}
-ENDPOINT_UNITS = {"improvement": "points", "percent": "% of baseline", "response": "response rate"}
+ENDPOINT_UNITS = {"improvement": "points", "percent": "% of baseline", "response": "rate"}
 
 
 def build_persona(
@@ -73,7 +73,7 @@ def build_persona(
     ids = np.array([[verdict[name] for name in IDS]], dtype=np.int64)
     attributes, design = units.attrs, str(units.attrs["design"])
     arms = {arm: str(attributes.get(f"{arm}_arm", arm)) for arm in nm.ARMS}
-    threshold = attributes.get("response_threshold")
+    threshold, day = attributes.get("response_threshold"), attributes.get("day")
     return Persona(
         persona=str(verdict["persona"]),
         polarity=verdict["polarity"],
@@ -82,9 +82,11 @@ def build_persona(
         ),
         outcome=PersonaOutcome(
             scale=str(attributes["outcome"]),
-            day=None if attributes.get("day") is None else int(attributes["day"]),
+            day=None if day in (None, "") else int(day),
             endpoint=str(attributes["endpoint"]),
             unit=ENDPOINT_UNITS.get(str(attributes["endpoint"]), ""),
+            direction=str(attributes.get("direction", "")),
+            definition=str(attributes.get("definition", "")),
             response_threshold=None if threshold is None else float(threshold),
         ),
         arms=arms,

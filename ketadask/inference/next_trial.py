@@ -1,22 +1,17 @@
-"""Power, assurance, participants and cost of the next trial of a persona, in four designs.
-
-The difference in benefit is the shrunken one, and its uncertainty that of the interval corrected
-for the search: what the discovery trial shows without correction would plan too small a trial.
-"""
+"""Power, assurance, participants and cost of the next trial of a persona, in four designs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from ketadask import names as nm
-from ketadask.kernels.sample_size import agreement, smallest_size, t_test_power
-from ketadask.kernels.two_stage import InterimRule, TwoStageTrials, simulate_two_stage
-from ketadask.schema.errors import InputError
+from ketadask.inference.trial_assumptions import EffectDraws, PersonaEffect, TrialAssumptions
+from ketadask.kernels.contrast import MODERATION
+from ketadask.kernels.sample_size import smallest_size, t_test_power
+from ketadask.kernels.two_stage import TwoStageTrials, simulate_two_stage
 
 ALL_COMERS, STRATIFIED, ENRICHED, TWO_STAGE = "all comers", "stratified", "enriched", "two-stage"
 QUESTIONS = {
@@ -28,164 +23,6 @@ QUESTIONS = {
 FORMULA_DESIGNS = (ALL_COMERS, STRATIFIED, ENRICHED)
 DRAWS = 1_000
 """Draws of the effect that assurance averages over."""
-_Z95 = float(norm.isf(0.025))
-
-
-@dataclass(frozen=True)
-class PersonaEffect:
-    """The effect of a persona on benefit, as the discovery trial left it.
-
-    Parameters
-    ----------
-    difference, difference_se
-        Benefit inside minus outside, shrunken, and its standard error: the corrected interval's.
-    benefit, benefit_se
-        Mean benefit of all, and its standard error.
-    prevalence, prevalence_low, prevalence_high
-        Fraction of people inside and its 95 % interval.
-    sd
-        Standard deviation of the scores within the two sides.
-    groups
-        2 for two arms, 1 for the paired differences of a crossover.
-    literals
-        Number of features.
-    """
-
-    difference: float
-    difference_se: float
-    benefit: float
-    benefit_se: float
-    prevalence: float
-    prevalence_low: float
-    prevalence_high: float
-    sd: float
-    groups: int = 2
-    literals: int = 2
-
-    def diluted(self, reliability: float) -> PersonaEffect:
-        """Return the effect where features measured again correlate ``reliability``."""
-        if not 0 < reliability <= 1:
-            raise InputError(
-                "the reliability of features must be above 0 and at most 1", value=reliability
-            )
-        factor = agreement(self.prevalence, self.literals, reliability)
-        return PersonaEffect(
-            **vars(self)
-            | {
-                "difference": factor * self.difference,
-                "difference_se": factor * self.difference_se,
-            }
-        )
-
-    def estimate(self) -> EffectDraws:
-        """Return the estimate as a single draw."""
-        one = np.ones(1)
-        return EffectDraws.of(
-            self.difference * one, self.benefit * one, self.prevalence * one, self.prevalence
-        )
-
-    def draws(self, count: int, *, seed: int) -> EffectDraws:
-        """Return effects from normal distributions, the prevalence from a beta distribution.
-
-        Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_POWER, 0))`` alone.
-        """
-        stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_POWER, 0))
-        rng = np.random.default_rng(stream)
-        difference = rng.normal(self.difference, self.difference_se, count)
-        benefit = rng.normal(self.benefit, self.benefit_se, count)
-        spread = (self.prevalence_high - self.prevalence_low) / (2 * _Z95)
-        p = self.prevalence
-        total = p * (1 - p) / spread**2 - 1 if spread > 0 else 0.0
-        prevalence = rng.beta(p * total, (1 - p) * total, count) if total > 0 else np.full(count, p)
-        return EffectDraws.of(difference, benefit, np.clip(prevalence, 0.005, 0.995), p)
-
-
-@dataclass(frozen=True, eq=False)
-class EffectDraws:
-    """Possible truths; all (draw,): benefit inside and outside, and the prevalence."""
-
-    inside: np.ndarray
-    outside: np.ndarray
-    prevalence: np.ndarray
-
-    @classmethod
-    def of(
-        cls, difference: np.ndarray, benefit: np.ndarray, prevalence: np.ndarray, at: float
-    ) -> EffectDraws:
-        """Return the draws of a difference and a mean benefit at the discovery's prevalence."""
-        return cls(benefit + (1 - at) * difference, benefit - at * difference, prevalence)
-
-    @property
-    def difference(self) -> np.ndarray:
-        """Benefit inside minus outside."""
-        return self.inside - self.outside
-
-    @property
-    def overall(self) -> np.ndarray:
-        """Mean benefit of all."""
-        return self.prevalence * self.inside + (1 - self.prevalence) * self.outside
-
-
-@dataclass(frozen=True)
-class TrialAssumptions:
-    """What a plan assumes beside the effect.
-
-    Parameters
-    ----------
-    alpha, sides, power
-        Level, sides of the test, and power at the estimate.
-    drop_out
-        Fraction of the randomised without outcome.
-    reliability
-        Correlation of a feature with its value as measured at discovery, in the same people. 1
-        where the next trial measures as well as the discovery did: errors like those of the
-        discovery have diluted its difference already.
-    inside_fraction
-        Fraction inside of those randomised in the stratified design; None randomises everybody.
-    screening_cost, visit_cost, visits
-        Cost of one person's features, of one visit, and visits per randomised participant.
-    people_per_month, follow_up_months
-        People who can be screened, or randomised without screening, per month; months from the
-        last randomisation to the last outcome.
-    interim
-        Rule of the two-stage design; its level is that of the plan.
-    """
-
-    alpha: float = 0.05
-    sides: int = 1
-    power: float = 0.8
-    drop_out: float = 0.1
-    reliability: float = 1.0
-    inside_fraction: float | None = None
-    screening_cost: float = 0.0
-    visit_cost: float = 0.0
-    visits: int = 1
-    people_per_month: float = 10.0
-    follow_up_months: float = 1.0
-    interim: InterimRule = field(default_factory=InterimRule)
-
-    def __post_init__(self) -> None:
-        within = {"alpha": (0, 0.5), "power": (0, 1), "drop_out": (-1e-9, 0.95)}
-        within |= {"inside_fraction": (0, 1)} if self.inside_fraction is not None else {}
-        for name, (low, high) in within.items():
-            if not low < getattr(self, name) < high:
-                raise InputError(
-                    "out of range", where=name, value=getattr(self, name),
-                    remedy=f"choose a value between {max(low, 0):g} and {high:g}",
-                )  # fmt: skip
-        if self.people_per_month <= 0:
-            raise InputError("must be positive", where="people_per_month")
-        if self.sides not in (1, 2):
-            raise InputError("a test has 1 or 2 sides", where="sides", value=self.sides)
-
-    @property
-    def rule(self) -> InterimRule:
-        """The interim rule at the one-sided level of the plan."""
-        return InterimRule(**vars(self.interim) | {"alpha": self.alpha / self.sides})
-
-    def sides_fraction(self, prevalence: Any) -> Any:
-        """Return the fraction inside of those in the stratified design."""
-        return prevalence if self.inside_fraction is None else self.inside_fraction
 
 
 def design_power(
@@ -196,19 +33,34 @@ def design_power(
     Notes
     -----
     All comers: scores also vary between the sides, by ``groups p (1 - p) D^2``; the analysis does
-    not know them. Stratified: the difference of two means. Enriched: one mean.
+    not know them. Stratified: the difference of two means, whose standard error in the test of a
+    persona has degrees of freedom of the variance of all scores (`kernels.contrast.MODERATION`).
+    Enriched: one mean.
     """
-    groups = effect.groups
+    groups, inflation = effect.groups, np.ones(1)
     if design == ALL_COMERS:
         between = groups * draws.prevalence * (1 - draws.prevalence) * draws.difference**2
         mean, variance, means = draws.overall, (effect.sd**2 + between) / n, groups
     elif design == STRATIFIED:
         part = trial.sides_fraction(draws.prevalence)
         mean, variance = draws.difference, effect.sd**2 / (n * part * (1 - part))
-        means = 2 * groups
+        inflation, means = _inflation(n, mean, effect.sd, part), 2 * groups
     else:
         mean, variance, means = draws.inside, np.asarray(effect.sd**2 / n), groups
-    return t_test_power(mean, np.sqrt(variance), n - means, alpha=trial.alpha, sides=trial.sides)
+    return t_test_power(
+        mean, np.sqrt(variance), n - means,
+        alpha=trial.alpha, sides=trial.sides, inflation=inflation,
+    )  # fmt: skip
+
+
+def _inflation(n: int, difference: np.ndarray, sd: float, part: Any) -> np.ndarray:
+    """Return the standard error of the contrast of two sides over the true one."""
+    total = sd**2 + part * (1 - part) * difference**2
+    squares = 0.0
+    for count in (n * part, n * (1 - part)):
+        df = np.maximum(count - 1, 0)
+        squares = squares + (df * sd**2 + MODERATION * total) / (df + MODERATION) / count
+    return np.asarray(np.sqrt(squares * n * part * (1 - part)) / sd)
 
 
 def two_stage_trials(
@@ -256,6 +108,11 @@ def smallest_trial(design: str, effect: PersonaEffect, trial: TrialAssumptions) 
         return float(design_power(design, n, truth, effect, trial)[0])
 
     return smallest_size(power_of, trial.power, step=effect.groups)
+
+
+def smallest_trials(effect: PersonaEffect, trial: TrialAssumptions) -> list[float]:
+    """Return the outcomes needed by the designs with a formula."""
+    return [smallest_trial(design, effect, trial) for design in FORMULA_DESIGNS]
 
 
 def formula_rows(
@@ -322,22 +179,32 @@ def _ceil(value: float, step: int = 1) -> float:
 
 def plan_row(
     design: str, n: float, effect: PersonaEffect, trial: TrialAssumptions,
-    *, power: float, assurance: float, limit: float, **stages: float,
+    *, power: float, assurance: float, seed: int,
+    second_stage: float = 1.0, second_enriched: float = 0.0, **_: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the row of one design of the plan.
+    """Return the row of one design of the plan; NaN where no size suffices."""
 
-    ``limit`` is the assurance of a trial of any size: the probability that there is an effect.
-    """
-    ends = [
-        trial_sizes(design, n, p, trial, groups=effect.groups, **stages)["screened"]
-        for p in (effect.prevalence_high, effect.prevalence_low)
+    def sizes(prevalence: float) -> dict[str, float]:
+        return trial_sizes(
+            design, n, prevalence, trial, groups=effect.groups, second_stage=second_stage,
+            second_enriched=second_enriched,
+        )  # fmt: skip
+
+    screened = [
+        sizes(prevalence)["screened"]
+        for prevalence in (effect.prevalence_high, effect.prevalence_low)
     ]
-    sizes = trial_sizes(design, n, effect.prevalence, trial, groups=effect.groups, **stages)
     return {
-        "design": design, "question": QUESTIONS[design], "outcomes": n, **sizes,
-        "screened_low": ends[0], "screened_high": ends[1],
-        "power": power, "assurance": assurance, "assurance_limit": limit,
-    }  # fmt: skip
+        "design": design,
+        "question": QUESTIONS[design],
+        "outcomes": n,
+        **sizes(effect.prevalence),
+        "screened_low": min(screened),
+        "screened_high": max(screened),
+        "power": power,
+        "assurance": assurance,
+        "assurance_limit": assurance_limit(design, effect, seed=seed),
+    }
 
 
 def assurance_limit(design: str, effect: PersonaEffect, *, seed: int) -> float:
@@ -346,13 +213,13 @@ def assurance_limit(design: str, effect: PersonaEffect, *, seed: int) -> float:
     No trial of this design has a larger assurance.
     """
     draws = effect.draws(DRAWS, seed=seed)
-    tested = {
+    positive = {
         ALL_COMERS: draws.overall > 0,
         STRATIFIED: draws.difference > 0,
         ENRICHED: draws.inside > 0,
         TWO_STAGE: (draws.inside > 0) | (draws.overall > 0),
     }
-    return float(tested[design].mean())
+    return float(positive[design].mean())
 
 
 def size_on_curve(curve: pd.DataFrame, power: float, *, step: int = 1) -> float:
@@ -379,3 +246,48 @@ def curve_sizes(smallest: list[float], count: int = 24, *, groups: int = 2) -> l
     low, high = max(8.0, min(finite) / 4), min(max(max(finite) * 1.5, 40.0), 20_000.0)
     sizes = np.geomspace(low, high, count)
     return sorted({int(_ceil(float(n), groups)) for n in sizes})
+
+
+def build_plan(
+    effect: PersonaEffect,
+    trial: TrialAssumptions,
+    curves: pd.DataFrame,
+    simulated: pd.DataFrame,
+    *,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the plan, a row per design, and the curves of all designs with their sizes.
+
+    Parameters
+    ----------
+    curves
+        Rows of `formula_rows`.
+    simulated
+        Rows of `two_stage_row`, by size.
+    """
+    step, rows = effect.groups, []
+    for design in FORMULA_DESIGNS:
+        n = smallest_trial(design, effect, trial)
+        rates = {"power": np.nan, "assurance": np.nan}
+        if np.isfinite(n):
+            exact = formula_rows([int(n)], effect, trial, seed=seed).set_index("design").loc[design]
+            rates = {name: float(exact[name]) for name in rates}
+        rows.append(plan_row(design, n, effect, trial, **rates, seed=seed))
+    n = size_on_curve(simulated, trial.power, step=step)
+    two_stage = {
+        name: float(np.interp(n, simulated["n"], simulated[name])) for name in simulated.columns[1:]
+    }
+    rows.append(plan_row(TWO_STAGE, n, effect, trial, **two_stage, seed=seed))
+    points = pd.concat([curves, simulated.assign(design=TWO_STAGE)], ignore_index=True)
+    stages = points[["second_stage", "second_enriched"]]
+    stages = stages.fillna({"second_stage": 1.0, "second_enriched": 0.0})
+    sizes = [
+        trial_sizes(
+            design, n, effect.prevalence, trial, groups=step, second_stage=second,
+            second_enriched=enriched,
+        )
+        for design, n, (second, enriched) in zip(
+            points["design"], points["n"], stages.to_numpy(), strict=True
+        )
+    ]  # fmt: skip
+    return pd.DataFrame(rows), points.join(pd.DataFrame(sizes))

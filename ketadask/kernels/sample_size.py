@@ -24,6 +24,7 @@ def t_test_power(
     *,
     alpha: float = 0.05,
     sides: int = 1,
+    inflation: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """Return the power of a t test, claims in the true direction only; arrays broadcast.
 
@@ -34,19 +35,21 @@ def t_test_power(
         power is 0.
     alpha, sides
         Level, and 1 or 2 sides.
+    inflation
+        Standard error that the test uses, over the true one.
 
     Examples
     --------
     >>> float(t_test_power(0.5, 2 / 170.1**0.5, 168.1, sides=2).round(3))
     0.9
     """
-    effect, se, df = np.broadcast_arrays(
-        np.asarray(effect, float), np.asarray(se, float), np.asarray(df, float)
+    effect, se, df, inflation = np.broadcast_arrays(
+        *(np.asarray(values, float) for values in (effect, se, df, inflation))
     )
     is_possible = (df > 0) & (se > 0)
     ratio = np.divide(effect, se, out=np.zeros(effect.shape), where=is_possible)
     degrees = np.where(is_possible, df, 1.0)
-    critical = t.isf(alpha / sides, degrees)
+    critical = t.isf(alpha / sides, degrees) * inflation
     exact = 1.0 - nctdtr(np.minimum(degrees, _NORMAL_FROM), np.clip(ratio, -30, 30), critical)
     power = np.where(degrees > _NORMAL_FROM, ndtr(ratio - critical), exact)
     return np.where(is_possible, power, 0.0)

@@ -10,6 +10,7 @@ that of the intersection (Simes), so the choice of the population costs no error
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
@@ -71,7 +72,8 @@ class StageStatistics:
     def intersection(self) -> np.ndarray:
         """Statistic of "no benefit inside and none of all", by Simes' test."""
         p = norm.sf(np.stack([self.inside, self.overall]))
-        return norm.isf(np.minimum(np.minimum(2 * p.min(axis=0), p.max(axis=0)), 1.0))
+        simes = np.minimum(np.minimum(2 * p.min(axis=0), p.max(axis=0)), 1.0)
+        return np.asarray(norm.isf(simes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,11 +162,11 @@ def simulate_two_stage(
     """
     n_first = round(rule.fraction * participants)
     n_second = participants - n_first
-    effects = {"inside": inside, "outside": outside, "sd": sd, "groups": groups}
-    first = _draw_stage(rng, rng.binomial(n_first, prevalence), n_first, **effects)
+    draw = partial(_draw_stage, rng, inside=inside, outside=outside, sd=sd, groups=groups)
+    first = draw(rng.binomial(n_first, prevalence), n_first)
     count = rng.binomial(n_second, prevalence)
     count = np.where(enriches(first, rule), n_second, count)
-    second = _draw_stage(rng, count, n_second, **effects)
+    second = draw(count, n_second)
     return decide(first, second, rule)
 
 

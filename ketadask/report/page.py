@@ -38,7 +38,7 @@ from ketadask.schema.errors import InputError
 from ketadask.store.disk import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import jinja2
     import pandas as pd
@@ -144,28 +144,63 @@ def render(data: ReportData, *, identifiers: bool | None = None) -> str:
     views = {name: view(context) for name, _, view in SECTIONS}
     headings = [(name, title) for name, title, _ in SECTIONS if views[name] is not None]
     missing = [t for n, t, _ in SECTIONS if views[n] is None and n not in OPTIONAL]
-    script, style = _asset("page.js"), _asset("page.css")
+    return page_text(
+        data.title,
+        headings,
+        views,
+        missing=missing,
+        downloads=result_downloads(data),
+        study=context,
+        endpoint=context.endpoint,
+    )
+
+
+def page_text(
+    title: str,
+    sections: Sequence[tuple[str, str]],
+    views: Mapping[str, object],
+    *,
+    kind: str = "Report on treatment benefit by persona",
+    missing: Sequence[str] = (),
+    **values: object,
+) -> str:
+    """Return a page as HTML text.
+
+    Parameters
+    ----------
+    title, kind
+        Heading of the page, and the line above it.
+    sections
+        Template and heading of each section, in their order.
+    views
+        View of each template, ``view.NAME`` there.
+    missing
+        Headings of sections without results.
+    values
+        Further values of the templates.
+    """
+    script, style = _asset("page.js"), page_style()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
-        _environment()
+        page_environment()
         .get_template("page.html.j2")
         .render(
-            title=data.title,
-            sections=headings,
+            title=title,
+            kind=kind,
+            sections=sections,
             missing=missing,
             view=views,
-            downloads=result_downloads(data),
-            study=context,
-            endpoint=context.endpoint,
             style=Markup(style),
             script=Markup(script),
             script_hash=digest,
+            **values,
         )
     )
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """Return the templates with the formats of numbers as filters."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -182,6 +217,11 @@ def _environment() -> jinja2.Environment:
     environment.filters["value"] = value_element
     environment.filters["capitalise"] = lambda text: text[:1].upper() + text[1:]
     return environment
+
+
+def page_style() -> str:
+    """Return the style sheet of all pages."""
+    return _asset("page.css")
 
 
 def _asset(name: str) -> str:

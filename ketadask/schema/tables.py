@@ -252,3 +252,33 @@ LEFT_OUT = TableContract(
         "confirmed": _flag("passes the heterogeneity gate in the trial left out"),
     },
 )
+
+_BENEFITS = {
+    f"{name}{end}": _real(text if not end else "95 % interval")
+    for name, text in (
+        ("difference", "mean score inside minus that outside"),
+        ("benefit_inside", "mean score inside"),
+        ("benefit_outside", "mean score outside"),
+    )
+    for end in ("", "_low", "_high")
+}
+
+CONFIRMATIONS = TableContract(
+    "confirmations",
+    {
+        "persona": _text("stable id of the locked persona"),
+        "polarity": _text("favourable or unfavourable"),
+        "text": _text("the persona as a reader sees it"),
+        "conclusion": _text("confirmed, not confirmed or too small to say"),
+        "inside": _integer("units inside"),
+        "outside": _integer("units outside"),
+        "unknown": _integer("units of unknown membership, left out"),
+        "t": _real("studentised contrast, in the direction of the polarity"),
+        "p": _real("one-sided p of the difference, by randomisation"),
+        "p_adjusted": _real("Holm's p over all personas"),
+        "p_inside": _real("one-sided p of a benefit inside, by randomisation"),
+        "power": _real("power at the locked effect"),
+        "target": _real("locked effect: shrunken, or as at discovery"),
+        **_BENEFITS,
+    },
+)

@@ -82,6 +82,8 @@ class PersonaOutcome(Record):
     day: int | None = Field(description="days after the intervention; null where there is no day")
     endpoint: str = Field(description="improvement, response, percent or another endpoint")
     unit: str = Field(description="unit of the benefit")
+    direction: str = Field(default="", description="which values are better: lower or higher")
+    definition: str = Field(default="", description="the endpoint in words")
     response_threshold: float | None = Field(
         default=None, description="minimum relative improvement of a responder"
     )

@@ -34,7 +34,7 @@ class Table:
     descriptions
         Descriptions, the second header line of NDA files; those files quote every cell.
     missing
-        Text for a negative integer.
+        Text for a negative integer and for NaN.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ def _cells(column: np.ndarray, missing: str) -> pa.Array:
         numbers = pa.array(np.ascontiguousarray(column), mask=column < 0)
         return pc.fill_null(pc.cast(numbers, pa.string()), missing)
     if column.dtype.kind == "f":
-        return pc.cast(pa.array(np.ascontiguousarray(column)), pa.string())
+        numbers = pa.array(np.ascontiguousarray(column), from_pandas=True)  # NaN is null
+        return pc.fill_null(pc.cast(numbers, pa.string()), missing)
     return pa.array(column.astype(object), pa.string())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from ketadask.schema.errors import InputError, nearest
 from ketadask.simulate.folder import whole_folder, write_json
 from ketadask.simulate.participants import AGE_MEAN, AGE_SD, draw_people
 from ketadask.simulate.ratings import draw_ratings
-from ketadask.simulate.tables import Slice, StudyTables
+from ketadask.simulate.tables import GLOBAL_VOLUMES, Slice, StudyTables
 from ketadask.simulate.trial import (
     BLOCK_SIZE,
     DAY,
@@ -51,6 +51,8 @@ def simulate_study(
     persona_trials: int | None = None,
     prognostic: float = 0.4,
     missing_visits: bool = True,
+    missing_volumes: float = 0.0,
+    shuffle_columns: bool = False,
     layout: str = "bids",
     meg_seconds: float = 0.0,
     overwrite: bool = False,
@@ -82,6 +84,10 @@ def simulate_study(
     missing_visits
         If true, one participant in eleven has one usable arm only (33 give 63 cases), and 4 % of
         the other follow-ups are missing. If false, all visits are complete.
+    missing_volumes
+        Fraction of the volumes of brain regions that are missing at random.
+    shuffle_columns
+        Write the columns of the brain volumes in another order.
     layout
         Scales as BIDS ``phenotype/``, as NDA texts in ``nda/``, or both.
     meg_seconds
@@ -118,6 +124,11 @@ def simulate_study(
             "must not be negative", where="seed", value=seed, remedy="choose 0 or more"
         )
     _check_effects(effect=effect, prognostic=prognostic)
+    if not 0 <= missing_volumes < 1:
+        raise InputError(
+            "not a fraction", where="missing_volumes", value=missing_volumes,
+            remedy="choose 0 or more, below 1",
+        )  # fmt: skip
     if layout not in LAYOUTS:
         raise InputError(
             "unknown layout", where="layout", value=layout, remedy=nearest(layout, LAYOUTS)
@@ -126,11 +137,11 @@ def simulate_study(
     out, members, singles = Path(out), [], 0
     ids: list[str] = []
     population = _Population(
-        seed, trials, sites, effect, n_persona_trials, prognostic, missing_visits
+        seed, trials, sites, effect, n_persona_trials, prognostic, missing_visits, missing_volumes
     )
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
-            tables = StudyTables(folder, layout, files)
+            tables = StudyTables(folder, layout, files, _column_order(seed, shuffle_columns))
             for first in range(0, participants, BLOCK_SIZE):
                 part = population.draw_block(first // BLOCK_SIZE).first(participants - first)
                 tables.write(part)
@@ -166,6 +177,7 @@ class _Population:
     n_persona_trials: int
     prognostic: float
     missing_visits: bool
+    missing_volumes: float
 
     def draw_block(self, index: int) -> Slice:
         """Draw one block of participants."""
@@ -175,6 +187,7 @@ class _Population:
         # Sequences are balanced in pairs: pairs stay together, so trials and sites are balanced.
         trial, site = row // 2 % self.trials, row // 2 // self.trials % self.sites
         people = draw_people(rng, design.member, trial * self.sites + site, self._scanners())
+        volume = self._remove_volumes(people.volume, index)
         improvement = draw_improvement(
             rng,
             design,
@@ -188,7 +201,15 @@ class _Population:
         ratings = draw_ratings(rng, people, improvement)
         attendance = visits(design, self.missing_visits)
         second = attendance[:, 1, 0]
+        people = replace(people, volume=volume)
         return Slice(row, design.active_first, second, attendance, trial, site, people, ratings)
+
+    def _remove_volumes(self, volume: np.ndarray, index: int) -> np.ndarray:
+        if not self.missing_volumes:
+            return volume
+        is_missing = generator(self.seed, index, 6).random(volume.shape) < self.missing_volumes
+        is_missing[:, [regions().column(name) for name in GLOBAL_VOLUMES]] = False
+        return np.where(is_missing, np.nan, volume)
 
     def _scanners(self) -> np.ndarray:
         """(trial and site, region) displacements; none with one trial of one site."""
@@ -221,6 +242,10 @@ class _Population:
             "prognostic_points": round(-self.prognostic * SPREAD, 3),
             "seed": self.seed,
         }
+
+
+def _column_order(seed: int, shuffle: bool) -> np.ndarray | None:
+    return generator(seed, 7).permutation(_REGIONS) if shuffle else None
 
 
 def _check_counts(**counts: int) -> None:

@@ -17,12 +17,12 @@ from ketadask.simulate.volumes import HEAD_SIZE, regions
 _BETWEEN_INFUSIONS = 14
 _FIRST_DAY = np.datetime64("2005-01-03")
 _DAYS_OF_ENROLMENT = 3_000
-_GLOBALS = ("BrainSegVolNotVent", HEAD_SIZE)
+GLOBAL_VOLUMES = ("BrainSegVolNotVent", HEAD_SIZE)
 # aparc tables call head size by another name; wmparc tables lack the brain's volume.
 _VOLUME_TABLES = {
-    "lh.aparc": ("lh.aparc.volume", _GLOBALS, {HEAD_SIZE: "eTIV"}),
-    "rh.aparc": ("rh.aparc.volume", _GLOBALS, {HEAD_SIZE: "eTIV"}),
-    "aseg": ("Measure:volume", _GLOBALS, {}),
+    "lh.aparc": ("lh.aparc.volume", GLOBAL_VOLUMES, {HEAD_SIZE: "eTIV"}),
+    "rh.aparc": ("rh.aparc.volume", GLOBAL_VOLUMES, {HEAD_SIZE: "eTIV"}),
+    "aseg": ("Measure:volume", GLOBAL_VOLUMES, {}),
     "wmparc": ("Measure:volume", (HEAD_SIZE,), {}),
 }
 _NDA_RECORD = {
@@ -89,9 +89,13 @@ class StudyTables:
         ``bids``, ``nda`` or ``both``: where the scales go.
     files
         Closes the tables.
+    rank
+        (region,) ranks of the columns of the brain volumes; FreeSurfer's order by default.
     """
 
-    def __init__(self, folder: Path, layout: str, files: ExitStack) -> None:
+    def __init__(
+        self, folder: Path, layout: str, files: ExitStack, rank: np.ndarray | None = None
+    ) -> None:
         self._folder, self._bids, self._nda = folder, layout != "nda", layout != "bids"
         self._participants = files.enter_context(
             Table(folder / "participants.tsv", list(_PARTICIPANTS))
@@ -99,7 +103,7 @@ class StudyTables:
         derivatives = folder / "derivatives" / "freesurfer"
         self._volumes = {
             name: (columns, files.enter_context(Table(derivatives / f"{name}.volume.tsv", header)))
-            for name, (header, columns) in _volume_columns().items()
+            for name, (header, columns) in _volume_columns(rank).items()
         }
         self._scales = {}
         if self._bids:
@@ -177,13 +181,15 @@ class StudyTables:
             write_json(self._folder / "phenotype" / f"{scale.name}.json", _sidecar(scale))
 
 
-def _volume_columns() -> dict[str, tuple[list[str], list[int]]]:
+def _volume_columns(rank: np.ndarray | None = None) -> dict[str, tuple[list[str], list[int]]]:
     """Header and columns of every FreeSurfer table, globals at the end as FreeSurfer puts them."""
     model, tables = regions(), {}
     for name, (corner, last, aliases) in _VOLUME_TABLES.items():
         own = [
             region for region, table in zip(model.name, model.table, strict=True) if table == name
         ]
+        if rank is not None:
+            own.sort(key=lambda region: rank[model.column(region)])
         names = [*own, *last]
         header = [corner, *(aliases.get(region, region) for region in names)]
         tables[name] = header, [model.column(region) for region in names]

@@ -166,7 +166,9 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
     )
 
 
-def read_scales(settings: StudySettings, folder: Path, participants: Participants) -> Phenotype:
+def read_scales(
+    settings: StudySettings, folder: Path, participants: Participants | None
+) -> Phenotype:
     """Read the rating scales: plain tables if the settings have some, else BIDS, else NDA."""
     if participants.scales is not None:
         return participants.scales

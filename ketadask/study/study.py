@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.stage import StageResult, require
 from ketadask.schema.errors import InputError
 from ketadask.study.check import StudyCheck, check_study
+from ketadask.study.confirm import ConfirmationSummary, confirm_study
 from ketadask.study.judge import SUMMARY, calibration_stages, judge_study, trial_tables
 from ketadask.study.paths import RunPaths
 from ketadask.study.predict import predict_settings, predict_study, read_prediction
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ketadask.report.overall import OverallFacts
+    from ketadask.search.persona import Persona
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,13 @@ class Study:
             )
         with self.open_run() as work:
             return self._report(work, anew=True)
+
+    def confirm(
+        self, personas: Sequence[Persona], *, alpha: float, relabellings: int
+    ) -> ConfirmationSummary:
+        """Test locked personas in the trial of this study; write a report of its own."""
+        with self.open_run() as work:
+            return confirm_study(work, personas, alpha=alpha, relabellings=relabellings)
 
     def status(self) -> list[StageStatus]:
         """Return the present and missing items of each stage; changes nothing."""

@@ -13,8 +13,6 @@ from ketadask.inference.next_trial import (
     FORMULA_DESIGNS,
     STRATIFIED,
     TWO_STAGE,
-    PersonaEffect,
-    TrialAssumptions,
     assurance_limit,
     design_power,
     formula_rows,
@@ -23,6 +21,7 @@ from ketadask.inference.next_trial import (
     trial_sizes,
     two_stage_row,
 )
+from ketadask.inference.trial_assumptions import PersonaEffect, TrialAssumptions
 from ketadask.kernels.two_stage import InterimRule
 from ketadask.schema.errors import InputError
 

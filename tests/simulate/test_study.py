@@ -15,6 +15,7 @@ from scipy import stats
 from ketadask.schema.errors import InputError
 from ketadask.simulate.scale_models import NDA_NAMES, SCALE_MODELS
 from ketadask.simulate.study import simulate_study
+from ketadask.sources.freesurfer import open_volumes
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -247,3 +248,29 @@ def test_without_missing_visits_everybody_is_seen(tmp_path):
 def test_messages(tmp_path, wrong, message):
     with pytest.raises(InputError, match=message):
         simulate_study(tmp_path / "study", **wrong)
+
+
+def test_other_column_order_and_missing_volumes_change_nothing_else(tmp_path):
+    usual, other = tmp_path / "usual", tmp_path / "other"
+    simulate_study(usual, participants=40, seed=3)
+    simulate_study(other, participants=40, seed=3, missing_volumes=0.1, shuffle_columns=True)
+    tables = [
+        pd.read_csv(folder / "derivatives/freesurfer/wmparc.volume.tsv", sep="\t", na_values="n/a")
+        for folder in (usual, other)
+    ]
+    assert sorted(tables[0].columns) == sorted(tables[1].columns)
+    assert list(tables[0].columns) != list(tables[1].columns)
+    again = tables[1][tables[0].columns]
+    assert 0.06 < again.isna().to_numpy().mean() < 0.14
+    assert not again["EstimatedTotalIntraCranialVol"].isna().any()
+    pd.testing.assert_frame_equal(again, tables[0].where(again.notna()))
+    folders = (folder / "derivatives" / "freesurfer" for folder in (usual, other))
+    volumes = [open_volumes(folder)["volume"].load() for folder in folders]
+    np.testing.assert_array_equal(volumes[1], volumes[0].where(volumes[1].notnull()))
+    for name in ("participants.tsv", "phenotype/madrs.tsv"):
+        assert (usual / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_missing_volumes_are_a_fraction(tmp_path):
+    with pytest.raises(InputError, match="missing_volumes"):
+        simulate_study(tmp_path / "study", participants=11, missing_volumes=1.0)

@@ -1,0 +1,227 @@
+"""The test of locked personas in a new trial: nothing is chosen, so nothing is corrected for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ketadask.cohort.relabel import check_exchange, relabel
+from ketadask.kernels.contrast import Contrast, contrast
+from ketadask.schema.errors import InputError
+from ketadask.schema.tables import CONFIRMATIONS
+from ketadask.search.persona import INSIDE, OUTSIDE, Persona
+
+if TYPE_CHECKING:
+    from ketadask.cohort.designs import TrialArrays
+
+ALPHA, LEVEL, RELABELLINGS, ENOUGH_POWER = 0.05, 0.95, 1_999, 0.8
+CONFIRMED, NOT_CONFIRMED, TOO_SMALL = "confirmed", "not confirmed", "too small to say"
+ARMS, NO_EFFECT = "arms", "no-effect"
+MIN_SIDE = 2
+
+
+def confirm_personas(
+    trial: TrialArrays,
+    personas: Sequence[Persona],
+    members: Sequence[np.ndarray],
+    *,
+    alpha: float = ALPHA,
+    relabellings: int = RELABELLINGS,
+    seed: int = 7,
+) -> pd.DataFrame:
+    """Test locked personas in a new trial; return a row per persona.
+
+    Parameters
+    ----------
+    trial
+        The new trial, in any design.
+    personas
+        Personas of another trial.
+    members
+        By persona (unit,): inside, outside or unknown, see `Persona.members`. Units of unknown
+        membership are left out.
+    alpha
+        One-sided level, in the direction of the persona; Holm's over several personas.
+    relabellings
+        Number of relabelled trials; the smallest p is 1 / (relabellings + 1).
+    seed
+        Seed of the relabelled trials.
+
+    Returns
+    -------
+    Table that keeps ``schema.CONFIRMATIONS``.
+
+    Notes
+    -----
+    The statistic is the studentised contrast of the mean scores inside and outside. Its
+    distribution without a persona is that of trials whose arms are randomised again under a
+    constant effect (`relabel`, method ``arms``). The intervals are estimate -/+ c se, c the 95 %
+    point of the absolute value of the studentised estimate, minus its expectation, over the same
+    trials. The effect inside is compared with trials whose arms are randomised again under no
+    effect. The power is that of the difference at the locked effect: shrunken, or as at
+    discovery where there is none.
+
+    A persona is confirmed where the adjusted p is at most ``alpha``. It is not confirmed where the
+    power was 80 % or more, or the interval excludes the locked effect. Else the trial is too small
+    to say.
+    """
+    if not 0 < alpha < 1 or relabellings < np.ceil(1 / alpha - 1e-9) - 1:
+        raise InputError(
+            f"{relabellings} relabelled trials cannot give a p of {alpha:g}",
+            where="relabellings",
+            value=relabellings,
+            remedy="use 1,999",
+        )
+    check_exchange(trial, ARMS, where="arms of the trial")
+    inside = np.stack([member == INSIDE for member in members])
+    outside = np.stack([member == OUTSIDE for member in members])
+    sign = np.array([persona.sign for persona in personas])
+    observed = _Estimates(trial, inside, outside)
+    spread, null = _relabelled(trial, inside, outside, observed.expected, relabellings, seed)
+    t = sign * observed.t[:, 0]
+    p = _p(t, sign * spread[:, :, 0])
+    adjusted = holm(p)
+    reach = observed.se * _quantile(np.abs(spread), LEVEL)
+    low, high = observed.mean - reach, observed.mean + reach
+    target = np.array([_target(persona) for persona in personas])
+    critical = _quantile(sign * spread[:, :, 0], 1 - alpha / len(personas))
+    power = norm.cdf(target / observed.se[:, 0] - critical)
+    rows = []
+    for k, persona in enumerate(personas):
+        far_end = (high if sign[k] > 0 else -low)[k, 0]
+        is_informative = power[k] >= ENOUGH_POWER or far_end < target[k]
+        missed = NOT_CONFIRMED if is_informative else TOO_SMALL
+        rows.append(
+            {
+                "persona": persona.persona,
+                "polarity": persona.polarity,
+                "text": " and ".join(literal.text for literal in persona.literals),
+                "conclusion": CONFIRMED if adjusted[k] <= alpha else missed,
+                "inside": int(inside[k].sum()),
+                "outside": int(outside[k].sum()),
+                "unknown": int((~inside[k] & ~outside[k]).sum()),
+                "t": t[k],
+                "p": p[k],
+                "p_adjusted": adjusted[k],
+                "p_inside": _p(observed.t[[k], 1], null[:, [k]])[0],
+                "power": power[k],
+                "target": sign[k] * target[k],
+                **{
+                    f"{name}{end}": values[k, j]
+                    for j, name in enumerate(("difference", "benefit_inside", "benefit_outside"))
+                    for end, values in (("", observed.mean), ("_low", low), ("_high", high))
+                },
+            }
+        )
+    return CONFIRMATIONS.check(pd.DataFrame(rows))
+
+
+class _Estimates:
+    """Difference, benefit inside and benefit outside of some personas: (persona, 3) each."""
+
+    def __init__(self, trial: TrialArrays, inside: np.ndarray, outside: np.ndarray) -> None:
+        def side(mask: np.ndarray) -> Contrast:
+            return contrast(mask, trial.score, cluster=trial.cluster, objective="effect")
+
+        parts = (
+            contrast(
+                inside, trial.score, outside=outside, cluster=trial.cluster, min_outside=MIN_SIDE
+            ),
+            side(inside),
+            side(outside),
+        )
+        self.mean = np.stack([part.difference for part in parts], axis=1)
+        self.se = np.stack([part.se for part in parts], axis=1)
+        self.t = self.mean / self.se
+        # What the means are on average over trials relabelled under a constant effect.
+        effect = trial.level_effects()
+        count = (np.maximum(mask.sum(axis=1), 1) for mask in (inside, outside))
+        means = [mask @ effect / n for mask, n in zip((inside, outside), count, strict=True)]
+        self.expected = np.stack([means[0] - means[1], *means], axis=1)
+
+
+def _relabelled(
+    trial: TrialArrays,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    expected: np.ndarray,
+    relabellings: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the studentised estimates of relabelled trials (B, persona, 3), and t inside (B, P).
+
+    The former are under a constant effect and without their expectation, the latter without effect.
+    """
+    spread = np.empty((relabellings, *expected.shape))
+    null = np.empty(spread.shape[:2])
+    for index in range(relabellings):
+        _, other = relabel(trial, seed=seed, index=index, method=ARMS)
+        estimates = _Estimates(other, inside, outside)
+        spread[index] = (estimates.mean - expected) / estimates.se
+        _, other = relabel(trial, seed=seed, index=index, method=NO_EFFECT)
+        side = contrast(inside, other.score, cluster=other.cluster, objective="effect")
+        null[index] = side.t
+    return spread, null
+
+
+def _p(t: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return one-sided p (persona,) of t among relabelled trials (B, persona); 1 where undefined.
+
+    A relabelled trial without t counts as one that reaches it.
+    """
+    reaches = ~(null < t - 1e-9 * np.abs(t))
+    return np.asarray(np.where(np.isnan(t), 1.0, (reaches.sum(axis=0) + 1) / (len(null) + 1)))
+
+
+def _quantile(null: np.ndarray, level: float) -> np.ndarray:
+    """Return the point that at most 1 - level of relabelled trials and the trial exceed."""
+    rank = min(int(np.ceil(level * (len(null) + 1) - 1e-9)), len(null)) - 1
+    return np.asarray(np.sort(np.where(np.isnan(null), np.inf, null), axis=0)[rank])
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return Holm's adjusted p (Holm 1979, Scand J Stat 6:65-70).
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def _target(persona: Persona) -> float:
+    """Return the locked effect in the direction of the persona."""
+    shrunken = persona.discovery.difference_shrunken
+    return persona.sign * (shrunken if shrunken else persona.discovery.difference)
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """Return the first line of the report of some confirmations.
+
+    Examples
+    --------
+    >>> row = {"conclusion": CONFIRMED, "p_adjusted": 0.012, "power": 0.91}
+    >>> conclusion(pd.DataFrame([row]))
+    'Confirmed: p = 0.012, power 91 %.'
+    """
+    if len(table) == 1:
+        row: Any = table.iloc[0]
+        power = (
+            "not estimable" if np.isnan(row["power"]) else f"{row['power']:.0%}".replace("%", " %")
+        )
+        word = str(row["conclusion"])
+        return f"{word[:1].upper()}{word[1:]}: p = {row['p_adjusted']:.2g}, power {power}."
+    counts = [
+        f"{int((table['conclusion'] == word).sum())} {word}"
+        for word in (CONFIRMED, NOT_CONFIRMED, TOO_SMALL)
+    ]
+    return f"Of {len(table)} personas: {', '.join(counts)}."

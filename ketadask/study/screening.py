@@ -1,0 +1,175 @@
+"""Locked personas and predictors applied to the tables of people who may enter a trial."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketadask import names as nm
+from ketadask.cohort.baselines import OWN, BaselineTables, baseline_tables
+from ketadask.config.inputs import DataSettings
+from ketadask.config.study import StudySettings, read_study
+from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.schema.errors import InputError
+from ketadask.search.persona import Persona, other_unit
+from ketadask.study.from_settings import read_scales, read_study_participants
+from ketadask.study.inputs import volumes_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_UNIT = re.compile(r"(?P<name>.+?)\s*[(\[](?P<unit>[^)\]]+)[)\]]\s*")
+_YAML = (".yaml", ".yml")
+
+
+def apply_persona(persona: Persona, tables: Path) -> pd.DataFrame:
+    """Return who is inside, outside or unknown: participant, period, member, reason.
+
+    Parameters
+    ----------
+    persona
+        A locked persona.
+    tables
+        A study folder, the YAML file of a study, or a table with ``participant_id`` and a column
+        per feature.
+    """
+    baselines = read_baselines(tables)
+    visits = baselines.visits()
+    if persona.baseline != OWN:
+        visits = [(name, 1) for name in sorted({name for name, _ in visits})]
+    names, periods = [name for name, _ in visits], [period for _, period in visits]
+    table = baselines.at(names, periods, persona.baseline)
+    members = classify(persona, table, baselines.units, tables)
+    members.insert(0, nm.PARTICIPANT, names)
+    members.insert(1, "period", periods)
+    return members
+
+
+def classify(
+    persona: Persona, table: pd.DataFrame, units: dict[str, str], file: Path
+) -> pd.DataFrame:
+    """Return `Persona.members` of untreated features; raise where a column has another unit."""
+    for literal in persona.literals:
+        problem = other_unit(literal, table, units)
+        if problem:
+            raise InputError(
+                problem,
+                file=file,
+                where=literal.feature,
+                remedy=f"convert the column to {literal.measurement_unit}",
+            )
+    return persona.members(table, units)
+
+
+def apply_model(path: Path, tables: Path) -> pd.DataFrame:
+    """Return the predictions of a locked predictor for the participants of some tables."""
+    from ketadask.predict.classifier_data import build_classifier_data
+    from ketadask.predict.locked import read_locked_model
+
+    model, baselines = read_locked_model(path), read_baselines(tables)
+    names = sorted({name for name, _ in baselines.visits()})
+    table = baselines.at(names, [1] * len(names), "first")
+    absent = [name for name in model.covariate_names if name not in table]
+    if absent:
+        raise InputError(
+            "the predictor needs this covariate", file=tables, value=absent[0],
+            remedy="add a column to the table of participants",
+        )  # fmt: skip
+    sites = np.array(["1"] * len(table), dtype=object)
+    if "site" in table:
+        sites = table["site"].to_numpy(dtype=object)
+        if table["trial"].nunique() > 1:
+            sites = (table["trial"] + "/" + table["site"]).to_numpy(dtype=object)
+    regions = [name for name in table if name in model.region]
+    has_volumes = table[regions].notna().any(axis=1).to_numpy()
+    if not has_volumes.any():
+        raise InputError(
+            "no participant has a region of the predictor", file=tables,
+            remedy="give a folder with FreeSurfer volumes",
+        )  # fmt: skip
+    rows = np.flatnonzero(has_volumes)
+    cases = build_classifier_data(
+        table[regions].to_numpy(dtype=np.float64)[rows],
+        np.full(len(rows), -1),
+        region=regions,
+        participant=np.array(names)[rows],
+        site=sites[rows].astype(str),
+        covariate=table[list(model.covariate_names)].to_numpy(dtype=np.float64)[rows],
+        covariate_names=model.covariate_names,
+    )
+    return model.apply(cases).drop(columns="label")
+
+
+def read_baselines(tables: Path) -> BaselineTables:
+    """Return the untreated baseline features in a study folder, of a study, or in one table."""
+    if tables.is_file() and tables.suffix.lower() not in _YAML:
+        return _one_table(tables)
+    if tables.is_file():
+        settings = read_study(tables)
+        if settings.data.folder is None:
+            raise InputError(
+                "a simulated study has no tables yet", file=tables, where="data.simulate",
+                remedy="give the folder of the simulated tables",
+            )  # fmt: skip
+        return study_baselines(settings, settings.data.folder)
+    if not tables.is_dir():
+        raise InputError("no such file or folder", file=tables, remedy="check the path")
+    data = DataSettings(folder=tables)
+    return study_baselines(StudySettings(name="screening", data=data), tables)
+
+
+def study_baselines(settings: StudySettings, folder: Path, *tables: FeatureTable) -> BaselineTables:
+    """Return the baselines of the tables of a study, and of further ``tables``."""
+    from ketadask.sources.freesurfer import open_volumes
+
+    volumes, data = volumes_folder(settings, folder), settings.data
+    has_people = data.participants is not None or (folder / "participants.tsv").is_file()
+    people = read_study_participants(settings, folder) if has_people else None
+    has_scales = data.tables is not None or any(
+        (folder / name).is_dir() for name in ("phenotype", "nda")
+    )
+    return baseline_tables(
+        read_scales(settings, folder, people) if has_scales else None,
+        open_volumes(volumes) if volumes.is_dir() else None,
+        people,
+        *tables,
+    )
+
+
+def _one_table(path: Path) -> BaselineTables:
+    """Return the features of a table with a row per participant; units from headers or JSON."""
+    import pandas as pd
+
+    from ketadask.features.scales import demographic_features
+    from ketadask.sources.cells import read_sidecar
+    from ketadask.sources.data_issues import DataIssues
+    from ketadask.sources.participants import participant_column, read_participants
+    from ketadask.sources.spreadsheets import read_table
+
+    cells, issues = read_table(path), DataIssues("stop")
+    people = read_participants(path)
+    names, sidecar = participant_column(cells, issues), read_sidecar(path.with_suffix(".json"))
+    demographics = demographic_features(people.table)
+    columns, units = {}, {}
+    for header, texts in cells.columns.items():
+        match = _UNIT.fullmatch(header)
+        name = match["name"] if match else header
+        about = sidecar.get(header, {})
+        unit = match["unit"] if match else str(about.get("Units", ""))
+        if name in demographics.values or not _has_numbers(texts):
+            continue
+        columns[name], units[name] = cells.numbers(header, issues), unit
+    index = pd.MultiIndex.from_product([names, [0]], names=[nm.PARTICIPANT, "period"])
+    values = pd.DataFrame(columns, index=index)
+    text = pd.DataFrame("", index=list(columns), columns=list(ABOUT))
+    text["measurement_unit"] = pd.Series(units, dtype=object)
+    return BaselineTables((demographics, FeatureTable(values, text)), people.table)
+
+
+def _has_numbers(texts: list[str]) -> bool:
+    from ketadask.sources.codes import is_missing, parse_number
+
+    return any(not is_missing(text) and parse_number(text) is not None for text in texts)

@@ -1,0 +1,217 @@
+"""Programmes of two trials: discover, lock if supported, confirm in a fresh trial.
+
+``python -m tests.benchmarks.programmes`` simulates crossover trials of 60 people with 20 features.
+The planted effect, which may be none, and the size of the fresh trial differ from programme to
+programme. A supported persona is locked and planned: power at its true difference in the fresh
+trial, assurance from what the discovery trial knows, and the power at the difference that was not
+corrected for the search. The share confirmed must agree with the first two. Beside them, the best
+persona of trials without any, locked anyway: 5 % are confirmed. Finished programmes are stored and
+used again; ``--programmes`` may grow.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketadask import names as nm
+from ketadask.cohort.designs import CROSSOVER
+from ketadask.inference.confirmation import confirm_personas
+from ketadask.inference.lock import build_persona
+from ketadask.inference.next_trial import STRATIFIED, design_power
+from ketadask.inference.null import null_block
+from ketadask.inference.trial_assumptions import (
+    EffectDraws,
+    TrialAssumptions,
+    persona_effect,
+)
+from ketadask.inference.verdicts import build_verdicts
+from ketadask.kernels.resampling import wilson
+from ketadask.schema.errors import InputError
+from ketadask.search.persona import INSIDE, OUTSIDE, DiscoveryRun, Persona
+from tests.benchmarks.error_rates import persona_search, problem_of
+from tests.benchmarks.interval_coverage import unit_benefits
+from tests.benchmarks.repeated import Bench, benchmark_parser, error_of, markdown, open_benchmark
+from tests.benchmarks.simulated_trials import TrialKind, simulate_cases
+
+if TYPE_CHECKING:
+    from ketadask.store.ranges import Range
+
+SIZE = (60, 20)
+EFFECTS = (0.0, 0.8, 1.0, 1.2, 1.6, 2.0)
+"""Planted benefits, in standard deviations of the outcome in an arm, each in a sixth."""
+FRESH_PARTICIPANTS = (40, 60)
+FRESH = 1_000_000
+"""Distance of the index of a fresh trial from that of its discovery trial."""
+EDGES, LEVEL = (0.0, 0.5, 0.8, 0.95, 1.0), 0.05
+RUN = DiscoveryRun(name="programme", fingerprint="simulated", inputs="simulated", ketadask="0")
+DRAWS = 400
+
+
+def trial_kind(effect: float) -> TrialKind:
+    """Return the kind of trial with a persona of two literals, or none."""
+    literals = 2 if effect else 0
+    return TrialKind(f"programme {effect:g}", (CROSSOVER,), literals=literals, effect=effect)
+
+
+def programmes_block(
+    block: Range, *, seed: int, relabellings: int, permutations: int, anyway: bool
+) -> pd.DataFrame:
+    """Return a row per programme: verdict, power, assurance and p of the fresh trial."""
+    rows = []
+    for index in range(block[0], block[1] + 1):
+        effect = 0.0 if anyway else EFFECTS[index % len(EFFECTS)]
+        row: dict[str, Any] = {"index": index, "effect": effect, "locked": False}
+        persona = discover(effect, seed=seed, index=index, relabellings=relabellings, anyway=anyway)
+        if persona is not None:
+            row |= {"locked": True} | confirm_persona(
+                persona, effect, seed=seed, index=index, permutations=permutations
+            )
+        rows.append(row)
+    names = ("power", "assurance", "naive", "p", "truth", "shrunken")
+    return pd.DataFrame(rows, columns=["index", "effect", "locked", *names])
+
+
+def discover(
+    effect: float, *, seed: int, index: int, relabellings: int, anyway: bool
+) -> Persona | None:
+    """Return the locked persona of a discovery trial; None if it supports none."""
+    kind, search = trial_kind(effect), persona_search(2)
+    cases = simulate_cases(kind, CROSSOVER, *SIZE, seed=seed, index=index)
+    problem, units = problem_of(cases, kind, search)
+    results = {polarity: search.solve(problem, polarity=polarity) for polarity in search.polarities}
+    nulls = null_block(problem, search, (0, relabellings - 1), seed=index)
+    verdicts = build_verdicts(problem, search, results, nulls)
+    try:
+        return build_persona(verdicts.iloc[0].to_dict(), problem, units, run=RUN, anyway=anyway)
+    except InputError:
+        return None
+
+
+def confirm_persona(
+    persona: Persona, effect: float, *, seed: int, index: int, permutations: int
+) -> dict[str, float]:
+    """Return power at the truth, assurance, and p in a fresh trial."""
+    kind, search = trial_kind(effect), persona_search(2)
+    size = FRESH_PARTICIPANTS[index // len(EFFECTS) % len(FRESH_PARTICIPANTS)]
+    cases = simulate_cases(kind, CROSSOVER, size, SIZE[1], seed=seed, index=FRESH + index)
+    problem, units = problem_of(cases, kind, search)
+    table = units["value"].to_pandas()
+    member = persona.members(table)["member"].to_numpy()
+    inside, outside = member == INSIDE, member == OUTSIDE
+    if persona.polarity == nm.UNFAVOURABLE:
+        inside, outside = outside, inside
+    confirmation = confirm_personas(
+        problem.trial, [persona], [member], relabellings=permutations, seed=seed + index
+    )
+    assumed = TrialAssumptions(alpha=LEVEL, sides=1)
+    benefit = unit_benefits(cases, units)
+    truth = benefit[inside].mean() - benefit[outside].mean()
+    assumption = persona_effect(persona)
+    n = int(inside.sum() + outside.sum())
+    one = np.ones(1)
+    true = EffectDraws(truth * one, 0 * one, inside.sum() / n * one)
+    draws = assumption.draws(DRAWS, seed=index)
+    flat = EffectDraws.of(
+        persona.sign * persona.discovery.difference * one, 0 * one, assumption.prevalence * one, 0.0
+    )
+    power, assurance, naive = (
+        float(design_power(STRATIFIED, n, d, assumption, assumed).mean())
+        for d in (true, draws, flat)
+    )
+    return {
+        "power": power, "assurance": assurance, "naive": naive, "truth": truth,
+        "shrunken": assumption.difference, "p": float(confirmation["p"][0]),
+    }  # fmt: skip
+
+
+PREDICTIONS = {
+    "power": "power at the true difference",
+    "assurance": "assurance of the plan",
+    "naive": "power at the uncorrected difference",
+}
+
+
+def calibration_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each prediction and its bins, the mean prediction and the share confirmed.
+
+    ``z`` is the distance of the two in Monte-Carlo errors, if each programme is confirmed with the
+    predicted probability.
+    """
+    locked = rows[rows["locked"].astype(bool)]
+    table = []
+    for name, words in PREDICTIONS.items():
+        bins = pd.cut(locked[name], EDGES, include_lowest=True)
+        parts = [("all", locked), *((str(b), part) for b, part in locked.groupby(bins))]
+        for label, part in parts:
+            if not len(part):
+                continue
+            rate = part[name].clip(1e-6, 1 - 1e-6)
+            confirmed = part["p"] <= LEVEL
+            error = np.sqrt((rate * (1 - rate)).sum()) / len(part)
+            low, high = wilson(int(confirmed.sum()), len(part))
+            table.append(
+                {
+                    "prediction": words, "bin": label, "programmes": len(part),
+                    "predicted": float(rate.mean()), "confirmed": float(confirmed.mean()),
+                    "low": float(low), "high": float(high),
+                    "z": float((confirmed.mean() - rate.mean()) / error),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def calibration_markdown(table: pd.DataFrame) -> str:
+    """Return the table as Markdown."""
+    header = ["prediction", "predicted between", "locked", "mean prediction", "confirmed"]
+    header += ["95 % interval", "z"]
+    rows = [
+        [
+            row["prediction"], row["bin"], row["programmes"], f"{row['predicted']:.2f}",
+            f"{row['confirmed']:.2f}", f"{row['low']:.2f} to {row['high']:.2f}", f"{row['z']:.1f}",
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    return markdown(header, rows)
+
+
+def simulate_programmes(
+    bench: Bench, count: int, *, anyway: bool = False, seed: int = 7,
+    relabellings: int = 59, permutations: int = 59,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the rows of `programmes_block`; ``anyway`` locks the best persona of null trials."""
+    settings = {
+        "seed": seed, "relabellings": relabellings, "permutations": permutations, "anyway": anyway,
+    }  # fmt: skip
+    return bench.rows("programmes", partial(programmes_block, **settings), count, settings)
+
+
+def main(words: Sequence[str]) -> int:
+    """Simulate the programmes and print the calibration as Markdown."""
+    parser = benchmark_parser("programmes", __doc__)
+    parser.add_argument("--programmes", type=int, default=300)
+    options = parser.parse_args(list(words))
+    with open_benchmark(options) as bench:
+        rows = simulate_programmes(bench, options.programmes, seed=options.seed)
+        nulls = simulate_programmes(
+            bench, options.programmes, anyway=True, seed=options.seed, relabellings=19
+        )
+    by_effect = rows.groupby("effect")["locked"].agg(["size", "sum"])
+    effects = [[f"{e:g}", size, locked] for e, (size, locked) in by_effect.iterrows()]
+    print(markdown(["planted benefit (SD)", "programmes", "locked"], effects), end="\n\n")
+    print(calibration_markdown(calibration_table(rows)), end="\n\n")
+    confirmed = (nulls["p"] <= LEVEL).mean()
+    error = error_of(LEVEL, len(nulls))
+    print(
+        f"Locked from noise anyway: {confirmed:.3f} of {len(nulls)} confirmed (.05 +- {error:.3f})"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
