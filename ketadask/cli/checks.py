@@ -96,7 +96,8 @@ def _print_columns(out: Console, check: StudyCheck) -> None:
         if row["use"] == NO_USE:
             without_use[f"{row['file']}: {row['column']}"] = row["reason"]
         else:
-            by_use.setdefault((row["file"], row["use"]), []).append(row["column"])
+            code = f" ({row['reason']})" if row["reason"].startswith("1 is ") else ""
+            by_use.setdefault((row["file"], row["use"]), []).append(row["column"] + code)
     out.print(f"Columns in use: {sum(map(len, by_use.values())):,} of {len(check.columns):,}")
     for (file, use), columns in by_use.items():
         rest = f" and {len(columns) - _MAX_ROWS:,} more" if len(columns) > _MAX_ROWS else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from ketadask.cluster.profile import LONG_TASKS, NO_PAUSING, QUEUES, Profile
 from ketadask.pipeline.executor import Executor, Synchronous, Threads
 from ketadask.schema.errors import InputError
+from ketadask.store.disk import create_file, temporary_path
 from ketadask.store.environment import ONE_THREAD, cores
 
 CONNECT_TIMEOUT = "10s"
@@ -169,6 +171,23 @@ def _address(profile: Profile, logs: Path | None) -> Iterator[Executor]:
                     remedy="start some with `dask worker`",
                 ) from error
             if logs is not None:
+                _require_visible(client, logs)
                 client.register_plugin(WorkerLog(str(logs)))
             workers = sum(client.nthreads().values())
             yield DaskExecutor(client, workers=workers, dashboard=client.dashboard_link)
+
+
+def _require_visible(client: Any, logs: Path) -> None:
+    """Raise where a worker does not see the run folder, into which it writes its results."""
+    mark = create_file(temporary_path(logs / "visible"))
+    try:
+        views = client.run(os.path.exists, str(mark))
+    finally:
+        mark.unlink()
+    blind = [worker for worker, sees_mark in views.items() if not sees_mark]
+    if blind:
+        raise InputError(
+            f"{len(blind):,} workers do not see the run folder, the first is {blind[0]}",
+            file=logs.parent,
+            remedy="choose a folder that all machines share (--out)",
+        )

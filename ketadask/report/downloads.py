@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ketadask.report.report_data import ReportData
+from ketadask.store.tables import csv_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,7 @@ def as_download(table: pd.DataFrame, name: str) -> Download:
     >>> as_download(pd.DataFrame({"a": [1]}), "a.csv").href
     'data:text/csv;charset=utf-8;base64,YQoxCg=='
     """
-    text = table.to_csv(index=False, lineterminator="\n")
-    content = base64.b64encode(text.encode()).decode("ascii")
+    content = base64.b64encode(csv_text(table).encode()).decode("ascii")
     return Download(name, f"data:text/csv;charset=utf-8;base64,{content}", len(table))
 
 

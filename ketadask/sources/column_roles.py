@@ -293,8 +293,17 @@ class _Guess:
         if self.column_of(OUTCOME) is None and self.column_of(TIME) is None:
             self.outcome(numbers)
         self.baseline()
+        own = self.names.get(self.column_of(OUTCOME) or "", "").split("_")
         for column in self.rest():
             name = self.names[column]
+            words = name.split("_")
+            if layout == PARTICIPANT_ROW and len(own) > 1 and len(words) > 1:
+                is_alike = (own[0], own[-1]) != ("", "") and (
+                    words[0] == own[0] or (words[-1] == own[-1] and len(own[-1]) > 2)
+                )
+                if is_alike and not re.match(rf"{BEFORE_WORDS}|pre", name):
+                    self.give(column, FOLLOW_UP, "named like the outcome", (FEATURE, OUTCOME))
+                    continue
             after = any(re.fullmatch(pattern, name) for pattern in AFTER_PATTERNS)
             visit = VISIT_SUFFIX.fullmatch(name)
             if layout == VISIT_ROW and column in numbers and self.profiles[column].is_numeric:
@@ -319,7 +328,7 @@ class _Guess:
         for column in numbers:
             match = VISIT_SUFFIX.fullmatch(self.names[column])
             if match:
-                stem = match["stem"] or match["stem2"] or match["stem0"]
+                stem = match["stem"] or match["stem2"] or match["stem3"] or match["stem0"]
                 stems.setdefault(stem, []).append((_visit_day(match), column))
         for columns in stems.values():
             columns.sort()
@@ -402,7 +411,7 @@ def _kind(profile: _Profile) -> tuple[str, str]:
 
 def _visit_day(match: re.Match[str]) -> int:
     """Return the number of a visit in a name, 0 before treatment."""
-    return int(match["n"] or match["n2"] or 0)
+    return int(match["n"] or match["n2"] or match["n3"] or 0)
 
 
 def _is_baseline(name: str, core: str) -> bool:

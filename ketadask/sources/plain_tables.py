@@ -222,9 +222,9 @@ def _headers_by_visit(
     """Return per visit its first spelling, and the canonical name of each of its headers."""
     wide_pattern = _compile_wide_pattern(str(table.wide_pattern))
     visits: dict[Visit, tuple[str, dict[str, str]]] = {}
-    n_matches = 0
+    n_matches, participant = 0, cells.find(_PARTICIPANT)
     for header in cells.columns:
-        if header == cells.find(_PARTICIPANT):
+        if header == participant:
             continue
         match = wide_pattern.fullmatch(header)
         visit, spelling, name = ONCE, "", header

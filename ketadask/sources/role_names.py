@@ -67,5 +67,6 @@ _UNITS = "days?|weeks?|wks?|months?|mo|visit|time"
 VISIT_SUFFIX = re.compile(
     rf"(?P<stem>[a-z][a-z0-9_]*?)(?:_?(?:{_UNITS})_?|_[dwmvt]_?)(?P<n>\d{{1,4}})"
     rf"|(?P<stem2>[a-z][a-z0-9_]*?)_(?P<n2>\d{{1,4}})_?(?:{_UNITS}|[dwm])"
+    rf"|(?P<stem3>[a-z]{{3,}})(?P<n3>\d{{1,3}})(?:mo|wk|[dwm])"
     rf"|(?P<stem0>[a-z][a-z0-9_]*?)_{BEFORE_WORDS}"
 )

@@ -13,7 +13,7 @@ from ketadask.schema import roles as r
 from ketadask.schema.errors import InputError
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells
-from ketadask.sources.codes import parse_number
+from ketadask.sources.codes import parse_number, parse_numbers
 from ketadask.sources.column_roles import guess_roles, plain_name
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import SEX_CODES
@@ -24,7 +24,7 @@ from ketadask.sources.visit_labels import unit_days, visit_day
 from ketadask.sources.visits import SHARED_BASELINE
 
 AFTER_DAY = 1
-_YES = ("yes", "true", "y", "responder", "response", "remission", "success", "dead")
+_YES = ("yes", "true", "y", "responder", "response", "remission", "success", "dead", "good")
 _LATER = (r.SCORE, r.OUTCOME, r.FOLLOW_UP, r.TIME, r.EVENT)
 
 
@@ -67,6 +67,7 @@ def read_trial_table(
     """
     issues = DataIssues(bad_cells)
     roles = _with_features(guess_roles(cells, role_columns, ignore), features, cells)
+    roles = _with_codes(roles, cells)
     rows = trial_rows(cells, roles, arms, issues)
     visits, labels, limits = _visits(cells, roles, rows, issues, AFTER_DAY if day is None else day)
     covariates = _covariates(cells, roles, rows, issues)
@@ -173,6 +174,9 @@ def _visits(
     days, sessions = _days(cells, roles, rows, issues, day)
     scores, labels, limits = {}, {}, {}
     for column in roles.columns_of(*_LATER):
+        is_text = _two_words(cells.words(column)) is None and parse_numbers(cells.columns[column])
+        if roles.by_column[column].role == r.FOLLOW_UP and is_text is None:
+            continue
         canonical = canonical_column(column, cells.file.stem) if _is_score(roles, column) else None
         name = canonical or column
         limits[name], labels[name] = score_range(name), score_label(name)
@@ -224,11 +228,29 @@ def _later_numbers(
 ) -> np.ndarray:
     """Return a score of every row; of two words the one for yes, else the last, is 1."""
     words = cells.words(column)
-    levels = sorted(set(words) - {""}, key=str.lower)
-    if len(levels) == 2 and all(parse_number(level) is None for level in levels):
-        yes = next((level for level in levels if level.lower() in _YES), levels[1])
-        return np.array([np.nan if not word else float(word == yes) for word in words])
+    pair = _two_words(words)
+    if pair is not None:
+        return np.array([np.nan if not word else float(word == pair[1]) for word in words])
     return cells.numbers(column, issues, low=limits[0], high=limits[1])
+
+
+def _two_words(words: Sequence[str]) -> tuple[str, str] | None:
+    """Return the words for 0 and 1 of a column of two words, None for other columns."""
+    levels = sorted(set(words) - {""}, key=str.lower)
+    if len(levels) != 2 or any(parse_number(level) is not None for level in levels):
+        return None
+    yes = next((level for level in levels if level.lower() in _YES), levels[1])
+    return next(level for level in levels if level != yes), yes
+
+
+def _with_codes(roles: r.TableRoles, cells: Cells) -> r.TableRoles:
+    """Return the roles with what 0 and 1 mean in outcomes of words, and who is in which arm."""
+    entries = []
+    for entry in roles.columns:
+        pair = _two_words(cells.words(entry.column)) if entry.role in (r.OUTCOME, r.EVENT) else None
+        reason = f"1 is {pair[1]}, 0 is {pair[0]}" if pair else entry.reason
+        entries.append(replace(entry, reason=reason))
+    return replace(roles, columns=tuple(entries))
 
 
 def _days(

@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ketadask.schema.errors import InputError
 from ketadask.store import datasets
 from ketadask.store.checksums import CHECKSUMS, Checksums, content_hash, log_hashes
-from ketadask.store.disk import limit_access, make_folder, set_aside, write_file, write_files
+from ketadask.store.disk import (
+    limit_access,
+    make_folder,
+    readable_by_group,
+    set_aside,
+    write_file,
+    write_files,
+)
 from ketadask.store.json_values import render_json
 from ketadask.store.locks import Owner, hold_lock, read_owner
 from ketadask.store.parts import Parts
-from ketadask.store.tables import table_bytes, table_from_bytes
+from ketadask.store.tables import csv_text, table_bytes, table_from_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +36,7 @@ _MANIFEST, DAMAGED = "manifest.json", "damaged"
 HISTORY = ("provenance.json", "stopped.json")
 SUBMISSION = ("study.json", "profile.json", "head.json", "head.sbatch")
 _KEY_DIGITS = 12
-_ACCESS = {None: 0o700, "group": 0o750}
+ACCESS = {None: 0o700, "group": 0o750}
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,9 @@ class RunFolder:
             set_aside(manifest, run.path / DAMAGED)
         if not manifest.exists():
             # Tasks of an array start together: all write the same bytes.
-            make_folder(run.path, _ACCESS[shared])
-            run.write_json(_MANIFEST, {"name": name, "key": key})
+            limit_access(make_folder(run.path, ACCESS[shared]), ACCESS[shared])
+            with readable_by_group(shared == "group"):
+                run.write_json(_MANIFEST, {"name": name, "key": key})
         if run.key != key:
             raise InputError(
                 "the run folder belongs to another key",
@@ -76,7 +84,7 @@ class RunFolder:
                 value=run.key,
                 remedy="move it away, or choose another folder for the runs (--out)",
             )
-        limit_access(run.path, _ACCESS[shared])
+        limit_access(run.path, ACCESS[shared])
         return run
 
     @classmethod
@@ -109,7 +117,8 @@ class RunFolder:
 
         The checksums of logs, which a run appends to, are recorded at the end.
         """
-        with hold_lock(self.path / "lock") as dead_owner:
+        is_shared = bool(self.path.stat().st_mode & 0o040)
+        with readable_by_group(is_shared), hold_lock(self.path / "lock") as dead_owner:
             checksums = Checksums.read(self.path)
             if checksums is not None and checksums.logs:
                 write_file(self.path / CHECKSUMS, checksums.without(()).render())
@@ -198,8 +207,7 @@ class RunFolder:
         """Write ``<name>.parquet`` and, if ``csv``, ``<name>.csv``."""
         stem, files = name.removesuffix(".parquet"), {}
         if csv:
-            text = table.to_csv(index=False, lineterminator="\n")
-            files[f"{stem}.csv"] = text.encode()
+            files[f"{stem}.csv"] = csv_text(table).encode()
         return self._write({**files, f"{stem}.parquet": table_bytes(table)})
 
     def read_table(self, name: str) -> pd.DataFrame:

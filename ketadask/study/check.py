@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _FEW = 6
+_SMALLEST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     cohort = _lenient_cohort(settings, folder)
     units = units_of(settings, cohort)
     splitter, trial = splitter_of(settings, units), trial_arrays(units)
+    require_computable(settings, cohort.dataset, units)
     facts = score_facts(units, trial)
     later = later_features(settings, cohort)
     recordings, unusable = _recordings(settings, folder)
@@ -134,6 +136,23 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         unusable=unusable,
         columns=cohort.columns,
     )
+
+
+def require_computable(settings: StudySettings, cohort: xr.Dataset, units: xr.Dataset) -> None:
+    """Raise where scores or prediction would fail after all searches."""
+    from ketadask.cohort.designs import trial_arrays
+    from ketadask.study.predict import classifier_cases
+
+    score = trial_arrays(units).score
+    score = score[np.isfinite(score)]
+    if not len(score) or np.ptp(score) < _SMALLEST_SPREAD:
+        raise InputError(
+            "all scores are equal, so no persona differs from another",
+            where="outcome",
+            remedy="check the column of the outcome, or choose another scale or day",
+        )
+    if settings.predict is not None:
+        classifier_cases(settings, cohort)
 
 
 def _response_text(outcome: Outcome) -> str:

@@ -48,7 +48,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
     """Compute the missing parts of the prediction and summarise all."""
     options = predict_settings(work.settings)
     cohort = cohort_of(work).dataset
-    discovery, control = _cases(work.settings, cohort)
+    discovery, control = classifier_cases(work.settings, cohort)
     nested_cv = nested_of(work.settings, options.classifier)
     work.progress.print(
         f"predict: {len(discovery):,} cases, {int((discovery.label == 1).sum()):,} responders, "
@@ -157,7 +157,7 @@ def nested_of(settings: StudySettings, classifier: str, *, permutation: bool = F
     )
 
 
-def _cases(settings: StudySettings, cohort: Any) -> tuple[ClassifierData, ClassifierData]:
+def classifier_cases(settings: StudySettings, cohort: Any) -> tuple[ClassifierData, ClassifierData]:
     """Return the training cases, and those of the control arm."""
     from ketadask.predict.classifier_data import classifier_data
 

@@ -14,6 +14,8 @@ from ketadask.inference.null import check_relabelling
 from ketadask.pipeline.stage import require
 from ketadask.search.split_capacity import split_capacity
 from ketadask.store.datasets import from_dataset, to_dataset
+from ketadask.store.disk import limit_access, make_folder
+from ketadask.store.run_folder import ACCESS
 from ketadask.study.from_settings import (
     read_cohort,
     read_study_participants,
@@ -175,6 +177,8 @@ def recording_tables(work: StudyRun, sequences: Mapping[str, str]) -> RecordingT
     from ketadask.sources.visits import PERIODS
 
     recordings, options, parts = _recordings(work.paths)
+    access = ACCESS[settings.execution.shared]
+    limit_access(make_folder(parts.folder, access), access)
     require(work.run_stage(recordings_stage(recordings, options, parts), EXTRACT))
     table, quality, failures = read_recordings(
         recordings,

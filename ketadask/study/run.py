@@ -18,7 +18,6 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.stage import Stage, StageResult, require
 from ketadask.schema.errors import InputError
-from ketadask.store.disk import readable_by_group
 from ketadask.store.environment import commit, describe_machine, library_versions, log_file, now
 from ketadask.store.ranges import Range, range_size
 from ketadask.store.run_folder import HISTORY, RunFolder
@@ -157,7 +156,6 @@ def open_study_run(
     """Lock the run folder for writing; after an error or an interrupt it stays usable."""
     folder = paths.open()
     with (
-        readable_by_group(paths.settings.execution.shared == "group"),
         folder.lock() as dead_owner,
         log_file(folder.path / LOG),
         ExitStack() as stack,

@@ -15,7 +15,7 @@ from ketadask.config.study import StudySettings, read_study
 from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.stage import StageResult, require
 from ketadask.schema.errors import InputError
-from ketadask.study.check import StudyCheck, check_study
+from ketadask.study.check import StudyCheck, check_study, require_computable
 from ketadask.study.confirm import ConfirmationSummary, confirm_study
 from ketadask.study.judge import SUMMARY, calibration_stages, judge_study, trial_tables
 from ketadask.study.paths import RunPaths
@@ -168,7 +168,9 @@ class Study:
             yield work
 
     def _search(self, work: StudyRun) -> StudyProblem:
-        problem, results = run_searches(work, build_problem(work))
+        problem = build_problem(work)
+        require_computable(work.settings, problem.cohort.dataset, problem.units)
+        problem, results = run_searches(work, problem)
         require(*results, *map(work.run_stage, calibration_stages(work, problem)))
         work.verify(splits_stage(work, problem))
         work.verify(relabelled_stage(work, problem, relabellings(work)))

@@ -44,6 +44,12 @@ def submit_study(study: Study) -> tuple[str, Path]:
         )
     check_library(study.profile)
     check_script_path(study.paths.path)
+    if study.settings.data.simulate is None and study.check().stops:
+        raise InputError(
+            "the study would stop at invalid cells",
+            file=study.settings.data.folder,
+            remedy="`ketadask check` lists them",
+        )
     run = study.paths.open()
     jobs = slurm.my_jobs(head_name(run))
     if jobs:

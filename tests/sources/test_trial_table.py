@@ -134,3 +134,26 @@ def test_weeks_are_days_and_names_of_visits_are_read():
     assert set(read_trial_table(cells_of(named)).scales.table["day"]) == {0, 7}
     assert visit_day("ses-baseline") == 0
     assert visit_day("ses-day7") == 7
+
+
+def test_an_outcome_of_two_words_says_which_is_one():
+    columns = PARALLEL | {"status": ["good", "poor", "poor", "good"]}
+    trial = read_trial_table(cells_of(columns), role_columns={"outcome": "status"}, arms=ARMS)
+    visits = trial.scales.table.set_index(["participant", "day"])["status"]
+    assert [visits[who, 1] for who in "abcd"[:3]] == [0, 1, 0]
+    entry = next(entry for entry in trial.columns if entry.column == "status")
+    assert entry.reason == "1 is good, 0 is poor"
+
+
+def test_measures_named_like_the_outcome_are_no_features():
+    columns = {name: PARALLEL[name] for name in ("id", "treatment", "age")} | {
+        "pacu_throat": ["1", "2", "3", "4"],
+        "pacu_cough": ["0", "1", "1", "0"],
+        "day1_throat": ["2", "2", "1", "1"],
+        "pre_throat": ["3", "2", "3", "1"],
+        "xray_6m": ["worse", "same", "better", "same"],
+    }
+    trial = read_trial_table(cells_of(columns), role_columns={"outcome": "pacu_throat"}, arms=ARMS)
+    roles = {entry.column: entry.role for entry in trial.columns}
+    assert roles["pacu_cough"] == roles["day1_throat"] == roles["xray_6m"] == "follow-up"
+    assert roles["pre_throat"] in ("feature", "baseline")

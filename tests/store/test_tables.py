@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ketadask.schema import tables as contracts
-from ketadask.store.tables import table_bytes, table_from_bytes
+from ketadask.store.tables import csv_text, table_bytes, table_from_bytes
 
 COLUMNS = {
     "f": hnp.arrays("f8", 5),
@@ -81,3 +83,32 @@ def test_the_same_bytes_in_another_process():
     )
     assert one == two
     assert len(one) > 1000
+
+
+FORMULAS = st.text(alphabet='=+-@\uff1d;|\t\r\n ,"ab01.', max_size=8)
+
+
+@given(st.lists(FORMULAS, min_size=1, max_size=4), FORMULAS)
+def test_no_spreadsheet_finds_a_formula(cells, name):
+    """However a spreadsheet separates the cells: it may expect semicolons or tabs."""
+    text = csv_text(pd.DataFrame({f"{name}x": cells, "q": -1.5}))
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(text), delimiter=separator):
+            for cell in row:
+                beginning = cell.lstrip(" \t\r\n")[:1]
+                assert beginning not in ("=", "@", "\uff1d"), cell
+                assert beginning not in ("+", "-") or is_number(cell.partition(",")[0]), cell
+
+
+def is_number(text):
+    try:
+        return float(text) is not None
+    except ValueError:
+        return False
+
+
+def test_numbers_in_csv_are_unharmed():
+    table = pd.DataFrame(
+        {"t": ["-1.5", "+2e-3", "-inf", "-x", None], "q": [-1.0, 2, np.nan, -4, 5]}
+    )
+    assert csv_text(table) == "t,q\n-1.5,-1.0\n+2e-3,2.0\n-inf,\n'-x,-4.0\n,5.0\n"
