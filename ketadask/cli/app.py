@@ -12,6 +12,7 @@ from ketadask.cli.configs import configs_command
 from ketadask.cli.init import init_command
 from ketadask.cli.keys import complete_change, keys_command
 from ketadask.cli.personas import apply_command, confirm_command, lock_command
+from ketadask.cli.simulate import simulate_command
 
 if TYPE_CHECKING:
     from ketadask.study.study import Study
@@ -70,42 +71,9 @@ def _study_or_run(path: Path, changes: list[str] | None, out: Path) -> Study:
     return submitted_study(path) if path.is_dir() else _read_study(path, changes, out)
 
 
-@app.command("simulate", short_help="Simulate a study folder with a planted persona.")
-def simulate_command(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="New study folder.")],
-    participants: Annotated[int, typer.Option(help="Number of participants.")] = 33,
-    seed: Annotated[int, typer.Option(help="Seed of the study.")] = 7,
-    trials: Annotated[int, typer.Option(help="Number of trials.")] = 1,
-    sites: Annotated[int, typer.Option(help="Number of sites per trial.")] = 1,
-    effect: Annotated[float, typer.Option(help="Effect of the persona in SD; 0 for none.")] = 2.1,
-    persona_trials: Annotated[
-        int | None,
-        typer.Option(help="Number of trials, the first ones, with the persona; default: all."),
-    ] = None,
-    prognostic: Annotated[
-        float, typer.Option(help="Improvement lost per SD of age, on both arms, in SD.")
-    ] = 0.4,
-    layout: Annotated[str, typer.Option(help="bids, nda or both.")] = "bids",
-    meg: Annotated[bool, typer.Option(help="Add short MEG recordings.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a folder that is not empty.")] = False,
-) -> None:
-    """Simulate a study folder with a planted persona, in the file formats of real studies."""
-    from ketadask.simulate.study import simulate_study
-
-    folder = simulate_study(
-        out,
-        participants=participants,
-        seed=seed,
-        trials=trials,
-        sites=sites,
-        effect=effect,
-        persona_trials=persona_trials,
-        prognostic=prognostic,
-        layout=layout,
-        meg_seconds=20.0 if meg else 0.0,
-        overwrite=overwrite,
-    )
-    typer.echo(folder)
+app.command("simulate", short_help="Simulate a study folder with a planted persona.")(
+    simulate_command
+)
 
 
 @app.command("check", short_help="Check settings and tables.")

@@ -45,6 +45,7 @@ def _facts(check: StudyCheck) -> list[tuple[str, str]]:
             f"{analysis['participants']:,} analysed, {analysis['both_arms']:,} with both arms",
         ),
         ("cases", f"{analysis['cases']:,} ({arms})"),
+        ("endpoint", check.endpoint),
         *([("response", f"{responders} ({check.outcome})")] if check.outcome else []),
         ("units", f"{check.units:,} in the {check.design} design"),
     ]

@@ -118,10 +118,10 @@ def preview_lines(preview: PowerPreview) -> list[str]:
         f"a persona as large as the published ones (d = {scenario.effect:g}, "
         f"prevalence {scenario.prevalence:.0%})"
     )
+    smaller = ", ".join(f"d = {d:g} in {n} of {count}" for d, n, count in preview.smaller)
+    others = f"smaller ones: {smaller}" if smaller else "see `ketadask power` for smaller effects"
     if not preview.is_very_low:
-        return [
-            f"Power: {persona} was supported in {rate}; see `ketadask power` for smaller effects"
-        ]
+        return [f"Power: {persona} was supported in {rate}; {others}"]
     remedies = []
     if scenario.design == "pooled":
         remedies.append("design.kind: crossover, if participants have both arms")

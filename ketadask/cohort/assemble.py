@@ -16,9 +16,11 @@ import pandas as pd
 import xarray as xr
 
 from ketadask import names as nm
+from ketadask.cohort.case_arrays import codes
+from ketadask.cohort.case_endpoints import case_endpoints, censoring_text, with_horizon
 from ketadask.cohort.column_uses import column_uses
 from ketadask.cohort.consort import consort_counts
-from ketadask.cohort.endpoints import Direction, Outcome, case_endpoints
+from ketadask.cohort.endpoints import Direction, Outcome
 from ketadask.cohort.feature_matrix import MODALITIES, drop_features, feature_matrix
 from ketadask.cohort.harmonise import NONE, SITE, harmonise
 from ketadask.cohort.outcome_courses import outcome_courses
@@ -151,7 +153,8 @@ def assemble(
     cases, value, incomplete = _drop_cases(cases, value, max_missing_case)
     exclusion_rows = _sort_exclusions([*exclusions, incomplete])
     _check_cases(cases, exclusion_rows, outcome)
-    dataset = _dataset(cases, people.table, value, about, outcome)
+    courses = outcome_courses(outcomes, cases)
+    dataset, outcome = _dataset(cases, people.table, value, about, outcome, courses)
     dataset.attrs = {
         "outcome": outcome.name,
         "day": "" if outcome.day is None else outcome.day,
@@ -159,7 +162,7 @@ def assemble(
         "response_threshold": outcome.response_threshold,
         "endpoint": outcome.endpoint,
         "direction": outcome.direction,
-        "definition": outcome.definition,
+        "definition": outcome.definition + censoring_text(cases, outcome),
         "volumes": volumes,
     }
     return Cohort(
@@ -169,7 +172,7 @@ def assemble(
         findings=[*everyone.findings, *phenotype.findings, *contradictions(visits, people)],
         dropped=dict(sorted({**drop_reasons, **sparse}.items())),
         columns=column_uses(everyone, phenotype, about.index, {**drop_reasons, **sparse}),
-        courses=outcome_courses(outcomes, cases),
+        courses=courses,
     )
 
 
@@ -328,25 +331,33 @@ def _dataset(
     value: np.ndarray,
     about: pd.DataFrame,
     outcome: Outcome,
-) -> xr.Dataset:
+    courses: pd.DataFrame,
+) -> tuple[xr.Dataset, Outcome]:
+    """Return the dataset of the cases, and the outcome with the horizon of a time to event."""
     person = people.set_index(nm.PARTICIPANT).loc[cases[nm.PARTICIPANT]]
+
+    period = cases["period"].to_numpy(dtype=np.int64)
+    group = codes(*(np.asarray(c, dtype=str) for c in (person["trial"], cases[nm.ARM], period)))
+    outcome = with_horizon(outcome, cases, group)
+    endpoints = case_endpoints(cases, outcome, courses, group)
 
     def texts(values: Any) -> np.ndarray:
         return np.array([str(v) for v in values], dtype=np.str_)
 
-    return xr.Dataset(
+    dataset = xr.Dataset(
         {
             "value": ((nm.CASE, nm.FEATURE), value),
             "baseline": (nm.CASE, cases["baseline"].to_numpy()),
             "followup": (nm.CASE, cases["followup"].to_numpy()),
-            **{name: (nm.CASE, y) for name, y in case_endpoints(cases, outcome).items()},
+            **{name: (nm.CASE, y) for name, y in endpoints.items()},
         },
         {
             nm.PARTICIPANT: (nm.CASE, texts(cases[nm.PARTICIPANT])),
-            "period": (nm.CASE, cases["period"].to_numpy(dtype=np.int64)),
+            "period": (nm.CASE, period),
             nm.ARM: (nm.CASE, texts(cases[nm.ARM])),
             **{name: (nm.CASE, texts(person[name])) for name in _OF_PEOPLE if name in person},
             nm.FEATURE: (nm.FEATURE, texts(about.index)),
             **{name: (nm.FEATURE, texts(about[name])) for name in ABOUT},
         },
     )
+    return dataset, outcome

@@ -1,30 +1,35 @@
-"""The outcome of a trial as its settings describe it, and the endpoint of each case.
-
-An endpoint is one number per case of which more is better, whatever the direction of the outcome.
-"""
+"""The outcome of a trial as its settings describe it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
-
-from ketadask.kernels.scores import percent_improvement
 from ketadask.kernels.settings import option
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.rating_scales import RATING_SCALES, scale_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Direction = Literal["lower", "higher"]
 Kind = Literal["continuous", "binary"]
-EndpointName = Literal["improvement", "response", "percent", "remission", "value", "binary"]
+EndpointName = Literal[
+    "improvement",
+    "response",
+    "percent",
+    "remission",
+    "value",
+    "binary",
+    "area",
+    "slope",
+    "mixed-model",
+    "survival",
+    "rate",
+]
 ENDPOINTS = get_args(EndpointName)
 BINARY_ENDPOINTS = ("response", "remission", "binary")
 OF_BASELINE = ("improvement", "response", "percent")
+AREA, SLOPE, MIXED_MODEL, SURVIVAL, RATE = "area", "slope", "mixed-model", "survival", "rate"
+COURSES = (AREA, SLOPE, MIXED_MODEL)
+LAST_DAY = 10**6
 _FAVOURABLE_WORDS = ("respon", "remission", "remit", "recover", "success", "improve")
 _ADVERSE_WORDS = ("death", "died", "dead", "relaps", "recurren", "progression", "failure")
 
@@ -54,8 +59,9 @@ class Outcome:
     endpoint: EndpointName | None = option(  # noqa: RUF009
         None,
         "improvement on the baseline, response 0/1, percent improvement, remission (below or "
-        "above), value or binary as the column has it; default: improvement where there is a "
-        "baseline",
+        "above), value or binary as the column has it; of all visits: area (mean improvement up to "
+        "the day), slope per day, mixed-model (improvement at the day, unstructured covariance); "
+        "survival (restricted mean) or rate; default: from the other settings",
     )
     kind: Kind | None = option(None, "kind of a column: continuous, or binary 0/1")  # noqa: RUF009
     direction: Direction | None = option(  # noqa: RUF009
@@ -66,6 +72,15 @@ class Outcome:
     )
     below: float | None = option(None, "remission: the outcome is below this value")
     above: float | None = option(None, "remission: the outcome is above this value")
+    event: str | None = option(
+        None, "survival: column with 0 censored, 1 event, 2 competing event; column is the time"
+    )
+    horizon: float | None = option(
+        None, "survival: end of the time that counts; default: the shorter follow-up of the arms"
+    )
+    exposure: str | None = option(
+        None, "rate: column with the time at risk; column is the number of events"
+    )
     missing_items: int = option(
         0,
         "most missing items of a visit; each counts as the mean of the participant's other items",
@@ -97,6 +112,7 @@ class Outcome:
             object.__setattr__(self, "endpoint", self._endpoint())
         if self.direction is None:
             object.__setattr__(self, "direction", self._direction())
+        self._check_columns()
         if self.endpoint == "remission" and self.below is self.above is None:
             raise InputError("remission needs a limit", remedy="set outcome.below or outcome.above")
 
@@ -108,12 +124,13 @@ class Outcome:
     @property
     def needs_baseline(self) -> bool:
         """Whether a case without baseline has no endpoint."""
-        return self.endpoint in OF_BASELINE
+        return self.endpoint in (*OF_BASELINE, *COURSES)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that hold the outcome after the infusion, so that they are no features."""
-        return () if self.column is None or self.day is not None else (self.column,)
+        columns = self.column, self.event, self.exposure
+        return () if self.day is not None else tuple(name for name in columns if name)
 
     @property
     def definition(self) -> str:
@@ -130,10 +147,19 @@ class Outcome:
             return f"1 where the outcome is {side}, else 0"
         if self.endpoint in ("value", "binary"):
             return f"{self.direction} values are better"
+        if self.endpoint == SURVIVAL:
+            end = "" if self.horizon is None else f" {self.horizon:g}"
+            side = "without" if self.direction == "higher" else "after"
+            return f"mean time {side} the event {self.event} up to the horizon{end}"
+        if self.endpoint == RATE:
+            return f"events per {self.exposure}; {self.direction} values are better"
         is_lower = self.direction == "lower"
         points = "baseline minus follow-up" if is_lower else "follow-up minus baseline"
         return {
             "improvement": f"{points}; positive is better",
+            AREA: f"{points}, mean over the days up to {self.day}",
+            SLOPE: f"least-squares slope per day up to day {self.day}, {self.direction} is better",
+            MIXED_MODEL: f"{points} at day {self.day}, from a mixed model of all visits",
             "percent": f"{points}, in percent of the baseline",
             "response": f"1 where {points} is at least {self.response_threshold:.0%} of baseline",
         }[str(self.endpoint)]
@@ -148,7 +174,24 @@ class Outcome:
             )
         return self.direction
 
+    def _check_columns(self) -> None:
+        """Raise where an endpoint lacks a column or the day."""
+        for endpoint, key in ((SURVIVAL, "event"), (RATE, "exposure")):
+            is_set = getattr(self, key) is not None
+            if self.endpoint == endpoint and not (is_set and self.column):
+                remedy = f"set outcome.column and outcome.{key}"
+                raise InputError(f"{endpoint} needs two columns", remedy=remedy)
+            if is_set and self.endpoint != endpoint:
+                remedy = f"remove outcome.{key}, or outcome.endpoint"
+                raise InputError(f"{self.endpoint} has no {key}", remedy=remedy)
+        if self.endpoint in COURSES and self.day is None:
+            raise InputError(f"{self.endpoint} needs a day", remedy="set outcome.day")
+
     def _endpoint(self) -> str:
+        if self.event is not None:
+            return SURVIVAL
+        if self.exposure is not None:
+            return RATE
         if self.below is not None or self.above is not None:
             return "remission"
         if self.kind == "binary":
@@ -159,72 +202,16 @@ class Outcome:
     def _direction(self) -> str | None:
         if self.below is not None:
             return "lower"
-        name = self.name.lower()
-        if self.above is not None or any(word in name for word in _FAVOURABLE_WORDS):
-            return "higher"
-        is_lower = scale_of(name) in RATING_SCALES or any(word in name for word in _ADVERSE_WORDS)
-        return "lower" if is_lower else None
+        if self.event is not None:  # later is better than earlier, unless the event is favourable
+            of_event = _known_direction(self.event)
+            return {"lower": "higher", "higher": "lower"}.get(str(of_event))
+        return "higher" if self.above is not None else _known_direction(self.name)
 
 
-def improvement(
-    baseline: np.ndarray, followup: np.ndarray, threshold: float, direction: str = "lower"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return improvement, percent improvement and response per case.
-
-    Improvement is baseline minus follow-up, or follow-up minus baseline where higher values are
-    better; percent is of the baseline, NaN where that is not above 0; response is 1 where
-    improvement is positive and reaches ``threshold`` of the baseline.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in improvement(np.array([30.0]), np.array([18.0]), 0.4)]
-    [[12.0], [40.0], [1.0]]
-    """
-    points = baseline - followup if direction == "lower" else followup - baseline
-    # 0.56 * 25 is 14.000000000000002 in floating point, and 14 of 25 points reach it.
-    is_response = (points >= threshold * baseline - 1e-9) & (points > 0)
-    return points, percent_improvement(points, baseline), is_response.astype(np.float64)
-
-
-def case_endpoints(cases: pd.DataFrame, outcome: Outcome) -> Mapping[str, np.ndarray]:
-    """Return improvement, percent and response of the cases, and other endpoints as ``endpoint``.
-
-    Parameters
-    ----------
-    cases
-        baseline and followup of each case; a baseline may be missing.
-    outcome
-        The outcome, with a direction.
-    """
-    baseline, followup = (cases[name].to_numpy(np.float64) for name in ("baseline", "followup"))
-    direction = outcome.require_direction()
-    points, percent, response = improvement(
-        baseline, followup, outcome.response_threshold, direction
-    )
-    arrays = {"improvement": points, "percent": percent, "response": response}
-    if outcome.endpoint in OF_BASELINE:
-        return arrays
-    sign = 1.0 if direction == "higher" else -1.0
-    if outcome.endpoint == "remission":
-        is_below = outcome.below is not None
-        limit = outcome.below if is_below else outcome.above
-        arrays["endpoint"] = (followup < limit if is_below else followup > limit).astype(float)
-        arrays["response"] = arrays["endpoint"]
-    elif outcome.endpoint == "binary":
-        _check_binary(cases, outcome.name)
-        arrays["endpoint"] = followup if sign > 0 else 1.0 - followup
-        arrays["response"] = arrays["endpoint"]
-    else:
-        arrays["endpoint"] = sign * followup
-    return arrays
-
-
-def _check_binary(cases: pd.DataFrame, name: str) -> None:
-    wrong = ~cases["followup"].isin((0.0, 1.0))
-    if wrong.any():
-        raise InputError(
-            "a binary outcome is 0 or 1",
-            where=f"{name} of {cases.loc[wrong, 'participant'].iloc[0]}",
-            value=float(cases.loc[wrong, "followup"].iloc[0]),
-            remedy="code it as 0 and 1, or set outcome.kind to continuous",
-        )
+def _known_direction(name: str) -> str | None:
+    """Return which values of a column are better as far as its name tells."""
+    name = name.lower()
+    if any(word in name for word in _FAVOURABLE_WORDS):
+        return "higher"
+    is_lower = scale_of(name) in RATING_SCALES or any(word in name for word in _ADVERSE_WORDS)
+    return "lower" if is_lower else None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.cohort.endpoints import Outcome
+from ketadask.cohort.endpoints import LAST_DAY, MIXED_MODEL, SLOPE, Outcome
 from ketadask.features.scales import baseline_visits
 from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
@@ -57,13 +57,14 @@ def outcome_values(
 def outcome_visits(phenotype: Phenotype, outcome: Outcome) -> pd.DataFrame:
     """Return participant, session, period, arm and day of every visit, and the ``outcome``.
 
-    A baseline in a column of its own is ``baseline``.
+    A baseline, event or exposure in a column of its own is a column of that name.
     """
     values, reasons = outcome_values(phenotype, outcome.name, outcome.missing_items)
     visits = phenotype.table[list(KEYS)].assign(outcome=values, reason=reasons)
-    if outcome.baseline is None:
-        return visits
-    return visits.assign(baseline=outcome_values(phenotype, outcome.baseline)[0])
+    columns = {"baseline": outcome.baseline, "event": outcome.event, "exposure": outcome.exposure}
+    return visits.assign(
+        **{key: outcome_values(phenotype, name)[0] for key, name in columns.items() if name}
+    )
 
 
 def person_mean_sums(items: np.ndarray, most_missing: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,9 +175,15 @@ def attach_outcome(
         needs none.
     """
     name, day, window = outcome.name, outcome.day, outcome.window
+    has_visit, exact = None, ""
     if day is None:
         followup = _last_values(cases, visits, "outcome")
         missing = f"no {name}"
+    elif outcome.endpoint in (SLOPE, MIXED_MODEL):
+        last = day if outcome.endpoint == SLOPE else LAST_DAY
+        followup = _at_cases(cases, _followups(visits, day, window), or_both=False)
+        has_visit = np.isfinite(_at_cases(cases, _followups(visits, 0, last), or_both=False))
+        missing = f"no {name} after the infusion"
     else:
         followup = _at_cases(cases, _followups(visits, day, window), or_both=False)
         exact = f"at day {day}" if window == 0 else f"within {window} days of day {day}"
@@ -190,11 +197,17 @@ def attach_outcome(
     odd = (visits["period"] == NO_PERIOD) & visits["outcome"].notna()
     odd_participants = visits.loc[odd, nm.PARTICIPANT].unique().tolist()
     reasons = np.full(len(cases), "", dtype=object)
-    no_followup, no_baseline = np.isnan(followup), np.isnan(baseline) & outcome.needs_baseline
+    no_followup = np.isnan(followup) if has_visit is None else ~has_visit
+    no_baseline = np.isnan(baseline) & outcome.needs_baseline
     reasons[no_followup] = missing
-    if day is not None:
+    if day is not None and exact:
         own = visits[_is_after(visits) & ((visits["day"] - day).abs() <= window)]
         reasons[no_followup] = _missing_reasons(cases[no_followup], own, name, exact)
+    others = {
+        key: _last_values(cases, visits, key) for key in ("event", "exposure") if key in visits
+    }
+    for key, values in others.items():
+        reasons[np.isnan(values)] = f"no {getattr(outcome, key)}"
     if outcome.baseline is not None or day is None:
         reasons[no_baseline] = f"no {outcome.baseline or f'{name} before the infusion'}"
     else:
@@ -211,7 +224,8 @@ def attach_outcome(
     is_odd = (reasons != "") & cases[nm.PARTICIPANT].isin(odd_participants).to_numpy()
     reasons[is_odd] += "; a session contradicts the sequence of infusions"
     valid = reasons == ""
-    complete = cases[valid].assign(baseline=baseline[valid], followup=followup[valid])
+    columns = {"baseline": baseline, "followup": followup, **others}
+    complete = cases[valid].assign(**{key: values[valid] for key, values in columns.items()})
     exclusions = cases.loc[~valid, [nm.PARTICIPANT, "period"]].assign(reason=reasons[~valid])
     return complete.reset_index(drop=True), exclusions
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.endpoints import improvement
+from ketadask.cohort.case_endpoints import improvement
 from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.regions import ETIV

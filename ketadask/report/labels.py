@@ -32,8 +32,13 @@ _ENDPOINT_UNITS = {
     "remission": "difference in remission rate",
     "binary": "difference in proportion",
     "value": "units of the outcome",
+    "area": "points",
+    "slope": "points per day",
+    "mixed-model": "points",
+    "survival": "units of time",
+    "rate": "events per time at risk",
 }
-_RATES = ("response", "remission", "binary")
+_RATES = ("response", "remission", "binary", "slope", "rate")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Endpoint:
     def __str__(self) -> str:
         scale = f" in {self.scale}" if self.scale else ""
         day = f" at day {self.day}" if self.day else ""
-        if self.name in ("value", "binary") and self.scale:
+        if self.name in ("value", "binary", "survival", "rate") and self.scale:
             return f"{self.scale}{day}"
         return f"{self.name}{scale}{day}"
 

@@ -84,12 +84,17 @@ def overall_facts(units: xr.Dataset) -> OverallFacts:
     count = np.isfinite(outcome).sum(axis=0)
     mean = np.nansum(outcome, axis=0) / np.maximum(count, 1)
     endpoint, direction = str(units.attrs["endpoint"]), str(units.attrs.get("direction", "lower"))
-    if direction == "lower" and endpoint in ("value", "binary"):  # the means as the column has them
+    if direction == "lower" and endpoint in ("value", "binary", "rate"):  # as the column has them
         mean = float(endpoint == "binary") - mean
+    estimate, low, high = trial.overall_effect()
     return OverallFacts(
-        *(int(n) for n in count),
-        *(float(m) for m in mean),
-        *trial.overall_effect(),
+        n_active=int(count[0]),
+        n_control=int(count[1]),
+        mean_active=float(mean[0]),
+        mean_control=float(mean[1]),
+        difference=estimate,
+        low=low,
+        high=high,
         endpoint=endpoint,
         outcome=str(units.attrs.get("outcome", "")),
         direction=direction,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.cohort.endpoints import OF_BASELINE
 from ketadask.config.study import StudySettings
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
@@ -68,6 +69,7 @@ class StudyCheck:
     flow: dict[str, Any]
     response: dict[str, tuple[int, int]]
     outcome: str
+    endpoint: str
     units: int
     n_unexchangeable: int
     split_capacity: SplitCapacity | None
@@ -118,6 +120,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         flow=dict(cohort.flow),
         response={arm: _responders(cohort.dataset, arm) for arm in nm.ARMS},
         outcome=_response_text(settings.outcome),
+        endpoint=f"{settings.outcome.endpoint} ({cohort.dataset.attrs['definition']})",
         units=units.sizes[nm.UNIT],
         n_unexchangeable=check_relabelling(trial, settings.null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
@@ -157,7 +160,7 @@ def require_computable(settings: StudySettings, cohort: xr.Dataset, units: xr.Da
 
 def _response_text(outcome: Outcome) -> str:
     """Return what counts as response; empty where nothing does."""
-    if outcome.endpoint == "value":
+    if outcome.endpoint not in (*OF_BASELINE, "remission", "binary"):
         return ""
     if outcome.endpoint in ("remission", "binary"):
         return f"{outcome.name}: {outcome.definition}"

@@ -27,6 +27,7 @@ SHORT_LIST = 20
 
 FEWEST, MOST, STEP = 20, 60, 10
 _NODES = 100_000
+_PREVIEW_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ class PowerPreview:
         Number of studies with a supported persona, and of all.
     high
         Upper limit of the 95 % interval of their ratio.
+    smaller
+        The same three numbers for smaller effects: effect, studies with a supported persona, all.
     """
 
     scenario: Scenario
     n_detected: int
     simulations: int
     high: float
+    smaller: tuple[tuple[float, int, int], ...] = ()
 
     @property
     def is_very_low(self) -> bool:
@@ -102,15 +106,32 @@ def second_stage(settings: StudySettings) -> dict[str, Any]:
 def preview_power(settings: StudySettings, participants: int, features: int) -> PowerPreview:
     """Simulate studies of this size with a persona as large as the published ones, d = 2.1.
 
-    Simulates 20 to 60 studies in a few seconds. Limits of nodes and time end long searches with
-    the best personas so far.
+    Simulates 20 to 60 studies in a few seconds, and 20 of each smaller effect where that took
+    little time. Limits of nodes and time end long searches with the best personas so far.
     """
+    effects = sorted(EFFECTS, reverse=True)
+    start = time.monotonic()
+    counts: list[tuple[Scenario, int, int, float]] = []
+    for most, scenario in zip(
+        (MOST, FEWEST, FEWEST), plan(settings, [participants], [features], effects), strict=True
+    ):
+        if counts and time.monotonic() - start > _PREVIEW_SECONDS:
+            break
+        counts.append((scenario, *_preview_scenario(settings, scenario, most)))
+    (scenario, n_detected, simulations, high), *smaller = counts
+    small = tuple((other.effect, n, count) for other, n, count, _ in reversed(smaller))
+    return PowerPreview(scenario, n_detected, simulations, high, small)
+
+
+def _preview_scenario(
+    settings: StudySettings, scenario: Scenario, most: int
+) -> tuple[int, int, float]:
+    """Return the studies with a supported persona, all, and the upper limit of their ratio."""
     from ketadask.inference.power import power_block, summarise_power
 
-    (scenario,) = plan(settings, [participants], [features], [max(EFFECTS)])
     search = planned_search(settings).set_params(max_nodes=_NODES, max_seconds=0.3)
     start, tables = time.monotonic(), []
-    for first in range(0, MOST, STEP):
+    for first in range(0, most, STEP):
         block = (first, first + STEP - 1)
         options = second_stage(settings)
         tables.append(power_block(scenario, search, block, seed=settings.seed, **options))
@@ -118,7 +139,7 @@ def preview_power(settings: StudySettings, participants: int, features: int) -> 
             break
     count = STEP * len(tables)
     row = summarise_power(scenario, tables, _level(settings, count))
-    return PowerPreview(scenario, round(row["power"] * count), count, row["power_high"])
+    return round(row["power"] * count), count, row["power_high"]
 
 
 def study_power(

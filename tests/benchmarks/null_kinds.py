@@ -64,5 +64,12 @@ NULL_KINDS = (
     TrialKind("outcome spread exp(.7 x)", designs=(PARALLEL, POOLED), spread=0.7),
     TrialKind("outcome spread exp(.7 x), 3:1", designs=(PARALLEL,), spread=0.7, allocation=0.75),
     TrialKind("benefit spread grows with severity", designs=(CROSSOVER,), benefit_spread=0.7),
+    TrialKind("time to event, 30 % censored", designs=(PARALLEL,), measure="survival"),
+    TrialKind(
+        "time to event, competing events, prognosis, no effect", designs=(PARALLEL,), overall=0.0,
+        prognosis=0.7, n_prognostic=3, measure="competing",
+    ),
+    TrialKind("counts per time at risk", designs=(PARALLEL,), overall=-0.5, measure="rate"),
+    TrialKind("4 visits, 25 % missed, mixed model", designs=(PARALLEL,), measure="visits"),
     TrialKind("pairs of people with equal features, arms, outcomes", pairs=True),
 )  # fmt: skip

@@ -12,9 +12,12 @@ from functools import cache
 
 import numpy as np
 import xarray as xr
+from scipy.stats import norm
 
 from ketadask import names as nm
 from ketadask.cohort.designs import CROSSOVER, DESIGNS, PARALLEL, POOLED
+from ketadask.kernels.repeated import expected_courses
+from ketadask.kernels.survival import pseudo_observations, rate_contributions
 
 PERIOD_EFFECT = 0.7
 LEVELS = (-1.0, -0.3, 0.3, 1.0)
@@ -73,6 +76,10 @@ class TrialKind:
         instead; the benefit of the persona, or of one standard deviation.
     first_baseline
         Whether a crossover uses the values before the first infusion.
+    measure
+        What of the outcome is recorded, in ``parallel``: ``survival`` or ``competing``, a time to
+        event of which the benefit is the log hazard ratio, 30 % censored; ``rate``, counts per time
+        at risk; ``visits``, four visits of which 25 % of the later ones are missed.
     """
 
     name: str
@@ -104,6 +111,7 @@ class TrialKind:
     linear: bool = False
     effect: float = 0.0
     first_baseline: bool = False
+    measure: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -195,6 +203,9 @@ def simulate_cases(
         y += benefit * active + PERIOD_EFFECT * np.array([0, 1])
     if kind.binary:
         y = (y > 0.4).astype(np.float64)
+        benefit = np.full(benefit.shape, np.nan)
+    if kind.measure:
+        y = np.repeat(_measured(kind, (y - noise)[:, 0], noise[:, 0], active[:, 0], rng), 2, axis=1)
         benefit = np.full(benefit.shape, np.nan)
     _code_values(kind, value, rng)
     who, period = _observed(kind, design, latent, active, rng)
@@ -324,6 +335,34 @@ def _change(
         course = (before - before.mean()) / before.std()
         y[:, period] = weight * course + noise[:, period] + benefit[:, period] * active[:, period]
         y[:, period] += PERIOD_EFFECT * period
+    return y
+
+
+def _measured(
+    kind: TrialKind, course: np.ndarray, noise: np.ndarray, active: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """(participant, 1) the endpoint of what is recorded, within arms as in a study."""
+    n, y = len(course), np.empty((len(course), 1))
+    if kind.measure == "visits":
+        error = 0.7 * noise[:, None] + 0.7 * rng.normal(size=(n, 4))
+        visits = np.outer(course, np.arange(4) / 3) + error
+        visits[:, 1:][rng.random((n, 3)) < 0.25] = np.nan
+        z = expected_courses(visits, active.astype(np.int64))[0]
+        return z[:, 3:] - z[:, :1]
+    time = -norm.logsf(noise) * np.exp(course)  # exponential, noise being standard normal
+    end = rng.uniform(1.0, 3.5, n)
+    other = rng.exponential(4.0, n) if kind.measure == "competing" else np.inf
+    event = np.where(time <= np.minimum(end, other), 1, np.where(other <= end, 2, 0))
+    time = np.minimum(np.minimum(time, end), other)
+    exposure = rng.uniform(0.5, 2.0, n)
+    count = rng.poisson(exposure * np.exp(course + 0.5 * noise)).astype(np.float64)
+    for arm in (active, ~active):
+        y[arm, 0] = (
+            rate_contributions(count[arm], exposure[arm])
+            if kind.measure == "rate"
+            else pseudo_observations(time[arm], event[arm], 2.5)
+        )
     return y
 
 

@@ -78,6 +78,18 @@ def test_a_planted_persona_benefits_by_its_effect(design):
         assert trial.score.mean() == pytest.approx(cases.benefit.mean(), abs=0.25)
 
 
+def test_a_planted_hazard_ratio_of_two_fifths_is_found():
+    kind = TrialKind("hazard", literals=1, overall=0.0, effect=-np.log(0.4), measure="survival")
+    cases = simulate_cases(kind, "parallel", 800, 4, seed=1, index=0)
+    search = persona_search(1)
+    problem, inside, _ = planted_problem(cases, kind, search)
+    p, jaccard = best_persona(
+        problem, search, inside, STATISTIC["current"], seed=0, relabellings=39
+    )
+    assert p <= ALPHA
+    assert jaccard >= 0.5
+
+
 def test_sites_differ_in_benefit_and_features():
     kind = next(kind for kind in NULL_KINDS if kind.name.startswith("3 sites"))
     cases = simulate_cases(kind, "parallel", 3000, 4, seed=1, index=0)

@@ -81,7 +81,10 @@ def test_a_responder_column_and_remission(tmp_path):
     [
         (["outcome.column=change"], "outcome.direction: lower or higher values of change"),
         (["outcome.column=change", "outcome.scale=madrs"], "scale and column; remove one"),
-        (["outcome.column=change", "outcome.kind=binary", "outcome.direction=lower"], "is 0 or 1"),
+        (
+            ["outcome.column=change", "outcome.kind=binary", "outcome.direction=lower"],
+            "expected 0 or 1",
+        ),
         (["outcome.column=chnage", "outcome.direction=lower"], "did you mean 'change'"),
         (["outcome.direction=up"], "outcome.direction: unknown word, found 'up'"),
         (["outcome.endpoint=remission"], "set outcome.below or outcome.above"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ketadask import names as nm
-from ketadask.cohort.endpoints import improvement
+from ketadask.cohort.case_endpoints import improvement
 from ketadask.predict.classifier_data import classifier_data
 from ketadask.schema.errors import InputError
 from tests.report.example_tables import make_cohort

@@ -57,6 +57,9 @@ def test_power_is_very_low_for_a_small_study_of_many_features_only():
     assert not large.is_very_low
     assert large.n_detected == large.simulations
     assert (large.scenario.participants, large.scenario.features) == (150, 4)
+    detections = [n / count for _, n, count in large.smaller]
+    assert [effect for effect, _, _ in large.smaller] == [0.8, 1.2][-len(detections) :]
+    assert detections == sorted(detections)
 
 
 def test_the_preview_names_remedies():
@@ -68,6 +71,8 @@ def test_the_preview_names_remedies():
         assert remedy in second
     (line,) = preview_lines(PowerPreview(pooled, 33, 40, 0.9))
     assert "33 of 40" in line
+    (line,) = preview_lines(PowerPreview(pooled, 33, 40, 0.9, ((0.8, 2, 20), (1.2, 7, 20))))
+    assert line.endswith("smaller ones: d = 0.8 in 2 of 20, d = 1.2 in 7 of 20")
     few = PowerPreview(Scenario(participants=20, features=4, literals=1), 3, 40, 0.2)
     assert "To increase power: more than 20 participants." in preview_lines(few)[1]
 
