@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketadask.cli.benches import bench_command
 from ketadask.cli.configs import configs_command
 from ketadask.cli.init import init_command
 from ketadask.cli.keys import complete_change, keys_command
 from ketadask.cli.personas import apply_command, confirm_command, lock_command
+from ketadask.cli.plan import plan_command
 from ketadask.cli.simulate import simulate_command
 
 if TYPE_CHECKING:
@@ -130,57 +132,7 @@ def power_command(
     )
 
 
-@app.command("plan", short_help="Plan the next trial of a persona.")
-def plan_command(
-    persona: Annotated[Path, typer.Argument(metavar="PERSONA.json", help="Locked persona.")],
-    power: Annotated[float, typer.Option(help="Power at the shrunken difference.")] = 0.8,
-    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
-    sides: Annotated[int, typer.Option(help="1 or 2 sides of the test.")] = 1,
-    drop_out: Annotated[float, typer.Option(help="Fraction randomised without outcome.")] = 0.1,
-    reliability: Annotated[
-        float, typer.Option(help="Correlation of a feature with its value at discovery.")
-    ] = 1.0,
-    inside_fraction: Annotated[
-        float | None,
-        typer.Option(help="Fraction inside in the stratified design; default: as screened."),
-    ] = None,
-    screening_cost: Annotated[float, typer.Option(help="Cost of one person's features.")] = 0.0,
-    visit_cost: Annotated[float, typer.Option(help="Cost of one visit.")] = 0.0,
-    visits: Annotated[int, typer.Option(help="Visits per participant.")] = 1,
-    people_per_month: Annotated[float, typer.Option(help="People screened per month.")] = 10.0,
-    follow_up_months: Annotated[float, typer.Option(help="Months to the last outcome.")] = 1.0,
-    first_stage: Annotated[
-        float, typer.Option(help="Two-stage: fraction of participants in the first stage.")
-    ] = 0.5,
-    futility: Annotated[float, typer.Option(help="Two-stage: stop if p inside is above.")] = 0.5,
-    enrichment: Annotated[
-        float, typer.Option(help="Two-stage: enrol inside only if p outside is above.")
-    ] = 0.3,
-    interim_alpha: Annotated[
-        float, typer.Option(help="Two-stage: one-sided level of a claim at the interim analysis.")
-    ] = 0.0,
-    simulations: Annotated[int, typer.Option(min=500, help="Simulated trials per size.")] = 4_000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulations.")] = 7,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    cluster: Cluster = None,
-    out: Out = RUNS,
-) -> None:
-    """Plan all comers, stratified, enriched and two-stage trials; write a table and a page."""
-    from ketadask.cli.plan import print_plan
-    from ketadask.inference.trial_assumptions import InterimRule, TrialAssumptions
-    from ketadask.study.plan import plan_next_trial
-
-    interim = InterimRule(first_stage, futility, enrichment, interim_alpha=interim_alpha)
-    trial = TrialAssumptions(
-        alpha=alpha, sides=sides, power=power, drop_out=drop_out, reliability=reliability,
-        inside_fraction=inside_fraction, screening_cost=screening_cost, visit_cost=visit_cost,
-        visits=visits, people_per_month=people_per_month, follow_up_months=follow_up_months,
-        interim=interim,
-    )  # fmt: skip
-    plan = plan_next_trial(
-        persona, trial, out=out, cluster=cluster, simulations=simulations, seed=seed
-    )
-    print_plan(plan, as_json=as_json)
+app.command("plan", short_help="Plan the next trial of a persona.")(plan_command)
 
 
 @app.command("run", short_help="Run incomplete stages.")
@@ -368,26 +320,12 @@ def doctor_command(
         raise typer.Exit(1)
 
 
-@app.command(
+app.command(
     "bench",
     short_help="Measure speed and memory.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
-)
-def bench_command(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Benchmark to run.")] = "--help",
-) -> None:
-    """Measure speed and memory on this machine; `ketadask bench NAME --help` lists options."""
-    from ketadask.cli.benches import benchmark_titles, run_benchmark
-
-    if name in ("--help", "-h"):
-        typer.echo("Usage: ketadask bench NAME [OPTIONS]\n")
-        for benchmark, title in benchmark_titles().items():
-            typer.echo(f"  {benchmark:10}{title}")
-        typer.echo("\n`ketadask bench NAME --help` lists the options of a benchmark.")
-        raise typer.Exit
-    raise typer.Exit(run_benchmark(name, list(context.args)))
+)(bench_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,12 +1,29 @@
-"""Benchmarks by name."""
+"""The command `bench`: benchmarks by name."""
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
 from types import ModuleType
+from typing import Annotated
+
+import typer
 
 from ketadask.schema.errors import InputError, nearest
+
+
+def bench_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Benchmark to run.")] = "--help",
+) -> None:
+    """Measure speed and memory on this machine; `ketadask bench NAME --help` lists options."""
+    if name in ("--help", "-h"):
+        typer.echo("Usage: ketadask bench NAME [OPTIONS]\n")
+        for benchmark, title in benchmark_titles().items():
+            typer.echo(f"  {benchmark:10}{title}")
+        typer.echo("\n`ketadask bench NAME --help` lists the options of a benchmark.")
+        raise typer.Exit
+    raise typer.Exit(run_benchmark(name, list(context.args)))
 
 
 def run_benchmark(name: str, words: list[str]) -> int:

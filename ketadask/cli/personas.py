@@ -39,13 +39,13 @@ def lock_command(
 
     for path in lock_run(run, persona or [], anyway=anyway, to=to):
         if path.suffix == ".json":
-            locked = Persona.read(path)
-            typer.echo(f"{locked.persona}: {locked.sentence()}")
+            value = Persona.read(path)
+            typer.echo(f"{value.persona}: {value.sentence()}")
         typer.echo(path)
 
 
 def apply_command(
-    locked: Annotated[
+    file: Annotated[
         Path, typer.Argument(metavar="PERSONA.json|PREDICTOR.npz", help="Locked file.")
     ],
     tables: Annotated[
@@ -60,12 +60,12 @@ def apply_command(
     from ketadask.search.persona import Persona
     from ketadask.study.screening import apply_model, apply_persona
 
-    if locked.suffix == ".npz":
-        table = apply_model(locked, tables)
+    if file.suffix == ".npz":
+        table = apply_model(file, tables)
         for note in table.attrs.get("notes", ()):
             typer.echo(f"Note: {note}", err=True)
     else:
-        table = apply_persona(Persona.read(locked), tables)
+        table = apply_persona(Persona.read(file), tables)
         counts = table["member"].value_counts()
         words = (f"{counts.get(word, 0):,} {word}" for word in ("inside", "outside", "unknown"))
         typer.echo(", ".join(words), err=True)
@@ -140,8 +140,9 @@ def print_confirmation(summary: ConfirmationSummary) -> None:
 
 def _write_csv(table: pd.DataFrame, to: Path | None) -> None:
     from ketadask.store.disk import write_file
+    from ketadask.store.tables import csv_text
 
-    text = table.to_csv(index=False, lineterminator="\n")
+    text = csv_text(table)
     if to is None:
         sys.stdout.write(text)
     else:

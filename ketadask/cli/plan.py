@@ -1,9 +1,10 @@
-"""Output of `ketadask plan`."""
+"""The command `ketadask plan` and its output."""
 
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -14,6 +15,7 @@ from ketadask.cli.tables import console
 if TYPE_CHECKING:
     from ketadask.study.plan import TrialPlan
 
+RUNS = Path("runs")
 _HEADERS = {
     "outcomes": "outcomes",
     "randomised": "randomise",
@@ -24,6 +26,62 @@ _HEADERS = {
     "assurance": "assurance",
     "assurance_limit": "its limit",
 }
+
+
+def plan_command(
+    persona: Annotated[Path, typer.Argument(metavar="PERSONA.json", help="Locked persona.")],
+    power: Annotated[float, typer.Option(help="Power at the shrunken difference.")] = 0.8,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+    sides: Annotated[int, typer.Option(help="1 or 2 sides of the test.")] = 1,
+    drop_out: Annotated[float, typer.Option(help="Fraction randomised without outcome.")] = 0.1,
+    reliability: Annotated[
+        float, typer.Option(help="Correlation of a feature with its value at discovery.")
+    ] = 1.0,
+    inside_fraction: Annotated[
+        float | None,
+        typer.Option(help="Fraction inside in the stratified design; default: as screened."),
+    ] = None,
+    screening_cost: Annotated[float, typer.Option(help="Cost of one person's features.")] = 0.0,
+    visit_cost: Annotated[float, typer.Option(help="Cost of one visit.")] = 0.0,
+    visits: Annotated[int, typer.Option(help="Visits per participant.")] = 1,
+    people_per_month: Annotated[float, typer.Option(help="People screened per month.")] = 10.0,
+    follow_up_months: Annotated[float, typer.Option(help="Months to the last outcome.")] = 1.0,
+    first_stage: Annotated[
+        float, typer.Option(help="Two-stage: fraction of participants in the first stage.")
+    ] = 0.5,
+    futility: Annotated[float, typer.Option(help="Two-stage: stop if p inside is above.")] = 0.5,
+    enrichment: Annotated[
+        float, typer.Option(help="Two-stage: enrol inside only if p outside is above.")
+    ] = 0.3,
+    interim_alpha: Annotated[
+        float, typer.Option(help="Two-stage: one-sided level of a claim at the interim analysis.")
+    ] = 0.0,
+    simulations: Annotated[int, typer.Option(min=500, help="Simulated trials per size.")] = 4_000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulations.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(
+            "--cluster", metavar="PROFILE.yaml", help="Cluster profile; default: this machine."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run folders.")] = RUNS,
+) -> None:
+    """Plan all comers, stratified, enriched and two-stage trials; write a table and a page."""
+    from ketadask.inference.trial_assumptions import InterimRule, TrialAssumptions
+    from ketadask.study.plan import plan_next_trial
+
+    interim = InterimRule(first_stage, futility, enrichment, interim_alpha=interim_alpha)
+    trial = TrialAssumptions(
+        alpha=alpha, sides=sides, power=power, drop_out=drop_out, reliability=reliability,
+        inside_fraction=inside_fraction, screening_cost=screening_cost, visit_cost=visit_cost,
+        visits=visits, people_per_month=people_per_month, follow_up_months=follow_up_months,
+        interim=interim,
+    )  # fmt: skip
+    plan = plan_next_trial(
+        persona, trial, out=out, cluster=cluster, simulations=simulations, seed=seed
+    )
+    print_plan(plan, as_json=as_json)
 
 
 def print_plan(plan: TrialPlan, *, as_json: bool) -> None:

@@ -54,18 +54,18 @@ class BaselineTables:
         }
         return sorted(pairs)
 
-    def at(self, participants: Sequence[str], periods: Sequence[int], rule: str) -> pd.DataFrame:
+    def at(self, participants: Sequence[str], periods: Sequence[int], choice: str) -> pd.DataFrame:
         """Return the features of some participants and periods, a row each.
 
-        ``rule`` is `Persona.baseline`: the ``mean`` of both baselines, which skips missing values,
-        the ``first``, or that of the ``own`` period.
+        ``choice`` is `Persona.baseline`: the ``mean`` of both baselines, which skips missing
+        values, the ``first``, or that of the ``own`` period.
         """
-        if rule == MEAN:
+        if choice == MEAN:
             first, second = (self._values(participants, [k] * len(participants)) for k in (1, 2))
             half = 0.5 * (first + second)
             values = np.where(np.isnan(first), second, np.where(np.isnan(second), first, half))
         else:
-            values = self._values(participants, [1] * len(periods) if rule == FIRST else periods)
+            values = self._values(participants, [1] * len(periods) if choice == FIRST else periods)
         names = [str(name) for table in self.tables for name in table.values.columns]
         frame = pd.DataFrame(values, columns=names)
         if self.people is not None:
@@ -92,6 +92,8 @@ def baseline_tables(
     parts = list(tables)
     if participants is not None:
         parts.append(demographic_features(participants.table))
+        if participants.covariates is not None:
+            parts.append(_covariate_table(participants.covariates, participants.family))
     if scales is not None:
         known_sequences: Mapping[str, str] = participants.sequences if participants else {}
         names = scales.table[nm.PARTICIPANT].unique()
@@ -100,6 +102,24 @@ def baseline_tables(
     if images is not None:
         parts.append(_volume_table(load(images)))
     return BaselineTables(tuple(parts), None if participants is None else participants.table)
+
+
+def _covariate_table(covariates: pd.DataFrame, family: str) -> FeatureTable:
+    """Return numbers, and 0 or 1 for every level of a text, however rare it is here."""
+    values: dict[str, np.ndarray] = {}
+    for name in covariates.columns:
+        column = covariates[name]
+        if pd.api.types.is_numeric_dtype(column):
+            values[str(name)] = column.to_numpy(dtype=np.float64)
+            continue
+        words = column.to_numpy(dtype=object)
+        for level in sorted(set(words) - {""}):
+            values[f"{name} = {level}"] = np.where(words == "", np.nan, words == level)
+    index = pd.MultiIndex.from_product(
+        [[str(name) for name in covariates.index], [0]], names=[nm.PARTICIPANT, "period"]
+    )
+    about = pd.DataFrame("", index=list(values), columns=list(ABOUT)).assign(modality=family)
+    return FeatureTable(pd.DataFrame(values, index=index).astype(np.float64), about)
 
 
 def _volume_table(images: xr.Dataset) -> FeatureTable:

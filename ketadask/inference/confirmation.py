@@ -80,40 +80,41 @@ def confirm_personas(
     inside = np.stack([member == INSIDE for member in members])
     outside = np.stack([member == OUTSIDE for member in members])
     sign = np.array([persona.sign for persona in personas])
-    observed = _Estimates(trial, inside, outside)
-    spread, null = _relabelled(trial, inside, outside, observed.expected, relabellings, seed)
-    t = sign * observed.t[:, 0]
-    p = _p(t, sign * spread[:, :, 0])
-    adjusted = holm(p)
-    reach = observed.se * _quantile(np.abs(spread), LEVEL)
-    low, high = observed.mean - reach, observed.mean + reach
+    estimates = _Estimates(trial, inside, outside)
+    null, null_inside = _null_estimates(trial, inside, outside, relabellings, seed)
+    spread = null[0] - estimates.centre / null[1]
+    t = sign * estimates.t[:, 0]
+    p = _p(t, sign * null[0][:, :, 0])
+    p_holm = holm(p)
+    reach = estimates.se * _quantile(np.abs(spread), LEVEL)
+    low, high = estimates.mean - reach, estimates.mean + reach
     target = np.array([_target(persona) for persona in personas])
     critical = _quantile(sign * spread[:, :, 0], 1 - alpha / len(personas))
-    power = norm.cdf(target / observed.se[:, 0] - critical)
+    power = norm.cdf(target / estimates.se[:, 0] - critical)
     rows = []
     for k, persona in enumerate(personas):
         far_end = (high if sign[k] > 0 else -low)[k, 0]
         is_informative = power[k] >= ENOUGH_POWER or far_end < target[k]
-        missed = NOT_CONFIRMED if is_informative else TOO_SMALL
+        otherwise = NOT_CONFIRMED if is_informative else TOO_SMALL
         rows.append(
             {
                 "persona": persona.persona,
                 "polarity": persona.polarity,
                 "text": " and ".join(literal.text for literal in persona.literals),
-                "conclusion": CONFIRMED if adjusted[k] <= alpha else missed,
+                "conclusion": CONFIRMED if p_holm[k] <= alpha else otherwise,
                 "inside": int(inside[k].sum()),
                 "outside": int(outside[k].sum()),
                 "unknown": int((~inside[k] & ~outside[k]).sum()),
                 "t": t[k],
                 "p": p[k],
-                "p_adjusted": adjusted[k],
-                "p_inside": _p(observed.t[[k], 1], null[:, [k]])[0],
+                "p_adjusted": p_holm[k],
+                "p_inside": _p(estimates.t[[k], 1], null_inside[:, [k]])[0],
                 "power": power[k],
                 "target": sign[k] * target[k],
                 **{
                     f"{name}{end}": values[k, j]
                     for j, name in enumerate(("difference", "benefit_inside", "benefit_outside"))
-                    for end, values in (("", observed.mean), ("_low", low), ("_high", high))
+                    for end, values in (("", estimates.mean), ("_low", low), ("_high", high))
                 },
             }
         )
@@ -141,31 +142,26 @@ class _Estimates:
         effect = trial.level_effects()
         count = (np.maximum(mask.sum(axis=1), 1) for mask in (inside, outside))
         means = [mask @ effect / n for mask, n in zip((inside, outside), count, strict=True)]
-        self.expected = np.stack([means[0] - means[1], *means], axis=1)
+        self.centre = np.stack([means[0] - means[1], *means], axis=1)
 
 
-def _relabelled(
-    trial: TrialArrays,
-    inside: np.ndarray,
-    outside: np.ndarray,
-    expected: np.ndarray,
-    relabellings: int,
-    seed: int,
+def _null_estimates(
+    trial: TrialArrays, inside: np.ndarray, outside: np.ndarray, relabellings: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the studentised estimates of relabelled trials (B, persona, 3), and t inside (B, P).
+    """Return t and standard error (2, B, persona, 3) of trials relabelled under a constant effect.
 
-    The former are under a constant effect and without their expectation, the latter without effect.
+    The second array is t of the benefit inside (B, persona) of trials relabelled under no effect.
     """
-    spread = np.empty((relabellings, *expected.shape))
-    null = np.empty(spread.shape[:2])
+    null = np.empty((2, relabellings, len(inside), 3))
+    null_inside = np.empty((relabellings, len(inside)))
     for index in range(relabellings):
         _, other = relabel(trial, seed=seed, index=index, method=ARMS)
         estimates = _Estimates(other, inside, outside)
-        spread[index] = (estimates.mean - expected) / estimates.se
+        null[0, index], null[1, index] = estimates.t, estimates.se
         _, other = relabel(trial, seed=seed, index=index, method=NO_EFFECT)
         side = contrast(inside, other.score, cluster=other.cluster, objective="effect")
-        null[index] = side.t
-    return spread, null
+        null_inside[index] = side.t
+    return null, null_inside
 
 
 def _p(t: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -193,9 +189,9 @@ def holm(p: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
+    p_holm = np.empty(len(p))
+    p_holm[order] = np.minimum(steps, 1.0)
+    return p_holm
 
 
 def _target(persona: Persona) -> float:

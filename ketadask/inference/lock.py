@@ -62,8 +62,8 @@ def build_persona(
     adjustments
         ``head_size`` and ``sites`` by feature, see `fit_adjustments`.
     """
-    supported = verdict["verdict"] == nm.SUPPORTED
-    if not supported and not anyway:
+    is_supported = verdict["verdict"] == nm.SUPPORTED
+    if not is_supported and not anyway:
         raise InputError(
             "the study does not support this persona",
             where=f"persona {verdict['persona']}",
@@ -94,7 +94,7 @@ def build_persona(
         baseline=_BASELINES.get(design, baseline),  # type: ignore[arg-type]
         discovery=_effect(verdict, problem, ids),
         run=run,
-        anyway=not supported,
+        anyway=not is_supported,
     )
 
 

@@ -75,7 +75,7 @@ def two_stage_trials(
     return simulate_two_stage(
         np.random.default_rng(stream),
         inside=draws.inside, outside=draws.outside, prevalence=draws.prevalence,
-        sd=effect.sd, participants=n, rule=trial.rule, groups=effect.groups,
+        sd=effect.sd, participants=n, interim=trial.interim_rule, groups=effect.groups,
     )  # fmt: skip
 
 
@@ -83,17 +83,17 @@ def two_stage_row(
     n: int, effect: PersonaEffect, trial: TrialAssumptions, *, simulations: int, seed: int
 ) -> dict[str, float]:
     """Return power, assurance and expected sizes of a two-stage trial with ``n`` outcomes."""
-    diluted = effect.diluted(trial.reliability)
-    truth = diluted.estimate()
-    fixed = EffectDraws(*(np.repeat(values, simulations) for values in vars(truth).values()))
-    at_estimate = two_stage_trials(n, fixed, effect, trial, seed=seed, index=2 * n)
-    draws = diluted.draws(simulations, seed=seed)
-    averaged = two_stage_trials(n, draws, effect, trial, seed=seed, index=2 * n + 1)
+    expected_effect = effect.with_reliability(trial.reliability)
+    truth = expected_effect.estimate()
+    at_truth = EffectDraws(*(np.repeat(values, simulations) for values in vars(truth).values()))
+    at_estimate = two_stage_trials(n, at_truth, effect, trial, seed=seed, index=2 * n)
+    draws = expected_effect.draws(simulations, seed=seed)
+    over_draws = two_stage_trials(n, draws, effect, trial, seed=seed, index=2 * n + 1)
     second = np.mean(at_estimate.stages == 2)
     return {
         "n": n,
         "power": float(at_estimate.claim.mean()),
-        "assurance": float(averaged.claim.mean()),
+        "assurance": float(over_draws.claim.mean()),
         "stop_futile": float(at_estimate.futile.mean()),
         "second_stage": float(second),
         "second_enriched": float(at_estimate.enrichment.mean()),
@@ -102,7 +102,7 @@ def two_stage_row(
 
 def smallest_trial(design: str, effect: PersonaEffect, trial: TrialAssumptions) -> float:
     """Return the outcomes a design with a formula needs for the power; NaN if no size suffices."""
-    truth = effect.diluted(trial.reliability).estimate()
+    truth = effect.with_reliability(trial.reliability).estimate()
 
     def power_of(n: int) -> float:
         return float(design_power(design, n, truth, effect, trial)[0])
@@ -119,8 +119,8 @@ def formula_rows(
     sizes: list[int], effect: PersonaEffect, trial: TrialAssumptions, *, seed: int
 ) -> pd.DataFrame:
     """Return power and assurance of the designs with a formula: design, n, power, assurance."""
-    diluted = effect.diluted(trial.reliability)
-    truth, draws = diluted.estimate(), diluted.draws(DRAWS, seed=seed)
+    expected_effect = effect.with_reliability(trial.reliability)
+    truth, draws = expected_effect.estimate(), expected_effect.draws(DRAWS, seed=seed)
     return pd.DataFrame(
         {
             "design": design,
@@ -252,7 +252,7 @@ def build_plan(
     effect: PersonaEffect,
     trial: TrialAssumptions,
     curves: pd.DataFrame,
-    simulated: pd.DataFrame,
+    two_stage_curve: pd.DataFrame,
     *,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -262,7 +262,7 @@ def build_plan(
     ----------
     curves
         Rows of `formula_rows`.
-    simulated
+    two_stage_curve
         Rows of `two_stage_row`, by size.
     """
     step, rows = effect.groups, []
@@ -273,12 +273,13 @@ def build_plan(
             exact = formula_rows([int(n)], effect, trial, seed=seed).set_index("design").loc[design]
             rates = {name: float(exact[name]) for name in rates}
         rows.append(plan_row(design, n, effect, trial, **rates, seed=seed))
-    n = size_on_curve(simulated, trial.power, step=step)
+    n = size_on_curve(two_stage_curve, trial.power, step=step)
     two_stage = {
-        name: float(np.interp(n, simulated["n"], simulated[name])) for name in simulated.columns[1:]
+        name: float(np.interp(n, two_stage_curve["n"], two_stage_curve[name]))
+        for name in two_stage_curve.columns[1:]
     }
     rows.append(plan_row(TWO_STAGE, n, effect, trial, **two_stage, seed=seed))
-    points = pd.concat([curves, simulated.assign(design=TWO_STAGE)], ignore_index=True)
+    points = pd.concat([curves, two_stage_curve.assign(design=TWO_STAGE)], ignore_index=True)
     stages = points[["second_stage", "second_enriched"]]
     stages = stages.fillna({"second_stage": 1.0, "second_enriched": 0.0})
     sizes = [

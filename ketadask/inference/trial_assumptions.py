@@ -55,7 +55,7 @@ class PersonaEffect:
     groups: int = 2
     literals: int = 2
 
-    def diluted(self, reliability: float) -> PersonaEffect:
+    def with_reliability(self, reliability: float) -> PersonaEffect:
         """Return the effect where features measured again correlate ``reliability``."""
         if not 0 < reliability <= 1:
             raise InputError(
@@ -172,7 +172,7 @@ class TrialAssumptions:
             raise InputError("a test has 1 or 2 sides", where="sides", value=self.sides)
 
     @property
-    def rule(self) -> InterimRule:
+    def interim_rule(self) -> InterimRule:
         """The interim rule at the one-sided level of the plan."""
         return InterimRule(**vars(self.interim) | {"alpha": self.alpha / self.sides})
 

@@ -47,8 +47,8 @@ class InterimRule:
 
         Examples
         --------
-        >>> rule = InterimRule(alpha=0.025, interim_alpha=0.0147)  # Pocock: 2.178 twice
-        >>> [round(value, 3) for value in rule.critical_values()]
+        >>> interim = InterimRule(alpha=0.025, interim_alpha=0.0147)  # Pocock: 2.178 twice
+        >>> [round(value, 3) for value in interim.critical_values()]
         [2.178, 2.178]
         """
         if not self.interim_alpha:
@@ -106,19 +106,19 @@ class TwoStageTrials:
         return np.where(self.early | self.futile, 1, 2)
 
 
-def enriches(first: StageStatistics, rule: InterimRule) -> np.ndarray:
+def enriches(first: StageStatistics, interim: InterimRule) -> np.ndarray:
     """Return whether a second stage would enrol participants inside only."""
-    return np.asarray(norm.sf(first.outside) > rule.enrichment)
+    return np.asarray(norm.sf(first.outside) > interim.enrichment)
 
 
-def decide(first: StageStatistics, second: StageStatistics, rule: InterimRule) -> TwoStageTrials:
+def decide(first: StageStatistics, second: StageStatistics, interim: InterimRule) -> TwoStageTrials:
     """Return claims and interim decisions.
 
     Where the second stage is enriched, only ``second.inside`` is used.
     """
-    early_critical, critical = rule.critical_values()
-    enrichment = enriches(first, rule)
-    weights = np.sqrt([rule.fraction, 1 - rule.fraction])
+    early_critical, critical = interim.critical_values()
+    enrichment = enriches(first, interim)
+    weights = np.sqrt([interim.fraction, 1 - interim.fraction])
     intersection = np.where(enrichment, second.inside, second.intersection)
     both = weights[0] * first.intersection + weights[1] * intersection >= critical
     inside = weights[0] * first.inside + weights[1] * second.inside >= critical
@@ -127,7 +127,7 @@ def decide(first: StageStatistics, second: StageStatistics, rule: InterimRule) -
     early_inside = early_both & (first.inside >= early_critical)
     early_overall = early_both & (first.overall >= early_critical)
     early = early_inside | early_overall
-    futile = ~early & (norm.sf(first.inside) > rule.futility)
+    futile = ~early & (norm.sf(first.inside) > interim.futility)
     final = ~early & ~futile & both
     return TwoStageTrials(
         np.where(early, early_inside, final & inside),
@@ -144,7 +144,7 @@ def simulate_two_stage(
     prevalence: np.ndarray,
     sd: float,
     participants: int,
-    rule: InterimRule,
+    interim: InterimRule,
     groups: int = 2,
 ) -> TwoStageTrials:
     """Simulate trials of normal scores.
@@ -160,14 +160,14 @@ def simulate_two_stage(
     groups
         Means estimated per population: 2 of two arms, 1 of paired differences.
     """
-    n_first = round(rule.fraction * participants)
+    n_first = round(interim.fraction * participants)
     n_second = participants - n_first
     draw = partial(_draw_stage, rng, inside=inside, outside=outside, sd=sd, groups=groups)
     first = draw(rng.binomial(n_first, prevalence), n_first)
     count = rng.binomial(n_second, prevalence)
-    count = np.where(enriches(first, rule), n_second, count)
+    count = np.where(enriches(first, interim), n_second, count)
     second = draw(count, n_second)
-    return decide(first, second, rule)
+    return decide(first, second, interim)
 
 
 def _draw_stage(

@@ -98,12 +98,21 @@ def _endpoint(persona: Persona) -> Endpoint:
 
 
 def _view(persona: Persona, row: dict[Any, Any], reasons: Mapping[str, int]) -> ConfirmationView:
-    found, endpoint = persona.discovery, _endpoint(persona)
-    ends = (found.difference_low, found.difference_high)
+    discovery, endpoint = persona.discovery, _endpoint(persona)
+    ends = (discovery.difference_low, discovery.difference_high)
     low, high = (np.nan if end is None else end for end in ends)
-    shrunken = found.difference_shrunken
-    effect = found.difference if shrunken is None else shrunken
-    rows = [EffectRow(DISCOVERY, _ROWS[0][1], effect, low, high, found.inside + found.outside)]
+    shrunken = discovery.difference_shrunken
+    effect = discovery.difference if shrunken is None else shrunken
+    rows = [
+        EffectRow(
+            DISCOVERY,
+            _ROWS[0][1],
+            effect,
+            low,
+            high,
+            discovery.inside + discovery.outside,
+        )
+    ]
     sizes = (row["inside"] + row["outside"], row["inside"], row["outside"])
     rows += [
         EffectRow(CONFIRMATION, text, row[name], row[f"{name}_low"], row[f"{name}_high"], n)

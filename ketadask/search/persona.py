@@ -248,8 +248,8 @@ class Persona(Record):
                 value=version,
                 remedy="update ketadask",
             )
-        stored = content.pop("hash", None)
-        if stored != _hash(content):
+        content_digest = content.pop("hash", None)
+        if content_digest != _hash(content):
             raise InputError(
                 "edited since it was locked: the content does not match its hash",
                 file=path,
@@ -291,9 +291,9 @@ def other_unit(literal: PersonaLiteral, table: pd.DataFrame, units: Mapping[str,
     or divided by 1000, are in another unit.
     """
     unit, name = literal.measurement_unit, literal.feature
-    stated = units.get(name, "")
-    if stated and unit and plain_unit(stated) != plain_unit(unit):
-        return f"{name} is in {stated}, not {unit}"
+    own_unit = units.get(name, "")
+    if own_unit and unit and plain_unit(own_unit) != plain_unit(unit):
+        return f"{name} is in {own_unit}, not {unit}"
     value = table_column(table, name)
     value = value[np.isfinite(value)]
     if literal.modality != nm.VOLUME or not unit or not value.size:

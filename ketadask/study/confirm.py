@@ -116,13 +116,13 @@ def _check_trial(persona: Persona, units: xr.Dataset, inputs: str) -> None:
     if outcome.endpoint == "response":
         threshold = attributes.get("response_threshold")
         pairs.append(("response_threshold", outcome.response_threshold, threshold))
-    for key, locked, own in pairs:
-        if locked is not None and locked != own:
+    for key, value, own in pairs:
+        if value is not None and value != own:
             raise InputError(
                 f"persona {persona.persona} was locked with another outcome",
                 where=f"outcome.{key}",
                 value=own,
-                remedy=f"set outcome.{key} to {locked}",
+                remedy=f"set outcome.{key} to {value}",
             )
 
 
@@ -140,10 +140,10 @@ def _members_of_units(
     periods = units["period"].values.astype(np.int64).tolist()
     members = []
     for persona in personas:
-        rule = OWN
+        choice = OWN
         if units.attrs["design"] == CROSSOVER:
-            rule = MEAN if persona.baseline == MEAN else FIRST
-        table = baselines.at(names, periods, rule)
+            choice = MEAN if persona.baseline == MEAN else FIRST
+        table = baselines.at(names, periods, choice)
         members.append(classify(persona, table, baselines.units, folder))
     return members
 

@@ -65,12 +65,12 @@ def plan_next_trial(
     folder = RunFolder.make(out, f"{persona.persona}-plan", key)
     sizes = curve_sizes(smallest_trials(effect, trial), groups=effect.groups)
     with folder.lock():
-        simulated = _two_stage_curve(
+        two_stage_curve = _two_stage_curve(
             folder, key, sizes, effect, trial,
             cluster=cluster, simulations=simulations, seed=seed, progress=progress,
         )  # fmt: skip
         formulas = formula_rows(sizes, effect, trial, seed=seed)
-        table, curves = build_plan(effect, trial, formulas, simulated, seed=seed)
+        table, curves = build_plan(effect, trial, formulas, two_stage_curve, seed=seed)
         folder.write_table("plan.parquet", table, csv=True)
         folder.write_table("curves.parquet", curves, csv=True)
         plan = TrialPlan(table, curves, folder.path)

@@ -126,11 +126,11 @@ def study_baselines(settings: StudySettings, folder: Path, *tables: FeatureTable
     from ketadask.sources.freesurfer import open_volumes
 
     volumes, data = volumes_folder(settings, folder), settings.data
-    has_people = data.participants is not None or (folder / "participants.tsv").is_file()
+    has_people = data.participants is not None or data.table is not None
+    has_people |= (folder / "participants.tsv").is_file()
     people = read_study_participants(settings, folder) if has_people else None
-    has_scales = data.tables is not None or any(
-        (folder / name).is_dir() for name in ("phenotype", "nda")
-    )
+    has_scales = data.tables is not None or (people is not None and people.scales is not None)
+    has_scales |= any((folder / name).is_dir() for name in ("phenotype", "nda"))
     return baseline_tables(
         read_scales(settings, folder, people) if has_scales else None,
         open_volumes(volumes) if volumes.is_dir() else None,

@@ -15,16 +15,18 @@ from tests.search.test_persona import persona
 N, RELABELLINGS = 60, 199
 
 
-def trial(design, rng, *, extra=0.0, benefit=2.0, outside=0.0, n=N):
+def trial(design, rng, *, extra=0.0, benefit=2.0, n=N):
     """Return a trial whose members benefit by ``extra`` more, and the members."""
-    first, inside = rng.permutation(n) % 2 == 0, np.arange(n) % 5 < 2
+    first, site = rng.permutation(n) % 2 == 0, np.arange(n) // (n // 2)
+    inside = (np.arange(n) % 5 < 2) & ((site == 0) | (np.arange(n) % 2 == 0))
     outcome = 6 * rng.normal(size=(n, 2)) + 4 * rng.normal(size=(n, 1))
-    outcome[:, 0] += benefit + extra * inside + outside * ~inside
+    # The second site has fewer members and twice the benefit.
+    outcome[:, 0] += benefit * (1 + site) + extra * inside
     same = np.zeros(n, dtype=np.int64)
     period = np.where(first, 1, 2)
     if design == "parallel":
         outcome, period = np.where(first[:, None] == [True, False], outcome, np.nan), same + 1
-    arrays = TrialArrays(design, outcome, np.arange(n), same, same, period, first, same)
+    arrays = TrialArrays(design, outcome, np.arange(n), same, same, period, first, same, site=site)
     return arrays, np.where(inside, "inside", "outside").astype(object)
 
 

@@ -119,7 +119,7 @@ def test_measurement_error_and_prevalence_cost_participants():
     assert smallest_trial(STRATIFIED, EFFECT, replace(trial, inside_fraction=0.5)) < sizes[0]
     assert np.isnan(smallest_trial(STRATIFIED, replace(EFFECT, difference=0.0), trial))
     with pytest.raises(InputError, match="reliability"):
-        EFFECT.diluted(0.0)
+        EFFECT.with_reliability(0.0)
 
 
 def test_people_cost_and_months_by_hand():

@@ -71,7 +71,7 @@ def test_statistics_are_those_of_simulated_participants():
     one = np.ones(40_000)
     trials = simulate_two_stage(
         rng, inside=2.0 * one, outside=0.2 * one, prevalence=0.5 * one, sd=2 * sigma,
-        participants=2 * n, rule=rule,
+        participants=2 * n, interim=rule,
     )  # fmt: skip
     rate = claims / 1_500
     assert trials.claim.mean() == pytest.approx(rate, abs=3.5 * np.sqrt(rate * (1 - rate) / 1_500))
@@ -89,7 +89,7 @@ def test_power_is_that_of_the_simulations_in_the_tests_of_rpact():
     power = [
         simulate_two_stage(
             rng, inside=s * one, outside=r * one, prevalence=0.2 * one,
-            sd=0.8 / np.sqrt(2 / 9), participants=160, rule=rule,
+            sd=0.8 / np.sqrt(2 / 9), participants=160, interim=rule,
         ).claim.mean()
         for s, r in effects
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def test_familywise_error_is_at_most_the_level(rule, outside):
     one = np.ones(60_000)
     trials = simulate_two_stage(
         np.random.default_rng(11), inside=0 * one, outside=outside * one, prevalence=0.35 * one,
-        sd=2.0, participants=80, rule=rule,
+        sd=2.0, participants=80, interim=rule,
     )  # fmt: skip
     false = trials.claim_inside | (trials.claim_all & (outside <= 0))
     assert false.mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60_000)

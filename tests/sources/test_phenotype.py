@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ketadask.schema.errors import InputError
+from ketadask.sources.participants import read_participants
 from ketadask.sources.phenotype import read_phenotype
 from ketadask.sources.visits import ARMS
 
@@ -233,6 +234,7 @@ def test_a_column_of_words_and_numbers_stops_with_a_remedy_that_helps(tmp_path):
 
 READ = """
 import json, resource, sys
+from ketadask.sources.participants import read_participants
 from ketadask.sources.phenotype import read_phenotype
 import pandas
 
@@ -263,3 +265,17 @@ def test_reading_needs_a_few_times_the_memory_of_the_scores(tmp_path):
     print(f"{memory['growth'] / 50_000:,.0f} bytes per participant")
     assert memory["rows"] == 100_000
     assert memory["growth"] < 8 * memory["bytes"]
+
+
+def test_a_parallel_trial_needs_no_period_in_its_sessions(tmp_path):
+    (tmp_path / "phenotype").mkdir()
+    people = tmp_path / "participants.tsv"
+    rows = "participant_id\tsession_id\tmadrs_total\na\tses-baseline\t30\na\tses-day7\t12\n"
+    (tmp_path / "phenotype" / "madrs.tsv").write_text(rows)
+    people.write_text("participant_id\ttreatment\na\tDrug A\nb\tPlacebo\n")
+    arms = {"Drug A": "active", "Placebo": "control"}
+    table = read_phenotype(tmp_path, participants=read_participants(people, arms=arms)).table
+    assert table[["period", "day", "madrs_total"]].values.tolist() == [[1, 0, 30], [1, 7, 12]]
+    people.write_text("participant_id\tinfusion_1\tinfusion_2\na\td\tp\n")
+    with pytest.raises(InputError, match="session does not match the pattern"):
+        read_phenotype(tmp_path)

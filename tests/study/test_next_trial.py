@@ -19,6 +19,11 @@ from ketadask.cli.app import app
 from ketadask.cluster.profile import Profile
 from ketadask.inference.trial_assumptions import TrialAssumptions
 from ketadask.pipeline.progress import Progress
+from ketadask.predict.classifier_data import classifier_data
+from ketadask.predict.classifiers import Classifier
+from ketadask.predict.folds import NestedFolds
+from ketadask.predict.locked import lock_model
+from ketadask.predict.nested import NestedCV
 from ketadask.store.run_folder import RunFolder
 from ketadask.study.lock import lock_run
 from ketadask.study.plan import plan_next_trial
@@ -209,6 +214,27 @@ def test_commands_lock_and_apply(discovery, tmp_path):
     table = pd.read_csv(tmp_path / "members.csv")
     assert table.columns.tolist() == ["participant", "period", "member", "reason"]
     assert "inside" in result.output
+
+
+def test_the_locked_predictor_is_applied_to_tables(discovery, tmp_path):
+    run, data = discovery
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    scales, images = kd.read_phenotype(data), kd.open_volumes(data / "derivatives" / "freesurfer")
+    cohort = kd.assemble(scales, images, participants=kd.read_participants(data))
+    cases = classifier_data(cohort)
+    folds = NestedFolds(repeats=1, folds=2, inner_repeats=1, inner_folds=2)
+    model = lock_model(NestedCV(folds, Classifier(costs=(0.1, 1.0))), cases)
+    model.write(copy / "locked_model.npz")
+    result = invoke("lock", copy, "--persona", "predictor", "--to", tmp_path)
+    path = Path(result.output.splitlines()[-1])
+    assert path.name == "predictor.npz"
+    result = invoke("apply", path, data, "--to", tmp_path / "predictions.csv")
+    assert result.exit_code == 0
+    table = pd.read_csv(tmp_path / "predictions.csv").set_index("participant")
+    expected = model.apply(cases).set_index("participant")["probability"]
+    np.testing.assert_allclose(table["probability"].reindex(expected.index), expected)
+    assert len(table) > len(expected)  # nobody needs an outcome
 
 
 def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(locked, tmp_path):
