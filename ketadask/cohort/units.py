@@ -183,9 +183,7 @@ def _check_spread(outcome: np.ndarray, endpoint: str) -> None:
 def search_matrix(data: Cohort | xr.Dataset, design: str = CROSSOVER) -> xr.Dataset:
     """Return the search matrix of a cohort by its ``design``, or a search matrix as it is."""
     dataset = dataset_of(data)
-    if set(COHORT.variables) <= set(dataset.data_vars):
-        return score_units(dataset, design=design)
-    return dataset
+    return dataset if nm.UNIT in dataset.dims else score_units(dataset, design=design)
 
 
 def design_exclusions(

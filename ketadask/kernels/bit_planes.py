@@ -65,19 +65,19 @@ def price_screen(
     places = ((units - 1) * np.linspace(0.1, 0.7, _PRICES)).astype(np.int64)
     prices = np.unique(centred[places].clip(min=0.0))
     n_pairs = max(64, min(2048, 400_000 // units, 2 * rows))
-    n_pruned = _count_pruned(
+    counts = _prune_counts(
         words, rows, n_pairs, prices, (centred[:, None] - prices).clip(min=0.0),
         q, arrays.denominator, limits.min_support,
     )  # fmt: skip
-    best_price = float(prices[np.argmax(n_pruned)])
+    best_price = float(prices[np.argmax(counts)])
     gains = (centred - best_price).clip(min=0.0)
     step = max(float(gains[0]), 1e-300) / _LEVELS
     planes = bit_planes(np.ceil(gains / step).clip(0, _LEVELS))
-    return PriceScreen(planes, step * (1 + 1e-9), best_price)
+    return PriceScreen(planes, step * (1 + 1e-9), best_price, float(counts.max() / n_pairs))
 
 
 @kernel()
-def _count_pruned(
+def _prune_counts(
     words: np.ndarray,
     rows: int,
     n_pairs: int,
@@ -91,7 +91,7 @@ def _count_pruned(
     cuts = np.empty((prices.size, denominator.size))
     for p in range(prices.size):
         price_cuts(q, prices[p], denominator, min_support, cuts[p])
-    n_pruned, total = np.zeros(prices.size, dtype=np.int64), np.empty(prices.size)
+    counts, total = np.zeros(prices.size, dtype=np.int64), np.empty(prices.size)
     for step in range(n_pairs):
         left = step * 7919 % rows
         right = (left + 1 + step * 104729) % rows
@@ -104,5 +104,5 @@ def _count_pruned(
                 total += gains[64 * w + lowest_bit(both)]
                 both &= both - np.uint64(1)
         for p in range(prices.size):
-            n_pruned[p] += total[p] < cuts[p, inside]
-    return n_pruned
+            counts[p] += total[p] < cuts[p, inside]
+    return counts

@@ -72,6 +72,7 @@ class OrderedCovers:
 
     def __init__(self, rows: LiteralRows, units: np.ndarray, levels: int, memory: float) -> None:
         self._rows, self._units, self._levels = rows, units, levels
+        self.memory = memory
         self.words = words_for(units.size)
         row_bytes = 8 * self.words
         self.whole = levels * (len(rows) + LANES) * row_bytes <= memory

@@ -53,10 +53,10 @@ def has_byte_lookup() -> bool:
     """Return whether the processor that numba compiles for looks up 32 bytes at once."""
     from numba.core.registry import cpu_target
 
-    return _look_up_of(cpu_target.target_context) is not None
+    return look_up_of(cpu_target.target_context) is not None
 
 
-def _look_up_of(context: Any) -> _LookUp | None:
+def look_up_of(context: Any) -> _LookUp | None:
     """Return the best instruction of the processor."""
     triple, _, features = context.codegen().magic_tuple()
     if not triple.startswith("x86_64"):
@@ -70,12 +70,23 @@ def _units_per_group(typing_context: Any) -> Any:
     """Return how many units one look-up sums: 4 or 6."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_constant(types.int64, _look_up_of(context).units)  # type: ignore[union-attr]
+        return context.get_constant(types.int64, look_up_of(context).units)  # type: ignore[union-attr]
+
+    return types.int64(), emit
+
+
+@intrinsic
+def _lanes(typing_context: Any) -> Any:
+    """Return how many covers one look-up serves: 32 or 64."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_constant(types.int64, look_up_of(context).lanes)  # type: ignore[union-attr]
 
     return types.int64(), emit
 
 
 units_per_group: Any = _units_per_group
+lanes: Any = _lanes
 
 
 def _hits_of(covers: int) -> Any:
@@ -100,7 +111,7 @@ def _hits_of(covers: int) -> Any:
 
 def _emit_hits(covers: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     parts, stride, first, row, table, groups, initial, need, out = arguments
-    look_up = _look_up_of(context)
+    look_up = look_up_of(context)
     if look_up is None:
         raise TypeError("the processor does not look up bytes; see has_byte_lookup")
     lanes, subsets = look_up.lanes, 1 << look_up.units

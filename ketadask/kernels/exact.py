@@ -16,6 +16,7 @@ from ketadask.kernels.bit_planes import price_screen, score_screen
 from ketadask.kernels.blocks import LiteralRows, OrderedCovers, PackedRows
 from ketadask.kernels.branch import branch
 from ketadask.kernels.covers import single_bounds, sum_table
+from ketadask.kernels.feature_bins import FeatureBins, bin_features
 from ketadask.kernels.one_word import branch_words, fits_one_word, support_spans
 from ketadask.kernels.pairs import pairs
 from ketadask.kernels.popcount import pack
@@ -23,11 +24,24 @@ from ketadask.kernels.q_statistic import centre
 from ketadask.kernels.result import SearchResult, build_result, record_start
 from ketadask.kernels.screens import SLACK
 from ketadask.kernels.settings import SearchSettings
-from ketadask.kernels.state import CoverBlock, SearchArrays, SearchLimits, SearchState
+from ketadask.kernels.state import (
+    MAX,
+    CoverBlock,
+    PriceScreen,
+    SearchArrays,
+    SearchLimits,
+    SearchState,
+)
+from ketadask.kernels.triples import bin_seconds, branch_seconds, fits_bins, search_triples
 
 WHOLE = (0, 1)
+PLANS = ("branch", "words", "bins", "pairs", "beam")
+"""Branch and bound; the same with covers of one word; all triples by bins; all pairs; beam."""
 _TICK = 0.05
 _FEW = 32
+_MANY_UNITS = 200
+# Partners of a literal with which look-ups pay for four literals: measured.
+_PARTNERS = 80
 _UNLIMITED = int(np.iinfo(np.int64).max)
 
 Span = tuple[int, int, int]
@@ -76,6 +90,7 @@ def search_packed(
     memory: float = math.inf,
     part: tuple[int, int] = WHOLE,
     start: np.ndarray | None = None,
+    plan: str | None = None,
 ) -> SearchResult:
     """Find the K best conjunctions of 1..L literals, given as packed rows.
 
@@ -105,6 +120,9 @@ def search_packed(
     start
         int (persona, 4): personas of an earlier part of the same search. They compete with the
         others, and no beam is grown.
+    plan
+        ``branch``, ``words`` or ``bins`` where the search can be done so; by default, the fastest.
+        All plans have the same result.
     """
     settings.check()
     columns = np.arange(rows.units) if units is None else np.asarray(units)
@@ -153,18 +171,20 @@ def search_packed(
         beam(blocks, _beam_width(settings, state.limits), state)
     else:
         record_start(start, blocks, state)
-    stop = 0
+    stop, way = 0, "pairs" if exact else "beam"
     if exact and settings.max_literals > 1 and order.size:
         max_nodes = settings.max_nodes or _UNLIMITED
         deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
-        search_roots = _search_pairs if settings.max_literals == 2 else _search_branches
-        stop = search_roots(blocks, bounds, state, max_nodes, deadline, part)
+        if settings.max_literals == 2:
+            stop = _search_pairs(blocks, bounds, state, max_nodes, deadline, part)
+        else:
+            stop, way = _search_branches(blocks, bounds, state, max_nodes, deadline, part, plan)
     upper = float(bounds[stop:].max(initial=-math.inf))
     q = float(threshold(state.best))
     # Roots below the K-th best need no search.
     proven = stop >= len(order) or settings.max_literals == 1 or upper < q - SLACK * abs(q)
     root = _root_bound(centred, scores.denominator, min_support)
-    return build_result(state, -math.inf if proven else upper, root, proven)
+    return build_result(state, -math.inf if proven else upper, root, proven, way)
 
 
 def _beam_width(settings: SearchSettings, limits: SearchLimits) -> int:
@@ -200,25 +220,70 @@ def _search_branches(
     max_nodes: int,
     deadline: float,
     part: tuple[int, int],
-) -> int:
-    """Run branch and bound over the roots."""
+    plan: str | None,
+) -> tuple[int, str]:
+    """Search below the roots; return where a budget ended that, and the plan."""
     covers, order, q = blocks.one(), blocks.order, float(threshold(state.best))
     span = (part[0], order.size, part[1])
     # Chords bound what reaches a Q above zero only.
-    if max_nodes == _UNLIMITED and q > 0.0 and fits_one_word(state.limits):
+    has_budget = max_nodes != _UNLIMITED or math.isfinite(deadline)
+    prices = price_screen(covers[0], order.size, state.arrays, state.limits, q)
+    has_chords = max_nodes == _UNLIMITED and q > 0.0 and plan in (None, "words")
+    n_partners = order.size * (1.0 - prices.prune_rate)
+    is_worthwhile = plan == "words" or state.limits.max_literals < MAX or n_partners > _PARTNERS
+    if has_chords and is_worthwhile and fits_one_word(state.limits):
         edges = support_spans(state.limits.units, state.limits.min_support)
 
         def search_words(span: Span) -> int:
             branch_words(covers[0, 0], order, bounds, span, edges, state)
             return span[1]
 
-        return _in_slices(span, deadline, search_words)
-    prices = price_screen(covers[0], order.size, state.arrays, state.limits, q)
+        return _in_slices(span, deadline, search_words), "words"
+    if not has_budget and plan in (None, "bins"):
+        runs = _bins_if_fast(blocks, state, prices, part, is_choice=plan == "bins")
+        if runs is not None and q > 0.0:
+            largest = int(np.bitwise_count(runs.covers).sum(axis=1).max())
+            support = state.limits.min_support, min(largest, state.limits.units - 1)
+            search_triples(runs, support, state, part)
+            return order.size, "bins"
+        if runs is not None:  # other parts are searched by first feature
+            span = (0, order.size, 1)
 
     def search(span: Span) -> int:
         return branch(covers, order, bounds, span, state, prices, max_nodes)
 
-    return _in_slices(span, deadline, search)
+    return _in_slices(span, deadline, search), "branch"
+
+
+def _bins_if_fast(
+    blocks: OrderedCovers,
+    state: SearchState,
+    prices: PriceScreen,
+    part: tuple[int, int],
+    *,
+    is_choice: bool,
+) -> FeatureBins | None:
+    """Return the bins of all features if a search by them is possible, and the faster one.
+
+    All parts of a search answer alike: they do not look at its threshold.
+    """
+    limits, feature = state.limits, state.arrays.feature
+    if not fits_bins(limits, feature.size, blocks.memory):
+        return None
+    is_part = part != WHOLE
+
+    def is_slow(columns: int) -> bool:
+        if is_choice or is_part:
+            return not is_choice and limits.units < _MANY_UNITS
+        seconds = bin_seconds(columns, np.unique(feature).size, limits.units)
+        return seconds > branch_seconds(blocks.order.size, limits.units, prices.prune_rate)
+
+    if is_slow(feature.size // 2):
+        return None
+    words = np.empty((blocks.words, feature.size), dtype=np.uint64)
+    blocks.load(np.arange(feature.size), words)
+    runs = bin_features(words, limits.units, feature)
+    return None if runs is None or is_slow(runs.literal.size) else runs
 
 
 def _search_pairs(

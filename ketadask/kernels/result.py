@@ -32,6 +32,8 @@ class SearchResult:
         Prefixes expanded, and conjunctions screened by the inner loop.
     proven
         Whether the result is proven to be the K best.
+    plan
+        How it was searched, see `exact.PLANS`.
     """
 
     ids: np.ndarray
@@ -43,6 +45,7 @@ class SearchResult:
     nodes: int
     screened: int
     proven: bool
+    plan: str = "branch"
 
     @property
     def saturation(self) -> float:
@@ -82,7 +85,9 @@ def nothing() -> SearchResult:
     )
 
 
-def build_result(state: SearchState, upper: float, root: float, proven: bool) -> SearchResult:
+def build_result(
+    state: SearchState, upper: float, root: float, proven: bool, plan: str
+) -> SearchResult:
     """Return the list of the best as a result."""
     q, sizes, ids, covers = in_order(state.best)
     return SearchResult(
@@ -95,6 +100,7 @@ def build_result(state: SearchState, upper: float, root: float, proven: bool) ->
         nodes=int(state.counts[NODES]),
         screened=int(state.counts[SCREENED]),
         proven=proven,
+        plan=plan,
     )
 
 
@@ -155,4 +161,5 @@ def merge(
         nodes=sum(result.nodes for result in results),
         screened=sum(result.screened for result in results),
         proven=all(result.proven for result in results),
+        plan=results[0].plan,
     )

@@ -80,11 +80,15 @@ class ScoreScreen(NamedTuple):
 
 
 class PriceScreen(NamedTuple):
-    """Scores above a price, rounded up to 8 bit planes of one step."""
+    """Scores above a price, rounded up to 8 bit planes of one step.
+
+    ``prune_rate`` is the fraction of pairs of literals that the price prunes.
+    """
 
     planes: np.ndarray
     step: float
     price: float
+    prune_rate: float
 
 
 class BestList(NamedTuple):

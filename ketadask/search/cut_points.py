@@ -57,21 +57,21 @@ def cut_features(
     finite = np.isfinite(columns)
     is_integer = ((columns == np.floor(columns)) | ~finite).all(axis=1)
     # Zero is added to have one zero only: -0.0 becomes 0.0.
-    ordered = np.sort(np.where(finite, columns, np.nan) + 0.0, axis=1)
+    values = np.sort(np.where(finite, columns, np.nan) + 0.0, axis=1)
     ends = np.zeros(columns.shape, dtype=bool)  # the last of equal values, but for the largest
-    ends[:, :-1] = ordered[:, :-1] < ordered[:, 1:]
+    ends[:, :-1] = values[:, :-1] < values[:, 1:]
     most = np.where(is_integer, max(LEVELS, settings.whole_levels), LEVELS)
     many = np.flatnonzero(ends.sum(axis=1) >= most)
     ends[many] = _quantile_ends(ends[many], finite[many].sum(axis=1), settings.cuts)
     for row in own_points or {}:
         ends[row] = False
-    feature, place = np.nonzero(ends)
-    below = ordered[feature, place]
-    above = ordered[feature, (place + 1) % max(1, columns.shape[1])]
+    feature, rank = np.nonzero(ends)
+    below = values[feature, rank]
+    above = values[feature, (rank + 1) % max(1, columns.shape[1])]
     for row, points in (own_points or {}).items():
         at = np.searchsorted(feature, row)
         feature = np.insert(feature, at, [row] * len(points))
-        below, above = (np.insert(values, at, sorted(points)) for values in (below, above))
+        below, above = (np.insert(x, at, sorted(points)) for x in (below, above))
     return CutPoints(feature, below, above, shortest_between(below, above), is_integer)
 
 
@@ -83,9 +83,9 @@ def _quantile_ends(ends: np.ndarray, count: np.ndarray, cuts: int) -> np.ndarray
     ranks = np.ceil(count[:, None] * quantiles - 1).astype(np.int64).clip(min=0)
     places = np.where(ends, np.arange(n_units), n_units)
     next_end = np.minimum.accumulate(places[:, ::-1], axis=1)[:, ::-1]
-    chosen = np.zeros((n_rows, n_units + 1), dtype=bool)
-    np.put_along_axis(chosen, np.take_along_axis(next_end, ranks, axis=1), True, axis=1)
-    return chosen[:, :n_units]
+    selection = np.zeros((n_rows, n_units + 1), dtype=bool)
+    np.put_along_axis(selection, np.take_along_axis(next_end, ranks, axis=1), True, axis=1)
+    return selection[:, :n_units]
 
 
 def shortest_between(below: np.ndarray, above: np.ndarray) -> np.ndarray:
@@ -101,12 +101,12 @@ def shortest_between(below: np.ndarray, above: np.ndarray) -> np.ndarray:
     for digits in _DIGITS:
         power = 10.0**digits
         with np.errstate(over="ignore"):
-            whole = np.ceil(points[left] * power)
-        cut = whole / power + 0.0
+            multiple = np.ceil(points[left] * power)
+        cut = multiple / power + 0.0
         fits = (points[left] <= cut) & (cut < above[left])
         # A whole number of at most 12 digits over a power of ten has at most 12 digits.
         for i in (
-            np.flatnonzero(fits) if digits < 0 else np.flatnonzero(fits & (abs(whole) >= 1e12))
+            np.flatnonzero(fits) if digits < 0 else np.flatnonzero(fits & (abs(multiple) >= 1e12))
         ):
             fits[i] = float(f"{cut[i]:.12g}") == cut[i]
         points[left[fits]] = cut[fits]

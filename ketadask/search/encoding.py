@@ -22,7 +22,7 @@ from ketadask.search.stored_literals import Packing
 if TYPE_CHECKING:
     import xarray as xr
 
-_CELLS, _CACHED = 1 << 22, 1 << 17
+_CELLS, _NEAR_CELLS = 1 << 22, 1 << 17
 _DIGEST = 16
 _DEFAULT = LiteralSettings()
 
@@ -130,7 +130,7 @@ class _LiteralList:
         self.neighbours: list[str] = []
         self._first: dict[bytes, int] = {}
         self._twins: dict[int, list[int]] = {}
-        self._merged: dict[int, list[str]] = {}
+        self._other_texts: dict[int, list[str]] = {}
 
     def add(
         self, columns: np.ndarray, features: np.ndarray, cuts: CutPoints, *, intervals: bool
@@ -141,7 +141,7 @@ class _LiteralList:
         high = np.append(cuts.point, math.inf)[high_cut]
         ends = [values.tolist() for values in (cuts.below, cuts.above, cuts.point)]
         beside = [neighbours_text(*cut) for cut in zip(*ends, strict=True)] + [""]
-        step = max(1, _CACHED // max(1, columns.shape[1]))
+        step = max(1, _NEAR_CELLS // max(1, columns.shape[1]))
         for start in range(0, row.size, step):
             part = slice(start, start + step)
             column = columns[row[part]]
@@ -167,7 +167,7 @@ class _LiteralList:
         if first != own:
             twins = self._twins.setdefault(first, [first])
             if self.feature[twins[-1]] == feature:
-                self._merged.setdefault(twins[-1], []).append(text)
+                self._other_texts.setdefault(twins[-1], []).append(text)
                 return False
             twins.append(own)
         self.feature.append(feature)
@@ -178,14 +178,14 @@ class _LiteralList:
 
     def aliases(self) -> tuple[str, ...]:
         """Name the literals with the same cover: merged cuts first, then other features."""
-        others = {i: list(texts) for i, texts in self._merged.items()}
+        others = {i: list(texts) for i, texts in self._other_texts.items()}
         for twins in self._twins.values():
             for i in twins if len(twins) > 1 else ():
                 others.setdefault(i, []).extend(
                     text
                     for j in twins
                     if j != i
-                    for text in (self.text[j], *self._merged.get(j, ()))
+                    for text in (self.text[j], *self._other_texts.get(j, ()))
                 )
         return tuple(" | ".join(others.get(i, ())) for i in range(len(self.text)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from copy import copy
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
 
+_log = logging.getLogger(__name__)
 # Of the memory of a process; the rest is for Python itself, tables and other objects.
 LITERALS_FRACTION, COVERS_FRACTION, VALUES_FRACTION = 0.25, 0.4, 0.02
 
@@ -171,7 +173,7 @@ class PersonaSearch(PersonaSettings):
             beam_width=max(self.width(), 0 if self.beam_width else keep or 0),
         )
         try:
-            return search_packed(
+            result = search_packed(
                 literals.rows,
                 -score if polarity == nm.UNFAVOURABLE else score,
                 literals.feature,
@@ -184,6 +186,10 @@ class PersonaSearch(PersonaSettings):
                 part=part,
                 start=start,
             )
+            if train is None and rows is None:
+                size = f"{units.size} units, {len(literals)} literals, depth {self.max_literals}"
+                _log.info("search of %s: plan %s", size, result.plan)
+            return result
         except EqualScoresError:
             if train is None:
                 raise

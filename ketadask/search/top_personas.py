@@ -46,8 +46,8 @@ def top_personas(
     -------
     A row per persona, best first: rank, persona (text), features, cuts (pairs low, high), q,
     support, mean score inside and outside, number of literals, aliases, and equivalents where
-    counted. ``attrs`` holds saturation, candidates, nodes, screened, proven, gap, upper, strategy
-    and seconds.
+    counted. ``attrs`` holds saturation, candidates, nodes, screened, proven, gap, upper, strategy,
+    plan (how it was searched) and seconds.
 
     Examples
     --------
@@ -83,6 +83,7 @@ def top_personas(
         "gap": result.gap,
         "upper": result.upper,
         "strategy": settings.strategy,
+        "plan": result.plan,
         "seconds": seconds,
     }
     return table

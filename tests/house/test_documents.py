@@ -79,7 +79,11 @@ def unknown_keys(text):
     studies = [yaml.safe_load(code) for code in blocks(text, "yaml")]
     names = {name for study in studies if "kind" not in study for name in flat(study)}
     names |= set(re.findall(r"--set ([a-z_.]+)=", text)) - {"a.b"}  # stands for any key
-    return {name for name in names if name not in valid and not name.startswith("data.t")}
+    return {
+        name
+        for name in names
+        if name not in valid and not name.startswith(("data.t", "data.arms."))
+    }
 
 
 def unknown_functions(text):
