@@ -68,7 +68,8 @@ def plan_command(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run folders.")] = RUNS,
 ) -> None:
     """Plan all comers, stratified, enriched and two-stage trials; write a table and a page."""
-    from ketadask.inference.trial_assumptions import InterimRule, TrialAssumptions
+    from ketadask.inference.trial_assumptions import TrialAssumptions
+    from ketadask.kernels.two_stage import InterimRule
     from ketadask.study.plan import plan_next_trial
 
     interim = InterimRule(first_stage, futility, enrichment, interim_alpha=interim_alpha)

@@ -12,7 +12,7 @@ from tornado.web import HTTPError
 _COOKIE = "ketadask-token"
 
 
-class TokenAuth(AuthProvider):  # type: ignore[misc]
+class TokenAuth(AuthProvider):
     """Show pages to whoever gives the token in the address; a cookie remembers it."""
 
     def __init__(self, token: str) -> None:
@@ -20,7 +20,7 @@ class TokenAuth(AuthProvider):  # type: ignore[misc]
         super().__init__()
 
     @property
-    def get_user(self) -> Callable[[Any], str | None]:
+    def get_user(self) -> Callable[[Any], Any]:
         """Return the function that admits a request; None refuses it."""
         return self._admit
 

@@ -102,12 +102,12 @@ def build_settings(
     values: Mapping[str, Any], model: type[Model], path: Path, overrides: Iterable[str] = ()
 ) -> Model:
     """Return the settings in the ``values`` of a YAML file at ``path``, as `read_settings` does."""
-    values = _absolute(values, model, path.resolve().parent)
+    absolute = _absolute(values, model, path.resolve().parent)
     for override in overrides:
-        values = _apply_override(values, override, model)
-    values = _absolute(values, model, Path.cwd())
+        absolute = _apply_override(absolute, override, model)
+    absolute = _absolute(absolute, model, Path.cwd())
     try:
-        return model.model_validate_json(json.dumps(values, default=str))
+        return model.model_validate_json(json.dumps(absolute, default=str))
     except ValidationError as error:
         errors = [_input_error(path, detail, model) for detail in error.errors(include_url=False)]
         raise errors[0] if len(errors) == 1 else ManyInputsError(errors) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from ketadask.search.persona import (
     Persona,
     PersonaLiteral,
     PersonaOutcome,
-    rounded_range,
 )
 from ketadask.sources.rating_scales import scale_of
 from ketadask.sources.regions import REGIONS
@@ -158,3 +158,20 @@ def _effect(verdict: Mapping[str, Any], problem: SearchProblem, ids: np.ndarray)
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def rounded_range(value: np.ndarray) -> tuple[float, float]:
+    """Return lowest and highest value, rounded outwards to about a hundredth of their distance.
+
+    Examples
+    --------
+    >>> rounded_range(np.array([4533.68, 9871.2])), rounded_range(np.array([0.0, 3.0]))
+    ((4500.0, 9900.0), (0.0, 3.0))
+    """
+    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    if not high > low:
+        return low, high
+    power = 1 - math.floor(math.log10(high - low))
+    factor = 10.0**power
+    ends = math.floor(low * factor) / factor, math.ceil(high * factor) / factor
+    return min(ends[0], low), max(ends[1], high)

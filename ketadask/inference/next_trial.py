@@ -75,7 +75,7 @@ def two_stage_trials(
     return simulate_two_stage(
         np.random.default_rng(stream),
         inside=draws.inside, outside=draws.outside, prevalence=draws.prevalence,
-        sd=effect.sd, participants=n, interim=trial.interim_rule, groups=effect.groups,
+        sd=effect.sd, participants=n, interim=trial.one_sided_interim, groups=effect.groups,
     )  # fmt: skip
 
 
@@ -270,8 +270,8 @@ def build_plan(
         n = smallest_trial(design, effect, trial)
         rates = {"power": np.nan, "assurance": np.nan}
         if np.isfinite(n):
-            exact = formula_rows([int(n)], effect, trial, seed=seed).set_index("design").loc[design]
-            rates = {name: float(exact[name]) for name in rates}
+            exact = formula_rows([int(n)], effect, trial, seed=seed).set_index("design")
+            rates = {name: exact[name].to_dict()[design] for name in rates}
         rows.append(plan_row(design, n, effect, trial, **rates, seed=seed))
     n = size_on_curve(two_stage_curve, trial.power, step=step)
     two_stage = {

@@ -111,12 +111,12 @@ class EffectDraws:
     @property
     def difference(self) -> np.ndarray:
         """Benefit inside minus outside."""
-        return self.inside - self.outside
+        return np.asarray(self.inside - self.outside)
 
     @property
     def overall(self) -> np.ndarray:
         """Mean benefit of all."""
-        return self.prevalence * self.inside + (1 - self.prevalence) * self.outside
+        return np.asarray(self.prevalence * self.inside + (1 - self.prevalence) * self.outside)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class TrialAssumptions:
             raise InputError("a test has 1 or 2 sides", where="sides", value=self.sides)
 
     @property
-    def interim_rule(self) -> InterimRule:
+    def one_sided_interim(self) -> InterimRule:
         """The interim rule at the one-sided level of the plan."""
         return InterimRule(**vars(self.interim) | {"alpha": self.alpha / self.sides})
 

@@ -29,6 +29,12 @@ _DEFAULT = LiteralSettings()
 
 def encode(units: xr.Dataset, settings: LiteralSettings, **options: object) -> Literals:
     """Encode the features of a search matrix; options as `encode_values`."""
+    if not units.sizes[nm.FEATURE]:
+        raise InputError(
+            "no feature to search",
+            where="features",
+            remedy="`ketadask check` lists why columns are no features; give tables of baselines",
+        )
     return encode_values(
         units["value"].transpose(nm.UNIT, nm.FEATURE).values,
         settings,

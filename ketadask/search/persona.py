@@ -321,23 +321,6 @@ def plain_unit(unit: str) -> str:
     return unit.translate(powers).lower()
 
 
-def rounded_range(value: np.ndarray) -> tuple[float, float]:
-    """Return lowest and highest value, rounded outwards to about a hundredth of their distance.
-
-    Examples
-    --------
-    >>> rounded_range(np.array([4533.68, 9871.2])), rounded_range(np.array([0.0, 3.0]))
-    ((4500.0, 9900.0), (0.0, 3.0))
-    """
-    low, high = float(np.nanmin(value)), float(np.nanmax(value))
-    if not high > low:
-        return low, high
-    power = 1 - math.floor(math.log10(high - low))
-    factor = 10.0**power
-    ends = math.floor(low * factor) / factor, math.ceil(high * factor) / factor
-    return min(ends[0], low), max(ends[1], high)
-
-
 def _criterion(literal: PersonaLiteral) -> str:
     """Return one literal for a protocol: label, range, unit, feature and adjustment."""
     unit = f" {literal.measurement_unit}" if literal.measurement_unit else ""

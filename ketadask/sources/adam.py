@@ -49,7 +49,7 @@ def wide_parameters(cells: Cells, read: Callable[[Path], Cells]) -> Cells:
     rows: dict[tuple[str, str], int] = {}
     names = sorted(set(cells.words(parameter)) - {""})
     scores: dict[str, list[str]] = {name: [] for name in names}
-    lines = []
+    lines: list[int] = []
     for row, key in enumerate(zip(cells.words(subject), cells.words(visit_column), strict=True)):
         if not all(key) or (flag and not cells.columns[flag][row]):
             continue

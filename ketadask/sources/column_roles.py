@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from ketadask.schema.roles import (
     ARM,
     BASELINE,
     CATEGORY,
     CLUSTER,
-    CONSTANT,
-    DATE,
     DAY,
     EVENT,
     FEATURE,
@@ -44,12 +39,9 @@ from ketadask.schema.roles import (
 from ketadask.sources.arm_words import arm_words, guess_arms
 from ketadask.sources.cells import Cells
 from ketadask.sources.codes import (
-    MISSING_CODES,
-    is_blank,
     is_missing,
-    parse_number,
-    parse_numbers,
 )
+from ketadask.sources.column_kinds import ColumnProfile, kind_of, plain_name
 from ketadask.sources.names_order import natural_key
 from ketadask.sources.role_names import (
     AFTER,
@@ -64,9 +56,8 @@ from ketadask.sources.role_names import (
     TIME_NAMES,
     VISIT_SUFFIX,
 )
-from ketadask.sources.visits import parse_date
 
-MAX_LEVELS, MAX_ARMS = 20, 8
+MAX_ARMS = 8
 
 
 def guess_roles(
@@ -102,52 +93,15 @@ def guess_roles(
     return guess.roles()
 
 
-def plain_name(column: str) -> str:
-    """Return a column's name in lower case with underscores: ``preWeight kg`` as ``pre_weight_kg``.
-
-    Examples
-    --------
-    >>> plain_name("TRT01P"), plain_name("Subject ID"), plain_name("horTh")
-    ('trt01p', 'subject_id', 'hor_th')
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", column)
-    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
-
-
-@dataclass(frozen=True)
-class _Profile:
-    """The values of a column without blanks and codes for missing ones."""
-
-    levels: frozenset[str]
-    n_values: int
-    n_words: int
-
-    @classmethod
-    def of(cls, values: Sequence[str]) -> _Profile:
-        distinct = set(values)
-        numbers = parse_numbers(values)
-        if numbers is not None and not np.isin(numbers, list(MISSING_CODES)).any():
-            levels = frozenset(value for value in distinct if value and not is_blank(value))
-            return cls(levels, int(np.isfinite(numbers).sum()), 0)
-        blank = {value for value in distinct if is_missing(value)}
-        levels = frozenset(distinct - blank)
-        n_blank = sum(value in blank for value in values) if blank else 0
-        n_words = sum(parse_number(value) is None for value in levels)
-        return cls(levels, len(values) - n_blank, n_words)
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether all values are numbers."""
-        return bool(self.levels) and not self.n_words
-
-
 class _Guess:
     """The state of one guess: the columns without a role yet, and the roles so far."""
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
         self.names = {column: plain_name(column) for column in cells.columns}
-        self.profiles = {column: _Profile.of(values) for column, values in cells.columns.items()}
+        self.profiles = {
+            column: ColumnProfile.of(values) for column, values in cells.columns.items()
+        }
         self.columns_by_name: dict[str, list[str]] = {}
         for column, name in self.names.items():
             self.columns_by_name.setdefault(name, []).append(column)
@@ -217,7 +171,7 @@ class _Guess:
             if not is_missing(value)
         )
 
-    def by_name(self, role: str, suits: Callable[[_Profile], bool]) -> None:
+    def by_name(self, role: str, suits: Callable[[ColumnProfile], bool]) -> None:
         """Give the role to the first column with one of its names that suits it."""
         if self.column_of(role) is not None:
             return
@@ -371,42 +325,13 @@ class _Guess:
             self.give(suitable[0], BASELINE, f"the baseline of {outcome}", (FEATURE,))
 
     def remaining(self, column: str) -> None:
-        role, reason = _kind(self.profiles[column])
+        role, reason = kind_of(self.profiles[column])
         if role == CATEGORY and not self.is_constant(column):
             role, reason = TEXT, "text that differs between visits"
         self.give(column, role, reason, _ALTERNATIVES.get(role, ()))
 
 
 _ALTERNATIVES = {FEATURE: (OUTCOME, FOLLOW_UP), CATEGORY: (SITE,), TEXT: (PARTICIPANT,)}
-
-
-def column_kind(values: Sequence[str], *, any_text: bool = False) -> tuple[str, str]:
-    """Return whether values are a feature, a category or neither, and the reason.
-
-    With ``any_text``, a text of any number of levels is a category.
-
-    Examples
-    --------
-    >>> column_kind(["1", "2.5", ""]), column_kind(["yes", "no", "no"])
-    (('feature', 'numbers'), ('category', 'text of 2 levels'))
-    """
-    role, reason = _kind(_Profile.of(values))
-    return (CATEGORY, reason) if any_text and role == TEXT else (role, reason)
-
-
-def _kind(profile: _Profile) -> tuple[str, str]:
-    n_levels = len(profile.levels)
-    if n_levels <= 1:
-        return CONSTANT, "has one value" if n_levels else "is empty"
-    if profile.is_numeric:
-        return FEATURE, "numbers"
-    if profile.n_words * 2 < n_levels:
-        return FEATURE, f"numbers, but for {profile.n_words} words"
-    if all(parse_date(value) for value in sorted(profile.levels)[:50]):
-        return DATE, "dates are no features"
-    if n_levels <= MAX_LEVELS and (n_levels < profile.n_values or n_levels == 2):
-        return CATEGORY, f"text of {n_levels} levels"
-    return TEXT, f"text of {n_levels:,} different values"
 
 
 def _visit_day(match: re.Match[str]) -> int:

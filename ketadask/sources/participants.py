@@ -17,7 +17,7 @@ from ketadask.schema.roles import CATEGORY, FEATURE, NO_USE, ColumnRole
 from ketadask.sources.arm_words import check_arms
 from ketadask.sources.cells import Cells, read_sidecar
 from ketadask.sources.codes import first_duplicate, is_missing
-from ketadask.sources.column_roles import column_kind
+from ketadask.sources.column_kinds import column_kind
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.spreadsheets import read_table
 from ketadask.sources.visits import ARM_CODES, date_column, parse_arm

@@ -80,12 +80,12 @@ def _read(path: Path) -> tuple[pd.DataFrame, _Labels]:
         }
     if ending == ".dta":
         with pd.read_stata(path, iterator=True, convert_categoricals=False) as reader:
-            frame, labels = reader.read(), reader.value_labels()
+            labels = reader.value_labels()
+        frame = pd.read_stata(path, convert_categoricals=False)
         return frame, {
             name: own for name, own in labels.items() if name in frame and _is_binary(frame[name])
         }
-    kind = "xport" if ending == ".xpt" else "sas7bdat"
-    return pd.read_sas(path, format=kind, encoding="utf-8"), {}
+    return pd.read_sas(path, encoding="utf-8"), {}
 
 
 def _is_binary(column: pd.Series) -> bool:

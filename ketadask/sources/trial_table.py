@@ -14,7 +14,8 @@ from ketadask.schema.errors import InputError
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells
 from ketadask.sources.codes import parse_number, parse_numbers
-from ketadask.sources.column_roles import guess_roles, plain_name
+from ketadask.sources.column_kinds import plain_name
+from ketadask.sources.column_roles import guess_roles
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import SEX_CODES
 from ketadask.sources.rating_scales import canonical_column, score_label, score_range

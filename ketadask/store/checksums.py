@@ -116,11 +116,15 @@ def _mismatches(folder: Path, hashes: dict[str, str]) -> dict[str, str]:
 
 
 def _part_folders(folder: Path) -> list[Path]:
-    """Return the folders that hold parts: all but logs, datasets and files set aside."""
+    """Return the folders that hold parts, nested ones too: all but logs, datasets, files aside."""
     return [
         path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and path.suffix != ".zarr" and path.name not in ("logs", *_ASIDE)
+        for path in sorted(folder.rglob("*"))
+        if path.is_dir()
+        and not any(
+            name in ("logs", *_ASIDE) or name.endswith(".zarr")
+            for name in path.relative_to(folder).parts
+        )
     ]
 
 

@@ -124,4 +124,5 @@ def log_file(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        handler.close()
+        with suppress(OSError):  # a full disk, which the run itself reports
+            handler.close()

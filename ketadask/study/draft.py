@@ -17,11 +17,12 @@ from ketadask.config.reference import STUDY_SCHEMA
 from ketadask.config.study import StudySettings
 from ketadask.schema import roles as r
 from ketadask.schema.errors import InputError
-from ketadask.sources.column_roles import guess_roles, plain_name
+from ketadask.sources.column_kinds import plain_name
+from ketadask.sources.column_roles import guess_roles
 from ketadask.sources.rating_scales import RATING_SCALES, scale_of
 from ketadask.sources.role_names import NAMES_BY_ROLE
 from ketadask.sources.scale_columns import KEYS
-from ketadask.sources.spreadsheets import ENDINGS, read_table
+from ketadask.sources.spreadsheets import TABLE_FORMATS, read_table
 from ketadask.sources.visits import ARMS
 from ketadask.study.from_settings import read_scales, read_study_participants
 
@@ -87,12 +88,12 @@ def _tables(folder: Path) -> list[Path]:
     """Return the tables of a folder, the largest first; none if it is a BIDS or NDA folder."""
     if any((folder / name).exists() for name in _FOLDERS):
         return []
-    files = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS]
+    files = [path for path in folder.iterdir() if path.suffix.lower() in TABLE_FORMATS]
     if not files:
         raise InputError(
             "no table in the folder",
             file=folder,
-            remedy=f"name a file that ends in {', '.join(sorted(ENDINGS))}, or a folder with "
+            remedy=f"name a file that ends in {', '.join(sorted(TABLE_FORMATS))}, or a folder with "
             + ", ".join(_FOLDERS),
         )
     return sorted(files, key=lambda path: (-path.stat().st_size, path.name))

@@ -170,7 +170,7 @@ def read_scales(
     settings: StudySettings, folder: Path, participants: Participants | None
 ) -> Phenotype:
     """Read the rating scales: plain tables if the settings have some, else BIDS, else NDA."""
-    if participants.scales is not None:
+    if participants is not None and participants.scales is not None:
         return participants.scales
     from ketadask.sources.nda import read_nda
     from ketadask.sources.phenotype import read_phenotype

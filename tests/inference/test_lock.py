@@ -8,7 +8,7 @@ import pytest
 
 import ketadask as kd
 from ketadask.cohort.locked_adjustment import fit_adjustments
-from ketadask.inference.lock import build_persona
+from ketadask.inference.lock import build_persona, rounded_range
 from ketadask.inference.second_stage import persona_sides
 from ketadask.inference.verdicts import build_verdicts
 from ketadask.search.persona import DiscoveryRun
@@ -88,3 +88,10 @@ def test_what_is_not_supported_is_refused_unless_anyway(tables, tmp_path, monkey
     assert build_persona(row, problem, units, run=RUN, anyway=True).anyway
     supported = row | {"verdict": "supported"}
     assert not build_persona(supported, problem, units, run=RUN, anyway=True).anyway
+
+
+def test_the_range_names_no_single_value():
+    value = np.array([4533.6871, 5100.2, 9871.21])
+    low, high = rounded_range(value)
+    assert (low, high) == (4500.0, 9900.0)
+    assert not set(map(float, value)) & {low, high}

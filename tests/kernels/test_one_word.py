@@ -50,7 +50,9 @@ def random_search(seed):
 def search_in_parts(literals, score, options, parts):
     """The list of the best of a search in parts, as arrays by name."""
     results = [
-        search_literals(literals.holds, score, literals.feature, part=(i, parts), **options)
+        search_literals(
+            literals.holds, score, literals.feature, part=(i, parts), plan="words", **options
+        )
         for i in range(parts)
     ]
     whole = merge(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ketadask.kernels.settings import LiteralSettings
 from ketadask.schema.errors import InputError
 from ketadask.search.cut_points import neighbours_text, shortest_between
-from ketadask.search.encoding import encode_values
+from ketadask.search.encoding import encode, encode_values
+from tests.search.small_studies import small_units
 
 INTERVALS = LiteralSettings(intervals=True)
 
@@ -192,3 +193,9 @@ def test_candidates_are_counted_right():
 def test_the_order_of_units_moves_no_cut():
     values = np.random.default_rng(3).normal(size=(50, 3))
     assert ranges_of(encode_values(values)) == ranges_of(encode_values(values[::-1]))
+
+
+def test_a_trial_without_features_is_refused():
+    units = small_units("parallel")
+    with pytest.raises(InputError, match="no feature to search"):
+        encode(units.isel(feature=slice(0)), LiteralSettings())

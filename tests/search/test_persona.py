@@ -15,7 +15,6 @@ from ketadask.search.persona import (
     DiscoveryRun,
     PersonaLiteral,
     PersonaOutcome,
-    rounded_range,
 )
 
 REGION = "Left-Thalamus"
@@ -165,10 +164,3 @@ def test_sentence_for_a_protocol():
         "BDI item 10: crying at least 1 (bdi_10); and left thalamus at most 7000 mm3 "
         "(Left-Thalamus); and age above 30 and at most 45 years"
     )
-
-
-def test_the_range_names_no_single_value():
-    value = np.array([4533.6871, 5100.2, 9871.21])
-    low, high = rounded_range(value)
-    assert (low, high) == (4500.0, 9900.0)
-    assert not set(map(float, value)) & {low, high}

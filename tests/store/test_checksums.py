@@ -24,6 +24,8 @@ def run(tmp_path):
         folder.write_table("verdicts", pd.DataFrame({"p": [0.1475, 1.0]}), csv=True)
         folder.write_dataset("cohort", xr.Dataset({"value": ("case", np.arange(3.0))}))
         folder.parts("hits", KEY).write("000000-000009", {"hits": pd.DataFrame({"q": [1.0]})})
+        nested = folder.parts("predict/svc-linear", KEY)
+        nested.write("000000-000001", {"weights": pd.DataFrame({"w": [0.5]})})
         (folder.path / "study.log").write_text("started\n")
     return folder
 
