@@ -106,5 +106,9 @@ def build_context(data: ReportData, *, identifiers: bool | None = None) -> Repor
         personas=persona_views(data),
         identifiers=identifiers,
         mask=Mask(()) if identifiers else Mask(data.participants()),
-        overall=None if data.units is None else overall_facts(data.units),
+        overall=(
+            None
+            if data.units is None or not data.units.sizes["unit"]
+            else overall_facts(data.units)
+        ),
     )

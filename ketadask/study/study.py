@@ -62,7 +62,8 @@ class Study:
 
     Examples
     --------
-    >>> study = Study.read("config/demo.yaml", changes=["splits.count=50"])
+    >>> from ketadask.config.shipped import shipped_configs
+    >>> study = Study.read(shipped_configs()["demo"], changes=["splits.count=50"])
     >>> study.settings.splits.count
     50
     """

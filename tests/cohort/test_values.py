@@ -28,7 +28,9 @@ def test_a_cohort_comes_back_from_the_disk_as_it_was(tmp_path, empty):
         exclusions = pd.DataFrame([("s9", 0, "withdrew")], columns=list(EXCLUSIONS.columns))
         finding = {"file": "a.tsv", "where": "row 3", "problem": "not a number", "value": "x"}
         flow = {"assessed": 4, "excluded": [{"reason": "withdrew", "participants": 1}]}
-        cohort = Cohort(cohort.dataset, exclusions, flow, [finding], {"sex": "constant"}, courses)
+        cohort = Cohort(
+            cohort.dataset, exclusions, flow, [finding], {"sex": "constant"}, courses=courses
+        )
     write_dataset(tmp_path / "cohort.zarr", to_dataset(cohort))
     again = from_dataset(read_dataset(tmp_path / "cohort.zarr"))
     xr.testing.assert_equal(again.dataset, cohort.dataset)
