@@ -8,12 +8,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from inspect import cleandoc
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import typer.main
 
 import ketadask
+import ketadask.plot
 import ketadask.schema
 from ketadask.cli.app import app
 from ketadask.cluster.profile import Profile
@@ -30,6 +32,7 @@ HEADINGS = {
     "search": "Search",
     "inference": "Inference",
     "report": "Report",
+    "plot": "Figures",
     "schema": "Errors",
 }
 KINDS = {"f": "number", "i": "whole number", "b": "true or false", "O": "text"}
@@ -50,9 +53,10 @@ def write_pages(folder: Path) -> None:
 
 
 def homes() -> dict[str, str]:
-    """Return the module of each public name."""
-    public = {name: getattr(ketadask, name) for name in ketadask.__all__ if name[0] != "_"}
-    return {name: value.__module__ for name, value in public.items()}
+    """Return the module of each public name; those of `ketadask.plot` begin with ``plot.``."""
+    names = [name for name in ketadask.__all__ if name[0] != "_" and name != "plot"]
+    names += [f"plot.{name}" for name in ketadask.plot.__all__]
+    return {name: attrgetter(name)(ketadask).__module__ for name in names}
 
 
 def python_page() -> str:

@@ -23,6 +23,7 @@ _HOMES = {
     "null": "ketadask.inference.notebook",
     "open_recordings": "ketadask.sources.meg.collection",
     "open_volumes": "ketadask.sources.freesurfer",
+    "plot": "ketadask.plot",
     "power": "ketadask.inference.notebook",
     "read_participants": "ketadask.sources.participants",
     "read_phenotype": "ketadask.sources.phenotype",
@@ -37,7 +38,8 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are text
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ketadask' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    return home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -1,3 +1,4 @@
+from ketadask import plot as plot
 from ketadask.cohort.assemble import assemble as assemble
 from ketadask.cohort.endpoints import Outcome as Outcome
 from ketadask.cohort.splits import HoldoutSplit as HoldoutSplit

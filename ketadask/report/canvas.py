@@ -1,8 +1,8 @@
 """Matplotlib figures as inline SVG with the colours and the font of the page.
 
-Figures are drawn in placeholder colours that become CSS variables, so that one drawing serves
-light, dark and print. Each figure is drawn wide and narrow, because scaling a drawing would scale
-its text; the page shows the one that fits.
+The colours of `ketadask.plot` become CSS variables, so that one drawing serves light, dark and
+print. Each figure is drawn wide and narrow, because scaling a drawing would scale its text; the
+page shows the one that fits.
 """
 
 from __future__ import annotations
@@ -16,14 +16,46 @@ from typing import TYPE_CHECKING, Any, cast
 
 from markupsafe import Markup, escape
 
+from ketadask.plot.style import (
+    ACTIVE,
+    CONTROL,
+    DASHED,
+    INK,
+    LINE,
+    MUTED,
+    NARROW,
+    PAPER,
+    SOFT,
+    STYLE,
+    TITLE,
+    WIDE,
+    annotate,
+    caption,
+    legend,
+    set_percent_ticks,
+)
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-INK, MUTED, LINE, SOFT = "#010101", "#020202", "#030303", "#040404"
-ACTIVE, CONTROL, ACCENT, PAPER = "#050505", "#060606", "#070707", "#080808"
+__all__ = [
+    "ACTIVE",
+    "CONTROL",
+    "DASHED",
+    "INK",
+    "LINE",
+    "MUTED",
+    "PAPER",
+    "SOFT",
+    "Drawing",
+    "Surface",
+    "draw",
+    "draw_axes",
+    "set_percent_ticks",
+    "standalone",
+]
 _VARIABLES = {
     INK: "ink",
     MUTED: "muted",
@@ -31,32 +63,8 @@ _VARIABLES = {
     SOFT: "soft",
     ACTIVE: "active",
     CONTROL: "control",
-    ACCENT: "accent",
     PAPER: "paper",
 }
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "ketadask",
-    "font.family": "sans-serif",
-    "font.size": 12.5,
-    "text.parse_math": False,  # a feature may be called $x$
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.linewidth": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": True,
-    "xtick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.color": LINE,
-    "ytick.labelcolor": MUTED,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
-WIDE, NARROW = 700, 340
-DASHED: Any = (0, (4, 3))
 
 
 @dataclass(frozen=True)
@@ -70,14 +78,13 @@ class Drawing:
 
 
 class Surface:
-    """A figure of given width in CSS pixels, and the hover titles of its artists."""
+    """A figure of given width in CSS pixels."""
 
     def __init__(self, width: int, height: int) -> None:
         from matplotlib.figure import Figure
 
         self.width, self.height = width, height
         self.figure: Figure = Figure(figsize=(width / 72, height / 72))
-        self._titles: list[str] = []
 
     @property
     def narrow(self) -> bool:
@@ -92,38 +99,27 @@ class Surface:
 
     def add_title(self, artist: Artist, title: str) -> None:
         """Show ``title`` when the pointer is over ``artist``."""
-        artist.set_gid(f"title-{len(self._titles)}")
-        self._titles.append(title)
+        caption(artist, title)
 
     def annotate(
         self, axes: Axes, text: str, xy: tuple[float, float], offset: tuple[int, int], **style: Any
     ) -> None:
         """Write ``text`` beside the point ``xy``, moved by ``offset`` pixels."""
-        axes.annotate(
-            text,
-            xy,
-            offset,
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-            **style,
-        )
+        annotate(axes, text, xy, offset, **style)
 
     def legend(self, entries: list[tuple[str, str, str, str]]) -> None:
-        """Draw one line of (text, marker, edge colour, face colour) at the top."""
-        axes = self.axes(0, self.height - 26, 0, 0)
-        axes.set_axis_off()
-        axes.set(xlim=(0, self.width), ylim=(-1, 1))
-        for k, (text, marker, edge, face) in enumerate(entries):
-            x = 8 + 120 * k
-            axes.plot([x], [0], marker, markersize=7, markeredgewidth=1.8, color=edge, mfc=face)
-            self.annotate(axes, text, (x, 0), (9, 0), color=INK)
+        """Draw one line of (text, marker, edge colour, face colour) above the first axes."""
+        legend(self.figure.axes[0], entries)
 
     def svg(self, name: str, alt: str) -> Markup:
         """Return the figure as an SVG element whose identifiers begin with ``name``."""
+        titles = []
+        for artist in self.figure.findobj(lambda a: str(a.get_label()).startswith(TITLE)):
+            artist.set_gid(f"title-{len(titles)}")
+            titles.append(str(artist.get_label()).removeprefix(TITLE))
         stream = io.StringIO()
         self.figure.savefig(stream, format="svg", metadata={"Date": None})
-        return Markup(_page_svg(stream.getvalue(), name, alt, self.width, self._titles))
+        return Markup(_page_svg(stream.getvalue(), name, alt, self.width, titles))
 
 
 def draw(
@@ -140,7 +136,7 @@ def svg_pair(
     import matplotlib as mpl
 
     drawings = []
-    with mpl.rc_context(cast("Any", _STYLE)), warnings.catch_warnings():
+    with mpl.rc_context(cast("Any", STYLE)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text
         for width, height, ending in zip((WIDE, NARROW), heights, ("w", "n"), strict=True):
             surface = Surface(width, height)
@@ -149,10 +145,24 @@ def svg_pair(
     return drawings[0], drawings[1]
 
 
-def set_percent_ticks(*axes: Axis) -> None:
-    """Label axes from 0 to 1 in percent."""
-    for axis in axes:
-        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+def draw_axes(
+    name: str, alt: str, heights: tuple[int, int], paint: Callable[[Axes], object]
+) -> Drawing:
+    """Draw a figure of `ketadask.plot` on axes that leave space for all their labels."""
+
+    def paint_axes(surface: Surface) -> None:
+        surface.figure.set_layout_engine("constrained")
+        paint(surface.figure.subplots())
+
+    return draw(name, alt, heights, paint_axes)
+
+
+def standalone(drawing: Drawing) -> str:
+    """Return the wide drawing as the text of an SVG file with its own colours."""
+    colours = ";".join(f"--{name}:{colour}" for colour, name in _VARIABLES.items())
+    style = f"<style>svg{{{colours};background:var(--paper);font-family:sans-serif}}</style>"
+    opening, rest = str(drawing.wide).split(">", 1)
+    return f'{opening} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'
 
 
 def _page_svg(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ketadask import names as nm
-from ketadask.report.canvas import ACTIVE, INK, LINE, PAPER, Drawing, Surface, draw
+from ketadask.plot.effects import ESTIMATE, HOLLOW, draw_forest
+from ketadask.plot.style import is_narrow, legend
+from ketadask.report.canvas import ACTIVE, PAPER, Drawing, draw_axes
 from ketadask.report.format import format_fixed
 from ketadask.report.labels import Endpoint
 from ketadask.report.page import page_environment, page_style
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from matplotlib.axes import Axes
 
     from ketadask.search.persona import Persona
 
-_ROW_HEIGHT, _TOP, _BOTTOM = 25, 34, 50
 DISCOVERY, CONFIRMATION = "discovery", "this trial"
 _ROWS = (
     ("difference", "inside minus outside"),
@@ -121,12 +123,9 @@ def _view(persona: Persona, row: dict[Any, Any], reasons: Mapping[str, int]) -> 
     alt = f"Persona {persona.persona}: " + "; ".join(
         f"{r.trial}, {r.name} {effect_text(r, endpoint)}" for r in rows
     )
-    height = _TOP + _BOTTOM + _ROW_HEIGHT * len(rows)
-    figure = draw(
-        f"forest-{persona.persona}",
-        alt,
-        (height, height),
-        lambda surface: _paint(surface, rows, endpoint),
+    height = 90 + 40 * len(rows)
+    figure = draw_axes(
+        f"forest-{persona.persona}", alt, (height, height), lambda ax: _paint(ax, rows, endpoint)
     )
     return ConfirmationView(persona, row, tuple(rows), reasons, figure)
 
@@ -137,32 +136,15 @@ def effect_text(row: EffectRow, endpoint: Endpoint) -> str:
     return f"{effect} ({low} to {high})" if np.isfinite(row.low) else f"{effect} (no interval)"
 
 
-def _paint(surface: Surface, rows: list[EffectRow], endpoint: Endpoint) -> None:
+def _paint(ax: Axes, rows: list[EffectRow], endpoint: Endpoint) -> None:
     """Draw every row with its interval; discovery as an open square, the new trial filled."""
-    narrow = surface.narrow
-    axes = surface.axes(150 if narrow else 220, _BOTTOM, 14 if narrow else 150, _TOP)
-    axes.axvline(0, color=LINE, linewidth=1.2)
-    for y, row in enumerate(rows):
-        if np.isfinite(row.low):
-            axes.plot([row.low, row.high], [y, y], color=INK, linewidth=1.5, zorder=2)
-        (square,) = axes.plot(
-            [row.effect], [y], "s", markersize=8, markeredgewidth=1.8, zorder=3,
-            markeredgecolor=ACTIVE, markerfacecolor=PAPER if row.trial == DISCOVERY else ACTIVE,
-        )  # fmt: skip
-        text = effect_text(row, endpoint)
-        surface.add_title(square, f"{row.trial}, {row.name}: {text}, {row.n} units")
-        if not narrow:
-            surface.annotate(
-                axes, text, (1.0, y), (12, 0), color=INK, fontsize=12,
-                xycoords=("axes fraction", "data"),
-            )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [f"{row.trial}: {row.name}" for row in rows])
-    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=10.5 if narrow else 12.5)
-    axes.spines["left"].set_visible(False)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.margins(x=0.06)
-    axes.set_xlabel("benefit" + ("" if narrow else f", {endpoint.unit}"))
-    surface.legend([(DISCOVERY, "s", ACTIVE, PAPER), (CONFIRMATION, "s", ACTIVE, ACTIVE)])
+    table = pd.DataFrame([vars(row) for row in rows]).assign(
+        label=[f"{row.trial}: {row.name}" for row in rows],
+        kind=[HOLLOW if row.trial == DISCOVERY else ESTIMATE for row in rows],
+    )
+    unit = "" if is_narrow(ax) else f", {endpoint.unit}"
+    draw_forest(table, places=endpoint.places, xlabel="benefit" + unit, ax=ax)
+    legend(ax, [(DISCOVERY, "s", ACTIVE, PAPER), (CONFIRMATION, "s", ACTIVE, ACTIVE)])
 
 
 def direction(persona: Persona) -> str:

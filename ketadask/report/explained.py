@@ -9,16 +9,8 @@ from typing import Any
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.report.canvas import (
-    ACTIVE,
-    DASHED,
-    LINE,
-    SOFT,
-    Drawing,
-    Surface,
-    draw,
-    set_percent_ticks,
-)
+from ketadask.plot.curves import draw_risk_coverage
+from ketadask.report.canvas import Drawing, draw_axes
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
 from ketadask.report.format import flatten, format_percentage
@@ -78,12 +70,10 @@ def explained_view(context: ReportContext) -> ExplainedView | None:
     if not numbers and not tables:
         return None
     counts: dict[str, int] = {}
-    figure = None
     for table in tables.values():
         if {"explained", nm.PARTICIPANT} <= set(table.columns):
             counts = {str(k): int(n) for k, n in table["explained"].value_counts().items()}
-        elif {"coverage", "accuracy"} <= set(table.columns):
-            figure = risk_figure(table)
+    curve = context.data.curve
     order = [*nm.POLARITIES, *sorted(set(counts) - set(nm.POLARITIES))]
     accuracy = _complete_numbers(numbers, _ACCURACY)
     return ExplainedView(
@@ -91,7 +81,7 @@ def explained_view(context: ReportContext) -> ExplainedView | None:
         has_p=accuracy is not None and accuracy["accuracy_p"] is not None,
         numbers=numbers,
         counts={word: counts.get(word, 0) for word in order} if counts else {},
-        figure=figure,
+        figure=None if curve is None else risk_figure(curve),
         tables=tuple(
             _extra_table(name, table, context.mask)
             for name, table in tables.items()
@@ -155,20 +145,4 @@ def risk_figure(curve: pd.DataFrame) -> Drawing | None:
         alt += (
             f"; on relabelled trials {format_percentage(curve['null_mean'].iloc[-1])} at the latter"
         )
-    return draw("risk", alt, (300, 280), lambda s: _paint_risk(s, curve))
-
-
-def _paint_risk(surface: Surface, curve: pd.DataFrame) -> None:
-    axes = surface.axes(64, 48, 24, 12)
-    axes.axhline(0.5, color=LINE, linewidth=1.2, linestyle=DASHED)
-    if "null_low" in curve:
-        x, low, high = (curve[name] for name in ("coverage", "null_low", "null_high"))
-        band = axes.fill_between(x, low, high, color=SOFT, alpha=0.45, linewidth=0)
-        surface.add_title(band, "central 90 % of the relabelled trials, same splits")
-        axes.plot(curve["coverage"], curve["null_mean"], color=SOFT, linewidth=1.6)
-    axes.plot(curve["coverage"], curve["accuracy"], color=ACTIVE, linewidth=1.6)
-    for x, y in zip(curve["coverage"], curve["accuracy"], strict=True):
-        (dot,) = axes.plot([x], [y], "o", color=ACTIVE, markersize=5, clip_on=False)
-        surface.add_title(dot, f"coverage {format_percentage(x)}, accuracy {format_percentage(y)}")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="cases explained", ylabel="accuracy")
-    set_percent_ticks(axes.xaxis, axes.yaxis)
+    return draw_axes("risk", alt, (300, 280), lambda ax: draw_risk_coverage(curve, ax=ax))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
+from ketadask.plot.patients import draw_flow, flow_heights, flow_lines
+from ketadask.report.canvas import Drawing, draw_axes
 from ketadask.report.context import ReportContext
 from ketadask.report.labels import Mask
 from ketadask.report.personas import rows_as
@@ -44,6 +46,7 @@ class FlowView:
     participants: int | None
     cases: int | None
     arms: dict[str, int]
+    figure: Drawing
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,50 @@ def flow_view(context: ReportContext) -> FlowView | None:
         after = _reasons(table[in_cohort], context.mask)
     outside = set() if table is None else set(map(str, table["participant"]))
     listed_table = table if context.identifiers else None
+    assessed = None if cohort is None else len({*identifiers, *outside})
+    arms = {} if cohort is None else _arm_counts(cohort[nm.ARM].values)
+    steps: list[tuple[str, list[str]]] = []
+    if cohort is not None:
+        participants = f"{len(set(identifiers)):,} participants"
+        counts = ", ".join(f"{n:,} {arm}" for arm, n in arms.items())
+        cases = f"{participants} with {len(identifiers):,} cases in the cohort ({counts})"
+        steps = [
+            (f"{assessed:,} participants assessed", _reason_lines(before, "Excluded")),
+            (cases, [] if context.n_units is None else _reason_lines(after, "Not searched")),
+        ]
+    if context.n_units is not None:
+        meaning = f": {context.design_meaning}" if context.design_meaning else ""
+        searched = f"{context.n_units:,} {context.unit_word(context.n_units)} searched"
+        steps.append((f"{searched} ({context.design}{meaning})", []))
     return FlowView(
-        assessed=None if cohort is None else len({*identifiers, *outside}),
+        assessed=assessed,
         before=before,
         after=after,
         exclusions=() if listed_table is None else tuple(rows_as(listed_table, ExclusionRow)),
         participants=None if cohort is None else len(set(identifiers)),
         cases=None if cohort is None else len(identifiers),
-        arms={} if cohort is None else _arm_counts(cohort[nm.ARM].values),
+        arms=arms,
+        figure=_flow_figure(steps),
     )
+
+
+def _reason_lines(reasons: tuple[ReasonCount, ...] | None, heading: str) -> list[str]:
+    """Return the lines beside an arrow: each reason with its number of participants."""
+    if reasons is None:
+        return ["Exclusions are not available"]
+    rows = [
+        f"{r.participants:,} participant{'' if r.participants == 1 else 's'}: {r.reason}"
+        for r in reasons
+    ]
+    return [f"{heading}, completely or for one period:", *rows] if rows else ["No exclusions"]
+
+
+def _flow_figure(steps: list[tuple[str, list[str]]]) -> Drawing:
+    alt = "; ".join(". ".join([text, *reasons]) for text, reasons in steps)
+    wide, narrow = (
+        int(sum(flow_heights(flow_lines(steps, narrow=is_narrow)))) for is_narrow in (False, True)
+    )
+    return draw_axes("flow", alt, (wide, narrow), lambda ax: draw_flow(steps, ax=ax))
 
 
 def _in_cohort(table: pd.DataFrame, identifiers: list[str], periods: list[int]) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ketadask.inference.next_trial import ALL_COMERS, ENRICHED, STRATIFIED, TWO_STAGE
 from ketadask.report.canvas import (
-    ACCENT,
+    ACTIVE,
     CONTROL,
     DASHED,
     INK,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ketadask.inference.trial_assumptions import PersonaEffect, TrialAssumptions
     from ketadask.search.persona import Persona
 
-_COLOURS = {ALL_COMERS: MUTED, STRATIFIED: CONTROL, ENRICHED: ACCENT, TWO_STAGE: INK}
+_COLOURS = {ALL_COMERS: MUTED, STRATIFIED: CONTROL, ENRICHED: ACTIVE, TWO_STAGE: INK}
 
 
 def write_plan_page(

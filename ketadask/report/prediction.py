@@ -11,13 +11,13 @@ import numpy as np
 from ketadask.kernels.roc import auc, roc_curve
 from ketadask.predict.performance import calibration_curve, decision_curve
 from ketadask.report.canvas import (
-    ACCENT,
     ACTIVE,
     CONTROL,
     DASHED,
     INK,
     LINE,
     MUTED,
+    SOFT,
     Drawing,
     Surface,
     draw,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_REGIONS = 20
-_COLOURS = (ACTIVE, CONTROL, ACCENT, INK, MUTED)
+_COLOURS = (ACTIVE, CONTROL, INK, MUTED, SOFT)
 _STYLES = ("-", (0, (5, 3)), (0, (2, 2)), (0, (7, 2, 2, 2)), "-")
 Performance = Mapping[str, float]  # as `ketadask.predict.performance.performance` returns it
 

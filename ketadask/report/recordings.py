@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,18 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.features.meg.settings import BAD_FLAG, CLEAN_FLAG, COUPLING_FLAG, LINE_FLAG
-from ketadask.report.canvas import ACTIVE, CONTROL, SOFT, Drawing, Surface, draw
+from ketadask.plot.curves import (
+    FREQUENCIES,
+    HIGHEST_HZ,
+    LOG_RANGE,
+    LOWEST_HZ,
+    Spectrum,
+    amplitude_ticks,
+    draw_spectra,
+    on_common_grid,
+    recording_spectra,
+)
+from ketadask.report.canvas import Drawing, draw_axes
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
 from ketadask.report.format import format_fixed, format_number
@@ -23,11 +33,8 @@ if TYPE_CHECKING:
 
 _OPEN_SHEETS = 6
 _MAX_LINES, _MAX_BAD = 4, 6
-_LOWEST, _HIGHEST, _POINTS = 1.0, 120.0, 64
-_LOG_RANGE = float(np.log(_HIGHEST / _LOWEST))
 _WIDTH, _HEIGHT = 320.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 6.0, 8.0, 22.0
-_FREQUENCIES = (1, 3, 10, 30, 100)
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def recordings_view(context: ReportContext) -> RecordingsView | None:
     if not len(part["quality"]):
         return RecordingsView(exclusions)
     table = worst_first(part["quality"])
-    curves = spectra(part["spectra"], table[nm.RECORDING].tolist())
+    curves = recording_spectra(part["spectra"], table[nm.RECORDING].tolist())
     labels = without_task(table[nm.RECORDING].tolist())
     if not context.identifiers:
         labels = [f"Recording {k}" for k in range(1, len(table) + 1)]
@@ -175,46 +182,6 @@ def worst_first(quality: pd.DataFrame) -> pd.DataFrame:
     return quality.loc[order].reset_index(drop=True)
 
 
-Spectrum = tuple[np.ndarray, np.ndarray]
-
-
-def spectra(table: pd.DataFrame, order: Sequence[str]) -> list[Spectrum]:
-    """Return frequency and amplitude (fT per root Hz) of recordings, reduced for a drawing."""
-    rows = dict(iter(table.groupby(nm.RECORDING, sort=False)))
-    return [
-        reduce_spectrum(rows[name]["frequency"].to_numpy(), rows[name]["density"].to_numpy())
-        for name in order
-    ]
-
-
-def reduce_spectrum(frequency: np.ndarray, density: np.ndarray) -> Spectrum:
-    """Return a spectrum at even steps of a logarithmic axis, as amplitude.
-
-    A step has the mean of its densities, or the maximum where that is more than twice the mean, so
-    that spectral lines remain visible.
-
-    Examples
-    --------
-    >>> reduce_spectrum(np.array([0.5, 10.0, 10.1, 50.0]), np.array([9.0, 4.0, 4.0, 100.0]))
-    (array([10.05, 50.  ]), array([ 2., 10.]))
-    """
-    inside = (frequency >= _LOWEST) & (frequency <= _HIGHEST)
-    frequency, density = frequency[inside], density[inside]
-    step = np.floor(_POINTS * np.log(frequency / _LOWEST) / _LOG_RANGE)
-    first = np.flatnonzero(np.diff(step, prepend=-1))
-    if not first.size:
-        return frequency, density
-    sizes = np.diff(first, append=step.size)
-    mean = np.add.reduceat(density, first) / sizes
-    centre = np.add.reduceat(frequency, first) / sizes
-    peak = np.array([a + density[a : a + n].argmax() for a, n in zip(first, sizes, strict=True)])
-    is_line = density[peak] > 2 * mean
-    return (
-        np.where(is_line, frequency[peak], centre),
-        np.sqrt(np.where(is_line, density[peak], mean)),
-    )
-
-
 def _sheets(
     rows: list[QualityRow], curves: list[Spectrum], labels: list[str]
 ) -> tuple[SpectrumAxes, tuple[RecordingSheet, ...]]:
@@ -224,10 +191,10 @@ def _sheets(
         x, y = _x_position(frequency), _y_position(np.maximum(amplitude, low), low, high)
         return "M" + "L".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
-    frequency, amplitudes = _on_common_grid(curves)
+    frequency, amplitudes = on_common_grid(curves)
     axes = SpectrumAxes(
-        tuple((round(float(_x_position(f)), 1), f) for f in _FREQUENCIES),
-        tuple((round(float(_y_position(t, low, high)), 1), t) for t in _ticks(low, high)),
+        tuple((round(float(_x_position(f)), 1), f) for f in FREQUENCIES),
+        tuple((round(float(_y_position(t, low, high)), 1), t) for t in amplitude_ticks(low, high)),
         path(frequency, np.median(amplitudes, axis=0)) if len(curves) > 2 else "",
     )
     sheets = []
@@ -238,7 +205,7 @@ def _sheets(
             f"{row.mains:g} Hz {format_number(row.line_ratio)} times that of neighbouring "
             "frequencies"
         )
-        is_inside = _LOWEST < row.mains < _HIGHEST
+        is_inside = LOWEST_HZ < row.mains < HIGHEST_HZ
         mains = round(float(_x_position(row.mains)), 1) if is_inside else None
         bad = shorten_list(row.bad)
         sheets.append(RecordingSheet(label, row, path(frequency, amplitude), mains, alt, bad))
@@ -246,7 +213,7 @@ def _sheets(
 
 
 def _x_position(frequency: npt.ArrayLike) -> np.ndarray:
-    fraction: np.ndarray = np.log(np.asarray(frequency, float) / _LOWEST) / _LOG_RANGE
+    fraction: np.ndarray = np.log(np.asarray(frequency, float) / LOWEST_HZ) / LOG_RANGE
     return _LEFT + (_WIDTH - _LEFT - _RIGHT) * fraction
 
 
@@ -263,51 +230,20 @@ def _amplitude_range(curves: list[Spectrum]) -> tuple[float, float]:
     return max(lowest / 1.2, high / 1e4), high
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return powers of ten within an axis, and three times these where they are few."""
-    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    tens = [float(10.0**p) for p in powers if low <= 10.0**p <= high]
-    if len(tens) > 2:
-        return tens
-    return sorted(tens + [float(3 * 10.0**p) for p in powers if low <= 3 * 10.0**p <= high])
-
-
-def _on_common_grid(curves: list[Spectrum]) -> Spectrum:
-    """Return all curves (recording, frequency) at the frequencies of the first."""
-    frequency = curves[0][0]
-    rows = [np.exp(np.interp(np.log(frequency), np.log(f), np.log(a))) for f, a in curves]
-    return frequency, np.array(rows)
-
-
 def _overview(sheets: tuple[RecordingSheet, ...], curves: list[Spectrum]) -> Drawing:
-    frequency, amplitudes = _on_common_grid(curves)
-    low, median, high = np.quantile(amplitudes, (0.05, 0.5, 0.95), axis=0)
-    flagged_curves = [
-        (f"{sheet.label}: {sheet.quality.flags}", amplitude)
-        for sheet, amplitude in zip(sheets, amplitudes, strict=True)
-        if sheet.quality.flags
-    ][:_MAX_LINES]
+    frequency, amplitudes = on_common_grid(curves)
+    median = np.median(amplitudes, axis=0)
+    flagged = [s for s in sheets if s.quality.flags][:_MAX_LINES]
+    flags = {s.label: f"{s.label}: {s.quality.flags}" for s in flagged}
     alt = (
-        f"Spectra of {len(curves)} recordings from {_LOWEST:g} to {_HIGHEST:g} Hz; median "
+        f"Spectra of {len(curves)} recordings from {LOWEST_HZ:g} to {HIGHEST_HZ:g} Hz; median "
         f"{format_fixed(np.interp(10.0, frequency, median), 1)} fT per root Hz at 10 Hz"
-        + "".join(f"; flagged: {title}" for title, _ in flagged_curves)
+        + "".join(f"; flagged: {title}" for title in flags.values())
     )
-
-    def paint(surface: Surface) -> None:
-        axes = surface.axes(58, 48, 16, 12)
-        band = axes.fill_between(frequency, low, high, color=SOFT, alpha=0.45, linewidth=0)
-        surface.add_title(band, "central 90 % of the recordings")
-        for title, amplitude in flagged_curves:
-            (line,) = axes.plot(frequency, amplitude, color=CONTROL, linewidth=1.2)
-            surface.add_title(line, title)
-        (line,) = axes.plot(frequency, median, color=ACTIVE, linewidth=2)
-        surface.add_title(line, "median of the recordings")
-        axes.set(xscale="log", yscale="log", xlim=(_LOWEST, _HIGHEST))
-        axes.set_xticks(_FREQUENCIES, [str(f) for f in _FREQUENCIES])
-        ends = axes.get_ylim()
-        ticks = _ticks(*ends)
-        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
-        axes.set(xlabel="frequency, Hz", ylabel="fT / √Hz", ylim=ends)
-
-    return draw("recordings", alt, (280, 260), paint)
+    table = pd.concat(
+        pd.DataFrame({"recording": sheet.label, "frequency": hz, "density": amplitude**2})
+        for sheet, (hz, amplitude) in zip(sheets, curves, strict=True)
+    )
+    return draw_axes(
+        "recordings", alt, (280, 260), lambda ax: draw_spectra(table, flags=flags, ax=ax)
+    )

@@ -109,6 +109,20 @@ class ReportData:
         """The dataset with the features: the units, or else the cohort."""
         return self.units if self.units is not None else self.cohort
 
+    @property
+    def curve(self) -> pd.DataFrame | None:
+        """The risk-coverage curve, or None."""
+        tables = self.explained if isinstance(self.explained, Mapping) else {"": self.explained}
+        for table in tables.values():
+            if {"coverage", "accuracy"} <= set(getattr(table, "columns", ())):
+                return table
+        return None
+
+    @property
+    def spectra(self) -> pd.DataFrame | None:
+        """The spectra of the recordings, or None."""
+        return (self.recordings or {}).get("spectra")
+
     def participants(self) -> frozenset[str]:
         """Return every participant identifier in the results."""
         identifiers: set[str] = set()

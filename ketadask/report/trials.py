@@ -10,21 +10,27 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.inference.trial_effects import AMONG
-from ketadask.report.canvas import ACTIVE, INK, LINE, MUTED, PAPER, Drawing, Surface, draw
+from ketadask.plot.effects import (
+    ESTIMATE,
+    HOLLOW,
+    MEAN,
+    PREDICTION,
+    XLABEL,
+    draw_forest,
+)
+from ketadask.plot.style import is_narrow, legend
+from ketadask.report.canvas import ACTIVE, PAPER, Drawing, draw_axes
 from ketadask.report.cards import MIN_ROWS, leading
 from ketadask.report.context import ReportContext
 from ketadask.report.downloads import Download, as_download
 from ketadask.report.facts import LeftOutFacts
 from ketadask.report.format import format_fixed, format_percentage
-from ketadask.report.labels import Endpoint, shorten
+from ketadask.report.labels import Endpoint
 from ketadask.report.personas import PersonaView, rows_as
 from ketadask.sources.names_order import natural_key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_ROW_HEIGHT, _TOP, _BOTTOM = 25, 34, 50
-_MAX_MARKER, _MIN_MARKER = 11.0, 3.5
 
 
 @dataclass(frozen=True)
@@ -163,12 +169,43 @@ def _forest_figure(
     if np.isfinite(summary.prediction_low):
         lines.append(f"prediction for a new trial {_prediction_text(summary, endpoint)}")
     alt = f"Persona {persona.rank}, benefit inside minus outside: " + "; ".join(lines)
-    height = _TOP + _BOTTOM + _ROW_HEIGHT * (len(trials) + 2)
-    return draw(
-        f"forest-{persona.rank}",
-        alt,
-        (height, height),
-        lambda s: _paint_forest(s, trials, summary, endpoint),
+    table = _forest_table(trials, summary)
+    height = 74 + 27 * len(table)
+
+    def paint(ax: Axes) -> None:
+        unit = "" if is_narrow(ax) else f", {endpoint.unit}"
+        draw_forest(table, places=endpoint.places, xlabel=XLABEL + unit, ax=ax)
+        legend(
+            ax, [("found without it", "s", ACTIVE, ACTIVE), ("only with it", "s", ACTIVE, PAPER)]
+        )
+
+    return draw_axes(f"forest-{persona.rank}", alt, (height, height), paint)
+
+
+def _forest_table(trials: tuple[ForestRow, ...], summary: ForestSummary) -> pd.DataFrame:
+    """Return the rows of a forest plot: the trials, their mean, the prediction interval."""
+    rows = [
+        {
+            "label": row.trial,
+            "effect": row.effect if np.isfinite(row.se) else np.nan,
+            "low": row.low,
+            "high": row.high,
+            "weight": row.weight,
+            "kind": ESTIMATE if row.is_rediscovered else HOLLOW,
+            "hint": f"{row.inside} of {row.n} inside, weight {format_percentage(row.weight)}, "
+            f"{'found' if row.is_rediscovered else 'not found'} without this trial",
+        }
+        for row in trials
+    ]
+    mean_text = f"mean of {summary.n_estimated} trials"
+    mean = {"label": "all trials", "effect": summary.effect, "kind": MEAN, "hint": mean_text}
+    new = {"label": "new trial", "kind": PREDICTION, "absent": "needs three trials"}
+    return pd.DataFrame(
+        [
+            *rows,
+            mean | {"low": summary.low, "high": summary.high},
+            new | {"low": summary.prediction_low, "high": summary.prediction_high},
+        ]
     )
 
 
@@ -180,96 +217,3 @@ def _effect_text(row: ForestRow | ForestSummary, endpoint: Endpoint) -> str:
 def _prediction_text(summary: ForestSummary, endpoint: Endpoint) -> str:
     ends = (summary.prediction_low, summary.prediction_high)
     return " to ".join(format_fixed(end, endpoint.places) for end in ends)
-
-
-def _paint_forest(
-    surface: Surface, trials: tuple[ForestRow, ...], summary: ForestSummary, endpoint: Endpoint
-) -> None:
-    narrow, count = surface.narrow, len(trials)
-    axes = surface.axes(92 if narrow else 130, _BOTTOM, 14 if narrow else 170, _TOP)
-    low, high = _limits(trials, summary)
-    axes.set(xlim=(low, high), ylim=(count + 1.5, -0.7))
-    axes.axvline(0, color=LINE, linewidth=1.2)
-    if np.isfinite(summary.low):
-        axes.plot([summary.effect] * 2, [-0.5, count], color=LINE, linestyle=(0, (2, 3)))
-    max_weight = max((row.weight for row in trials), default=0.0) or 1.0
-    for y, row in enumerate(trials):
-        if np.isfinite(row.se):
-            _paint_trial(surface, axes, row, y, endpoint, max_weight)
-        else:
-            surface.annotate(axes, "not estimated", (max(low, 0.0), y), (6, 0), color=MUTED)
-    _paint_summary(surface, axes, summary, endpoint, count)
-    labels = [shorten(row.trial, 13 if narrow else 18) for row in trials]
-    axes.set_yticks(range(count + 2), [*labels, "all trials", "new trial"])
-    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11.5 if narrow else 12.5)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("benefit inside minus outside" + ("" if narrow else f", {endpoint.unit}"))
-    surface.legend(
-        [("found without it", "s", ACTIVE, ACTIVE), ("only with it", "s", ACTIVE, PAPER)]
-    )
-
-
-def _paint_trial(
-    surface: Surface, axes: Axes, row: ForestRow, y: int, endpoint: Endpoint, max_weight: float
-) -> None:
-    """Draw effect and interval, with an arrow where the interval extends beyond the axes."""
-    ends = np.clip([row.low, row.high], *axes.get_xlim())
-    axes.plot(ends, [y, y], color=INK, linewidth=1.5, zorder=2, solid_capstyle="butt")
-    for end, bound, marker in ((ends[0], row.low, "<"), (ends[1], row.high, ">")):
-        if end != bound:
-            axes.plot([end], [y], marker, color=INK, markersize=5, zorder=2, clip_on=False)
-    (square,) = axes.plot(
-        [row.effect], [y], "s", markeredgewidth=1.8, zorder=3, markeredgecolor=ACTIVE,
-        markersize=_MIN_MARKER + (_MAX_MARKER - _MIN_MARKER) * np.sqrt(row.weight / max_weight),
-        markerfacecolor=ACTIVE if row.is_rediscovered else PAPER,
-    )  # fmt: skip
-    text = _effect_text(row, endpoint)
-    surface.add_title(
-        square,
-        f"{row.trial}: {text}, {row.inside} of {row.n} inside, "
-        f"weight {format_percentage(row.weight)}, "
-        f"{'found' if row.is_rediscovered else 'not found'} without this trial",
-    )
-    _annotate_right(surface, axes, text, y)
-
-
-def _paint_summary(
-    surface: Surface, axes: Axes, summary: ForestSummary, endpoint: Endpoint, y: int
-) -> None:
-    """Draw the diamond of the mean and the bar of the prediction interval."""
-    if np.isfinite(summary.low):
-        x = [summary.low, summary.effect, summary.high, summary.effect]
-        (diamond,) = axes.fill(x, [y, y - 0.32, y, y + 0.32], color=INK, zorder=3)
-        text = _effect_text(summary, endpoint)
-        surface.add_title(diamond, f"mean of {summary.n_estimated} trials: {text}")
-        _annotate_right(surface, axes, text, y)
-    if not np.isfinite(summary.prediction_low):
-        surface.annotate(axes, "needs three trials", (0, y + 1), (6, 0), color=MUTED)
-        return
-    ends = [summary.prediction_low, summary.prediction_high]
-    (bar,) = axes.plot(ends, [y + 1] * 2, color=MUTED, linewidth=4, solid_capstyle="butt")
-    axes.plot(ends, [y + 1] * 2, "|", color=MUTED, markersize=11, markeredgewidth=1.8)
-    text = _prediction_text(summary, endpoint)
-    surface.add_title(bar, f"prediction interval for a new trial: {text}")
-    _annotate_right(surface, axes, text, y + 1)
-
-
-def _annotate_right(surface: Surface, axes: Axes, text: str, y: int) -> None:
-    """Write numbers to the right of wide axes."""
-    if not surface.narrow:
-        x = axes.get_xlim()[1]
-        surface.annotate(axes, text, (x, y), (12, 0), color=INK, fontsize=12)
-
-
-def _limits(trials: tuple[ForestRow, ...], summary: ForestSummary) -> tuple[float, float]:
-    """Return limits that contain effects, mean and prediction, and long intervals in part."""
-    means = [summary.effect, summary.low, summary.high]
-    means += [summary.prediction_low, summary.prediction_high]
-    centre = np.array([0.0, *means, *(row.effect for row in trials)])
-    centre = centre[np.isfinite(centre)]
-    ends = np.array([end for row in trials for end in (row.low, row.high)])
-    ends = np.append(ends[np.isfinite(ends)], centre)
-    span = float(np.ptp(centre)) or 1.0
-    low, high = max(ends.min(), centre.min() - span), min(ends.max(), centre.max() + span)
-    margin = 0.04 * (high - low)
-    return float(low - margin), float(high + margin)

@@ -134,7 +134,7 @@ def discover(
 
 @dataclass(frozen=True, eq=False)
 class Discovery:
-    """Verdicts of `discover`, its report and its figures.
+    """Verdicts of `discover` and its report; `ketadask.plot` takes it to draw its figures.
 
     Parameters
     ----------
@@ -170,18 +170,14 @@ class Discovery:
 
         return dict(RunFolder.open(self.run.folder).read_json(SUMMARY))
 
-    @property
-    def plot(self) -> DiscoveryFigures:
-        """Figures of the report, shown by a notebook."""
-        return DiscoveryFigures(self._data)
-
     def report(self, path: Path | str) -> Path:
         """Copy the report to a file; return its path."""
         assert self.run.report is not None  # as above
         return write_file(Path(path), self.run.report.read_bytes())
 
     @cached_property
-    def _data(self) -> ReportData:
+    def data(self) -> ReportData:
+        """All results of the report: tables, cohort and units. `ketadask.plot` draws them."""
         from ketadask.study.report import report_data
 
         with self.study.open_run() as work:
@@ -194,54 +190,6 @@ class Discovery:
             f"<Discovery: {len(self.verdicts)} findings, {n_supported} supported; "
             f"{self.run.report}>"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Figure:
-    """A figure that a notebook shows."""
-
-    svg: str
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def save(self, path: Path | str) -> Path:
-        """Write the figure as an SVG file."""
-        return write_file(Path(path), self.svg.encode("utf-8"))
-
-
-@dataclass(frozen=True, eq=False)
-class DiscoveryFigures:
-    """The figures of a report, each as `Figure`."""
-
-    data: ReportData
-
-    def benefit(self) -> Figure:
-        """Draw the benefit differences of the first findings, corrected for the search."""
-        from ketadask.report.figures import benefit_view
-
-        return self._figure(benefit_view)
-
-    def null(self) -> Figure:
-        """Draw the best persona beside the best ones of the relabelled trials."""
-        from ketadask.report.figures import null_view
-
-        return self._figure(null_view)
-
-    def stability(self) -> Figure:
-        """Draw how often the features are selected over the splits."""
-        from ketadask.report.figures import stability_view
-
-        return self._figure(stability_view)
-
-    def _figure(self, view: Any) -> Figure:
-        from ketadask.report.context import build_context
-        from ketadask.report.power_figure import standalone
-
-        content = view(build_context(self.data))
-        if content is None:
-            raise InputError("no persona to draw", remedy="see verdicts; none was admissible")
-        return Figure(standalone(content.figure))
 
 
 def _trial_table(

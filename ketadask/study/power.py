@@ -156,7 +156,8 @@ def study_power(
     from ketadask.inference.power import summarise_power
     from ketadask.inference.power_graph import power_stage
     from ketadask.pipeline.stage import require
-    from ketadask.report.power_figure import power_figure, standalone
+    from ketadask.report.canvas import standalone
+    from ketadask.report.power_figure import power_figure
     from ketadask.store.fingerprints import code_version, fingerprint
     from ketadask.store.parts import Parts
     from ketadask.store.run_folder import RunFolder

@@ -100,5 +100,6 @@ def test_the_stub_names_the_home_of_every_public_name():
         for alias in node.names
     }
     assert sorted([*homes, "__version__"]) == sorted(ketadask.__all__)
+    assert homes.pop("plot") == "ketadask"
     for name, module in homes.items():
         assert getattr(ketadask, name).__module__ == module

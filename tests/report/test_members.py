@@ -74,7 +74,7 @@ def test_the_map_has_every_pair(data, context):
     for svg in (view.figure.wide, view.figure.narrow):
         assert svg.count(" share ") == count * (count - 1)
     one, two = member_masks(context, context.personas[:2])
-    title = f"personas 2 and 1 share {(one & two).sum()} of {(one | two).sum()} members"
+    title = f"personas #2 and #1 share {(one & two).sum()} of {(one | two).sum()} members"
     assert f"<title>{title}</title>" in view.figure.wide
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ketadask.plot.curves import reduce_spectrum
 from ketadask.report.context import build_context
 from ketadask.report.page import render
-from ketadask.report.recordings import recordings_view, reduce_spectrum, worst_first
+from ketadask.report.recordings import recordings_view, worst_first
 from tests.report.example_data import page_and_downloads, page_section
 from tests.report.example_parts import make_recordings
 

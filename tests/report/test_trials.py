@@ -57,7 +57,11 @@ def test_forest_plots_have_each_trial_the_mean_and_a_prediction(trial_data, view
     titles = re.findall(r"<title>([^<]*)</title>", figures[0].wide + figures[1].wide)
     squares = [title for title in titles if title.startswith("trial-1: ")]
     assert [title.endswith("not found without this trial") for title in squares] == [True, False]
-    assert [title for title in titles if title.startswith("mean of 8 trials")]
+    assert [
+        title
+        for title in titles
+        if title.startswith("all trials") and title.endswith("; mean of 8 trials")
+    ]
 
 
 def test_personas_hold_where_the_summaries_say(view):

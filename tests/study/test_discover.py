@@ -7,11 +7,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import ketadask as kd
+from ketadask import plot
 from ketadask.cluster.profile import Profile
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
@@ -100,9 +103,17 @@ def test_the_numbers_are_those_of_the_yaml_study(table, result, tmp_path):
 def test_report_and_figures(result, tmp_path):
     page = result.report(tmp_path / "pages" / "report.html")
     assert "smoker = yes" in page.read_text()
-    for figure in (result.plot.benefit(), result.plot.null(), result.plot.stability()):
-        assert figure._repr_svg_().startswith("<svg")
-    assert result.plot.null().save(tmp_path / "null.svg").read_text().count("</svg>") == 1
+    for draw in (plot.personas, plot.null, plot.stability, plot.risk_coverage):
+        texts = [
+            [text.get_text() for text in draw(source).findobj(Text)]
+            for source in (result, result.run.folder)
+        ]
+        assert texts[0] == texts[1]
+        assert len(texts[0]) > 5
+    axes = plot.waterfall(result)
+    assert len(axes.patches) == result.data.units.sizes["unit"]
+    assert axes.get_legend().get_texts()[0].get_text().startswith("inside (n = ")
+    plt.close("all")
 
 
 def test_a_second_call_computes_nothing_again(table, result):
