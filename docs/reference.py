@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
 import shutil
 from collections.abc import Iterator
 from inspect import cleandoc
@@ -19,7 +18,7 @@ import ketadask.plot
 import ketadask.schema
 from ketadask.cli.app import app
 from ketadask.cluster.profile import Profile
-from ketadask.config.reference import describe_keys
+from ketadask.config.reference import keys_page
 from ketadask.config.study import StudySettings
 from ketadask.schema.checks import Column, DatasetContract, TableContract
 
@@ -44,7 +43,7 @@ def write_pages(folder: Path) -> None:
     shutil.rmtree(folder / "api", ignore_errors=True)
     pages = {
         "python.rst": python_page(),
-        "keys.md": keys_page(),
+        "keys.md": keys_page(StudySettings, Profile),
         "commands.md": commands_page(),
         "columns.md": columns_page(),
     }
@@ -73,15 +72,6 @@ def python_page() -> str:
             lines += [heading, "-" * len(heading), "", ".. autosummary::", "   :toctree: api", ""]
             lines += [*(f"   {name}" for name in names), ""]
     return "\n".join(lines)
-
-
-def keys_page() -> str:
-    """Return the page of all keys of studies and cluster profiles."""
-    parts = ["# Configuration keys\n\nAs `ketadask keys --all` prints them.\n"]
-    for title, model in (("a study", StudySettings), ("a cluster profile", Profile)):
-        text = re.sub(r"^(#+ )", r"#\1", describe_keys(model), flags=re.MULTILINE)
-        parts.append(f"## Keys of {title}\n\n{text}\n")
-    return "\n".join(parts)
 
 
 def commands_page() -> str:

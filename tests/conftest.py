@@ -45,3 +45,20 @@ def figure_cache():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canvas, "svg_pair", cached_svg_pair)
         yield cache
+
+
+@pytest.fixture(scope="session")
+def drawn_once(figure_cache):
+    """Return a function that draws each figure of a report once, by its name.
+
+    For tests of studies that do not look at the figures: those of one name are of one kind.
+    """
+    drawings: dict[str, tuple] = {}
+    svg_pair = canvas.svg_pair
+
+    def first_svg_pair(name, *args):
+        if name not in drawings:
+            drawings[name] = svg_pair(name, *args)
+        return drawings[name]
+
+    return first_svg_pair

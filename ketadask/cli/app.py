@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketadask.cli.benches import bench_command
-from ketadask.cli.configs import configs_command
-from ketadask.cli.init import init_command
+from ketadask.cli.files import configs_command, init_command, simulate_command
 from ketadask.cli.keys import complete_change, keys_command
 from ketadask.cli.personas import apply_command, confirm_command, lock_command
 from ketadask.cli.plan import plan_command
-from ketadask.cli.simulate import simulate_command
 
 if TYPE_CHECKING:
     from ketadask.study.study import Study
@@ -135,54 +133,41 @@ def power_command(
 app.command("plan", short_help="Plan the next trial of a persona.")(plan_command)
 
 
-@app.command("run", short_help="Run incomplete stages.")
-def run_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Run all incomplete stages; the last line is the path of the report."""
-    from ketadask.cli.tables import print_summary
-
-    print_summary(_read_study(file, changes, out, cluster).run())
-
-
-@app.command("extract", short_help="Compute features and assemble the cohort.")
-def extract_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Read or simulate the inputs, compute MEG features, assemble the cohort."""
-    from ketadask.cli.tables import print_summary
-
-    print_summary(_read_study(file, changes, out, cluster).extract())
-
-
-@app.command("search", short_help="Search all splits and relabelled trials.")
-def search_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Search all splits and relabelled trials; verdicts follow with `judge`."""
-    from ketadask.cli.tables import print_summary
-
-    print_summary(_read_study(file, changes, out, cluster).search())
+# By command: its line in the list of commands, and what it does to a study.
+_STAGES = {
+    "run": (
+        "Run incomplete stages.",
+        "Run all incomplete stages; the last line is the path of the report.",
+    ),
+    "extract": (
+        "Compute features and assemble the cohort.",
+        "Read or simulate the inputs, compute MEG features, assemble the cohort.",
+    ),
+    "search": (
+        "Search all splits and relabelled trials.",
+        "Search all splits and relabelled trials; verdicts follow with `judge`.",
+    ),
+    "judge": ("Compute verdicts.", "Compute verdicts from complete searches."),
+    "predict": (
+        "Predict response from brain structure.",
+        "Predict response from brain structure; lock the model and apply it to other cohorts.",
+    ),
+}
 
 
-@app.command("judge", short_help="Compute verdicts.")
-def judge_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Compute verdicts from complete searches."""
-    from ketadask.cli.tables import print_summary
+def _add_stage_command(verb: str, title: str, text: str) -> None:
+    def command(
+        file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
+    ) -> None:
+        from ketadask.cli.tables import print_summary
 
-    print_summary(_read_study(file, changes, out, cluster).judge())
+        print_summary(getattr(_read_study(file, changes, out, cluster), verb)())
+
+    app.command(verb, short_help=title, help=text)(command)
 
 
-@app.command("predict", short_help="Predict response from brain structure.")
-def predict_command(
-    file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
-) -> None:
-    """Predict response from brain structure; lock the model and apply it to other cohorts."""
-    from ketadask.cli.tables import print_summary
-
-    print_summary(_read_study(file, changes, out, cluster).predict())
+for _verb, (_title, _text) in _STAGES.items():
+    _add_stage_command(_verb, _title, _text)
 
 
 @app.command("report", short_help="Write the report.")

@@ -35,7 +35,7 @@ def keys_command(
 ) -> None:
     """Describe the keys of a study; --all prints every key of studies and cluster profiles."""
     from ketadask.cluster.profile import Profile
-    from ketadask.config.reference import describe_keys, list_sections, schema_text
+    from ketadask.config.reference import describe_keys, keys_page, list_sections, schema_text
     from ketadask.config.study import StudySettings
 
     model = Profile if profile else StudySettings
@@ -44,8 +44,7 @@ def keys_command(
     if schema:
         typer.echo(schema_text(model), nl=False)
     elif every:
-        for title, each in (("a study", StudySettings), ("a cluster profile", Profile)):
-            typer.echo(f"# Keys of {title}\n\n{describe_keys(each)}\n", nl=each is StudySettings)
+        typer.echo(keys_page(StudySettings, Profile), nl=False)
     elif section:
         typer.echo(describe_keys(model, section))
     else:

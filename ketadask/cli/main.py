@@ -6,7 +6,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
+
+from ketadask.pipeline.interrupts import interrupt
 
 DEBUG = "--debug"
 
@@ -15,15 +16,10 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 0 (success), 1 (failure) or 2 (invalid input)."""
     arguments = list(sys.argv[1:] if words is None else words)
     debug = DEBUG in arguments
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
     sys.exit(run([word for word in arguments if word != DEBUG], debug=debug))
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does: close the cluster, keep complete parts, exit with 130."""
-    raise KeyboardInterrupt
 
 
 def run(words: list[str], *, debug: bool = False) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ketadask.study.confirm import ConfirmationSummary
 
-RUNS, LEVEL, RELABELLINGS = Path("runs"), 0.05, 1_999
+RUNS, RELABELLINGS = Path("runs"), 1_999
 
 
 def lock_command(
@@ -79,7 +79,7 @@ def confirm_command(
     ],
     alpha: Annotated[
         float, typer.Option(help="One-sided level, Holm's over several personas.")
-    ] = LEVEL,
+    ] = 0.025,
     relabellings: Annotated[int, typer.Option(help="Number of relabelled trials.")] = RELABELLINGS,
     cluster: Annotated[
         Path | None,

@@ -31,8 +31,9 @@ _HEADERS = {
 def plan_command(
     persona: Annotated[Path, typer.Argument(metavar="PERSONA.json", help="Locked persona.")],
     power: Annotated[float, typer.Option(help="Power at the shrunken difference.")] = 0.8,
-    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
-    sides: Annotated[int, typer.Option(help="1 or 2 sides of the test.")] = 1,
+    alpha: Annotated[
+        float, typer.Option(help="One-sided level, as that of `ketadask confirm`.")
+    ] = 0.025,
     drop_out: Annotated[float, typer.Option(help="Fraction randomised without outcome.")] = 0.1,
     reliability: Annotated[
         float, typer.Option(help="Correlation of a feature with its value at discovery.")
@@ -74,7 +75,7 @@ def plan_command(
 
     interim = InterimRule(first_stage, futility, enrichment, interim_alpha=interim_alpha)
     trial = TrialAssumptions(
-        alpha=alpha, sides=sides, power=power, drop_out=drop_out, reliability=reliability,
+        alpha=alpha, power=power, drop_out=drop_out, reliability=reliability,
         inside_fraction=inside_fraction, screening_cost=screening_cost, visit_cost=visit_cost,
         visits=visits, people_per_month=people_per_month, follow_up_months=follow_up_months,
         interim=interim,

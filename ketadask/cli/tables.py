@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import isnan
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -159,19 +160,21 @@ def render_trials(trials: pd.DataFrame, *, places: int = 1) -> Table:
 
 
 def render_prediction(prediction: Mapping[str, Any]) -> Table:
-    """Return the performance of the classifier, one row per cohort, and permutation p-values."""
+    """Return the performance of the classifier, one row per cohort."""
     table = Table(title="Prediction of response from brain structure", title_justify="left")
     table.add_column("cohort")
-    for name in ("cases", "balanced accuracy", "AUC"):
+    for name in ("cases", "responders", "AUC", "p (AUC)", "balanced accuracy", "p (accuracy)"):
         table.add_column(name, justify="right")
     for name in prediction["order"]:
         cohort = prediction["cohorts"][name]
-        bac = [_percent(cohort.get(key)) for key in ("bac", "bac_low", "bac_high")]
-        auc = [_decimal(cohort.get(key), 2) for key in ("auc", "auc_low", "auc_high")]
-        intervals = ("{} ({} to {})".format(*ends) if ends[0] else "" for ends in (bac, auc))
-        table.add_row(name, f"{cohort['n']:.0f}", *intervals)
-    for name, p in (prediction["p"] or {}).items():
-        table.add_row(f"p {name}", f"{prediction['permutations']:,}", f"{p:.4f}", "")
+        auc, bac = (
+            [convert(cohort.get(f"{key}{end}")) for end in ("", "_low", "_high")]
+            for key, convert in (("auc", partial(_decimal, digits=2)), ("bac", _percent))
+        )
+        area, accuracy = ("{} ({} to {})".format(*ends) if ends[0] else "" for ends in (auc, bac))
+        p_area, p_accuracy = (_decimal(cohort.get(key), 4) for key in ("p_auc", "p_bac"))
+        counts = (f"{cohort['n']:.0f}", f"{cohort['n_response']:.0f}")
+        table.add_row(name, *counts, area, p_area, accuracy, p_accuracy)
     return table
 
 

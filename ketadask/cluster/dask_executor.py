@@ -231,15 +231,15 @@ class _DoubtError(RuntimeError):
 
 def task_result(future: Any, task: Delayed) -> Any:
     """Return the result of a future, or the failure of its task."""
-    if future.status == "finished":
-        try:
-            return future.result()
-        except Exception as error:  # its worker died before the result was fetched
-            return TaskFailure.of(task, error)
     if future.status == "cancelled":
         text = "lost the scheduler before the task ended"
         return TaskFailure(str(task.key), ConnectionError(text), text)
-    cause = future.exception()
+    cause = future.exception() if future.status != "finished" else None
+    if cause is None:  # a result lost with its worker is computed again
+        try:
+            return future.result()
+        except Exception as error:
+            return TaskFailure.of(task, error)
     trace = "".join(traceback.format_tb(future.traceback())) + repr(cause)
     return TaskFailure(str(task.key), cause, trace)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.endpoints import OF_BASELINE
+from ketadask.cohort.endpoints import BINARY_ENDPOINTS, OF_BASELINE
 from ketadask.kernels.scores import percent_improvement
 from ketadask.schema.errors import InputError, nearest
 
@@ -80,10 +80,18 @@ class CaseArrays:
         )
 
     def single(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Return one unit per case of ``rows``: value, outcome, period."""
-        outcome = np.full((rows.size, 2), np.nan)
-        outcome[np.arange(rows.size), np.where(self.active[rows], 0, 1)] = self.y[rows]
-        return {"value": self.value[rows], "outcome": outcome, "period": self.period[rows]}
+        """Return one unit per case of ``rows``: value, outcome, response, period."""
+        per_arm = np.full((2, rows.size, 2), np.nan)
+        place = np.arange(rows.size), np.where(self.active[rows], 0, 1)
+        for values, own in zip(per_arm, (self.y, self.response), strict=True):
+            values[place] = own[rows]
+        outcome, response = per_arm
+        return {
+            "value": self.value[rows],
+            "outcome": outcome,
+            "response": response,
+            "period": self.period[rows],
+        }
 
     def pairs(self, rows: np.ndarray, baseline: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the case on active of each pair, and one unit per pair as ``single`` does.
@@ -102,8 +110,12 @@ class CaseArrays:
             half = 0.5 * (on_active + on_control)
             value = np.where(np.isnan(on_active), on_control, half)
             value = np.where(np.isnan(on_control), on_active, value)
-        outcome = np.column_stack((self.y[active], self.y[control]))
-        return active, {"value": value, "outcome": outcome, "period": self.period[active]}
+        return active, {
+            "value": value,
+            "outcome": np.column_stack((self.y[active], self.y[control])),
+            "response": np.column_stack((self.response[active], self.response[control])),
+            "period": self.period[active],
+        }
 
 
 def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
@@ -147,7 +159,7 @@ def case_arrays(cohort: xr.Dataset, endpoint: str) -> CaseArrays:
         site=_text(cohort["site"]),
         cluster=cluster,
         y=_endpoint(cohort, endpoint),
-        response=np.nan_to_num(cohort["response"].values.astype(np.float64)),
+        response=_response(cohort),
         value=np.asarray(cohort["value"].values, dtype=np.float64),
     )
 
@@ -184,9 +196,17 @@ def _endpoint(cohort: xr.Dataset, endpoint: str) -> np.ndarray:
     improvement = cohort["improvement"].values.astype(np.float64)
     baseline = cohort["baseline"].values.astype(np.float64)
     if endpoint == "response":
-        response = cohort["response"].values.astype(np.float64)
-        return np.where(np.isfinite(improvement) & (baseline > 0), response, np.nan)
+        return _response(cohort)
     return percent_improvement(improvement, baseline) if endpoint == "percent" else improvement
+
+
+def _response(cohort: xr.Dataset) -> np.ndarray:
+    """Return (case,) whether it responded, 0 or 1; NaN where that cannot be known."""
+    response = cohort["response"].values.astype(np.float64)
+    if cohort.attrs.get("endpoint") in BINARY_ENDPOINTS[1:]:
+        return np.where(np.isfinite(cohort["endpoint"].values), response, np.nan)
+    is_known = np.isfinite(cohort["improvement"].values) & (cohort["baseline"].values > 0)
+    return np.where(is_known, response, np.nan)
 
 
 def _text(values: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -85,6 +86,8 @@ class TrialArrays:
         (unit,) equal codes are left out, exchanged and split as one; by default the participant.
     basis
         (unit, r) basis of all features, by which scores are adjusted; none by default.
+    response
+        (unit, 2) 1 for response, else 0, on active, on control; by default NaN, not known.
     within_arm
         Whether a relabelling exchanges features between participants of the same arm only.
     """
@@ -101,13 +104,16 @@ class TrialArrays:
     site: np.ndarray = field(default_factory=_default)
     cluster: np.ndarray = field(default_factory=_default)
     basis: np.ndarray | None = None
+    response: np.ndarray = field(default_factory=_default)
     within_arm: bool = False
     _recent: dict[tuple[bytes | None, ...], np.ndarray] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        """Set the defaults of site, cluster and score."""
+        """Set the defaults of site, cluster, response and score."""
         n_units = len(self.outcome)
-        for name, default in (("site", self.trial), ("cluster", self.participant)):
+        unknown = np.full((n_units, 2), np.nan)
+        defaults = {"site": self.trial, "cluster": self.participant, "response": unknown}
+        for name, default in defaults.items():
             if len(getattr(self, name)) != n_units:
                 object.__setattr__(self, name, default)
         if len(self.score) != n_units:
@@ -124,6 +130,18 @@ class TrialArrays:
         if self.has_pairs:
             return np.full(self.outcome.shape[0], -1, dtype=np.int8)
         return np.asarray(np.isfinite(self.outcome[:, 0]).astype(np.int8))
+
+    @property
+    def published_polarity(self) -> np.ndarray:
+        """(unit,) 1 favourable as published, -1 unfavourable, 0 neither, NaN not known.
+
+        Favourable is response on active and none on control, unfavourable the reverse. A unit with
+        one arm counts by that arm: response on active, or none on control, is favourable.
+        """
+        active, control = self.response.T
+        if self.has_pairs:
+            return np.asarray(active - control)
+        return np.where(np.isnan(active), 1.0 - 2.0 * control, 2.0 * active - 1.0)
 
     def with_outcome(self, outcome: np.ndarray) -> TrialArrays:
         """Return the trial with other outcomes (unit, 2), and their scores."""
@@ -207,11 +225,11 @@ class TrialArrays:
 
     def level_effects(self) -> np.ndarray:
         """Return (unit,) the estimated overall effect of each unit's site level."""
-        return self._side(None).effect
+        return self._all_units.effect
 
     def overall_effect(self) -> Interval:
         """Return the overall effect with its 95 % interval, before adjustment for features."""
-        part = self._side(None)
+        part = self._all_units
         if self.has_pairs:
             return effect_interval(
                 part.y,
@@ -229,8 +247,13 @@ class TrialArrays:
 
     def cell_centres(self) -> np.ndarray:
         """Return (unit,) of a crossover: the mean difference of each unit's site and sequence."""
-        part = self._side(None)
+        part = self._all_units
         return cell_means(part.y, part.cell)
+
+    @cached_property
+    def _all_units(self) -> _Side:
+        """All units; every relabelled trial asks for them."""
+        return self._side(None)
 
     def _side(self, side: np.ndarray | None) -> _Side:
         """Return the units of a side whose trial has both arms there."""
@@ -270,8 +293,9 @@ class TrialArrays:
         return cell_ridge(self.basis[part.own], y, part.cell, codes(self.cluster[part.own]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without recent scores: another thread may be adding to them."""
-        return {**self.__dict__, "_recent": {}}
+        """Return the state without what is remembered: another thread may be adding to it."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return fields | {"_recent": {}}
 
     def __repr__(self) -> str:
         people = len(np.unique(self.participant))
@@ -342,6 +366,7 @@ def trial_arrays(units: xr.Dataset) -> TrialArrays:
         site=codes(units["site"].values.astype(str)),
         cluster=cluster_codes(units),
         basis=None if adjust == "none" else feature_basis(units["value"].values),
+        response=units["response"].values if "response" in units else _default(),
         within_arm=bool(units.attrs.get("within_arm", 0)),
     )
     score = trial.scores()

@@ -10,29 +10,10 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.case_arrays import codes
 from ketadask.cohort.designs import CROSSOVER, PARALLEL, TrialArrays
-from ketadask.cohort.endpoints import BINARY_ENDPOINTS
 from ketadask.schema.errors import InputError, nearest
 
 METHODS = ("features", "arms", "no-effect")
-AUTO, BOTH, PAIR = "auto", "both", METHODS[:2]
-
-
-def null_method(method: str, design: str, endpoint: str) -> str:
-    """Return the method, where ``auto`` stands for the one that holds its level.
-
-    The spread of a 0/1 endpoint depends on every predictor of it. In parallel trials of 60 people
-    with a change score below a threshold, 13 % of 1,000 had a claim of three literals though nobody
-    responded to the treatment, with exchanged features alone (``python -m tests.benchmarks.validity
-    error --kinds response``); with randomised arms, too, 3 % of 200.
-
-    Examples
-    --------
-    >>> null_method("auto", "parallel", "response"), null_method("auto", "pooled", "response")
-    ('both', 'features')
-    """
-    if method != AUTO:
-        return method
-    return BOTH if design == PARALLEL and endpoint in BINARY_ENDPOINTS else PAIR[0]
+BOTH, PAIR = "both", METHODS[:2]
 
 
 def relabel(

@@ -146,6 +146,7 @@ def score_units(
             "value": ((nm.UNIT, nm.FEATURE), matrix),
             "score": (nm.UNIT, trial.score),
             "outcome": ((nm.UNIT, nm.ARM), arrays["outcome"]),
+            "response": ((nm.UNIT, nm.ARM), arrays["response"]),
         },
         coords={
             nm.ARM: list(nm.ARMS),

@@ -174,7 +174,8 @@ class NullSettings(Section):
         default="auto",
         description="features: exchanged between participants of a stratum; arms: randomised again "
         "under a constant effect; no-effect: randomised again under no effect; both: the larger p "
-        "of features and arms; auto: both in a parallel trial with a 0/1 endpoint, else features",
+        "of features and arms; auto: both where a feature predicts the spread of the scores, "
+        "and in a parallel trial whose outcome has two values; else features",
     )
     statistic: Literal["studentised", "q"] = Field(
         default="studentised",

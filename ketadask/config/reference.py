@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def describe_keys(model: type[BaseModel], section: str = "") -> str:
         else:
             lines.append(f"- `{name}`: {text}")
     return "\n".join(lines)
+
+
+def keys_page(study: type[BaseModel], profile: type[BaseModel]) -> str:
+    """Return the page of all keys of studies and cluster profiles, as Markdown."""
+    parts = ["# Configuration keys\n"]
+    for title, model in (("a study", study), ("a cluster profile", profile)):
+        text = re.sub(r"^##", "###", describe_keys(model), flags=re.MULTILINE)
+        parts.append(f"## Keys of {title}\n\n{text}\n")
+    return "\n".join(parts)
 
 
 def _entries(

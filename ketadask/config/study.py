@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from ketadask.cohort.endpoints import Outcome
-from ketadask.cohort.relabel import null_method
 from ketadask.config.analysis import (
     DesignSettings,
     ExecutionSettings,
@@ -24,7 +23,8 @@ from ketadask.config.analysis import (
 from ketadask.config.inputs import DataSettings, Section, TrialTableSettings
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.reading import read_settings
-from ketadask.kernels.settings import LiteralSettings, SearchSettings
+from ketadask.kernels.settings import LiteralSettings
+from ketadask.search.settings import LengthSettings
 
 _COHORT: dict[str, Any] = {
     "data": dict.fromkeys(
@@ -58,7 +58,7 @@ _SCIENCE: dict[str, dict[str, Any]] = {
 }
 
 
-def _check_search(search: SearchSettings) -> SearchSettings:
+def _check_search(search: LengthSettings) -> LengthSettings:
     search.check()
     return search
 
@@ -81,8 +81,8 @@ class StudySettings(Section):
     literals: LiteralSettings = Field(
         default=LiteralSettings(), description="cut points of features"
     )
-    search: Annotated[SearchSettings, AfterValidator(_check_search)] = Field(
-        default=SearchSettings(), description="personas to search"
+    search: Annotated[LengthSettings, AfterValidator(_check_search)] = Field(
+        default=LengthSettings(), description="personas to search"
     )
     splits: SplitSettings = Field(
         default=SplitSettings(), description="splits into train and holdout"
@@ -97,13 +97,6 @@ class StudySettings(Section):
     execution: ExecutionSettings = Field(
         default=ExecutionSettings(), description="speed and memory; no effect on results"
     )
-
-    @model_validator(mode="after")
-    def _resolve_null_method(self) -> StudySettings:
-        endpoint = self.outcome.endpoint or ""
-        method = null_method(self.null.method, self.design.kind, endpoint)
-        object.__setattr__(self, "null", self.null.model_copy(update={"method": method}))
-        return self
 
     @model_validator(mode="after")
     def _check_consistency(self) -> StudySettings:

@@ -140,7 +140,7 @@ def _associations(
     """Return (t, correlation) of all features, by measure; (None, None) without values."""
     if problem.values is None:
         return dict.fromkeys(MEASURES, (None, None))
-    score, cluster = move_scores(problem, rows)
+    score, cluster = move_scores(problem.trial, rows)
     return {
         LINEAR: linear_modifiers(problem.values, score, cluster),
         SPREAD: linear_modifiers(problem.values, np.abs(score - score.mean()), cluster),

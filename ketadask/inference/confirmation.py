@@ -14,11 +14,12 @@ from ketadask.kernels.contrast import Contrast, contrast
 from ketadask.schema.errors import InputError
 from ketadask.schema.tables import CONFIRMATIONS
 from ketadask.search.persona import INSIDE, OUTSIDE, Persona
+from ketadask.store.environment import one_thread
 
 if TYPE_CHECKING:
     from ketadask.cohort.designs import TrialArrays
 
-ALPHA, LEVEL, RELABELLINGS, ENOUGH_POWER = 0.05, 0.95, 1_999, 0.8
+ALPHA, LEVEL, RELABELLINGS, ENOUGH_POWER = 0.025, 0.95, 1_999, 0.8
 CONFIRMED, NOT_CONFIRMED, TOO_SMALL = "confirmed", "not confirmed", "too small to say"
 ARMS, NO_EFFECT = "arms", "no-effect"
 MIN_SIDE = 2
@@ -81,8 +82,9 @@ def confirm_personas(
     outside = np.stack([member == OUTSIDE for member in members])
     sign = np.array([persona.sign for persona in personas])
     estimates = _Estimates(trial, inside, outside)
-    null, null_inside = _null_estimates(trial, inside, outside, relabellings, seed)
-    spread = null[0] - estimates.centre / null[1]
+    with one_thread():
+        null, null_inside = _null_estimates(trial, inside, outside, relabellings, seed)
+    spread = null[0] - _constant_effects(trial, inside, outside) / null[1]
     t = sign * estimates.t[:, 0]
     p = _p(t, sign * null[0][:, :, 0])
     p_holm = holm(p)
@@ -125,24 +127,27 @@ class _Estimates:
     """Difference, benefit inside and benefit outside of some personas: (persona, 3) each."""
 
     def __init__(self, trial: TrialArrays, inside: np.ndarray, outside: np.ndarray) -> None:
-        def side(mask: np.ndarray) -> Contrast:
-            return contrast(mask, trial.score, cluster=trial.cluster, objective="effect")
-
         parts = (
             contrast(
                 inside, trial.score, outside=outside, cluster=trial.cluster, min_outside=MIN_SIDE
             ),
-            side(inside),
-            side(outside),
+            _benefit(trial, inside),
+            _benefit(trial, outside),
         )
         self.mean = np.stack([part.difference for part in parts], axis=1)
         self.se = np.stack([part.se for part in parts], axis=1)
         self.t = self.mean / self.se
-        # What the means are on average over trials relabelled under a constant effect.
-        effect = trial.level_effects()
-        count = (np.maximum(mask.sum(axis=1), 1) for mask in (inside, outside))
-        means = [mask @ effect / n for mask, n in zip((inside, outside), count, strict=True)]
-        self.centre = np.stack([means[0] - means[1], *means], axis=1)
+
+
+def _benefit(trial: TrialArrays, side: np.ndarray) -> Contrast:
+    return contrast(side, trial.score, cluster=trial.cluster, objective="effect")
+
+
+def _constant_effects(trial: TrialArrays, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Return what the estimates are on average over trials relabelled under a constant effect."""
+    effect = trial.level_effects()
+    means = [mask @ effect / np.maximum(mask.sum(axis=1), 1) for mask in (inside, outside)]
+    return np.stack([means[0] - means[1], *means], axis=1)
 
 
 def _null_estimates(
@@ -159,8 +164,7 @@ def _null_estimates(
         estimates = _Estimates(other, inside, outside)
         null[0, index], null[1, index] = estimates.t, estimates.se
         _, other = relabel(trial, seed=seed, index=index, method=NO_EFFECT)
-        side = contrast(inside, other.score, cluster=other.cluster, objective="effect")
-        null_inside[index] = side.t
+        null_inside[index] = _benefit(other, inside).t
     return null, null_inside
 
 

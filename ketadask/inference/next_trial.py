@@ -49,7 +49,7 @@ def design_power(
         mean, variance, means = draws.inside, np.asarray(effect.sd**2 / n), groups
     return t_test_power(
         mean, np.sqrt(variance), n - means,
-        alpha=trial.alpha, sides=trial.sides, inflation=inflation,
+        alpha=trial.alpha, inflation=inflation,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def two_stage_trials(
     return simulate_two_stage(
         np.random.default_rng(stream),
         inside=draws.inside, outside=draws.outside, prevalence=draws.prevalence,
-        sd=effect.sd, participants=n, interim=trial.one_sided_interim, groups=effect.groups,
+        sd=effect.sd, participants=n, interim=trial.interim_rule, groups=effect.groups,
     )  # fmt: skip
 
 

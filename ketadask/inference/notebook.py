@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ketadask import names as nm
-from ketadask.cohort.relabel import AUTO, null_method
 from ketadask.inference.companion import LINEAR_PART, alpha_levels
+from ketadask.inference.null_method import AUTO, choose_null
 from ketadask.inference.second_stage import CANDIDATES, STUDENTISED
 from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
@@ -130,7 +130,7 @@ def null(
     problem = search.problem(units, memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    method = null_method(method, problem.trial.design, str(units.attrs.get("endpoint")))
+    method = choose_null(method, units, seed=seed).method
     check_relabelling(problem.trial, method)
     question = _question(search, problem)
     key = fingerprint("null", question, seed, method, candidates, code_version())

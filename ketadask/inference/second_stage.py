@@ -18,6 +18,7 @@ from ketadask import names as nm
 from ketadask.kernels.contrast import Contrast, contrast
 
 if TYPE_CHECKING:
+    from ketadask.cohort.designs import TrialArrays
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
 
@@ -103,7 +104,7 @@ def persona_contrast(
     rows: np.ndarray | None = None,
 ) -> Contrast:
     """Return the contrasts of personas (persona, 4); favourable where positive."""
-    score, cluster = move_scores(problem, rows)
+    score, cluster = move_scores(problem.trial, rows)
     inside, outside = persona_sides(problem, ids)
     return contrast(inside, score, outside=outside, cluster=cluster, objective=search.objective)
 
@@ -119,12 +120,12 @@ def persona_sign(polarity: np.ndarray) -> np.ndarray:
     return np.where(np.asarray(polarity) == nm.UNFAVOURABLE, -1.0, 1.0)
 
 
-def move_scores(problem: SearchProblem, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def move_scores(trial: TrialArrays, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and clusters by the unit whose features they get: features need not move.
 
     Unit u gets the features of unit ``rows[u]``; nothing moves without ``rows``.
     """
-    score, cluster = problem.trial.score, problem.trial.cluster
+    score, cluster = trial.score, trial.cluster
     if rows is None:
         return score, cluster
     by_features = np.empty_like(rows)

@@ -125,8 +125,8 @@ class TrialAssumptions:
 
     Parameters
     ----------
-    alpha, sides, power
-        Level, sides of the test, and power at the estimate.
+    alpha, power
+        One-sided level, as that of `confirm_personas`, and power at the estimate.
     drop_out
         Fraction of the randomised without outcome.
     reliability
@@ -144,8 +144,7 @@ class TrialAssumptions:
         Rule of the two-stage design; its level is that of the plan.
     """
 
-    alpha: float = 0.05
-    sides: int = 1
+    alpha: float = 0.025
     power: float = 0.8
     drop_out: float = 0.1
     reliability: float = 1.0
@@ -168,13 +167,11 @@ class TrialAssumptions:
                 )  # fmt: skip
         if self.people_per_month <= 0:
             raise InputError("must be positive", where="people_per_month")
-        if self.sides not in (1, 2):
-            raise InputError("a test has 1 or 2 sides", where="sides", value=self.sides)
 
     @property
-    def one_sided_interim(self) -> InterimRule:
-        """The interim rule at the one-sided level of the plan."""
-        return InterimRule(**vars(self.interim) | {"alpha": self.alpha / self.sides})
+    def interim_rule(self) -> InterimRule:
+        """The interim rule at the level of the plan."""
+        return InterimRule(**vars(self.interim) | {"alpha": self.alpha})
 
     def sides_fraction(self, prevalence: Any) -> Any:
         """Return the fraction inside of those in the stratified design."""

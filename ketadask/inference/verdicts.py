@@ -226,6 +226,10 @@ def _describe(problem: SearchProblem, personas: PersonaSet, cover: np.ndarray) -
     table["benefit_inside"] = [_mean(trial.score[inside]) for inside in cover]
     outside = persona_sides(problem, personas.ids)[1]
     table["benefit_outside"] = [_mean(trial.score[mask]) for mask in outside]
+    published = [trial.published_polarity[inside] for inside in cover]
+    for word, sign in (("favourable", 1), ("unfavourable", -1)):
+        is_class = [(label == sign)[np.isfinite(label)] for label in published]
+        table[f"published_{word}"] = [_mean(mask) for mask in is_class]
     return table
 
 

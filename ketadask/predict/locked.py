@@ -119,7 +119,7 @@ class LockedModel:
 
 def lock_model(nested_cv: NestedCV, cases: ClassifierData) -> LockedModel:
     """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refit."""
-    from ketadask.predict.solvers import one_thread
+    from ketadask.store.environment import one_thread
 
     if nested_cv.classifier.name == FOREST:
         raise InputError(

@@ -74,7 +74,7 @@ def fold_tables(
     """Run some outer folds on one thread; return their tables, one below the other."""
     import pandas as pd
 
-    from ketadask.predict.solvers import one_thread
+    from ketadask.store.environment import one_thread
 
     folds = nested_cv.cv.outer_folds(cases)
     with one_thread():

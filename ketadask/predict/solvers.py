@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,38 +11,12 @@ from ketadask.schema.errors import InputError
 
 try:
     import sklearn
-    from threadpoolctl import threadpool_limits
 except ImportError as error:  # pragma: no cover - every test environment has it
     raise InputError(
         "prediction needs scikit-learn", remedy="install it: pip install 'ketadask[predict]'"
     ) from error
 
 _FAST = {"assume_finite": True, "skip_parameter_validation": True}
-
-
-class _OneThread:
-    """Linear algebra on one thread while at least one task is inside, in any thread."""
-
-    def __init__(self) -> None:
-        self._lock, self._tasks = Lock(), 0
-        self._limits: Any = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            self._tasks += 1
-            if self._tasks == 1:
-                self._limits = threadpool_limits(limits=1)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._tasks -= 1
-                if self._tasks == 0:
-                    self._limits.restore_original_limits()
-
-
-one_thread = _OneThread()
 
 
 def solve_svc(

@@ -103,7 +103,13 @@ class ChecklistView:
 
 
 def checklist_views(context: ReportContext) -> tuple[ChecklistView, ...] | None:
-    """Return the checklists; None before there is a summary."""
+    """Return the checklists; None before there is a summary.
+
+    A study that only predicts has TRIPOD+AI alone.
+    """
+    if context.data.is_prediction_only:
+        rows = predictor_items(context)
+        return (ChecklistView(TRIPOD, rows),)
     if not context.data.summary:
         return None
     rows = tuple(
@@ -146,8 +152,44 @@ def checklist_items(
     )
 
 
+def predictor_items(context: ReportContext) -> tuple[ChecklistItem, ...]:
+    """Return the items of TRIPOD+AI with the answers of a predictor of response."""
+    part = context.data.prediction
+    summary = {} if part is None else part["summary"]
+    cohorts, names = summary.get("cohorts", {}), summary.get("order", [])
+    sizes = "; ".join(
+        f"{name}: {cohorts[name]['n']:.0f} cases, {cohorts[name]['n_response']:.0f} responders"
+        for name in names
+    )
+    covariates = ", ".join(summary.get("covariates", ())) or "none"
+    options = context.data.settings.get("predict") or {}
+    weights = "both classes have the same total weight" if options.get("balanced") else "none"
+    permutations = summary.get("permutations", 0)
+    answers = {
+        "preparation": f"linear part of {covariates} removed, fitted in the inner training sets",
+        "outcome": str(context.endpoint),
+        "candidates": f"{summary.get('regions', 0):,} regions, all used",
+        "flow": sizes,
+        "missing": "the median of the inner training set replaces missing values",
+        "methods": f"{summary.get('classifier')}, nested cross-validation "
+        f"({summary.get('folds')}), {permutations:,} permutations of the labels",
+        "13 Class imbalance": weights,
+        "output": "a decision value, a probability of response, and response yes or no",
+        "holdout": "; ".join(names[1:]) or "no other cohort",
+        "reproduction": "versions, seeds, input hashes and the command are in the provenance",
+        "estimates": "AUC, balanced accuracy, sensitivity and specificity of each cohort with "
+        "intervals; weights of all regions",
+    }
+    return tuple(
+        ChecklistItem(name, item, context.mask(answers[key]) if key in answers else None)
+        for name, item, key in ((n, i, k or i) for n, i, k in ITEMS)
+        if name == TRIPOD
+    )
+
+
 def _settings_answers(settings: SettingsFacts) -> dict[str, str]:
-    ranges = f"up to {settings.max_literals} value ranges"
+    least = settings.min_literals or 1
+    ranges = f"{'up' if least == 1 else least} to {settings.max_literals} value ranges"
     search = f"{settings.strategy} search of all combinations of {ranges}"
     authors = ", ".join(settings.cut_points or {})
     null_meaning = NULL_MEANINGS.get(settings.null_method, settings.null_method)

@@ -12,16 +12,17 @@ from ketadask.inference.second_stage import STUDENTISED
 class ComparisonFacts:
     """Null distribution, adjustment and strata of a study.
 
-    ``method`` is that of the relabelled trials, ``candidates`` the personas compared by
-    ``statistic``. ``n_levels`` are the site levels: the ``n_sites`` sites of all trials, small ones
-    merged. ``r2`` is that of the adjustment in participants left out, None without one.
-    ``sites_p`` is the p of equal benefit at all sites, None where it is not tested. ``alpha`` is
-    the level of the personas, ``linear_alpha`` that of the linear modifier, None where that is not
-    tested.
+    ``method`` is that of the relabelled trials, with its reason where it was chosen; the best
+    ``candidates`` personas are compared by ``statistic``. ``n_levels`` are the site levels: the
+    ``n_sites`` sites of all trials, small ones merged. ``r2`` is that of the adjustment in
+    participants left out, None without one. ``sites_p`` is the p of equal benefit at all sites,
+    None where it is not tested. ``alpha`` is the level of the personas, ``linear_alpha`` that of
+    the linear modifier, None where that is not tested.
     """
 
     design: str
     method: str = "features"
+    method_reason: str = ""
     statistic: str = "q"
     candidates: int | None = None
     adjust: str = "none"
@@ -61,12 +62,13 @@ class ComparisonFacts:
         within = f" of the same {self.strata}" if self.strata else ""
         exchange = f"features are exchanged between participants{within}"
         level = f" within {'site' if self.n_levels > self.n_trials else 'trial'}"
+        reason = f", because {self.method_reason}" if self.method_reason else ""
         arms = f"arms are randomised again{level if self.n_levels > 1 else ''}"
         return {
             "features": exchange,
             "arms": f"{arms}, assuming the same effect for all participants",
             "no-effect": f"{arms}, assuming no effect",
-            "both": f"{exchange}, and {arms} in other trials; the larger p counts",
+            "both": f"{exchange}, and {arms} in other trials; the larger p counts{reason}",
         }[self.method]
 
     @property

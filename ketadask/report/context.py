@@ -50,7 +50,12 @@ class ReportContext:
         """How a trial is relabelled, in a few words."""
         if self.comparison is not None:
             return self.comparison.null_text
-        return NULL_MEANINGS.get(self.settings.null_method, self.settings.null_method)
+        return NULL_MEANINGS.get(self.null_method, self.null_method)
+
+    @property
+    def null_method(self) -> str:
+        """The relabellings: features, arms, no-effect or both."""
+        return self.settings.null_method if self.comparison is None else self.comparison.method
 
     @property
     def polarity_words(self) -> dict[str, str]:

@@ -47,6 +47,7 @@ class SettingsFacts:
     cut_points: Mapping[str, Any] | None = _at("literals.cut_points")
     intervals: bool = _at("literals.intervals", False)
     max_literals: int | None = _at("search.max_literals")
+    min_literals: int | None = _at("search.min_literals")
     min_support: int | None = _at("search.min_support")
     strategy: str = _at("search.strategy", "exact")
     objective: str = _at("search.objective", "heterogeneity")

@@ -29,7 +29,7 @@ from ketadask.report.methods import (
     saturation_view,
 )
 from ketadask.report.participants import flow_view, missingness_view
-from ketadask.report.prediction import prediction_view
+from ketadask.report.prediction import answer_view, prediction_view
 from ketadask.report.recordings import recordings_view
 from ketadask.report.report_data import ReportData
 from ketadask.report.trials import across_view
@@ -46,12 +46,17 @@ if TYPE_CHECKING:
 
 
 def _stages(context: ReportContext) -> object | None:
-    return context.data.stages or None
+    return None if context.data.is_prediction_only else context.data.stages or None
+
+
+def _claims(context: ReportContext) -> object | None:
+    return None if context.data.is_prediction_only else claims_view(context)
 
 
 # Template, heading and view of each section, in the order of the page.
 SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] = (
-    ("claims", "What may be claimed", claims_view),
+    ("answer", "Response predicted", answer_view),
+    ("claims", "What may be claimed", _claims),
     ("stages", "Progress of the study", _stages),
     ("verdicts", "Verdicts", verdicts_view),
     ("personas", "Personas in detail", cards_view),
@@ -74,7 +79,9 @@ SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] 
     ("provenance", "Provenance", provenance_pairs),
     ("reproduce", "How to reproduce this report", reproduce_view),
 )
-OPTIONAL = ("across", "prediction", "recordings", "stages")  # not part of every study
+# Not part of every study.
+OPTIONAL = ("answer", "across", "prediction", "recordings", "stages")
+KIND, PREDICTION_KIND = "Report on treatment benefit by persona", "Report on predicted response"
 
 
 def write_page(data: ReportData, path: str | Path, *, identifiers: bool | None = None) -> Path:
@@ -148,7 +155,8 @@ def render(data: ReportData, *, identifiers: bool | None = None) -> str:
         data.title,
         headings,
         views,
-        missing=missing,
+        kind=PREDICTION_KIND if data.is_prediction_only else KIND,
+        missing=[] if data.is_prediction_only else missing,
         downloads=result_downloads(data),
         study=context,
         endpoint=context.endpoint,
@@ -160,7 +168,7 @@ def page_text(
     sections: Sequence[tuple[str, str]],
     views: Mapping[str, object],
     *,
-    kind: str = "Report on treatment benefit by persona",
+    kind: str = KIND,
     missing: Sequence[str] = (),
     **values: object,
 ) -> str:

@@ -118,6 +118,8 @@ class VerdictRow:
     difference_low: float
     difference_high: float
     difference_shrunken: float
+    published_favourable: float
+    published_unfavourable: float
     prevalence_train: float
     prevalence_holdout: float
     support_train_mean: float
@@ -149,6 +151,11 @@ class PersonaView(VerdictRow):
     def has_interval(self) -> bool:
         """Whether the benefit difference has an interval corrected for the search."""
         return bool(np.isfinite(self.difference_low))
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether it is known who responded."""
+        return not np.isnan(self.published_favourable)
 
     @property
     def adds_p(self) -> float | None:

@@ -49,6 +49,71 @@ class RegionWeight:
 
 
 @dataclass(frozen=True)
+class CohortResult:
+    """Performance in one cohort, and whether it is above chance by the p of its AUC."""
+
+    name: str
+    measures: Performance
+    alpha: float
+
+    @property
+    def p_auc(self) -> float | None:
+        """Permutation p of the AUC, None where it was not computed."""
+        return self.measures.get("p_auc")
+
+    @property
+    def p_bac(self) -> float | None:
+        """Permutation p of the balanced accuracy, None where it was not computed."""
+        return self.measures.get("p_bac")
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the AUC is above chance at the level of the study."""
+        return self.p_auc is not None and self.p_auc <= self.alpha
+
+    @property
+    def word(self) -> str:
+        """The result in two or three words."""
+        if self.p_auc is None:
+            return "not tested"
+        return "above chance" if self.is_above else "not above chance"
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """First page of a study that only predicts; ``predictors`` names what it predicts from."""
+
+    cohorts: tuple[CohortResult, ...]
+    predictors: str
+    n_regions: int
+    permutations: int
+    has_external: bool
+
+    @property
+    def discovery(self) -> CohortResult:
+        """The cohort of the nested cross-validation."""
+        return self.cohorts[0]
+
+
+def answer_view(context: ReportContext) -> AnswerView | None:
+    """Return the first page, or None where the study also searches personas."""
+    part = context.data.prediction
+    if not context.data.is_prediction_only or part is None or not part["summary"].get("cohorts"):
+        return None
+    summary, alpha = part["summary"], context.settings.alpha
+    return AnswerView(
+        cohorts=tuple(
+            CohortResult(context.mask(name), summary["cohorts"][name], alpha)
+            for name in summary["order"]
+        ),
+        predictors="brain structure",
+        n_regions=summary["regions"],
+        permutations=summary["permutations"],
+        has_external=len(summary["order"]) > 2,
+    )
+
+
+@dataclass(frozen=True)
 class PredictionView:
     """Response predicted from brain structure.
 

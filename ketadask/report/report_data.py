@@ -105,6 +105,12 @@ class ReportData:
         return tuple(n for n in _RESULTS if getattr(self, n) is None or len(getattr(self, n)) == 0)
 
     @property
+    def is_prediction_only(self) -> bool:
+        """Whether the study predicts response and has searched no personas."""
+        searches = (self.literals, self.verdicts, self.nulls, self.stability)
+        return self.prediction is not None and all(table is None for table in searches)
+
+    @property
     def features(self) -> xr.Dataset | None:
         """The dataset with the features: the units, or else the cohort."""
         return self.units if self.units is not None else self.cohort

@@ -47,6 +47,9 @@ UNITS = DatasetContract(
         "value": Column("f", "features, NaN where missing", (nm.UNIT, nm.FEATURE)),
         "score": Column("f", "score; its mean over a set of units estimates their benefit", _UNIT),
         "outcome": Column("f", "endpoint per arm, NaN where not observed", (nm.UNIT, nm.ARM)),
+        "response": Column(
+            "f", "1 for response, else 0, per arm; NaN: unknown", (nm.UNIT, nm.ARM), optional=True
+        ),
     },
     coordinates={
         nm.ARM: Column(_TEXT, "active, control", (nm.ARM,)),

@@ -184,6 +184,11 @@ VERDICTS = TableContract(
         "difference_low": _real("95 % interval, simultaneous over the personas listed"),
         "difference_high": _real("95 % interval, simultaneous over the personas listed"),
         "difference_shrunken": _real("difference, shrunken by what selection adds under the null"),
+        "published_favourable": _real(
+            "fraction of those inside that respond on active and not on control; with one arm per "
+            "unit: that respond on active, or do not on control"
+        ),
+        "published_unfavourable": _real("the same, the reverse responses"),
         "prevalence_train": _real("mean fraction of train units inside, over splits"),
         "prevalence_holdout": _real("mean fraction of holdout units inside, over splits"),
         "support_train_mean": _real("mean number of train units inside, over splits"),

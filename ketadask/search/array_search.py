@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketadask import names as nm
 from ketadask.kernels.exact import search_packed
-from ketadask.kernels.settings import LiteralSettings, SearchSettings, SettingError, option
 from ketadask.schema.errors import InputError
 from ketadask.search.encoding import encode_values
 from ketadask.search.literals import Literals
 
 if TYPE_CHECKING:
     from ketadask.kernels.result import SearchResult
-
-
-@dataclass(frozen=True, kw_only=True)
-class PersonaSettings(SearchSettings, LiteralSettings):
-    """All options of `PersonaSearch`: those of a study, and those of a notebook only."""
-
-    include: Sequence[str] | None = option(
-        None, "features or modalities to search, by name; all if not given"
-    )
-    exclude: Sequence[str] | None = option(None, "features or modalities to exclude, by name")
-    max_seconds: float | None = option(
-        None, "most seconds of an exact search; the results then depend on the machine", ge=0
-    )
-
-    def check(self) -> None:
-        """Raise `InputError` if an option is out of bounds, or two contradict each other."""
-        try:
-            super().check()
-        except SettingError as error:
-            of_literals = error.name in {field.name for field in fields(LiteralSettings)}
-            section = "literals" if of_literals else "search"
-            raise InputError(
-                error.problem,
-                where=f"{section}.{error.name}",
-                value=error.value,
-                remedy=error.remedy,
-            ) from None
-
-    @property
-    def polarities(self) -> tuple[str, ...]:
-        """Polarities that are searched."""
-        return nm.POLARITIES if self.polarity == "both" else (self.polarity,)
+    from ketadask.search.settings import LengthSettings, PersonaSettings
 
 
 def search_values(
@@ -65,18 +35,51 @@ def search_values(
         values, settings, names=names, modalities=modalities,
         include=settings.include, exclude=settings.exclude, priority=settings.priority,
     )  # fmt: skip
-    results = {
-        polarity: search_packed(
+
+    def search(polarity: str, **changes: int) -> SearchResult:
+        return search_packed(
             literals.rows,
             -score if polarity == nm.UNFAVOURABLE else score,
             literals.feature,
-            settings,
+            replace(settings, **changes),
             modality=literals.modality,
             max_seconds=settings.max_seconds,
         )
+
+    results = {
+        polarity: best_of_length(partial(search, polarity), settings, settings.keep)
         for polarity in polarities
     }
     return literals, results
+
+
+def best_of_length(
+    search: Callable[..., SearchResult], settings: LengthSettings, keep: int
+) -> SearchResult:
+    """Return the ``keep`` best personas that fewer than ``min_literals`` literals do not describe.
+
+    Of equal covers a search lists the shortest conjunction, so every cover that few literals
+    describe takes one place in the list. The list grows until enough personas are left, which are
+    therefore the best; a search that a budget ended returns what is left.
+
+    Parameters
+    ----------
+    search
+        From ``keep`` and ``beam_width`` to the best personas of any length.
+    """
+    least, length, width = settings.min_literals, keep, settings.width()
+    while True:
+        result = search(keep=length, beam_width=width)
+        rows = np.flatnonzero(result.n_literals >= least)[:keep]
+        is_complete = result.q.size < length or not (result.proven or settings.strategy == "beam")
+        if rows.size == keep or is_complete:
+            break
+        length *= 2
+    if rows.size == result.q.size:
+        return result
+    columns = {name: getattr(result, name)[rows] for name in ("ids", "n_literals", "q", "support")}
+    upper = float(columns["q"].max(initial=-math.inf)) if result.proven else result.upper
+    return replace(result, **columns, upper=upper)
 
 
 def require_numbers(X: Any) -> None:

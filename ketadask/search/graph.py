@@ -56,9 +56,11 @@ def search_stage(
 def divisible_searches(search: PersonaSearch) -> int:
     """Return the searches per item that may be split over tasks; 0 where none may be.
 
-    The result of a search with a node budget depends on its order, and a beam search is short.
+    The result of a search with a node budget depends on its order, a beam search is short, and
+    with ``min_literals`` above 1 a part cannot know which personas are described by fewer literals.
     """
     divisible = search.strategy == "exact" and search.max_literals > 1 and search.max_nodes is None
+    divisible &= search.min_literals == 1
     return len(search.polarities) if divisible else 0
 
 

@@ -131,8 +131,8 @@ class Literals:
         """Return the names of the features a persona constrains."""
         return [self.feature_names[self.feature[i]] for i in ids if i >= 0]
 
-    def candidates(self, max_literals: int) -> int:
-        """Return the number of conjunctions of 1 to L literals on distinct features.
+    def candidates(self, max_literals: int, min_literals: int = 1) -> int:
+        """Return the number of conjunctions of 1 to L literals, or m to L, on distinct features.
 
         Examples
         --------
@@ -145,7 +145,7 @@ class Literals:
         for size in (int(size) for size in sizes):
             for k in range(max_literals, 0, -1):
                 ways[k] += ways[k - 1] * size
-        return sum(ways[1:])
+        return sum(ways[min_literals:])
 
     def table(self) -> pd.DataFrame:
         """Return the literals as a table that keeps its contract."""

@@ -19,8 +19,9 @@ from ketadask.kernels.result import SearchResult, merge, nothing
 from ketadask.kernels.ridge import standardise
 from ketadask.kernels.settings import describe_settings
 from ketadask.schema.errors import InputError, nearest
-from ketadask.search.array_search import PersonaSettings, membership, search_values
+from ketadask.search.array_search import best_of_length, membership, search_values
 from ketadask.search.estimator import check_names, transformer_tags, validate_arrays
+from ketadask.search.settings import PersonaSettings
 from ketadask.search.thresholds import GateThresholds
 
 if TYPE_CHECKING:
@@ -161,23 +162,27 @@ class PersonaSearch(PersonaSettings):
             Number of personas to keep, instead of that of the settings.
         part, start
             One of m parts of the search, and literals of personas of an earlier part; see
-            `ketadask.kernels.exact.search_packed`.
+            `ketadask.kernels.exact.search_packed`. Only where ``min_literals`` is 1: another part
+            may describe a persona with fewer literals.
         """
+        if part != WHOLE and self.min_literals > 1:
+            raise ValueError("a search with min_literals above 1 has no parts")
         literals, trial = problem.literals, problem.trial
         units, score = _search_units(trial, train)
         if train is not None and units.size < 2 and train.any():
             return nothing()  # the side lacks an arm, or is a single unit
+        keep = self.keep if keep is None else keep
         # A smaller ``keep`` does not narrow the beam: relabelled trials are searched as the study.
         settings = copy(self).set_params(
-            keep=self.keep if keep is None else keep,
-            beam_width=max(self.width(), 0 if self.beam_width else keep or 0),
+            beam_width=max(self.width(), 0 if self.beam_width else keep)
         )
-        try:
-            result = search_packed(
+
+        def search(**changes: int) -> SearchResult:
+            return search_packed(
                 literals.rows,
                 -score if polarity == nm.UNFAVOURABLE else score,
                 literals.feature,
-                settings,
+                copy(settings).set_params(**changes),
                 units=units if rows is None else rows[units],
                 modality=literals.modality,
                 arm=None if trial.has_pairs else trial.arm[units],
@@ -186,6 +191,9 @@ class PersonaSearch(PersonaSettings):
                 part=part,
                 start=start,
             )
+
+        try:
+            result = best_of_length(search, settings, keep)
             if train is None and rows is None:
                 size = f"{units.size} units, {len(literals)} literals, depth {self.max_literals}"
                 _log.info("search of %s: plan %s", size, result.plan)

@@ -10,8 +10,9 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError, nearest
-from ketadask.search.array_search import PersonaSettings, require_numbers, search_values
+from ketadask.search.array_search import require_numbers, search_values
 from ketadask.search.literals import personas_table
+from ketadask.search.settings import PersonaSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def top_personas(
     table = personas_table(result, literals, score, max_literals if has_equivalents else 0)
     table.attrs = {
         "saturation": result.saturation,
-        "candidates": literals.candidates(max_literals),
+        "candidates": literals.candidates(max_literals, settings.min_literals),
         "nodes": result.nodes,
         "screened": result.screened,
         "proven": result.proven,

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ketadask.store.disk import create_file
@@ -26,6 +27,36 @@ _LIBRARIES = (
 ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMBA", "BLIS")
 }
+
+
+class _OneThread:
+    """Linear algebra on one thread while at least one task is inside, in any thread.
+
+    Many small problems are faster so, and on a busy machine by far: threads wait for each other.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._tasks = Lock(), 0
+        self._limits: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._tasks += 1
+            if self._tasks == 1:
+                from threadpoolctl import threadpool_limits
+
+                self._limits = threadpool_limits(limits=1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tasks -= 1
+                if self._tasks == 0:
+                    self._limits.restore_original_limits()
+
+
+one_thread = _OneThread()
 
 
 def now() -> str:

@@ -104,6 +104,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     from ketadask.cohort.design_facts import score_facts
     from ketadask.cohort.designs import trial_arrays
     from ketadask.inference.null import check_relabelling
+    from ketadask.inference.null_method import choose_null
     from ketadask.report.overall import overall_facts
 
     folder = prepare_data(settings, out, progress)
@@ -112,6 +113,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     splitter, trial = splitter_of(settings, units), trial_arrays(units)
     require_computable(settings, cohort.dataset, units)
     facts = score_facts(units, trial)
+    null = choose_null(settings.null.method, units, seed=settings.seed)
     later = later_features(settings, cohort)
     recordings, unusable = _recordings(settings, folder)
     return StudyCheck(
@@ -122,13 +124,13 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         outcome=_response_text(settings.outcome),
         endpoint=f"{settings.outcome.endpoint} ({cohort.dataset.attrs['definition']})",
         units=units.sizes[nm.UNIT],
-        n_unexchangeable=check_relabelling(trial, settings.null.method, where="null.method"),
+        n_unexchangeable=check_relabelling(trial, null.method, where="null.method"),
         split_capacity=split_capacity(search_of(settings), splitter, units),
         trials=_trials(units),
         duplicates=facts.warning,
         n_sites=_count_sites(settings, units),
         design=settings.design.kind,
-        comparison=comparison_of(settings, units, trial, facts, persona_levels(settings)),
+        comparison=comparison_of(settings, units, trial, facts, persona_levels(settings), null),
         modalities=_count_features(cohort.dataset, len(later)),
         excluded_features={k: v for k, v in cohort.dropped.items() if k not in later},
         exclusions=exclusions_of(settings, cohort),

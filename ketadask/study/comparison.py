@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ketadask.cohort.design_facts import ScoreFacts
     from ketadask.cohort.designs import TrialArrays
+    from ketadask.inference.null_method import NullChoice
     from ketadask.report.comparison import ComparisonFacts
 
 
@@ -41,10 +42,11 @@ def comparison_of(
     trial: TrialArrays,
     facts: ScoreFacts,
     levels: Levels,
+    null: NullChoice,
 ) -> ComparisonFacts:
     """Return what the verdicts of a study compare, and whether its sites differ in benefit.
 
-    ``levels`` are those of `persona_levels`.
+    ``levels`` are those of `persona_levels`, ``null`` that of `choose_null`.
     """
     from ketadask.cohort.designs import PARALLEL
     from ketadask.inference.site_effects import site_effects, sites_differ_p
@@ -54,7 +56,8 @@ def comparison_of(
     p = sites_differ_p(site_effects(units)) if facts.n_sites > 1 else math.nan
     return ComparisonFacts(
         design=settings.design.kind,
-        method=settings.null.method,
+        method=null.method,
+        method_reason=null.reason,
         statistic=settings.null.statistic,
         candidates=settings.null.candidates,
         adjust=facts.adjust,

@@ -223,7 +223,7 @@ def calibration_stages(work: StudyRun, problem: StudyProblem) -> list[Stage]:
             gates=gates_of(work),
             gate=work.settings.gates.use,
             seed=work.settings.seed,
-            method=relabelling_methods(null.method)[0],
+            method=relabelling_methods(problem.null.method)[0],
         )
     ]
 

@@ -68,7 +68,9 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "regions": len(discovery.region),
         "covariates": list(options.covariates),
         "cohorts": {
-            name: _measures(table) | (folds.measures if name == DISCOVERY else {})
+            name: _discovery_measures(folds, p)
+            if name == DISCOVERY
+            else _measures(table, work.settings.seed)
             for name, table in tables.items()
             if len(table)
         },
@@ -318,16 +320,21 @@ def _external(
     return tables, notes
 
 
-def _measures(table: pd.DataFrame) -> dict[str, float]:
-    from ketadask.predict.performance import performance
+def _discovery_measures(folds: Prediction, p: dict[str, float] | None) -> dict[str, float]:
+    """Return the performance out of fold; p repeats the whole procedure on permuted labels."""
+    return folds.measures | ({} if p is None else {"p_auc": p["auc"], "p_bac": p["bac"]})
 
-    return performance(
-        table["label"].to_numpy(),
-        table["predicted"].to_numpy(),
-        table["decision"].to_numpy(),
-        table[nm.PARTICIPANT].to_numpy(),
-        site=table["site"].to_numpy(),
+
+def _measures(table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """Return the performance of a model that never saw these labels, with p."""
+    from ketadask.predict.performance import performance
+    from ketadask.predict.permutations import fixed_model_p
+
+    columns = ("label", "predicted", "decision", nm.PARTICIPANT)
+    measures = performance(
+        *(table[name].to_numpy() for name in columns), site=table["site"].to_numpy()
     )
+    return measures | fixed_model_p(table, seed=seed)
 
 
 def _one_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.design_facts import score_facts
 from ketadask.inference.null import check_relabelling
+from ketadask.inference.null_method import NullChoice, choose_null
 from ketadask.pipeline.stage import require
 from ketadask.search.split_capacity import split_capacity
 from ketadask.store.datasets import from_dataset, to_dataset
@@ -63,6 +64,7 @@ class StudyProblem:
     search_problem: SearchProblem
     search: PersonaSearch
     splitter: HoldoutSplit
+    null: NullChoice = field(default_factory=NullChoice)
     result_by_polarity: dict[str, SearchResult] = field(default_factory=dict)
 
     def search_units(self, progress: Progress) -> dict[str, SearchResult]:
@@ -84,7 +86,8 @@ def build_problem(work: StudyRun) -> StudyProblem:
     search, splitter = search_of(settings), splitter_of(settings, units)
     memory = settings.execution.memory_bytes
     problem = search.problem(units, memory=memory, folder=folder.path)
-    n_alone = check_relabelling(problem.trial, settings.null.method, where="null.method")
+    null = choose_null(settings.null.method, units, seed=settings.seed)
+    n_alone = check_relabelling(problem.trial, null.method, where="null.method")
     if not folder.has(LITERALS):
         folder.write_table(LITERALS, problem.literals.table())
     _write_splits(work, units, splitter)
@@ -109,7 +112,7 @@ def build_problem(work: StudyRun) -> StudyProblem:
             f"null: {n_alone:,} of {n_units:,} units are alone in their stratum and the same in "
             "every relabelled trial"
         )
-    return StudyProblem(cohort, units, problem, search, splitter)
+    return StudyProblem(cohort, units, problem, search, splitter, null)
 
 
 def cohort_of(work: StudyRun) -> Cohort:
@@ -179,7 +182,13 @@ def recording_tables(work: StudyRun, sequences: Mapping[str, str]) -> RecordingT
     recordings, options, parts = _recordings(work.paths)
     access = ACCESS[settings.execution.shared]
     limit_access(make_folder(parts.folder, access), access)
-    require(work.run_stage(recordings_stage(recordings, options, parts), EXTRACT))
+    result = work.run_stage(recordings_stage(recordings, options, parts), EXTRACT)
+    require(result)
+    if result.present and result.new:
+        work.progress.print(
+            f"recordings: features of {result.present:,} recordings are unchanged; {result.new:,} "
+            "are new or changed; what depends on all participants is computed again"
+        )
     table, quality, failures = read_recordings(
         recordings,
         parts,

@@ -53,7 +53,7 @@ def relabelled_stage(
         null.relabellings if relabellings is None else relabellings,
         work.paths.nulls(),
         seed=work.settings.seed,
-        method=null.method,
+        method=problem.null.method,
         candidates=null.candidates,
     )
 

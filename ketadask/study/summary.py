@@ -64,7 +64,7 @@ def headline(
         "statistic": settings.null.statistic,
         "units_unexchangeable": max(
             int(unexchangeable_mask(trial, name).sum())
-            for name in relabelling_methods(settings.null.method)
+            for name in relabelling_methods(problem.null.method)
         ),
         "personas_judged": int(verdicts["family_size"].sum()),
         "findings": len(verdicts),
@@ -81,7 +81,9 @@ def headline(
         "selection": _selection(hits, tuple(result_by_polarity), problem.splitter),
         "train_choice": summarise_choice(hits.choices),
         "enrichment": enrichment(hits.choices, sigma, crossover=trial.has_pairs),
-        "comparison": vars(comparison_of(settings, problem.units, trial, facts, levels)),
+        "comparison": vars(
+            comparison_of(settings, problem.units, trial, facts, levels, problem.null)
+        ),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }
 

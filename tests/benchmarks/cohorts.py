@@ -33,6 +33,7 @@ from ketadask.bench.timing import (
 )
 from ketadask.pipeline.executor import collect
 from ketadask.schema.errors import InputError
+from tests.benchmarks.graph import partial_search_tree
 
 if TYPE_CHECKING:
     from ketadask.cohort.splits import HoldoutSplit
@@ -257,7 +258,6 @@ def one_search(
     Both go through the same cluster, in turns, after a first round that warms up; the faster of
     two turns counts.
     """
-    from ketadask.bench.graph import partial_search_tree
     from ketadask.cluster.connect import connect
     from ketadask.cluster.profile import Profile
     from ketadask.search.persona_search import PersonaSearch

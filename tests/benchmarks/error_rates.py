@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ketadask.cohort.relabel import AUTO, PAIR, null_method
+from ketadask.cohort.relabel import PAIR
 from ketadask.cohort.units import score_units
 from ketadask.inference.null import relabel_problem, relabelling_methods
+from ketadask.inference.null_method import AUTO, choose_null
 from ketadask.inference.second_stage import strongest
 from ketadask.kernels.maxt import TIE, may_reach
 from ketadask.search.persona_search import PersonaSearch
@@ -86,11 +87,11 @@ def problem_of(
     return search.problem(units), units
 
 
-def null_methods(units: xr.Dataset, method: str) -> Sequence[str]:
+def null_methods(units: xr.Dataset, method: str, seed: int) -> Sequence[str]:
     """Return how a study relabels such a trial by default; the former method had one way."""
     if method == "former":
         return PAIR[:1]
-    return relabelling_methods(null_method(AUTO, units.attrs["design"], units.attrs["endpoint"]))
+    return relabelling_methods(choose_null(AUTO, units, seed=seed).method)
 
 
 def smallest_p(
@@ -149,7 +150,7 @@ def claims_block(
         started = time.process_time()
         cases = simulate_cases(cell.kind, cell.design, *size, seed=seed, index=index)
         problem, units = problem_of(cases, cell.kind, persona_search(cell.depths[0]))
-        methods = null_methods(units, method)
+        methods = null_methods(units, method, index)
         if method == "former":
             problem = former_problem(problem, units["site"].values)
         for depth in cell.depths:

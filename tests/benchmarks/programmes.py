@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ketadask import names as nm
 from ketadask.cohort.designs import CROSSOVER
-from ketadask.inference.confirmation import confirm_personas
+from ketadask.inference.confirmation import ALPHA, confirm_personas
 from ketadask.inference.lock import build_persona
 from ketadask.inference.next_trial import STRATIFIED, design_power
 from ketadask.inference.null import null_block
@@ -48,7 +47,7 @@ EFFECTS = (0.0, 0.8, 1.0, 1.2, 1.6, 2.0)
 FRESH_PARTICIPANTS = (40, 60)
 FRESH = 1_000_000
 """Distance of the index of a fresh trial from that of its discovery trial."""
-EDGES, LEVEL = (0.0, 0.5, 0.8, 0.95, 1.0), 0.05
+EDGES = (0.0, 0.5, 0.8, 0.95, 1.0)
 RUN = DiscoveryRun(name="programme", fingerprint="simulated", inputs="simulated", ketadask="0")
 DRAWS = 400
 
@@ -62,19 +61,20 @@ def trial_kind(effect: float) -> TrialKind:
 def programmes_block(
     block: Range, *, seed: int, relabellings: int, permutations: int, anyway: bool
 ) -> pd.DataFrame:
-    """Return a row per programme: verdict, power, assurance and p of the fresh trial."""
+    """Return a row per programme: the locked persona as JSON, and its test in a fresh trial."""
     rows = []
     for index in range(block[0], block[1] + 1):
         effect = 0.0 if anyway else EFFECTS[index % len(EFFECTS)]
-        row: dict[str, Any] = {"index": index, "effect": effect, "locked": False}
+        row: dict[str, Any] = {"index": index, "effect": effect, "persona": None}
         persona = discover(effect, seed=seed, index=index, relabellings=relabellings, anyway=anyway)
         if persona is not None:
-            row |= {"locked": True} | confirm_persona(
+            row |= {"persona": persona.model_dump_json()} | confirm_persona(
                 persona, effect, seed=seed, index=index, permutations=permutations
             )
         rows.append(row)
-    names = ("power", "assurance", "naive", "p", "truth", "shrunken")
-    return pd.DataFrame(rows, columns=["index", "effect", "locked", *names])
+    return pd.DataFrame(
+        rows, columns=["index", "effect", "persona", "inside", "outside", "truth", "p"]
+    )
 
 
 def discover(
@@ -96,38 +96,39 @@ def discover(
 def confirm_persona(
     persona: Persona, effect: float, *, seed: int, index: int, permutations: int
 ) -> dict[str, float]:
-    """Return power at the truth, assurance, and p in a fresh trial."""
+    """Return sizes, true difference and p of a fresh trial; all in the persona's direction."""
     kind, search = trial_kind(effect), persona_search(2)
     size = FRESH_PARTICIPANTS[index // len(EFFECTS) % len(FRESH_PARTICIPANTS)]
     cases = simulate_cases(kind, CROSSOVER, size, SIZE[1], seed=seed, index=FRESH + index)
     problem, units = problem_of(cases, kind, search)
-    table = units["value"].to_pandas()
-    member = persona.members(table)["member"].to_numpy()
+    member = persona.members(units["value"].to_pandas())["member"].to_numpy()
     inside, outside = member == INSIDE, member == OUTSIDE
-    if persona.polarity == nm.UNFAVOURABLE:
-        inside, outside = outside, inside
     confirmation = confirm_personas(
         problem.trial, [persona], [member], relabellings=permutations, seed=seed + index
     )
-    assumed = TrialAssumptions(alpha=LEVEL, sides=1)
     benefit = unit_benefits(cases, units)
-    truth = benefit[inside].mean() - benefit[outside].mean()
-    assumption = persona_effect(persona)
-    n = int(inside.sum() + outside.sum())
-    one = np.ones(1)
-    true = EffectDraws(truth * one, 0 * one, inside.sum() / n * one)
-    draws = assumption.draws(DRAWS, seed=index)
-    flat = EffectDraws.of(
-        persona.sign * persona.discovery.difference * one, 0 * one, assumption.prevalence * one, 0.0
-    )
-    power, assurance, naive = (
-        float(design_power(STRATIFIED, n, d, assumption, assumed).mean())
-        for d in (true, draws, flat)
-    )
     return {
-        "power": power, "assurance": assurance, "naive": naive, "truth": truth,
-        "shrunken": assumption.difference, "p": float(confirmation["p"][0]),
+        "inside": int(inside.sum()), "outside": int(outside.sum()),
+        "truth": persona.sign * (benefit[inside].mean() - benefit[outside].mean()),
+        "p": float(confirmation["p"][0]),
     }  # fmt: skip
+
+
+def predictions(row: Any, *, alpha: float = ALPHA) -> dict[str, float]:
+    """Return the probabilities of a confirmation: at the truth, of the plan, and uncorrected."""
+    persona = Persona.model_validate_json(row.persona)
+    effect, one = persona_effect(persona), np.ones(1)
+    n = int(row.inside + row.outside)
+    true = EffectDraws(row.truth * one, 0 * one, row.inside / n * one)
+    flat = EffectDraws.of(
+        persona.sign * persona.discovery.difference * one, 0 * one, effect.prevalence * one, 0.0
+    )
+    draws = {"power": true, "assurance": effect.draws(DRAWS, seed=int(row.index)), "naive": flat}
+    assumed = TrialAssumptions(alpha=alpha)
+    return {
+        name: float(design_power(STRATIFIED, n, draw, effect, assumed).mean())
+        for name, draw in draws.items()
+    }
 
 
 PREDICTIONS = {
@@ -137,30 +138,31 @@ PREDICTIONS = {
 }
 
 
-def calibration_table(rows: pd.DataFrame) -> pd.DataFrame:
+def calibration_table(rows: pd.DataFrame, *, alpha: float = ALPHA) -> pd.DataFrame:
     """Return, for each prediction and its bins, the mean prediction and the share confirmed.
 
     ``z`` is the distance of the two in Monte-Carlo errors, if each programme is confirmed with the
     predicted probability.
     """
-    locked = rows[rows["locked"].astype(bool)]
+    locked = rows[rows["persona"].notna()].reset_index(drop=True)
+    rates = pd.DataFrame([predictions(row, alpha=alpha) for row in locked.itertuples()])
+    confirmed = locked["p"] <= alpha
     table = []
     for name, words in PREDICTIONS.items():
-        bins = pd.cut(locked[name], EDGES, include_lowest=True)
-        parts = [("all", locked), *((str(b), part) for b, part in locked.groupby(bins))]
-        for label, part in parts:
-            if not len(part):
-                continue
-            rate = part[name].clip(1e-6, 1 - 1e-6)
-            confirmed = part["p"] <= LEVEL
+        bins = pd.cut(rates[name], EDGES, include_lowest=True)
+        parts = {"all": locked.index} | {
+            str(label): part for label, part in rates.groupby(bins, observed=True).groups.items()
+        }
+        for label, part in parts.items():
+            rate = rates.loc[part, name].clip(1e-6, 1 - 1e-6)
             error = np.sqrt((rate * (1 - rate)).sum()) / len(part)
-            low, high = wilson(int(confirmed.sum()), len(part))
+            low, high = wilson(int(confirmed[part].sum()), len(part))
             table.append(
                 {
                     "prediction": words, "bin": label, "programmes": len(part),
-                    "predicted": float(rate.mean()), "confirmed": float(confirmed.mean()),
+                    "predicted": float(rate.mean()), "confirmed": float(confirmed[part].mean()),
                     "low": float(low), "high": float(high),
-                    "z": float((confirmed.mean() - rate.mean()) / error),
+                    "z": float((confirmed[part].mean() - rate.mean()) / error),
                 }
             )  # fmt: skip
     return pd.DataFrame(table)
@@ -182,7 +184,7 @@ def calibration_markdown(table: pd.DataFrame) -> str:
 
 def simulate_programmes(
     bench: Bench, count: int, *, anyway: bool = False, seed: int = 7,
-    relabellings: int = 59, permutations: int = 59,
+    relabellings: int = 59, permutations: int = 79,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the rows of `programmes_block`; ``anyway`` locks the best persona of null trials."""
     settings = {
@@ -201,15 +203,14 @@ def main(words: Sequence[str]) -> int:
         nulls = simulate_programmes(
             bench, options.programmes, anyway=True, seed=options.seed, relabellings=19
         )
-    by_effect = rows.groupby("effect")["locked"].agg(["size", "sum"])
+    by_effect = rows.groupby("effect")["persona"].agg(["size", "count"])
     effects = [[f"{e:g}", size, locked] for e, (size, locked) in by_effect.iterrows()]
     print(markdown(["planted benefit (SD)", "programmes", "locked"], effects), end="\n\n")
     print(calibration_markdown(calibration_table(rows)), end="\n\n")
-    confirmed = (nulls["p"] <= LEVEL).mean()
-    error = error_of(LEVEL, len(nulls))
-    print(
-        f"Locked from noise anyway: {confirmed:.3f} of {len(nulls)} confirmed (.05 +- {error:.3f})"
-    )
+    for alpha in (ALPHA, 2 * ALPHA):
+        confirmed, error = (nulls["p"] <= alpha).mean(), error_of(alpha, len(nulls))
+        print(f"Locked from noise anyway: {confirmed:.3f} of {len(nulls)} confirmed at one-sided "
+              f"{alpha:g} (Monte-Carlo error {error:.3f})")  # fmt: skip
     return 0
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binom
 
-from ketadask.bench.graph import repetition_blocks
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.pipeline.executor import Executor
@@ -24,6 +23,7 @@ from ketadask.pipeline.stage import Stage
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
 from ketadask.store.ranges import Range
+from tests.benchmarks.graph import repetition_blocks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ketadask import names as nm
+from tests.benchmarks.stats_files import write_stats
 
 
 def main(words: Sequence[str]) -> int:
@@ -39,7 +40,6 @@ def main(words: Sequence[str]) -> int:
 
 def measure_volumes(place: Path, participants: int) -> dict[str, float]:
     """Return seconds, participants per second of one core, and growth of memory in MB."""
-    from ketadask.simulate.stats import write_stats
     from ketadask.simulate.volumes import draw_volumes, regions
     from ketadask.sources.freesurfer import open_volumes
 

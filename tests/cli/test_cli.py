@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,15 +25,12 @@ def python(code: str) -> str:
     return done.stdout
 
 
-def test_help_loads_nothing_heavy_and_is_quick():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom ketadask.cli.main import run\nassert run(['--help']) == 0\n"
         f"print([m for m in {HEAVY} if m in sys.modules])"
     )
-    begun = time.perf_counter()
-    said = python(code)
-    assert time.perf_counter() - begun < 1.0
-    assert said.splitlines()[-1] == "[]"
+    assert python(code).splitlines()[-1] == "[]"
 
 
 def test_importing_the_package_loads_nothing_heavy():

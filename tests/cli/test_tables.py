@@ -90,10 +90,17 @@ def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
 
 
 def test_a_cohort_without_both_answers_has_no_auc():
-    one = {"n": 3.0, "bac": None, "auc": None}
+    one = {"n": 3.0, "n_response": 3.0, "bac": None, "auc": None}
     prediction = {"order": ["other"], "cohorts": {"other": one}, "p": None}
     row = text_of(tables.render_prediction(prediction)).splitlines()[-2]
-    assert row.replace("│", " ").split() == ["other", "3"]
+    assert row.replace("│", " ").split() == ["other", "3", "3"]
+
+    one |= {"auc": 0.584, "auc_low": 0.46, "auc_high": 0.69, "p_auc": 0.1121}
+    table = tables.render_prediction(prediction)
+    assert [column.header for column in table.columns][3:5] == ["AUC", "p (AUC)"]
+    assert [next(iter(column.cells)) for column in table.columns][3:5] == [
+        "0.58 (0.46 to 0.69)", "0.1121",
+    ]  # fmt: skip
 
 
 def test_watching_ends_when_nothing_is_missing(capsys):

@@ -303,17 +303,3 @@ def test_a_change_of_the_null_section_keeps_the_rest_of_it(tmp_path):
     path.write_text("name: a\ndata: {folder: .}\nnull: {relabellings: 29, method: arms}\n")
     null = read_study(path, ["null.relabellings=39"]).null
     assert (null.relabellings, null.method) == (39, "arms")
-
-
-def test_randomised_arms_are_the_default_too_where_a_parallel_trial_has_a_binary_endpoint(tmp_path):
-    path = tmp_path / "study.yaml"
-    path.write_text("name: a\ndata: {folder: .}\n")
-    response = "outcome.endpoint=response"
-    for changes, method in (
-        ([], "features"),
-        (["design.kind=parallel"], "features"),
-        ([response], "features"),
-        (["design.kind=parallel", response], "both"),
-        (["design.kind=parallel", response, "null.method=arms"], "arms"),
-    ):
-        assert read_study(path, changes).null.method == method

@@ -24,12 +24,6 @@ MODELS = {STUDY_SCHEMA: StudySettings, PROFILE_SCHEMA: Profile}
 NAMED = "# yaml-language-server: $schema="
 
 
-def test_the_page_of_all_keys_is_what_the_command_prints(capsys):
-    assert run(["keys", "--all"]) == 0
-    page = (ROOT / "config" / "KEYS.md").read_text()
-    assert page == capsys.readouterr().out, "run `ketadask keys --all > config/KEYS.md`"
-
-
 @pytest.mark.parametrize("file", MODELS, ids=lambda file: file.name)
 def test_the_schema_files_are_those_of_the_settings(file, capsys):
     option = ["--profile"] if MODELS[file] is Profile else []

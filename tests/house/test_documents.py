@@ -20,6 +20,7 @@ import ketadask
 from docs.reference import contracts, homes, write_pages
 from ketadask.cli.app import app
 from ketadask.cli.benches import benchmark_titles
+from ketadask.cli.main import run
 from ketadask.cluster.profile import Profile
 from ketadask.config.reading import keys, read_settings, section_fields, section_type
 from ketadask.config.study import StudySettings
@@ -180,12 +181,14 @@ def reference(tmp_path_factory):
     return {page.name: page.read_text() for page in folder.iterdir()}
 
 
-def test_the_reference_names_every_command_key_column_and_function(reference):
+def test_the_reference_names_every_command_key_column_and_function(reference, capsys):
     text = reference["commands.md"]
     for name, command in typer.main.get_command(app).commands.items():
         options = [option for each in command.params for option in each.opts if "-" in option]
         words = [f"## ketadask {name}\n", *options] if not command.hidden else []
         assert [word for word in words if word not in text] == []
+    assert run(["keys", "--all"]) == 0
+    assert capsys.readouterr().out == reference["keys.md"]
     for model in (StudySettings, Profile):
         assert [key for key in keys(model) if f"`{key}`" not in reference["keys.md"]] == [
             key for key, field in section_fields(model).items() if section_type(field.annotation)

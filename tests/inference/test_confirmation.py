@@ -104,7 +104,7 @@ def test_too_few_members_are_too_few_to_say():
     assert table["conclusion"][0] == "too small to say"
     assert table["p"][0] == 1.0
     assert conclusion(table) == "Too small to say: p = 1, power not estimable."
-    with pytest.raises(InputError, match=r"cannot give a p of 0\.05"):
+    with pytest.raises(InputError, match=r"cannot give a p of 0\.025"):
         confirm_personas(arrays, [persona()], [member], relabellings=9)
 
 

@@ -70,14 +70,16 @@ def test_formulas_agree_with_simulated_participants(design, groups):
     n = {ALL_COMERS: 100, STRATIFIED: 80, ENRICHED: 20}[design]
     power = design_power(design, n, effect.estimate(), effect, TrialAssumptions())[0]
     p = simulate_p(design, n, effect, 1_200, np.random.default_rng(groups))
-    assert (p <= 0.05).mean() == pytest.approx(power, abs=3.3 * np.sqrt(power * (1 - power) / 1200))
+    assert (p <= 0.025).mean() == pytest.approx(
+        power, abs=3.3 * np.sqrt(power * (1 - power) / 1200)
+    )
 
 
 def test_interaction_as_in_the_simulations_of_brookes():
     # Brookes et al. 2004 (10.1016/j.jclinepi.2003.08.009): a trial with 80 % power for the overall
     # effect has 29 % for an interaction of the same size, which needs four times the participants.
     effect = replace(EFFECT, difference=1.0, benefit=1.0, prevalence=0.5, sd=20.0)
-    trial = TrialAssumptions(sides=2)
+    trial = TrialAssumptions()
     n = smallest_trial(ALL_COMERS, effect, trial)
     power = design_power(STRATIFIED, int(n), effect.estimate(), effect, trial)[0]
     assert power == pytest.approx(0.29, abs=0.005)
@@ -93,7 +95,7 @@ def test_enrichment_as_in_the_formula_of_simon_and_maitournam(prevalence, ratio)
     expected = 1 / (prevalence + (1 - prevalence) * ratio) ** 2
     benefit = prevalence + (1 - prevalence) * ratio
     effect = replace(EFFECT, difference=1 - ratio, benefit=benefit, prevalence=prevalence, sd=30.0)
-    trial = TrialAssumptions(sides=2)
+    trial = TrialAssumptions()
     sizes = [smallest_trial(design, effect, trial) for design in (ALL_COMERS, ENRICHED)]
     assert sizes[0] / sizes[1] == pytest.approx(expected, rel=0.005)
 
@@ -104,7 +106,7 @@ def test_assurance_is_that_of_the_normal_formula():
     n, trial = 2_000, TrialAssumptions()
     row = formula_rows([n], effect, trial, seed=3).set_index("design").loc[STRATIFIED]
     se = effect.sd / np.sqrt(n * 0.35 * 0.65)
-    expected = norm.cdf((8.0 - norm.isf(0.05) * se) / np.hypot(se, 3.0))
+    expected = norm.cdf((8.0 - norm.isf(0.025) * se) / np.hypot(se, 3.0))
     assert row["assurance"] == pytest.approx(expected, abs=0.02)
     assert row["assurance"] < assurance_limit(STRATIFIED, effect, seed=3) < 1
     assert row["power"] > 0.999
@@ -151,7 +153,7 @@ def test_two_stage_trials_find_the_persona_and_stop_without_one():
     assert 0.3 < row["second_enriched"] < row["second_stage"]
     null = replace(EFFECT, difference=0.0, benefit=0.0)
     row = two_stage_row(60, null, trial, simulations=20_000, seed=1)
-    assert row["power"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20_000)
+    assert row["power"] <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 20_000)
     assert row["stop_futile"] == pytest.approx(0.5, abs=0.02)
 
 
@@ -162,7 +164,7 @@ def test_the_size_of_a_simulated_curve():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("alpha", 0.7), ("drop_out", 1.0), ("sides", 3), ("people_per_month", 0)]
+    ("name", "value"), [("alpha", 0.7), ("drop_out", 1.0), ("people_per_month", 0)]
 )
 def test_impossible_assumptions_name_their_key(name, value):
     with pytest.raises(InputError, match=name):

@@ -31,6 +31,26 @@ def test_a_planted_persona_is_supported_comes_first_and_is_named_once():
     assert first["family_size"] > 5
 
 
+@pytest.mark.parametrize("design", ["crossover", "parallel"])
+def test_favourable_as_published_is_response_on_active_and_none_on_control(design):
+    problem = make_problem(design, n=40, seed=3, planted=3.0)
+    assert verdicts_of(problem, BruteSearch())["published_favourable"].isna().all()
+    outcome = problem.trial.outcome
+    response = np.where(np.isfinite(outcome), outcome > np.nanmedian(outcome), np.nan)
+    trial = replace(problem.trial, response=response)
+    first = verdicts_of(replace(problem, trial=trial), BruteSearch()).iloc[0]
+    inside = problem.literals.conjunction(first[list(IDS)].to_numpy(dtype=int)[None, :])[0]
+    active, control = response[inside].T
+    if design == "crossover":
+        favourable, unfavourable = (active > control).mean(), (active < control).mean()
+    else:
+        favourable = ((active == 1) | (control == 0)).mean()
+        unfavourable = ((active == 0) | (control == 1)).mean()
+    assert first["published_favourable"] == pytest.approx(favourable)
+    assert first["published_unfavourable"] == pytest.approx(unfavourable)
+    assert favourable > unfavourable
+
+
 def test_noise_has_the_verdict_noise():
     problems = [make_problem(n=30, seed=seed) for seed in range(8)]
     verdicts = [verdicts_of(p, BruteSearch(keep=5))["verdict"][0] for p in problems]

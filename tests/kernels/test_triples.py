@@ -5,80 +5,27 @@ import pytest
 
 from ketadask.kernels.brute_force import brute_force
 from ketadask.kernels.byte_sums import has_byte_lookup
-from ketadask.kernels.exact import search_literals, search_packed
+from ketadask.kernels.exact import search_literals
 from ketadask.kernels.feature_bins import bin_features
 from ketadask.kernels.popcount import pack
-from ketadask.kernels.result import merge
-from ketadask.kernels.settings import LiteralSettings, SearchSettings
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.kernels.triples import round_weights
 from ketadask.search.encoding import encode_values
+from tests.kernels.random_trials import random_trial, searches_by
 from tests.kernels.test_byte_sums import INSTRUCTIONS, python_with
 
 needs_lookup = pytest.mark.skipif(not has_byte_lookup(), reason="the processor looks up no bytes")
 
 
-def random_trial(seed):
-    """A trial of 65 to 330 units with ties, gaps, doubled features and intervals, and options."""
-    rng = np.random.default_rng(seed)
-    units = int(rng.integers(65, 331))
-    columns = []
-    for kind in rng.choice(list("ccodmbg"), rng.integers(2, 16)):
-        column = rng.normal(size=units)
-        if kind in "obg":
-            column = rng.integers(0, 2 if kind == "b" else 6, units).astype(float)
-        if kind == "d" and columns:
-            column = columns[-1].copy()
-        if kind in "mg":
-            column[rng.random(units) < 0.15] = np.nan
-        columns.append(column)
-    literals = encode_values(
-        np.column_stack(columns),
-        LiteralSettings(cuts=int(rng.integers(1, 7)), intervals=bool(rng.random() < 0.2)),
-        modalities=[f"m{i}" for i in rng.integers(0, 3, len(columns))],
-    )
-    score = rng.normal(size=units) + rng.integers(0, 2) * (np.nan_to_num(columns[0]) > 0)
-    score = (score, np.round(score), np.round(3 * score), np.exp(2 * score))[rng.integers(0, 4)]
-    settings = SearchSettings(
-        keep=int(rng.choice([1, 3, 20, 100])),
-        objective=str(rng.choice(["heterogeneity", "effect"])),
-        min_support=int(rng.integers(1, units // 3)),
-        min_per_arm=int(rng.integers(1, 20)),
-        min_modalities=int(rng.choice([1, 1, 2])),
-        distinct=str(rng.choice(["covers", "covers", "features"])),
-    )
-    arm = rng.integers(0, 2, units) if rng.random() < 0.4 else None
-    return literals, score, settings, arm, int(rng.choice([1, 1, 3]))
-
-
-def personas_by(plan, literals, score, settings, arm, parts):
-    """The list of the best of a search in parts, as arrays by name, and its plans."""
-    results = [
-        search_packed(
-            literals.rows, score, literals.feature, settings,
-            modality=literals.modality, arm=arm, part=(i, parts), plan=plan,
-        )
-        for i in range(parts)
-    ]  # fmt: skip
-    whole = merge(
-        results, literals.rows, literals.feature, keep=settings.keep, distinct=settings.distinct
-    )
-    names = ("q", "ids", "support", "proven", "root")
-    return {name: getattr(whole, name) for name in names}, [result.plan for result in results]
-
-
 def compare(seeds):
-    """Compare plans; return how many searches were done by bins."""
-    n_by_bins = 0
-    for seed in seeds:
-        trial = random_trial(seed)
-        if np.ptp(trial[1]) == 0.0:
-            continue
-        by_bins, plans = personas_by("bins", *trial)
-        general, _ = personas_by("branch", *trial)
-        n_by_bins += set(plans) == {"bins"}
-        for name, values in by_bins.items():
-            assert np.array_equal(values, general[name], equal_nan=name == "root"), (seed, name)
-    return n_by_bins
+    """Compare plans in trials of 65 to 330 units; return how many searches were done by bins."""
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    sizes = [(int(rng.integers(65, 331)), rng.integers(2, 16)) for rng in rngs]
+    trials = (
+        random_trial(seed, units, "ccodmbg", features, cuts=6)
+        for seed, (units, features) in zip(seeds, sizes, strict=True)
+    )
+    return searches_by("bins", trials)
 
 
 @needs_lookup

@@ -11,8 +11,9 @@ from ketadask.predict.classifiers import Classifier
 from ketadask.predict.nested import NestedCV, majority_vote
 from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import fold_tables, nested_cross_validate, summarise_prediction
-from ketadask.predict.solvers import direct_svc, one_thread, public_svc
+from ketadask.predict.solvers import direct_svc, public_svc
 from ketadask.schema.errors import InputError
+from ketadask.store.environment import one_thread
 from tests.benchmarks.scikit_pipeline import PreparationTransformer, scikit_pipeline
 from tests.predict.small_cohorts import cohort, small
 

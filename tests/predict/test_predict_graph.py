@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from ketadask.pipeline.executor import Synchronous, Threads
+from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.classifiers import Classifier
 from ketadask.predict.graph import fold_blocks, permutation_blocks
 from ketadask.predict.nested import NestedCV
-from ketadask.predict.permutations import permutation_p, permute_labels
+from ketadask.predict.performance import point_estimates
+from ketadask.predict.permutations import fixed_model_p, permutation_p, permute_labels
 from ketadask.predict.results import STATISTICS, nested_cross_validate, summarise_prediction
 from ketadask.store.parts import Parts
 from ketadask.store.ranges import blocks
@@ -123,3 +125,30 @@ def test_permutations_continue_after_a_kill(tmp_path):
     one, two = (Parts(tmp_path / n, "key").read_all("permutations") for n in "ab")
     pd.testing.assert_frame_equal(one, two)
     assert len(one) == 40
+
+
+def test_p_of_a_fixed_model_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame(
+        {
+            "participant": [f"p{k // 2 if k < 8 else k}" for k in range(30)],
+            "site": ["a"] * 8 + list("ab" * 11),
+            "label": rng.integers(0, 2, 30),
+            "decision": rng.normal(size=30).round(1),
+        }
+    )
+    table["decision"] += 0.7 * table["label"]
+    table["predicted"] = (table["decision"] > 0).astype(int)
+    cases = build_classifier_data(
+        np.zeros((30, 1)), table["label"], site=table["site"], participant=table["participant"]
+    )
+    values = [table[name].to_numpy() for name in ("predicted", "decision", "site")]
+    own = point_estimates(table["label"].to_numpy(), *values)
+    others = [
+        point_estimates(permute_labels(cases, k, seed=2).label, *values) for k in range(1, 2001)
+    ]
+    p = fixed_model_p(table)
+    for name in ("auc", "bac"):
+        expected = np.mean([other[name] >= own[name] - 1e-12 for other in others])
+        assert p[f"p_{name}"] == pytest.approx(expected, abs=0.04)
+        assert 0.0001 <= p[f"p_{name}"] < 0.5

@@ -1,5 +1,6 @@
 """Prediction from brain structure: numbers as measured, figures, and no participant."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -58,3 +59,28 @@ def test_roc_is_that_of_scikit_learn():
     expected = sklearn_roc_curve(label, score, drop_intermediate=False)
     np.testing.assert_allclose(false, expected[0])
     np.testing.assert_allclose(true, expected[1])
+
+
+@pytest.mark.parametrize(("p", "word"), [(0.003, "above chance"), (0.112, "not above chance")])
+def test_a_study_that_only_predicts_opens_with_its_result(prediction_data, p, word):
+    part = make_prediction()
+    part["summary"]["cohorts"]["discovery"] |= {"p_auc": p, "p_bac": 0.2}
+    only = replace(
+        prediction_data, prediction=part, verdicts=None, literals=None, nulls=None, stability=None,
+        units=None, summary={}, explained=None, enrichment=None,
+        stages=({"stage": "search", "unit": "splits", "present": 0, "total": 9},),
+    )  # fmt: skip
+    page = render(only)
+    words = re.sub(r"<[^>]*>", "", page_section(page, "answer"))
+    area = part["summary"]["cohorts"]["discovery"]["auc"]
+    assert f"AUC {area:.2f} (" in words
+    assert f"p = {p:.3f}: {word}." in words
+    folded = r"<style>.*?</style>|<script>.*|<details.*?</details>"
+    prose = re.sub(folded, "", page, flags=re.DOTALL)
+    for absent in ("There is no verdict", "incomplete", "persona", "relabelled", "splits of"):
+        assert absent not in prose
+    methods = page_section(page, "methods").partition("<details>")[0]
+    assert "nested cross-validation" in methods
+    assert "Welch" not in methods
+    assert "TRIPOD+AI" in page_section(page, "checklists")
+    assert "ICEMAN" not in page

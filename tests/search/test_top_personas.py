@@ -5,11 +5,17 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 import ketadask as kd
 from ketadask.kernels.brute_force import brute_force
+from ketadask.kernels.exact import search_literals
 from ketadask.kernels.settings import LiteralSettings
+from ketadask.search.array_search import best_of_length
 from ketadask.search.encoding import encode_values
+from ketadask.search.persona_search import PersonaSearch
+from ketadask.search.settings import PersonaSettings
+from tests.kernels.test_exact import as_list, problems
 
 
 def planted(units=80, features=6, seed=0):
@@ -128,3 +134,51 @@ def test_more_than_64_ordinal_levels():
 def test_errors_name_what_is_wrong(X, score, words):
     with pytest.raises(ValueError, match=words):
         kd.top_personas(X, score)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(problems())
+def test_personas_of_at_least_m_literals_are_those_of_brute_force(problem):
+    literals, score, arm, limits, distinct = problem
+    if np.ptp(score) == 0:
+        return
+    everything = brute_force(
+        literals.holds, score, literals.feature, by_features=distinct == "features", arm=arm,
+        modality=literals.modality, **(limits | {"keep": 10**6}),
+    )  # fmt: skip
+    for least in range(1, limits["max_literals"] + 1):
+        options = PersonaSettings(min_literals=least, distinct=distinct, **limits)
+
+        def search(options=options, **changes):
+            return search_literals(
+                literals.holds, score, literals.feature, arm=arm, modality=literals.modality,
+                distinct=distinct, **(limits | changes),
+            )  # fmt: skip
+
+        long = [(q, ids) for q, ids in everything if len(ids) >= least][: limits["keep"]]
+        assert as_list(best_of_length(search, options, limits["keep"])) == long
+
+
+def test_min_literals_acts_in_the_list_and_in_the_estimator():
+    X, score = planted(units=40, features=4, seed=3)
+    score += 4.0 * (X[:, 0] > 0)  # so strong that many of the best personas are single literals
+    options = {"max_literals": 3, "keep": 10, "cuts": 4}
+    lengths = kd.top_personas(X, score, **options).n_literals
+    assert (lengths == 1).any()
+    for least in (2, 3):
+        best = kd.top_personas(X, score, min_literals=least, **options)
+        assert best.n_literals.min() == least
+        assert len(best) == 10
+        literals = encode_values(X, LiteralSettings(cuts=4))
+        assert best.attrs["candidates"] == literals.candidates(3) - literals.candidates(least - 1)
+        search = PersonaSearch(min_literals=least, polarity="favourable", **options)
+        assert search.fit(X, score).personas_["persona"].tolist() == best.persona.tolist()
+    with pytest.raises(kd.InputError, match=r"search\.min_literals.*is above max_literals 2"):
+        kd.top_personas(X, score, min_literals=3, max_literals=2)
+
+
+def test_an_ended_search_lists_the_long_personas_it_has():
+    X, score = planted(units=60, features=20, seed=4)
+    best = kd.top_personas(X, score, min_literals=3, max_literals=3, max_nodes=1, keep=100)
+    assert not best.attrs["proven"]
+    assert (best.n_literals == 3).all()

@@ -4,10 +4,17 @@ import os
 
 import pytest
 
+from ketadask.report import canvas
+
+# Tests that look at the figures, or at whom they name.
+OWN_FIGURES = ("test_discover", "test_next_trial", "test_outlook", "test_privacy")
+
 
 @pytest.fixture(autouse=True, scope="module")
-def unsynced():
-    """Do not wait for the disk: that what is written survives a power cut is tested in store."""
+def _quick_studies(request, drawn_once):
+    """Do not wait for the disk (tests of store cover a power cut), and draw each figure once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
+        if request.module.__name__.rpartition(".")[2] not in OWN_FIGURES:
+            patch.setattr(canvas, "svg_pair", drawn_once)
         yield

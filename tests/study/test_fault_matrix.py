@@ -24,8 +24,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ketadask.cli.main import _interrupt
 from ketadask.cluster.profile import Profile
+from ketadask.pipeline.interrupts import interrupt
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
@@ -126,7 +126,7 @@ class Place:
 
     def _run_with_fault(self, console, stage, fault):
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
         happened = []
 
         def watch(event, arguments):

@@ -184,7 +184,7 @@ def test_confirmation_in_a_new_trial_and_not_in_its_own(discovery, locked, tmp_p
     _, data = discovery
     files, values = locked[:1], [kd.Persona.read(locked[0])]
     study = open_study(tmp_path, "next", simulate(tmp_path / "data", 12))
-    summary = study.confirm(values, alpha=0.05, relabellings=99)
+    summary = study.confirm(values, alpha=0.025, relabellings=99)
     assert summary.headline.startswith("Confirmed: p = 0.01")
     page = summary.report.read_text()
     assert page.index("<h1>Confirmed: p = 0.01") < page.index("<section")
@@ -192,10 +192,10 @@ def test_confirmation_in_a_new_trial_and_not_in_its_own(discovery, locked, tmp_p
     assert "http" not in page.split("</style>")[1].split("<svg")[0]
     assert "sub-" not in page
     with pytest.raises(kd.InputError, match="the trial that found the persona"):
-        open_study(tmp_path, "same", data).confirm(values, alpha=0.05, relabellings=99)
+        open_study(tmp_path, "same", data).confirm(values, alpha=0.025, relabellings=99)
     with pytest.raises(kd.InputError, match=r"outcome.endpoint.*to improvement"):
         open_study(tmp_path, "late", tmp_path / "data", **{"outcome.endpoint": "percent"}).confirm(
-            values, alpha=0.05, relabellings=99
+            values, alpha=0.025, relabellings=99
         )
     result = invoke(
         "confirm", *files, tmp_path / "next.yaml", "--out", tmp_path / "runs",
@@ -246,7 +246,7 @@ def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(locked, 
         study = Study.read(file, changes=[f"data.simulate.effect={effect}"], out=tmp_path)
         progress = Progress(Console(file=io.StringIO(), width=200))
         study = replace(study, profile=Profile(kind="synchronous"), progress=progress)
-        table = study.confirm([persona], alpha=0.05, relabellings=199).table
+        table = study.confirm([persona], alpha=0.025, relabellings=199).table
         assert (table["conclusion"][0] == "confirmed") == is_confirmed, table.T
         assert table["unknown"][0] > 0
         assert table["inside"][0] + table["outside"][0] > 60

@@ -19,9 +19,10 @@ from ketadask.config.inputs import DataSettings, SimulateSettings
 from ketadask.config.study import StudySettings
 from ketadask.inference.notebook import power
 from ketadask.inference.power import Scenario
-from ketadask.kernels.settings import LiteralSettings, SearchSettings
+from ketadask.kernels.settings import LiteralSettings
 from ketadask.pipeline.progress import Progress
 from ketadask.report.format import format_percentage
+from ketadask.search.settings import LengthSettings
 from ketadask.study.power import PowerPreview, plan, planned_search, preview_power, study_power
 from ketadask.study.study import Study
 
@@ -49,9 +50,9 @@ def settings(**options):
 
 
 def test_power_is_very_low_for_a_small_study_of_many_features_only():
-    small = preview_power(settings(search=SearchSettings(2)), 16, 60)
+    small = preview_power(settings(search=LengthSettings(2)), 16, 60)
     large = preview_power(
-        settings(search=SearchSettings(1), literals=LiteralSettings(cuts=3)), 150, 4
+        settings(search=LengthSettings(1), literals=LiteralSettings(cuts=3)), 150, 4
     )
     assert small.is_very_low
     assert not large.is_very_low
@@ -80,7 +81,7 @@ def test_the_preview_names_remedies():
 def test_names_of_the_study_do_not_reach_the_simulation():
     named = settings(
         literals=LiteralSettings(cut_points={"age": (40.0,)}, intervals=True),
-        search=SearchSettings(min_modalities=2, priority=("scale",)),
+        search=LengthSettings(min_modalities=2, priority=("scale",)),
     )
     (scenario,) = plan(named, [40], [6], [2.0])
     assert preview_power(named, 40, 6).scenario == replace(scenario, effect=2.1)

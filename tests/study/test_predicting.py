@@ -68,6 +68,9 @@ def test_everything_is_there(ending):
     assert ending.prediction["permutations"] == 3
     assert 0.25 <= ending.prediction["p"]["auc"] <= 1
     assert "bac" in ending.prediction["other_classifiers"]["logistic"]
+    for cohort in ending.prediction["cohorts"].values():
+        assert 0 < cohort["p_auc"] <= 1
+        assert 0 < cohort["p_bac"] <= 1
 
 
 def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -39,15 +40,18 @@ def study(tmp_path):
     return tmp_path
 
 
-def posed(folder, *changes):
+def posed(folder, *changes, out="runs", say=None):
     """Return the cohort of the study, and how its stages ended."""
     from ketadask.cluster.connect import connect
 
     settings = read_study(folder / "study.yaml", list(changes))
-    place = RunPaths.of(settings, folder / "runs")
+    place = RunPaths.of(settings, folder / out)
+    progress = Progress()
+    if say is not None:
+        progress.print = say
     with connect(Profile(kind="synchronous")) as executor:
         run: RunFolder = place.open()
-        work = StudyRun(place, run, Progress(), lambda stage: executor)
+        work = StudyRun(place, run, progress, lambda stage: executor)
         return build_problem(work).cohort, work.results
 
 
@@ -61,6 +65,26 @@ def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     assert len(quality.read_text().splitlines()) == 1 + 12
     _, (again,) = posed(study, "literals.cuts=4", "search.keep=7")
     assert (again.new, again.present) == (0, 12)
+
+
+def test_new_participants_recompute_only_their_own_recordings(study):
+    posed(study)
+    more = simulate_study(study / "more", participants=8, meg_seconds=6.0)
+    for path in (*more.glob("sub-*"), *more.glob("*.tsv"), *more.glob("phenotype")):
+        target = study / "study" / path.name
+        if path.name.startswith("sub-") and target.exists():
+            continue  # an earlier participant: the recordings and their times do not change
+        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+        path.rename(target)
+    lines = []
+    cohort, (recordings,) = posed(study, say=lines.append)
+    assert (recordings.new, recordings.present) == (4, 12)
+    (line,) = (line for line in lines if "unchanged" in line)
+    assert line.startswith("recordings: features of 12 recordings are unchanged; 4 are new")
+    assert len(set(cohort.dataset["participant"].values)) == 8
+    fresh, (everything,) = posed(study, out="fresh")
+    assert (everything.new, everything.present) == (16, 0)
+    assert fresh.dataset.identical(cohort.dataset)
 
 
 def test_repaired_results_include_the_tables_of_recordings(study):

@@ -125,6 +125,8 @@ def test_every_card_is_that_of_its_row(folder):
         "confirmed_rate",
         "benefit_inside",
         "benefit_outside",
+        "published_favourable",
+        "published_unfavourable",
     ]
     columns += [f"prevalence_{side}" for side in nm.SIDES] + [
         f"support_{side}_mean" for side in nm.SIDES

@@ -325,7 +325,7 @@ def test_an_interrupt_is_quiet_and_keeps_what_is_complete(tmp_path, kind, number
         time.sleep(0.02)
     # The terminal interrupts the whole group; kill and a closing terminal the process.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-    told = process.communicate(timeout=60)[1]
+    told = process.communicate(timeout=240)[1]
     assert process.returncode == 130
     assert "interrupted; finished parts are kept, run again to continue" in told
     assert "Traceback" not in told

@@ -1,4 +1,4 @@
-"""The command `simulate`: a study folder with a planted persona."""
+"""Commands that write files: `simulate`, `init` and `configs`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ketadask.schema.errors import InputError
 
 
 def simulate_command(
@@ -43,3 +45,42 @@ def simulate_command(
         overwrite=overwrite,
     )
     typer.echo(folder)
+
+
+def init_command(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table or folder of a trial.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="STUDY.yaml", help="New file.")
+    ] = Path("study.yaml"),
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that exists.")] = False,
+) -> None:
+    """Read the tables of a trial, guess the role of each column, write a commented STUDY.yaml."""
+    from ketadask.store.disk import write_file
+    from ketadask.study.draft import DECIDE, draft_study
+
+    if out.exists() and not overwrite:
+        raise InputError(
+            "the file exists", file=out, remedy="give another name with -o, or add --overwrite"
+        )
+    text = draft_study(data, out)
+    write_file(out, text.encode("utf-8"))
+    for line in text.splitlines():
+        if DECIDE in line:
+            typer.echo(line.strip())
+    typer.echo(f"wrote {out}; next: ketadask check {out}")
+
+
+def configs_command(
+    copy: Annotated[
+        Path | None, typer.Option("--copy", metavar="FOLDER", help="Copy all files to a folder.")
+    ] = None,
+) -> None:
+    """List the studies and cluster profiles of the package; `ketadask run NAME` runs one."""
+    from ketadask.config.shipped import config_title, copy_configs, shipped_configs
+
+    if copy is not None:
+        for file in copy_configs(copy):
+            typer.echo(file)
+        return
+    for name, file in shipped_configs().items():
+        typer.echo(f"{name:16}{config_title(file)}")
