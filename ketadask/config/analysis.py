@@ -74,7 +74,8 @@ class FeatureSettings(Section):
     )
     parcels: bool = Field(
         default=False,
-        description="add MEG band power of brain parcels if derivatives/ has forward solutions",
+        description="add power and envelope correlation of brain parcels: by the forward "
+        "solutions in derivatives/, else in a template head where fiducials are known",
     )
     asymmetry: bool = Field(
         default=False, description="add the asymmetry of each pair of left and right volumes"

@@ -13,7 +13,7 @@ from scipy import signal
 
 from ketadask.features.graph import extract_recordings
 from ketadask.features.meg import registry
-from ketadask.features.meg.parcels import numeric_rank, parcel_power, parcel_weights
+from ketadask.features.meg.parcels import numeric_rank, parcel_features, parcel_weights
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.stream import DecimatedField
@@ -115,10 +115,17 @@ def clean_data(field, bad=()):
     return DecimatedField(field, RATE, np.arange(len(field)), np.ptp(field, axis=1), 0), quality
 
 
+def power_of(data, quality, anatomy):
+    """Return parcel, band, value of the power of parcels of a head."""
+    table, head = parcel_features(data, quality, HEAD.names, None, anatomy, 60.0)
+    assert head == "own"
+    return table[table["group"] == registry.PARCEL]
+
+
 @pytest.mark.parametrize("parcel", PARCELS)
 def test_the_planted_source_is_found_in_its_parcel(forward, anatomy, parcel):
     data, quality = clean_data(field_of(forward, parcel, seed=PARCELS.index(parcel)), bad=(3, 50))
-    power = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
+    power = power_of(data, quality, anatomy)
     table = power.pivot(index="parcel", columns="band", values="value")
     assert set(table.index) == set(PARCELS)
     assert set(table.columns) == set(registry.BANDS)
@@ -130,7 +137,7 @@ def test_power_is_that_of_the_course_of_the_parcel(forward, anatomy):
     """What is never made is made here: the time course of each parcel, and its spectrum."""
     field = field_of(forward, "left_back")
     data, quality = clean_data(field)
-    power = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
+    power = power_of(data, quality, anatomy)
     frequency = np.fft.rfftfreq(600, 1 / RATE)
     starts = quality.disjoint_starts(1)
 
@@ -153,7 +160,7 @@ def test_a_band_without_a_frequency_has_no_power(forward, anatomy):
     """Where a recording was stopped again and again, segments may be as short as a fifth second."""
     data, quality = clean_data(field_of(forward, "left_back", seconds=6.0))
     short = replace(quality, clean=np.ones(30, dtype=bool), length=60)
-    power = parcel_power(data, short, HEAD.names, anatomy, 60.0)
+    power = power_of(data, short, anatomy)
     assert set(power.loc[power["value"].isna(), "band"]) == {"delta"}
     assert power["value"].notna().sum() == len(PARCELS) * (len(registry.BANDS) - 1)
 
@@ -193,7 +200,7 @@ def test_power_is_that_of_mne_where_the_rank_is_reduced(forward, anatomy):
         info, forward, covariance, reg=0.05, pick_ori="max-power", weight_norm="unit-noise-gain",
         reduce_rank=True, rank={"mag": 70}, verbose="error",
     )  # fmt: skip
-    table = parcel_power(data, quality, HEAD.names, anatomy, 60.0)
+    table = power_of(data, quality, anatomy)
     power = table[table["band"] == "alpha"].set_index("parcel")["value"]
     (alpha,) = band_covariance(
         field, quality.disjoint_starts(1), 600, RATE, [(frequency >= 8) & (frequency <= 13)]
@@ -242,6 +249,7 @@ def test_parcels_become_features_where_anatomy_exists(forward, anatomy, tmp_path
     table, _, failures = read_recordings(files, parts, settings)
     assert failures == []
     names = [f"meg_parcel_{band}_{parcel}" for parcel in PARCELS for band in registry.BANDS]
+    names += [f"meg_parcel_aec_beta_{parcel}" for parcel in PARCELS]
     assert set(names) <= set(table.values.columns)
     here, there = (table.values.loc[who, 1][names] for who in ("sub-1", "sub-2"))
     assert here.notna().all()

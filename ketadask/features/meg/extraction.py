@@ -48,7 +48,7 @@ class RecordingFeatures:
     spectrum
         frequency, and the mean density of all good sensors in fT2/Hz.
     parcels
-        parcel, band, value; empty without anatomy.
+        group, parcel, band, value; empty where they are not asked for or the head is not known.
     """
 
     features: pd.DataFrame
@@ -96,6 +96,13 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
     values = recording_features(data, quality, spectrum, features, channels, mains)
     row = quality_row(data, quality, spectrum, names, mains, removal)
     row |= comparability_row(header, data, quality, values, settings)
+    parcels = pd.DataFrame()
+    if settings.parcels:
+        from ketadask.features.meg.parcels import parcel_features
+
+        parcels, row["head"] = parcel_features(data, quality, names, header, file.anatomy, mains)
+        if not row["head"]:
+            row["other_flags"] = ", ".join(filter(None, (row["other_flags"], "no fiducials")))
     row["flags"] = ", ".join(flag for flag in (row["flags"], row.pop("other_flags")) if flag)
     return RecordingFeatures(
         features=pd.DataFrame(
@@ -114,23 +121,8 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
             }
         ),
         spectrum=_mean_spectrum(spectrum),
-        parcels=_parcels(file, data, quality, names, mains, settings),
+        parcels=parcels,
     )
-
-
-def _parcels(
-    file: RecordingFile,
-    data: DecimatedField,
-    quality: Quality,
-    names: list[str],
-    mains: float,
-    settings: MegSettings,
-) -> pd.DataFrame:
-    if not settings.parcels or file.anatomy is None:
-        return pd.DataFrame({"parcel": [], "band": [], "value": []})
-    from ketadask.features.meg.parcels import parcel_power
-
-    return parcel_power(data, quality, names, file.anatomy, mains)
 
 
 def check_usable(path: str, data: DecimatedField, quality: Quality, settings: MegSettings) -> None:

@@ -74,9 +74,14 @@ FEATURE_GROUPS = {
     )
 }
 
-# Power of brain parcels, where a recording has anatomy; its table names them.
-PARCEL = "parcel"
-_PARCEL_GROUP = FeatureGroup(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS))
+# Power and coupling of brain parcels; the table of a recording names them.
+PARCEL, PARCEL_AEC = "parcel", "parcel_aec"
+_PARCEL_GROUPS = {
+    PARCEL: FeatureGroup(PARCEL, "parcel power", "log10 fT2/Hz", SPECTRUM, tuple(BANDS)),
+    PARCEL_AEC: FeatureGroup(
+        PARCEL_AEC, "parcel envelope correlation", "r", COUPLING, tuple(COUPLING_BANDS)
+    ),
+}
 
 # Selected before any outcome was known: the measures of this trial's own papers (gamma power,
 # envelope coupling, slowing), at the scale at which resting MEG is repeatable.
@@ -122,8 +127,8 @@ class Feature:
     @property
     def label(self) -> str:
         """Text for tables and figures."""
-        if self.group == PARCEL:
-            return f"MEG {self.band} {_PARCEL_GROUP.label}, {self.area}"
+        if self.group in _PARCEL_GROUPS:
+            return f"MEG {self.band} {self._group.label}, {self.area}"
         where = "all sensors" if self.area == ALL else " ".join(self.area.split("_")[::-1])
         return (
             " ".join(word for word in ("MEG", self.band, self._group.label) if word) + f", {where}"
@@ -136,7 +141,7 @@ class Feature:
 
     @property
     def _group(self) -> FeatureGroup:
-        return FEATURE_GROUPS.get(self.group, _PARCEL_GROUP)
+        return FEATURE_GROUPS.get(self.group) or _PARCEL_GROUPS[self.group]
 
 
 def feature_set(name: str = CORE) -> tuple[Feature, ...]:

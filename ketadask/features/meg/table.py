@@ -12,7 +12,7 @@ import xarray as xr
 
 from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
-from ketadask.features.meg.registry import PARCEL, Feature, feature_set
+from ketadask.features.meg.registry import Feature, feature_set
 from ketadask.features.meg.settings import MegSettings
 from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError
@@ -72,8 +72,9 @@ def read_recordings(
         results = parts.read(receipt.name, "features")
         row |= dict(zip(results["feature"].tolist(), results["value"].tolist(), strict=True))
         if "parcels" in receipt.rows:
-            for parcel, band, value in parts.read(receipt.name, "parcels").itertuples(index=False):
-                feature = Feature(PARCEL, str(band), str(parcel))
+            table_rows = parts.read(receipt.name, "parcels").itertuples(index=False)
+            for group, parcel, band, value in table_rows:
+                feature = Feature(str(group), str(band), str(parcel))
                 parcels[feature.name] = feature
                 row[feature.name] = value
         values.append(row)

@@ -68,6 +68,10 @@ class RecordingHeader:
         First time points of the trials: the field may jump there.
     bad_spans
         First and last second of the segments that the recording itself marks as bad.
+    measurement
+        ``info`` of mne: coils, fiducials, position of the head.
+    source
+        Reads the values.
     """
 
     rate: float
@@ -82,6 +86,7 @@ class RecordingHeader:
     low_pass: float
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
+    measurement: Any
     source: FieldSource
 
 
@@ -145,6 +150,7 @@ def read_header(path: Path) -> RecordingHeader:
         low_pass=float(raw.info["lowpass"] or rate / 2),
         edges=edges,
         bad_spans=spans,
+        measurement=raw.info,
         source=source,
     )
 
