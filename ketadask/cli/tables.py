@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import isnan
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ketadask.study.status import StageStatus
     from ketadask.study.study import RunSummary
 
-_MAX_ROWS = 10
+_MAX_ROWS, _MAX_CLAIMS = 10, 3
 _PATH_UNITS = ("file", "folder")
 _BENEFIT = {nm.FAVOURABLE: "more", nm.UNFAVOURABLE: "less"}
 
@@ -49,7 +49,7 @@ def print_summary(summary: RunSummary) -> None:
     if summary.overall is not None:
         print_overall(out, summary.overall)
     if summary.verdicts is not None:
-        out.print(render_verdicts(summary.verdicts, places=summary.places))
+        out.print(render_verdicts(summary.verdicts, places=summary.places, labels=summary.labels))
         if len(summary.verdicts):
             out.print(
                 "who: benefits more or less; n: units inside; difference: benefit inside minus "
@@ -66,14 +66,39 @@ def print_summary(summary: RunSummary) -> None:
         new = sum(stage.new for stage in summary.stages)
         present = sum(stage.present for stage in summary.stages)
         out.print(f"{new:,} items computed, {present:,} already complete", soft_wrap=True)
+    if summary.verdicts is not None:
+        _print_counts(out, summary)
     print(summary.report or summary.folder)
 
 
-def render_verdicts(verdicts: pd.DataFrame, *, places: int = 1) -> Table:
-    """Return the first verdicts, best first; one line per literal fits 80 columns.
+def _print_counts(out: Console, summary: RunSummary) -> None:
+    """Print the number of each verdict, and the supported personas."""
+    verdicts = summary.verdicts
+    assert verdicts is not None
+    counts = [
+        f"{int((verdicts['verdict'] == word).sum()):,} {word}"
+        for word in (nm.SUPPORTED, nm.SUGGESTIVE, nm.NOISE)
+    ]
+    out.print("verdicts: " + ", ".join(counts), soft_wrap=True)
+    names = list(summary.labels or verdicts["text"].astype(str))
+    rows = zip(names, verdicts.to_dict("records"), strict=False)
+    claims = [(name, row) for name, row in rows if row["verdict"] == nm.SUPPORTED]
+    for name, row in claims[:_MAX_CLAIMS]:
+        difference = _difference(row, summary.places).replace("\n", " (95 % interval ", 1)
+        end = ")" if "interval" in difference else ""
+        benefit = _BENEFIT.get(str(row["polarity"]), "")
+        out.print(f"supported: {name}; benefits {benefit}, difference {difference}{end}")
 
-    ``places`` are the decimals of benefit differences.
+
+def render_verdicts(
+    verdicts: pd.DataFrame, *, places: int = 1, labels: Sequence[str] = ()
+) -> Table:
+    """Return the first verdicts, best first; names wrap between words only.
+
+    ``places`` are the decimals of benefit differences, ``labels`` the personas in words.
     """
+    names = list(labels or verdicts["text"].astype(str))
+    longest = max((len(word) for name in names[:_MAX_ROWS] for word in name.split()), default=0)
     table = Table(
         title="Verdicts; p is adjusted for the whole search",
         title_justify="left",
@@ -82,15 +107,15 @@ def render_verdicts(verdicts: pd.DataFrame, *, places: int = 1) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-    table.add_column("persona", overflow="fold", min_width=24)
+    table.add_column("persona", overflow="fold", min_width=max(24, longest))
     table.add_column("who")
     for name in ("n", "p", "difference", "hits"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=15, max_width=24)
-    for row in verdicts.head(_MAX_ROWS).to_dict("records"):
+    for name, row in zip(names, verdicts.head(_MAX_ROWS).to_dict("records"), strict=False):
         recurrence = row["recurrence"]
         table.add_row(
-            Text(str(row["text"]).replace(" and ", " and\n")),
+            Text(name),
             _BENEFIT.get(str(row["polarity"]), ""),
             f"{row['support']:,}",
             _decimal(row["p_adjusted"], 3 if row["p_adjusted"] >= 0.001 else 4),

@@ -97,6 +97,10 @@ class Progress:
         """Show the progress of a stage of which ``present`` items are already complete."""
         if present:
             self.print(f"{name}: {present:,} of {total:,} {unit} already complete")
+        elif total and not self.console.is_terminal:
+            self.print(
+                f"{name}: {total:,} {unit}; before the first, workers start and code compiles"
+            )
         bar = StageProgress(total, present, self.clock)
         if self.console.is_terminal:
             with self._bars() as bars:

@@ -169,6 +169,8 @@ def _rows(effects: Any) -> pd.DataFrame:
     defaults = {"weight": 1.0, "effect": np.nan, **texts}
     rows = rows.assign(**{k: v for k, v in defaults.items() if k not in rows})
     rows = rows.fillna({k: v for k, v in texts.items() if k != "n"})
+    ends = ["effect", "low", "high", "weight"]
+    rows[ends] = rows[ends].astype(float)
     numbers = pd.api.types.is_numeric_dtype(rows["n"])
     return rows.assign(n=[f"n = {n:,}" for n in rows["n"]]) if numbers else rows
 

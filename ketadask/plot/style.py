@@ -105,14 +105,19 @@ def label_rows(ax: Axes, labels: Iterable[str], width: int) -> None:
 
 
 def wrap_label(text: str, width: int) -> str:
-    """Return ``text`` over lines of about ``width`` letters, broken between words.
+    """Return ``text`` over lines of at most ``width`` letters, broken between words.
+
+    Only words longer than a line are broken, and texts of more than four lines shortened.
 
     Examples
     --------
     >>> wrap_label("wm-lh-posteriorcingulate and BDI item 10 above 1", 24).splitlines()
     ['wm-lh-posteriorcingulate', 'and BDI item 10 above 1']
     """
-    return "\n".join(textwrap.wrap(text, width, break_long_words=False) or [""])
+    limit = 4 * width  # a name beyond this would leave no space for the figure
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-(limit // 2) :]}"
+    return "\n".join(textwrap.wrap(text, width) or [""])
 
 
 def legend(ax: Axes, entries: Iterable[tuple[str, str, str, str]]) -> None:

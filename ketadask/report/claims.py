@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from ketadask import names as nm
+from ketadask.plot.effects import draw_forest
+from ketadask.plot.results import member_mask
+from ketadask.report.canvas import Drawing, draw_axes
 from ketadask.report.context import ReportContext
 from ketadask.report.facts import LeftOutFacts, ModifierFacts
-from ketadask.report.personas import FeatureLabels, PersonaView
+from ketadask.report.format import format_fixed
+from ketadask.report.members import member_masks
+from ketadask.report.overall import effect_rows
+from ketadask.report.personas import FeatureLabels, PersonaView, rows_as
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MAX_CLAIMS = 3
 _HIGH_SATURATION = 0.9
@@ -46,6 +58,20 @@ class ClaimsView:
     missing: tuple[str, ...]
     linear: Modifier | None
     spread: Modifier | None
+    effects: tuple[EffectFacts, ...] = ()
+    figure: Drawing | None = None
+
+
+@dataclass(frozen=True)
+class EffectFacts:
+    """One row of the first forest plot; ``kind`` is that of `ketadask.plot.forest`."""
+
+    label: str
+    effect: float
+    low: float
+    high: float
+    n: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +93,7 @@ def claims_view(context: ReportContext) -> ClaimsView:
     supported_personas = tuple(r for r in rows if r.verdict == nm.SUPPORTED)
     suggestive_personas = tuple(r for r in rows if r.verdict == nm.SUGGESTIVE)
     new_trials = _new_trials(context, supported_personas)
+    effects = _effects(context)
     return ClaimsView(
         tone=_tone(context),
         supported_personas=supported_personas[:_MAX_CLAIMS],
@@ -85,7 +112,39 @@ def claims_view(context: ReportContext) -> ClaimsView:
         missing=tuple(_RESULT_WORDS[name] for name in context.data.missing),
         linear=modifier(context, "linear"),
         spread=modifier(context, "spread"),
+        effects=effects,
+        figure=_effects_figure(context, effects) if effects else None,
     )
+
+
+def _effects(context: ReportContext) -> tuple[EffectFacts, ...]:
+    """Return the overall effect and that of the first persona, if it is a claim."""
+    units, overall = context.data.units, context.overall
+    if units is None or overall is None:
+        return ()
+    verdicts, literals = context.data.verdicts, context.data.literals
+    claim = next((row for row in context.personas if row.is_claim), None)
+    inside = None
+    if claim is not None and member_masks(context, (claim,)):
+        assert verdicts is not None  # the claim is a row of both
+        assert literals is not None
+        persona = verdicts[verdicts["rank"] == claim.rank].iloc[0]
+        inside = member_mask(units, literals, persona)
+    rows = effect_rows(units, overall, inside, None if claim is None else vars(claim))
+    return tuple(rows_as(pd.DataFrame(rows), EffectFacts))
+
+
+def _effects_figure(context: ReportContext, effects: tuple[EffectFacts, ...]) -> Drawing:
+    endpoint, table = context.endpoint, pd.DataFrame([vars(row) for row in effects])
+    alt = f"Benefit in {endpoint.unit}: " + "; ".join(
+        f"{row.label} {format_fixed(row.effect, endpoint.places)}" for row in effects
+    )
+    height = 62 + 40 * len(effects)
+
+    def paint(ax: Axes) -> None:
+        draw_forest(table, places=endpoint.places, xlabel=f"benefit, {endpoint.unit}", ax=ax)
+
+    return draw_axes("effects", alt, (height, height + 20), paint)
 
 
 def modifier(context: ReportContext, name: str) -> Modifier | None:

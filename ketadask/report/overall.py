@@ -10,10 +10,16 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.cohort.case_arrays import codes
 from ketadask.cohort.designs import TrialArrays, cluster_codes, starts_active
+from ketadask.kernels.overall import effect_interval
 from ketadask.report.labels import Endpoint, format_scale
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
+
+INSIDE, OUTSIDE = "inside", "outside"
+SELECTED, CORRECTED = "difference, selected on these data", "difference, corrected for the search"
 
 
 @dataclass(frozen=True)
@@ -99,3 +105,59 @@ def overall_facts(units: xr.Dataset) -> OverallFacts:
         outcome=str(units.attrs.get("outcome", "")),
         direction=direction,
     )
+
+
+def effect_rows(
+    units: xr.Dataset,
+    overall: OverallFacts,
+    inside: np.ndarray | None = None,
+    persona: Mapping[str, float] | None = None,
+) -> list[dict[str, str | float | None]]:
+    """Return the rows of the first forest plot: overall, inside and outside a persona, difference.
+
+    Parameters
+    ----------
+    units
+        The search matrix.
+    overall
+        The overall effect in it.
+    inside
+        (unit,) 1 inside, 0 outside, NaN unknown.
+    persona
+        Row of the verdicts.
+
+    Returns
+    -------
+    ``label``, ``effect``, ``low``, ``high``, ``n`` (per arm) and ``kind`` of each row. Effects
+    inside and outside are mean scores with 95 % intervals that allow for clusters; these data chose
+    the persona, which biases them and the difference.
+    """
+    n = f"{overall.n_active:,} active, {overall.n_control:,} control"
+    rows = [_row("overall", (overall.difference, overall.low, overall.high), n)]
+    if inside is None or persona is None:
+        return rows
+    observed = np.isfinite(units["outcome"].to_numpy().astype(float))
+    score, cluster = units["score"].to_numpy().astype(float), cluster_codes(units)
+    for label, side in ((INSIDE, 1.0), (OUTSIDE, 0.0)):
+        mask = (inside == side) & np.isfinite(score)
+        if mask.sum() >= 2:
+            interval = effect_interval(
+                score[mask],
+                np.zeros(int(mask.sum()), dtype=np.int64),
+                codes(cluster[mask].astype(str)),
+                lambda y: float(np.mean(y)),
+            )
+            active, control = (int(count) for count in observed[mask].sum(axis=0))
+            rows.append(_row(label, interval, f"{active:,} active, {control:,} control"))
+    rows.append(_row(SELECTED, (persona["difference"], np.nan, np.nan), kind="hollow"))
+    if np.isfinite(persona["difference_low"]):
+        ends = (persona["difference_low"], persona["difference_high"])
+        rows.append(_row(CORRECTED, (persona["difference_shrunken"], *ends)))
+    return rows
+
+
+def _row(
+    label: str, interval: tuple[float, float, float], n: str = "", kind: str = "estimate"
+) -> dict[str, str | float | None]:
+    effect, low, high = (float(x) if np.isfinite(x) else None for x in interval)
+    return {"label": label, "effect": effect, "low": low, "high": high, "n": n, "kind": kind}

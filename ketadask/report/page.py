@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ketadask.cohort.units import design_exclusions
+from ketadask.report.baseline import baseline_view, columns_view
 from ketadask.report.cards import cards_view, verdicts_view
 from ketadask.report.checklists import checklist_views
 from ketadask.report.claims import claims_view
@@ -20,6 +21,7 @@ from ketadask.report.downloads import result_downloads
 from ketadask.report.explained import enrichment_view, explained_view
 from ketadask.report.figures import benefit_view, null_view, stability_view
 from ketadask.report.format import FORMATS, number_element, value_element
+from ketadask.report.glossary import glossary_section
 from ketadask.report.members import courses_view, family_map
 from ketadask.report.methods import (
     all_settings,
@@ -70,8 +72,10 @@ SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] 
     ("enrichment", "Expected gain from enrichment", enrichment_view),
     ("prediction", "Response predicted from brain structure", prediction_view),
     ("flow", "Flow of participants and exclusions", flow_view),
+    ("baseline", "Baseline", baseline_view),
     ("missingness", "Missing values", missingness_view),
     ("recordings", "MEG recordings", recordings_view),
+    ("columns", "Columns of the data", columns_view),
     ("saturation", "Saturation of the search", saturation_view),
     ("methods", "Methods", all_settings),
     ("checklists", "Reporting checklists", checklist_views),
@@ -80,7 +84,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[ReportContext], object | None]], ...] 
     ("reproduce", "How to reproduce this report", reproduce_view),
 )
 # Not part of every study.
-OPTIONAL = ("answer", "across", "prediction", "recordings", "stages")
+OPTIONAL = ("answer", "across", "columns", "prediction", "recordings", "stages")
 KIND, PREDICTION_KIND = "Report on treatment benefit by persona", "Report on predicted response"
 
 
@@ -133,7 +137,8 @@ def write_report(
         )
     if isinstance(cohort, Cohort):
         exclusions = _exclusions(cohort, parts.get("units"))
-        parts = {"exclusions": exclusions, "courses": cohort.courses} | parts
+        facts = {"courses": cohort.courses, "columns": cohort.columns}
+        parts = {"exclusions": exclusions, **facts} | parts
     data = ReportData(title, cohort=dataset_of(cohort), verdicts=verdicts, **parts)
     return write_page(data, path)
 
@@ -189,7 +194,7 @@ def page_text(
     """
     script, style = _asset("page.js"), page_style()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
+    page = (
         page_environment()
         .get_template("page.html.j2")
         .render(
@@ -204,6 +209,7 @@ def page_text(
             **values,
         )
     )
+    return page.replace("</main>", glossary_section(page) + "</main>", 1)
 
 
 @cache

@@ -58,6 +58,8 @@ class ReportData:
     trials
         For several trials: tables ``trials``, ``summaries`` and ``left_out`` that keep the
         contracts of these names.
+    columns
+        What each column of the tables is used for: file, column, use, reason.
     prediction
         summary, cases and weights of a predictor of response from brain structure.
     recordings
@@ -87,6 +89,7 @@ class ReportData:
     recordings: Mapping[str, pd.DataFrame] | None = None
     stages: Sequence[Mapping[str, Any]] = ()
     trials: Mapping[str, pd.DataFrame] | None = None
+    columns: Sequence[Mapping[str, str]] = ()
 
     def __post_init__(self) -> None:
         for name, columns in _COLUMNS.items():

@@ -78,6 +78,7 @@ def _incomplete_report(work: StudyRun, prediction: PredictionTables | None) -> R
     return ReportData(
         title=settings.report.title or settings.name,
         cohort=cohort.dataset,
+        columns=cohort.columns,
         units=units,
         literals=run.read_table(LITERALS) if has_search else None,
         nulls=_nulls(work),
@@ -127,6 +128,7 @@ def report_data(work: StudyRun, verdicts: pd.DataFrame) -> ReportData:
         settings=settings.model_dump(mode="json"),
         exclusions=exclusions_of(settings, cohort),
         courses=cohort.courses,
+        columns=cohort.columns,
         recordings=quality_tables(run),
         explained={"cases": run.read_table(EXPLAINED), **risk_tables(run)},
         enrichment=summary["enrichment"],

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class RunSummary:
     """The state of a study after a command: its folder, its stages and its results.
 
-    ``places`` are the decimals of benefits.
+    ``places`` are the decimals of benefits, ``labels`` the personas of the verdicts in words.
     """
 
     folder: Path
@@ -54,6 +54,7 @@ class RunSummary:
     trials: pd.DataFrame | None = None
     places: int = 1
     overall: OverallFacts | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class Study:
         return problem
 
     def _report(self, work: StudyRun, *, anew: bool = False) -> RunSummary:
+        from ketadask.plot.results import persona_labels
         from ketadask.report.labels import Endpoint
         from ketadask.report.overall import OverallFacts
         from ketadask.study.report import report_study
@@ -199,6 +201,7 @@ class Study:
             trials=trials,
             places=Endpoint(str(self.settings.outcome.endpoint), "", "").places,
             overall=overall,
+            labels=() if verdicts is None else tuple(persona_labels(verdicts, work.folder.path)),
         )
 
 

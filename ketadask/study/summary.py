@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ketadask.cohort.splits import HoldoutSplit
     from ketadask.inference.hit_summary import HitSummary
     from ketadask.kernels.result import SearchResult
+    from ketadask.report.overall import OverallFacts
     from ketadask.study.problem import StudyProblem
     from ketadask.study.run import StudyRun
 
@@ -44,6 +45,7 @@ def headline(
     from ketadask.inference.train_choice import summarise_choice
     from ketadask.report.overall import overall_facts
 
+    overall = overall_facts(problem.units)
     settings, trial = work.settings, problem.search_problem.trial
     maxima = maxima_by_method(nulls, settings.null.statistic)
     facts = score_facts(problem.units, trial)
@@ -57,7 +59,8 @@ def headline(
         "day": settings.outcome.day,
         "endpoint": settings.outcome.endpoint,
         **_sizes(problem),
-        "overall": vars(overall_facts(problem.units)),
+        "overall": vars(overall),
+        "effects": _effects(problem, overall, verdicts),
         "splits": problem.splitter.n_splits,
         "splits_too_small": splits_too_small(problem.search, searches),
         "relabellings": maxima.shape[1],
@@ -86,6 +89,21 @@ def headline(
         ),
         **_carry_over(trial, problem.units["trial"].to_numpy().astype(str)),
     }
+
+
+def _effects(
+    problem: StudyProblem, overall: OverallFacts, verdicts: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the rows of the first forest plot: those of a persona only if it is a claim."""
+    from ketadask.plot.results import member_mask
+    from ketadask.report.overall import effect_rows
+
+    claims = verdicts[verdicts["verdict"] != nm.NOISE].sort_values("rank")
+    if not len(claims):
+        return effect_rows(problem.units, overall)
+    persona = claims.iloc[0]
+    inside = member_mask(problem.units, problem.literals.table(), persona)
+    return effect_rows(problem.units, overall, inside, persona.to_dict())
 
 
 def _carry_over(trial: TrialArrays, names: np.ndarray) -> dict[str, Any]:

@@ -219,7 +219,8 @@ def test_plain_lines_where_there_is_no_terminal(parts):
     lines = text.getvalue().splitlines()
     assert len(lines) > 3
     assert all("numbers" in line for line in lines)
-    assert "per second" in lines[0]
+    assert lines[0].startswith("count: 40 numbers; ")
+    assert "per second" in lines[1]
     assert "left" in lines[0]
     assert "\x1b" not in text.getvalue()
 

@@ -7,10 +7,13 @@ from html import unescape
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ketadask import names as nm
 from ketadask.config.inputs import DataSettings, SimulateSettings
 from ketadask.config.study import StudySettings
+from ketadask.plot.results import member_mask
+from ketadask.report.overall import effect_rows, overall_facts
 from ketadask.report.report_data import ReportData
 from ketadask.schema.tables import EXCLUSIONS
 from tests.report.example_tables import (
@@ -49,7 +52,8 @@ def make_data(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Report
         nulls=nulls,
         stability=stability,
         courses=make_courses(rng, cohort),
-        summary=make_summary(),
+        summary=make_summary() | {"effects": make_effects(units, literals, verdicts)},
+        columns=COLUMNS,
         explained=make_explained(rng, units.participant.values),
         enrichment=make_enrichment(),
         provenance={
@@ -71,6 +75,19 @@ def make_data(best: str = nm.SUPPORTED, seed: int = 7, rows: int = 12) -> Report
             )
         ),
     )
+
+
+COLUMNS = (
+    {"file": "participants.tsv", "column": "age", "use": "feature", "reason": ""},
+    {"file": "participants.tsv", "column": "notes", "use": "not used", "reason": "free text"},
+)
+
+
+def make_effects(units: xr.Dataset, literals: pd.DataFrame, verdicts: pd.DataFrame) -> list:
+    overall, persona = overall_facts(units), verdicts.iloc[0]
+    if persona["verdict"] == nm.NOISE:
+        return effect_rows(units, overall)
+    return effect_rows(units, overall, member_mask(units, literals, persona), persona.to_dict())
 
 
 def make_summary() -> dict:

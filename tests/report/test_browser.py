@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+import urllib.parse
 from dataclasses import replace
 
 import pytest
 
+from ketadask.report.glossary import glossary
 from ketadask.report.page import write_page
 from ketadask.report.report_data import ReportData
 from tests.report.accessibility import LEVELS, VIOLATIONS, axe_script
@@ -194,12 +196,116 @@ def test_prints_the_results_without_the_appendix(browser, pages, tmp_path):
         check=True,
     ).stdout
     text = re.sub(r"\s+", " ", text)
-    appendix = {"checklists", "numbers", "provenance"}
+    appendix = {"checklists", "numbers", "provenance", "columns", "glossary"}
     assert len(sections) >= 15
     assert {name for name, heading in sections if heading not in text} == appendix
     for phrase in ("0.012", "wm-lh-posteriorcingulate", "critical 4.61", "Not printed:"):
         assert phrase in text
     assert "search.max_literals" not in text
+
+
+def test_one_page_has_the_first_page_only(browser, pages):
+    browser.resize(1280)
+    browser.open(pages["usual"])
+    browser.evaluate("location.hash = 'onepage'; document.documentElement.classList.add('onepage')")
+    assert len(re.findall(rb"/Type\s*/Page\b", browser.pdf())) == 1
+
+
+@pytest.mark.parametrize("name", ["usual", "several"])
+def test_every_word_of_the_glossary_is_marked_up(browser, pages, name):
+    browser.resize(1280)
+    browser.open(pages[name])
+    sections = browser.evaluate(
+        "const plain = 'h1,h2,h3,h4,code,pre,button,svg,summary,caption,th,label,a.get,li > a';"
+        "return [...document.querySelectorAll('main section:not(#glossary)')].map(s => {"
+        "const links = [...s.querySelectorAll('dfn a')].map(a => [a.hash.slice(1), a.title]);"
+        "const copy = s.cloneNode(true);"
+        "copy.querySelectorAll(plain).forEach(e => e.replaceWith(' | '));"
+        "copy.querySelectorAll('td, dd, dt, p, li').forEach(e => e.append(' | '));"
+        "return [s.id, links, copy.textContent]; });"
+    )
+    by_name = sorted(glossary(), key=lambda term: -len(term.name))
+    count = 0
+    for section, links, text in sections:
+        marks, rest = dict(links), text
+        assert len(marks) == len(links)
+        for term in by_name:
+            if term.occurs_in(rest):
+                assert marks[term.anchor] == term.meaning, (section, term.name)
+                count += 1
+                for word in (term.name, *term.aliases):  # "adjusted p" is no other word
+                    rest = re.sub(rf"\b{re.escape(word)}s?\b", "|", rest, flags=re.IGNORECASE)
+    assert count > 40
+    missing = browser.evaluate(
+        "return [...document.querySelectorAll('dfn a')].filter(a => "
+        "!document.querySelector(a.hash + ' dd'))"
+    )
+    assert missing == []
+
+
+CUT_WORDS = """
+const cut = [];
+for (const e of document.querySelectorAll('main *')) {
+  if (e.closest('.quiet, .skip, code, pre, details:not([open])')) continue;
+  for (const node of e.childNodes) {
+    if (node.nodeType != 3) continue;
+    for (const match of node.data.matchAll(/[A-Za-zÀ-ÿ]{2,24}/g)) {
+      const range = document.createRange();
+      range.setStart(node, match.index);
+      range.setEnd(node, match.index + match[0].length);
+      const boxes = [...range.getClientRects()].filter(r => r.width > 0);
+      const tops = new Set(boxes.map(r => Math.round(r.top)));
+      if (tops.size > 1) cut.push(match[0] + ' in ' + e.textContent.slice(0, 40));
+    }
+  }
+}
+return cut;
+"""
+
+
+@pytest.mark.parametrize(("width", "media"), [(1280, ""), (390, ""), (700, "print")])
+@pytest.mark.parametrize("name", ["usual", "several"])
+def test_no_word_is_cut(browser, pages, name, width, media):
+    browser.resize(width)
+    browser.open(pages[name])
+    browser.devtools("Emulation.setEmulatedMedia", media=media)
+    assert browser.evaluate(CUT_WORDS) == []
+    browser.devtools("Emulation.setEmulatedMedia", media="")
+
+
+def test_filter_theme_and_figures_to_take_away(browser, pages):
+    browser.resize(1280)
+    browser.open(pages["usual"])
+    rows = "[...document.querySelectorAll('#verdict-table tbody tr')].filter(r => r.offsetHeight)"
+    browser.evaluate("document.querySelector('.filter input[type=checkbox]').click()")
+    verdicts = browser.evaluate(f"return {rows}.map(r => r.cells[2].textContent.trim())")
+    assert set(verdicts) == {"supported"}
+    browser.evaluate("document.querySelector('.filter input[type=checkbox]').click()")
+    browser.evaluate(
+        "const i = document.querySelector('.filter input'); i.value = 'madrs item 5';"
+        "i.dispatchEvent(new Event('input'));"
+    )
+    texts = browser.evaluate(f"return {rows}.map(r => r.textContent.toLowerCase())")
+    assert texts
+    assert all("madrs item 5" in text for text in texts)
+    paper = "return getComputedStyle(document.documentElement).getPropertyValue('--paper')"
+    before = browser.evaluate(paper)
+    browser.evaluate("document.querySelector('#tools button').click()")
+    assert browser.evaluate(paper) != before
+    browser.evaluate(
+        "window.links = []; HTMLAnchorElement.prototype.click = function () {"
+        "links.push([this.download, this.href]); };"
+        "document.querySelectorAll('#figure-null .tools button').forEach(b => b.click());"
+    )
+    name, link = browser.evaluate("return links[0]")
+    assert name == "null.svg"
+    assert link.startswith("data:image/svg+xml")
+    assert "var(--" not in urllib.parse.unquote(link)
+    assert "critical 4.61" in urllib.parse.unquote(link)
+    browser.evaluate("return new Promise(done => setTimeout(done, 1500))")
+    name, link = browser.evaluate("return links[1]")
+    assert name == "null.png"
+    assert len(link) > 5_000
 
 
 def contrast(one: str, other: str) -> float:

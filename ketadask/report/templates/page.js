@@ -31,10 +31,141 @@
   }
   function fold(table) {
     var shown = table.dataset.open ? Infinity : Number(table.dataset.shown || Infinity);
-    Array.from(table.tBodies[0].rows).forEach(function (row, at) {
-      row.classList.toggle("folded", at >= shown);
+    var words = (table.dataset.words || "").toLowerCase(), count = 0;
+    Array.from(table.tBodies[0].rows).forEach(function (row) {
+      var fits = row.textContent.toLowerCase().indexOf(words) >= 0;
+      if (table.dataset.only && !row.classList.contains("is-supported")) fits = false;
+      row.classList.toggle("folded", !fits || count >= shown);
+      if (fits) count += 1;
     });
+    return count;
   }
+  function button(text, action) {
+    var element = document.createElement("button");
+    element.type = "button";
+    element.className = "tool";
+    element.textContent = text;
+    element.addEventListener("click", action);
+    return element;
+  }
+  function addFilter(table) {
+    var box = document.createElement("p"), input = document.createElement("input");
+    var rows = table.tBodies[0].rows.length;
+    function update() {
+      if (input.value || table.dataset.only) table.dataset.open = "yes";
+      table.dataset.words = input.value;
+      status.textContent = fold(table) + " of " + rows + " rows are shown";
+    }
+    box.className = "filter";
+    input.type = "search";
+    input.placeholder = "Filter";
+    input.setAttribute("aria-label", "Filter the table of " + table.dataset.filter);
+    input.addEventListener("input", update);
+    box.appendChild(input);
+    if (table.querySelector(".is-supported")) {
+      var label = document.createElement("label"), only = document.createElement("input");
+      only.type = "checkbox";
+      only.addEventListener("change", function () {
+        table.dataset.only = only.checked ? "yes" : "";
+        update();
+      });
+      label.append(only, " only supported");
+      box.appendChild(label);
+    }
+    table.closest(".scroll, section").querySelector("table").insertAdjacentElement("beforebegin", box);
+  }
+  var root = document.documentElement;
+  function save(name, href) {
+    var link = document.createElement("a");
+    link.href = href;
+    link.download = name;
+    link.click();
+    status.textContent = name + " is saved";
+  }
+  function drawing(figure) {
+    var svg = Array.from(figure.querySelectorAll("svg.drawn")).find(function (one) {
+      return one.getBoundingClientRect().width > 0;
+    });
+    var style = getComputedStyle(root), copy = svg.cloneNode(true), box = svg.viewBox.baseVal;
+    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    copy.setAttribute("width", box.width);
+    copy.setAttribute("height", box.height);
+    copy.setAttribute("style", "font-family:sans-serif;background:" + style.getPropertyValue("--paper").trim());
+    var text = new XMLSerializer().serializeToString(copy);
+    text = text.replace(/var\(--([a-z]+)\)/g, function (all, name) {
+      return style.getPropertyValue("--" + name).trim();
+    });
+    return { url: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text), box: box };
+  }
+  document.querySelectorAll("figure.plot").forEach(function (figure) {
+    var name = figure.id.replace("figure-", ""), caption = figure.querySelector("figcaption");
+    var line = document.createElement("p");
+    line.className = "tools";
+    line.appendChild(button("SVG", function () { save(name + ".svg", drawing(figure).url); }));
+    line.appendChild(button("PNG", function () {
+      var source = drawing(figure), image = new Image();
+      image.onload = function () {
+        var canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+        canvas.width = 3 * source.box.width;
+        canvas.height = 3 * source.box.height;
+        pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+        save(name + ".png", canvas.toDataURL("image/png"));
+      };
+      image.src = source.url;
+    }));
+    line.querySelectorAll("button").forEach(function (one) {
+      one.setAttribute("aria-label", "Save the figure " + name + " as " + one.textContent);
+    });
+    caption.insertAdjacentElement("afterend", line);
+  });
+  // The first occurrence of each word of the glossary in each section links to its definition.
+  var plain = "h1,h2,h3,h4,a,code,pre,button,svg,summary,caption,th,dfn,label";
+  var terms = [];
+  document.querySelectorAll("#glossary [data-names]").forEach(function (entry) {
+    entry.dataset.names.split("|").forEach(function (name) {
+      var word = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + (name.length > 1 ? "s?" : "");
+      terms.push({
+        id: entry.id, size: name.length, meaning: entry.querySelector("dd").textContent,
+        word: new RegExp("(?<![\\w’'-])" + word + "(?![\\w’'-])", name.length > 1 ? "i" : ""),
+      });
+    });
+  });
+  terms.sort(function (a, b) { return b.size - a.size; });
+  document.querySelectorAll("main section:not(#glossary)").forEach(function (section) {
+    var walker = document.createTreeWalker(section, NodeFilter.SHOW_TEXT), nodes = [], ids = {};
+    while (walker.nextNode()) {
+      if (!walker.currentNode.parentElement.closest(plain)) nodes.push(walker.currentNode);
+    }
+    terms.forEach(function (term) {
+      for (var k = 0; k < nodes.length && !ids[term.id]; k += 1) {
+        var match = term.word.exec(nodes[k].data);
+        if (!match) continue;
+        var dfn = document.createElement("dfn"), link = document.createElement("a");
+        var rest = nodes[k].splitText(match.index).splitText(match[0].length);
+        link.href = "#" + term.id;
+        link.title = term.meaning;
+        link.textContent = match[0];
+        dfn.appendChild(link);
+        rest.previousSibling.replaceWith(dfn);
+        nodes.splice(k + 1, 0, rest);
+        ids[term.id] = true;
+      }
+    });
+  });
+  var tools = document.getElementById("tools");
+  if (tools) {
+    tools.appendChild(button("Dark or light", function () {
+      var dark = root.dataset.theme ? root.dataset.theme === "dark"
+        : matchMedia("(prefers-color-scheme: dark)").matches;
+      root.dataset.theme = dark ? "light" : "dark";
+    }));
+    tools.appendChild(button("Print one page", function () {
+      root.classList.add("onepage");
+      window.print();
+      root.classList.remove("onepage");
+    }));
+  }
+  if (location.hash === "#onepage") root.classList.add("onepage");
   document.querySelectorAll("th button[data-sort]").forEach(function (button) {
     button.addEventListener("click", function () { sort(button); });
   });
@@ -54,4 +185,5 @@
     });
     table.insertAdjacentElement("afterend", more);
   });
+  document.querySelectorAll("table[data-filter]").forEach(addFilter);
 })();
