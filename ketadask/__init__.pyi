@@ -3,7 +3,8 @@ from ketadask.cohort.assemble import assemble as assemble
 from ketadask.cohort.endpoints import Outcome as Outcome
 from ketadask.cohort.splits import HoldoutSplit as HoldoutSplit
 from ketadask.cohort.units import score_units as score_units
-from ketadask.features.graph import band_power as band_power
+from ketadask.features.meg.graph import band_power as band_power
+from ketadask.features.meg.graph import meg_features as meg_features
 from ketadask.inference.notebook import judge as judge
 from ketadask.inference.notebook import null as null
 from ketadask.inference.notebook import power as power

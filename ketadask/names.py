@@ -35,6 +35,7 @@ DEMOGRAPHIC = "demographic"
 SCALE = "scale"
 VOLUME = "volume"
 MEG = "meg"
+EEG = "eeg"
 
 # Variable of a recording.
 FIELD = "field"
@@ -57,4 +58,5 @@ STREAM_POWER = 3
 STREAM_FOLD = 4
 STREAM_PERMUTATION = 5
 
+LEVEL_SIGN = " = "  # in the name of a feature that is one level of a text
 MAX_LITERALS = 4

@@ -17,6 +17,7 @@ def simulate_command(
     trials: Annotated[int, typer.Option(help="Number of trials.")] = 1,
     sites: Annotated[int, typer.Option(help="Number of sites per trial.")] = 1,
     effect: Annotated[float, typer.Option(help="Effect of the persona in SD; 0 for none.")] = 2.1,
+    persona: Annotated[str, typer.Option(help="Planted persona: volume or meg.")] = "volume",
     persona_trials: Annotated[
         int | None,
         typer.Option(help="Number of trials, the first ones, with the persona; default: all."),
@@ -38,10 +39,11 @@ def simulate_command(
         trials=trials,
         sites=sites,
         effect=effect,
+        persona=persona,
         persona_trials=persona_trials,
         prognostic=prognostic,
         layout=layout,
-        meg_seconds=20.0 if meg else 0.0,
+        meg_seconds=20.0 if meg or persona == "meg" else 0.0,
         overwrite=overwrite,
     )
     typer.echo(folder)

@@ -24,7 +24,6 @@ _HEADERS = {
     "months": "months",
     "power": "power",
     "assurance": "assurance",
-    "assurance_limit": "its limit",
 }
 
 
@@ -106,7 +105,7 @@ def print_plan(plan: TrialPlan, *, as_json: bool) -> None:
     out.print(grid)
     out.print(
         "Power at the shrunken difference. Assurance: power averaged over the uncertainty of the "
-        "effect; its limit is the probability that there is one. Two-stage: expected numbers, "
+        "effect. Two-stage: expected numbers, "
         "simulated. -: no size suffices.",
         soft_wrap=out.width > 100,
     )
@@ -116,6 +115,6 @@ def print_plan(plan: TrialPlan, *, as_json: bool) -> None:
 def _cell(name: str, value: float) -> str:
     if isnan(value):
         return "-"
-    if name in ("power", "assurance", "assurance_limit"):
+    if name in ("power", "assurance"):
         return f"{value:.0%}"
     return f"{value:,.1f}" if name == "months" else f"{value:,.0f}"

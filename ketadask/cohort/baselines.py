@@ -93,7 +93,7 @@ def baseline_tables(
     if participants is not None:
         parts.append(demographic_features(participants.table))
         if participants.covariates is not None:
-            parts.append(_covariate_table(participants.covariates, participants.family))
+            parts.append(covariate_table(participants.covariates, participants.family))
     if scales is not None:
         known_sequences: Mapping[str, str] = participants.sequences if participants else {}
         names = scales.table[nm.PARTICIPANT].unique()
@@ -104,7 +104,7 @@ def baseline_tables(
     return BaselineTables(tuple(parts), None if participants is None else participants.table)
 
 
-def _covariate_table(covariates: pd.DataFrame, family: str) -> FeatureTable:
+def covariate_table(covariates: pd.DataFrame, family: str) -> FeatureTable:
     """Return numbers, and 0 or 1 for every level of a text, however rare it is here."""
     values: dict[str, np.ndarray] = {}
     for name in covariates.columns:
@@ -114,7 +114,7 @@ def _covariate_table(covariates: pd.DataFrame, family: str) -> FeatureTable:
             continue
         words = column.to_numpy(dtype=object)
         for level in sorted(set(words) - {""}):
-            values[f"{name} = {level}"] = np.where(words == "", np.nan, words == level)
+            values[f"{name}{nm.LEVEL_SIGN}{level}"] = np.where(words == "", np.nan, words == level)
     index = pd.MultiIndex.from_product(
         [[str(name) for name in covariates.index], [0]], names=[nm.PARTICIPANT, "period"]
     )

@@ -64,6 +64,11 @@ class Outcome:
         "survival (restricted mean) or rate; default: from the other settings",
     )
     kind: Kind | None = option(None, "kind of a column: continuous, or binary 0/1")  # noqa: RUF009
+    level: str | None = option(
+        None,
+        "value of a text column that counts as 1, the others as 0; default: of two words the one "
+        "for yes, else the last in the alphabet",
+    )
     direction: Direction | None = option(  # noqa: RUF009
         None, "which values are better, lower or higher; known for the common rating scales"
     )
@@ -176,6 +181,9 @@ class Outcome:
 
     def _check_columns(self) -> None:
         """Raise where an endpoint lacks a column or the day."""
+        if self.level is not None and self.endpoint != "binary":
+            remedy = "set outcome.column, and kind to binary; or remove outcome.level"
+            raise InputError(f"{self.endpoint} has no level", remedy=remedy)
         for endpoint, key in ((SURVIVAL, "event"), (RATE, "exposure")):
             is_set = getattr(self, key) is not None
             if self.endpoint == endpoint and not (is_set and self.column):
@@ -194,7 +202,7 @@ class Outcome:
             return RATE
         if self.below is not None or self.above is not None:
             return "remission"
-        if self.kind == "binary":
+        if self.kind == "binary" or (self.level is not None and self.column is not None):
             return "binary"
         has_baseline = self.column is None or self.baseline is not None or self.day is not None
         return "improvement" if has_baseline else "value"
@@ -205,6 +213,8 @@ class Outcome:
         if self.event is not None:  # later is better than earlier, unless the event is favourable
             of_event = _known_direction(self.event)
             return {"lower": "higher", "higher": "lower"}.get(str(of_event))
+        if self.level is not None and _known_direction(self.level):
+            return _known_direction(self.level)
         return "higher" if self.above is not None else _known_direction(self.name)
 
 

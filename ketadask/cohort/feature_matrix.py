@@ -13,7 +13,7 @@ from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.schema.errors import InputError, nearest
 from ketadask.sources.names_order import natural_key
 
-MODALITIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG)
+MODALITIES = (nm.DEMOGRAPHIC, nm.SCALE, nm.VOLUME, nm.MEG, nm.EEG)
 
 
 def feature_matrix(

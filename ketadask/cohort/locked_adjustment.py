@@ -62,9 +62,15 @@ class SiteAdjustment(Record):
 
 
 def table_column(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a column as numbers; NaN where the table has no such column."""
+    """Return a column as numbers; NaN where the table has no such column.
+
+    A level of a text that nobody has, ``site = Bonn``, is 0 where the text has another level.
+    """
     if name not in table:
-        return np.full(len(table), np.nan)
+        text, sign, _ = name.partition(nm.LEVEL_SIGN)
+        levels = [other for other in table if sign and str(other).startswith(text + sign)]
+        known = table[levels].notna().any(axis=1).to_numpy()
+        return np.where(known, 0.0, np.nan)
     return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
 
 

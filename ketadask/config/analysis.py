@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ketadask import names as nm
 from ketadask.config.inputs import Fraction, PositiveCount, Section
 from ketadask.features.meg.settings import MIN_RATE, MegSettings
 
@@ -57,14 +58,14 @@ class FeatureSettings(Section):
     modalities: tuple[str, ...] = Field(
         default=MODALITIES,
         min_length=1,
-        description="modalities to use: demographic, scale, volume, meg, families of tables; "
-        "default: all but meg",
+        description="modalities to use: demographic, scale, volume, meg or eeg, families of "
+        "tables; default: all but meg and eeg",
     )
     volumes: Literal["raw", "residual"] = Field(
         default="raw", description="volumes in mm3, or residualised on intracranial volume"
     )
     meg: Literal["core", "full", "power"] = Field(
-        default="core", description="MEG features: a prespecified few, all, or band power"
+        default="core", description="MEG or EEG features: a prespecified few, all, or band power"
     )
     cardiac_artefact: Literal["none", "ssp", "ica"] = Field(
         default="none", description="removal of cardiac artefacts from MEG: none, SSP or ICA"
@@ -104,6 +105,18 @@ class FeatureSettings(Section):
     max_missing_case: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.5, description="largest fraction of missing features per case"
     )
+
+    @property
+    def recording_modality(self) -> str:
+        """Modality of the recordings: meg, eeg, or empty where the study uses none."""
+        return next((own for own in (nm.MEG, nm.EEG) if own in self.modalities), "")
+
+    @field_validator("modalities")
+    @classmethod
+    def _check_recordings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if {nm.MEG, nm.EEG} <= set(value):
+            raise ValueError("a study has features of MEG or of EEG; remove meg or eeg")
+        return value
 
 
 class DesignSettings(Section):

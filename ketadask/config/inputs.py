@@ -38,6 +38,10 @@ class SimulateSettings(Section):
         default=2.1,
         description="extra benefit of the planted persona in standard deviations; 0 for none",
     )
+    persona: Literal["volume", "meg"] = Field(
+        default="volume",
+        description="planted persona: of volumes and crying, or of MEG, which needs meg_seconds",
+    )
     persona_trials: Annotated[int, Field(ge=1, le=20)] | None = Field(
         default=None,
         description="number of trials, the first ones, in which the persona benefits; default: all",
@@ -122,6 +126,15 @@ class TrialTableSettings(TableFormat):
     )
     site: str | None = Field(default=None, description="column of sites; default: guessed")
     trial: str | None = Field(default=None, description="column of trials; default: guessed")
+    wide_pattern: str | None = Field(
+        default=None,
+        description="regular expression of headers with a column per arm, period or day: groups "
+        "name and arm, period or day",
+    )
+    sequence: str | None = Field(
+        default=None,
+        description="column of the arms in order, as AB or drug-placebo, with wide_pattern",
+    )
     features: Literal["all"] | tuple[str, ...] = Field(
         default="all", description="columns from before treatment to use, or all"
     )

@@ -108,6 +108,10 @@ class StudySettings(Section):
                 f"{smallest:.3g}, above verdict.alpha {self.verdict.alpha}; "
                 f"set null.relabellings to {need} or more"
             )
+        if self.outcome.level is not None and self.data.table is None:
+            raise ValueError(
+                "outcome.level is for data.table; write 0 and 1 in the table of the outcome"
+            )
         if self.splits.group_by == "case" and self.design.kind != "pooled":
             raise ValueError(
                 f"splits.group_by 'case' needs design.kind 'pooled', not {self.design.kind!r}; "

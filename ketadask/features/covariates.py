@@ -49,7 +49,7 @@ def covariate_features(
             continue
         words = column.to_numpy(dtype=object)
         for level, inside in _levels(words, min_level).items():
-            feature = f"{name} = {level}"
+            feature = f"{name}{nm.LEVEL_SIGN}{level}"
             count = int(inside.sum())
             if count < min_level and len(set(words) - {""}) > 2:
                 people = "participant" if count == 1 else "participants"

@@ -215,9 +215,9 @@ def conclusion(table: pd.DataFrame) -> str:
     """
     if len(table) == 1:
         row: Any = table.iloc[0]
-        power = (
-            "not estimable" if np.isnan(row["power"]) else f"{row['power']:.0%}".replace("%", " %")
-        )
+        power = f"{row['power']:.0%}".replace("%", " %")
+        if not row["power"] <= 0.99:
+            power = "not estimable" if np.isnan(row["power"]) else "above 99 %"
         word = str(row["conclusion"])
         return f"{word[:1].upper()}{word[1:]}: p = {row['p_adjusted']:.2g}, power {power}."
     counts = [

@@ -42,6 +42,7 @@ def build_persona(
     *,
     run: DiscoveryRun,
     baseline: str = "mean",
+    arms: Mapping[str, str] | None = None,
     anyway: bool = False,
     adjustments: Adjustments | None = None,
 ) -> Persona:
@@ -57,6 +58,8 @@ def build_persona(
         Where the persona comes from.
     baseline
         In ``crossover``, the baseline of the search matrix.
+    arms
+        ``active`` or ``control`` by the name of each arm, where the study names them.
     anyway
         Whether to lock a persona that is not supported; the file says so.
     adjustments
@@ -72,8 +75,10 @@ def build_persona(
         )
     ids = np.array([[verdict[name] for name in IDS]], dtype=np.int64)
     attributes, design = units.attrs, str(units.attrs["design"])
-    arms = {arm: str(attributes.get(f"{arm}_arm", arm)) for arm in nm.ARMS}
+    names = {arm: [name for name, own in (arms or {}).items() if own == arm] for arm in nm.ARMS}
     threshold, day = attributes.get("response_threshold"), attributes.get("day")
+    if attributes["endpoint"] != "response":
+        threshold = None
     return Persona(
         persona=str(verdict["persona"]),
         polarity=verdict["polarity"],
@@ -89,7 +94,7 @@ def build_persona(
             definition=str(attributes.get("definition", "")),
             response_threshold=None if threshold is None else float(threshold),
         ),
-        arms=arms,
+        arms={arm: " or ".join(names[arm]) or arm for arm in nm.ARMS},
         design=design,  # type: ignore[arg-type]
         baseline=_BASELINES.get(design, baseline),  # type: ignore[arg-type]
         discovery=_effect(verdict, problem, ids),

@@ -179,7 +179,7 @@ def _ceil(value: float, step: int = 1) -> float:
 
 def plan_row(
     design: str, n: float, effect: PersonaEffect, trial: TrialAssumptions,
-    *, power: float, assurance: float, seed: int,
+    *, power: float, assurance: float,
     second_stage: float = 1.0, second_enriched: float = 0.0, **_: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the row of one design of the plan; NaN where no size suffices."""
@@ -203,23 +203,7 @@ def plan_row(
         "screened_high": max(screened),
         "power": power,
         "assurance": assurance,
-        "assurance_limit": assurance_limit(design, effect, seed=seed),
     }
-
-
-def assurance_limit(design: str, effect: PersonaEffect, *, seed: int) -> float:
-    """Return the probability that what a design tests is positive, over the effect's uncertainty.
-
-    No trial of this design has a larger assurance.
-    """
-    draws = effect.draws(DRAWS, seed=seed)
-    positive = {
-        ALL_COMERS: draws.overall > 0,
-        STRATIFIED: draws.difference > 0,
-        ENRICHED: draws.inside > 0,
-        TWO_STAGE: (draws.inside > 0) | (draws.overall > 0),
-    }
-    return float(positive[design].mean())
 
 
 def size_on_curve(curve: pd.DataFrame, power: float, *, step: int = 1) -> float:
@@ -272,13 +256,13 @@ def build_plan(
         if np.isfinite(n):
             exact = formula_rows([int(n)], effect, trial, seed=seed).set_index("design")
             rates = {name: exact[name].to_dict()[design] for name in rates}
-        rows.append(plan_row(design, n, effect, trial, **rates, seed=seed))
+        rows.append(plan_row(design, n, effect, trial, **rates))
     n = size_on_curve(two_stage_curve, trial.power, step=step)
     two_stage = {
         name: float(np.interp(n, two_stage_curve["n"], two_stage_curve[name]))
         for name in two_stage_curve.columns[1:]
     }
-    rows.append(plan_row(TWO_STAGE, n, effect, trial, **two_stage, seed=seed))
+    rows.append(plan_row(TWO_STAGE, n, effect, trial, **two_stage))
     points = pd.concat([curves, two_stage_curve.assign(design=TWO_STAGE)], ignore_index=True)
     stages = points[["second_stage", "second_enriched"]]
     stages = stages.fillna({"second_stage": 1.0, "second_enriched": 0.0})

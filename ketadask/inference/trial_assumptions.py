@@ -1,12 +1,13 @@
 """What a plan of the next trial assumes: the persona's effect, and the conduct of the trial.
 
-The difference in benefit is the shrunken one, and its uncertainty that of the interval corrected
-for the search: what the discovery trial shows without correction would plan too small a trial.
+The difference in benefit is the shrunken one, and its uncertainty allows for the support that the
+persona needed to be locked: what the discovery trial shows without correction would plan too small
+a trial.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +31,11 @@ class PersonaEffect:
 
     Parameters
     ----------
-    difference, difference_se
-        Benefit inside minus outside, shrunken, and its standard error: the corrected interval's.
+    difference
+        Benefit inside minus outside, shrunken.
+    observed, observed_se, threshold
+        The same as observed, its standard error, and the smallest one that would have been
+        supported; minus infinity where nothing was selected.
     benefit, benefit_se
         Mean benefit of all, and its standard error.
     prevalence, prevalence_low, prevalence_high
@@ -45,13 +49,15 @@ class PersonaEffect:
     """
 
     difference: float
-    difference_se: float
+    observed: float
+    observed_se: float
     benefit: float
     benefit_se: float
     prevalence: float
     prevalence_low: float
     prevalence_high: float
     sd: float
+    threshold: float = -np.inf
     groups: int = 2
     literals: int = 2
 
@@ -62,13 +68,8 @@ class PersonaEffect:
                 "the reliability of features must be above 0 and at most 1", value=reliability
             )
         factor = agreement(self.prevalence, self.literals, reliability)
-        return PersonaEffect(
-            **vars(self)
-            | {
-                "difference": factor * self.difference,
-                "difference_se": factor * self.difference_se,
-            }
-        )
+        names = ("difference", "observed", "observed_se", "threshold")
+        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     def estimate(self) -> EffectDraws:
         """Return the estimate as a single draw."""
@@ -78,19 +79,42 @@ class PersonaEffect:
         )
 
     def draws(self, count: int, *, seed: int) -> EffectDraws:
-        """Return effects from normal distributions, the prevalence from a beta distribution.
+        """Return differences of `selected_effects`, normal benefits and prevalences from a beta.
 
         Draws from ``SeedSequence(seed, spawn_key=(names.STREAM_POWER, 0))`` alone.
         """
         stream = np.random.SeedSequence(seed, spawn_key=(nm.STREAM_POWER, 0))
         rng = np.random.default_rng(stream)
-        difference = rng.normal(self.difference, self.difference_se, count)
+        difference = selected_effects(
+            rng.random(count), self.observed, self.observed_se, self.threshold
+        )
         benefit = rng.normal(self.benefit, self.benefit_se, count)
         spread = (self.prevalence_high - self.prevalence_low) / (2 * _Z95)
         p = self.prevalence
         total = p * (1 - p) / spread**2 - 1 if spread > 0 else 0.0
         prevalence = rng.beta(p * total, (1 - p) * total, count) if total > 0 else np.full(count, p)
         return EffectDraws.of(difference, benefit, np.clip(prevalence, 0.005, 0.995), p)
+
+
+def selected_effects(
+    quantile: np.ndarray, observed: float, se: float, threshold: float
+) -> np.ndarray:
+    """Return quantiles of an effect that was reported because its estimate reached a threshold.
+
+    The posterior distribution of an effect with a uniform prior from 0 upwards, and the likelihood
+    of the estimate given that it is at least ``threshold`` (Zhong & Prentice 2008,
+    10.1093/biostatistics/kxn001): smaller effects close to the threshold, the estimate far above.
+
+    Examples
+    --------
+    >>> middle = np.array([0.5])
+    >>> [float(selected_effects(middle, 10.0, 2.0, c).round(1)[0]) for c in (-np.inf, 7.0, 9.5)]
+    [10.0, 9.2, 4.8]
+    """
+    effect = np.linspace(0.0, max(observed, 0.0) + 6 * se, 2_001)
+    log = norm.logpdf(observed, effect, se) - norm.logsf(threshold, effect, se)
+    weight = np.cumsum(np.exp(log - log.max()))
+    return np.asarray(np.interp(quantile, weight / weight[-1], effect))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +209,9 @@ def persona_effect(persona: Persona) -> PersonaEffect:
 
     Notes
     -----
+    The threshold is the reach of the corrected interval; a persona locked anyway counts as one that
+    has just reached it.
+
     Selection inflates the difference and leaves too small a variance within the sides. The variance
     of all scores is not selected: what the shrunken difference does not explain of it remains
     within the sides. In simulated crossovers of 60 people the variance within the sides of a fresh
@@ -206,11 +233,14 @@ def persona_effect(persona: Persona) -> PersonaEffect:
     prevalence = (discovery.prevalence, discovery.prevalence_low, discovery.prevalence_high)
     if persona.polarity == nm.UNFAVOURABLE:
         prevalence = (1 - prevalence[0], 1 - prevalence[2], 1 - prevalence[1])
+    observed = persona.sign * discovery.difference
     between = discovery.prevalence * (1 - discovery.prevalence)
     variance = discovery.score_sd**2 + between * (discovery.difference**2 - shrunken**2)
     return PersonaEffect(
         difference=persona.sign * shrunken,
-        difference_se=(high - low) / (2 * _Z95),
+        observed=observed,
+        observed_se=discovery.score_sd * np.sqrt(1 / discovery.inside + 1 / discovery.outside),
+        threshold=min((high - low) / 2, observed),
         benefit=benefit,
         benefit_se=np.sqrt(variance / count),
         prevalence=prevalence[0],

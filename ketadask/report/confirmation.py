@@ -15,7 +15,7 @@ from ketadask.plot.effects import ESTIMATE, HOLLOW, draw_forest
 from ketadask.plot.style import is_narrow, legend
 from ketadask.report.canvas import ACTIVE, PAPER, Drawing, draw_axes
 from ketadask.report.format import format_fixed
-from ketadask.report.labels import Endpoint
+from ketadask.report.labels import Endpoint, format_scale
 from ketadask.report.page import page_environment, page_style
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def render_confirmation(data: ConfirmationData, headline: str) -> str:
 def _endpoint(persona: Persona) -> Endpoint:
     outcome = persona.outcome
     return Endpoint(
-        outcome.endpoint, outcome.scale, "" if outcome.day is None else str(outcome.day)
+        outcome.endpoint,
+        format_scale(outcome.scale),
+        "" if outcome.day is None else str(outcome.day),
     )
 
 

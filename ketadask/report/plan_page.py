@@ -130,7 +130,7 @@ def _apart(heights: list[float], gap: float) -> list[float]:
 
 def _plain_ticks(axes: Axes, values: pd.Series) -> None:
     low, high = float(values.min()), float(values.max())
-    steps = [step * 10.0**power for power in range(9) for step in (1, 2, 5)]
+    steps = [step * 10.0**power for power in range(9) for step in (1, 2, 3, 5)]
     ticks = [step for step in steps if low <= step <= high]
     axes.set_xticks(ticks, [format_number(tick) for tick in ticks])
     axes.minorticks_off()

@@ -22,7 +22,7 @@ from ketadask.cohort.locked_adjustment import (
 from ketadask.schema.errors import InputError
 from ketadask.sources.regions import region_name
 from ketadask.store.checksums import content_hash
-from ketadask.store.disk import write_file
+from ketadask.store.disk import write_locked
 from ketadask.store.json_values import render_json
 
 if TYPE_CHECKING:
@@ -221,14 +221,7 @@ class Persona(Record):
 
     def write(self, path: Path | str) -> Path:
         """Write the persona as JSON, whole or not at all; never replace another persona."""
-        path, content = Path(path), self.to_json()
-        if path.exists() and path.read_bytes() != content:
-            raise InputError(
-                "another locked persona has this name",
-                file=path,
-                remedy="lock into another folder (--to); a locked file is never replaced",
-            )
-        return write_file(path, content)
+        return write_locked(Path(path), self.to_json(), kind="locked persona")
 
     @classmethod
     def read(cls, path: Path | str) -> Persona:
@@ -248,8 +241,7 @@ class Persona(Record):
                 value=version,
                 remedy="update ketadask",
             )
-        content_digest = content.pop("hash", None)
-        if content_digest != _hash(content):
+        if not _has_own_hash(content):
             raise InputError(
                 "edited since it was locked: the content does not match its hash",
                 file=path,
@@ -257,7 +249,8 @@ class Persona(Record):
                 remedy="restore the original file, or lock the persona of the run again "
                 "(`ketadask lock`)",
             )
-        fields = {k: v for k, v in content.items() if k not in ("format", "version", "sentence")}
+        others = ("format", "version", "sentence", "hash")
+        fields = {k: v for k, v in content.items() if k not in others}
         try:
             return cls.model_validate_json(json.dumps(fields))
         except ValidationError as error:
@@ -323,6 +316,8 @@ def plain_unit(unit: str) -> str:
 
 def _criterion(literal: PersonaLiteral) -> str:
     """Return one literal for a protocol: label, range, unit, feature and adjustment."""
+    if nm.LEVEL_SIGN in literal.feature:  # one level of a text, 0 or 1
+        return literal.text
     unit = f" {literal.measurement_unit}" if literal.measurement_unit else ""
     words = f"above {literal.low:.12g}" if literal.low is not None else ""
     if words and ">= " in literal.text:  # whole numbers
@@ -371,6 +366,15 @@ def _hash(content: Mapping[str, Any]) -> str:
     return f"sha256:{content_hash(render_json(content))}"
 
 
+def _has_own_hash(content: Mapping[str, Any]) -> bool:
+    """Whether the hash of a file is that of its other content."""
+    fields = {name: value for name, value in content.items() if name != "hash"}
+    try:
+        return bool(content.get("hash") == _hash(fields))
+    except (UnicodeEncodeError, RecursionError):  # text or nesting that JSON cannot hold
+        return False
+
+
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
@@ -378,7 +382,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         raise InputError(
             f"cannot read the file ({error.strerror})", file=path, remedy="check the path"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"not valid JSON ({error})", file=path, remedy="restore the original file"
         ) from error

@@ -32,7 +32,12 @@ class People:
 
 
 def draw_people(
-    rng: np.random.Generator, is_member: np.ndarray, site: np.ndarray, scanner: np.ndarray
+    rng: np.random.Generator,
+    is_member: np.ndarray,
+    site: np.ndarray,
+    scanner: np.ndarray,
+    *,
+    of_volumes: bool = True,
 ) -> People:
     """Draw participants so that exactly the planned members match the persona.
 
@@ -48,6 +53,8 @@ def draw_people(
         (participant,) code of the site.
     scanner
         (site, region) displacement of the volumes in standard units.
+    of_volumes
+        Whether the persona is of volumes; otherwise the planned members are like the others.
     """
     n = _POOL * BLOCK_SIZE
     male = rng.random(n) < _MEN
@@ -63,6 +70,8 @@ def draw_people(
     traits = {p.feature: true[:, regions().column(p.feature)] for p in PERSONA[:2]}
     traits["bdi_10"] = crying
     holds = np.logical_and.reduce([p.holds(traits[p.feature]) for p in PERSONA])
+    if not of_volumes:
+        holds = np.tile(is_member, _POOL)
     pool_rows = _choose(is_member, site, holds, pool_site)
     return People(
         age[pool_rows],

@@ -18,7 +18,7 @@ from ketadask.simulate.tables import GLOBAL_VOLUMES, Slice, StudyTables
 from ketadask.simulate.trial import (
     BLOCK_SIZE,
     DAY,
-    PERSONA,
+    PERSONAS,
     PROGNOSTIC,
     SPREAD,
     draw_design,
@@ -48,6 +48,7 @@ def simulate_study(
     trials: int = 1,
     sites: int = 1,
     effect: float = 2.1,
+    persona: str = nm.VOLUME,
     persona_trials: int | None = None,
     prognostic: float = 0.4,
     missing_visits: bool = True,
@@ -77,6 +78,8 @@ def simulate_study(
         each trial) in their scanner.
     effect
         Extra benefit of the persona's members on active at day 7, in standard deviations.
+    persona
+        ``volume``, as above, or ``meg``: members have slow alpha and a steep spectrum.
     persona_trials
         Number of trials, the first ones, in which members benefit more; all by default.
     prognostic
@@ -133,12 +136,22 @@ def simulate_study(
         raise InputError(
             "unknown layout", where="layout", value=layout, remedy=nearest(layout, LAYOUTS)
         )
+    if persona not in PERSONAS:
+        raise InputError(
+            "unknown persona", where="persona", value=persona, remedy=nearest(persona, PERSONAS)
+        )
     _check_seconds(meg_seconds)
+    if persona == nm.MEG and not meg_seconds:
+        raise InputError(
+            "a persona of MEG needs recordings", where="meg_seconds", value=meg_seconds,
+            remedy=f"choose {_SHORTEST:g} to {_LONGEST:g} seconds, 20 for example",
+        )  # fmt: skip
     out, members, singles = Path(out), [], 0
     ids: list[str] = []
     population = _Population(
-        seed, trials, sites, effect, n_persona_trials, prognostic, missing_visits, missing_volumes
-    )
+        seed, trials, sites, effect, persona, n_persona_trials, prognostic, missing_visits,
+        missing_volumes,
+    )  # fmt: skip
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
             tables = StudyTables(folder, layout, files, _column_order(seed, shuffle_columns))
@@ -152,7 +165,10 @@ def simulate_study(
         if meg_seconds:
             from ketadask.simulate.meg.bids import write_recordings
 
-            write_recordings(folder, ids, seconds=meg_seconds, seed=seed, flaws=True)
+            planted = set(members) if persona == nm.MEG else None
+            write_recordings(
+                folder, ids, seconds=meg_seconds, seed=seed, flaws=True, members=planted
+            )
         counts = {
             "participants": participants,
             "members": len(members),
@@ -174,6 +190,7 @@ class _Population:
     trials: int
     sites: int
     effect: float
+    persona: str
     n_persona_trials: int
     prognostic: float
     missing_visits: bool
@@ -186,7 +203,10 @@ class _Population:
         row = index * BLOCK_SIZE + np.arange(BLOCK_SIZE)
         # Sequences are balanced in pairs: pairs stay together, so trials and sites are balanced.
         trial, site = row // 2 % self.trials, row // 2 // self.trials % self.sites
-        people = draw_people(rng, design.member, trial * self.sites + site, self._scanners())
+        people = draw_people(
+            rng, design.member, trial * self.sites + site, self._scanners(),
+            of_volumes=self.persona == nm.VOLUME,
+        )  # fmt: skip
         volume = self._remove_volumes(people.volume, index)
         improvement = draw_improvement(
             rng,
@@ -231,7 +251,7 @@ class _Population:
     def truth(self) -> dict[str, object]:
         """Return the planted effects."""
         return {
-            "persona": [vars(literal) for literal in PERSONA],
+            "persona": [vars(literal) for literal in PERSONAS[self.persona]],
             "polarity": nm.FAVOURABLE,
             "outcome": "madrs",
             "day": DAY,

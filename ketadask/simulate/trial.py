@@ -57,6 +57,12 @@ PERSONA = (
     PlantedLiteral("wm-rh-inferiorparietal", "<=", 11980.0),
     PlantedLiteral("bdi_10", ">", 0.0),
 )
+# Slow alpha and a steep spectrum; each holds in about three fifths of adults.
+MEG_PERSONA = (
+    PlantedLiteral("meg_peak_all", "<=", 10.2),
+    PlantedLiteral("meg_exponent_all", ">", 0.95),
+)
+PERSONAS = {nm.VOLUME: PERSONA, nm.MEG: MEG_PERSONA}
 PROGNOSTIC = "age"
 
 

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from ketadask.schema.errors import InputError, nearest
-from ketadask.sources.codes import MISSING_CODES, is_blank, is_missing, parse_number, parse_numbers
+from ketadask.sources.codes import (
+    MISSING_CODES,
+    is_blank,
+    missing_words,
+    parse_number,
+    parse_numbers,
+)
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.delimited import read_text, row_error, text_rows
 
@@ -101,7 +107,8 @@ class Cells:
 
     def words(self, column: str) -> list[str]:
         """Return the cells of a column, blank ones and codes for missing as the empty string."""
-        return ["" if is_missing(cell) else cell for cell in self.columns[column]]
+        missing = missing_words(self.columns[column])
+        return ["" if cell in missing else cell for cell in self.columns[column]]
 
     def numbers(
         self,

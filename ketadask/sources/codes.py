@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+MAX_WORDS = 20
 BLANK = frozenset({"", "n/a", "na", "nan", "n.a.", "none", "null", "."})
 MISSING_CODES = frozenset({-9.0, 999.0, -999.0, -777.0})
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -35,6 +36,34 @@ def is_missing(cell: str) -> bool:
     """
     value = parse_number(cell)
     return value is not None and (math.isnan(value) or value in MISSING_CODES)
+
+
+def missing_words(cells: Sequence[str]) -> frozenset[str]:
+    """Return the distinct cells of a column that are missing; ``none`` is a word among few words.
+
+    Examples
+    --------
+    >>> sorted(missing_words(["None", "some", "NA"])), sorted(missing_words(["None", "3", "NA"]))
+    (['NA'], ['NA', 'None'])
+    """
+    distinct = set(cells)
+    missing = {cell for cell in distinct if is_missing(cell)}
+    words = distinct - missing
+    if 0 < len(words) <= MAX_WORDS and all(parse_number(word) is None for word in words):
+        missing = {cell for cell in missing if cell.strip().lower() != "none"}
+    return frozenset(missing)
+
+
+def is_word(cell: str) -> bool:
+    """Return whether a cell holds no number.
+
+    Examples
+    --------
+    >>> is_word("None"), is_word("3")
+    (True, False)
+    """
+    value = parse_number(cell)
+    return value is None or math.isnan(value)
 
 
 def parse_number(cell: str) -> float | None:

@@ -12,7 +12,7 @@ from ketadask.schema.roles import CATEGORY, CONSTANT, DATE, FEATURE, TEXT
 from ketadask.sources.codes import (
     MISSING_CODES,
     is_blank,
-    is_missing,
+    missing_words,
     parse_number,
     parse_numbers,
 )
@@ -49,7 +49,7 @@ class ColumnProfile:
         if numbers is not None and not np.isin(numbers, list(MISSING_CODES)).any():
             levels = frozenset(value for value in distinct if value and not is_blank(value))
             return cls(levels, int(np.isfinite(numbers).sum()), 0)
-        blank = {value for value in distinct if is_missing(value)}
+        blank = missing_words(values)
         levels = frozenset(distinct - blank)
         n_blank = sum(value in blank for value in values) if blank else 0
         n_words = sum(parse_number(value) is None for value in levels)

@@ -58,6 +58,9 @@ from ketadask.sources.role_names import (
 )
 
 MAX_ARMS = 8
+AS_SETTINGS = "as the settings say"
+_FEW_WORDS = 5
+_ROWS_PER_ARM = 5  # with fewer, a feature may agree with the arms by chance
 
 
 def guess_roles(
@@ -87,9 +90,9 @@ def guess_roles(
     """
     guess = _Guess(cells)
     for role, column in (role_columns or {}).items():
-        guess.give(cells.need(column), role, "as the settings say")
+        guess.give(cells.need(column), role, AS_SETTINGS)
     for column in ignore:
-        guess.give(cells.need(column), NO_USE, "as the settings say")
+        guess.give(cells.need(column), NO_USE, AS_SETTINGS)
     return guess.roles()
 
 
@@ -171,6 +174,16 @@ class _Guess:
             if not is_missing(value)
         )
 
+    def names_the_arm(self, column: str) -> bool:
+        """Whether a column has the same levels as that of the arms, under other names."""
+        arm = self.column_of(ARM)
+        if arm is None or len(self.profiles[column].levels) != len(self.profiles[arm].levels):
+            return False
+        rows = zip(self.cells.words(column), self.cells.words(arm), strict=True)
+        pairs = [pair for pair in rows if "" not in pair]
+        n_levels = len(self.profiles[arm].levels)
+        return len(set(pairs)) == n_levels and len(pairs) >= _ROWS_PER_ARM * n_levels
+
     def by_name(self, role: str, suits: Callable[[ColumnProfile], bool]) -> None:
         """Give the role to the first column with one of its names that suits it."""
         if self.column_of(role) is not None:
@@ -245,7 +258,9 @@ class _Guess:
         else:
             numbers = [c for c in numbers if not self.is_constant(c)]
         if self.column_of(OUTCOME) is None and self.column_of(TIME) is None:
-            self.outcome(numbers)
+            few = [c for c in self.rest() if 2 < len(self.profiles[c].levels) <= _FEW_WORDS]
+            words = [c for c in few if c not in numbers and layout == PARTICIPANT_ROW]
+            self.outcome([*numbers, *words])
         self.baseline()
         own = self.names.get(self.column_of(OUTCOME) or "", "").split("_")
         for column in self.rest():
@@ -328,6 +343,8 @@ class _Guess:
         role, reason = kind_of(self.profiles[column])
         if role == CATEGORY and not self.is_constant(column):
             role, reason = TEXT, "text that differs between visits"
+        elif role in (FEATURE, CATEGORY) and self.names_the_arm(column):
+            role, reason = NO_USE, "has one value per arm, so it names the arm"
         self.give(column, role, reason, _ALTERNATIVES.get(role, ()))
 
 

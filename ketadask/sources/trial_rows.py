@@ -109,7 +109,7 @@ def _arms(
             "no column names the arm",
             file=cells.file,
             where="data.table.arm",
-            remedy="write data.table.arm: COLUMN"
+            remedy="write data.table.arm: COLUMN, or data.table.wide_pattern for a column per arm"
             + (f", for example {', '.join(candidates[:8])}" if candidates else ""),
         )
     rows = [_level(value) for value in cells.words(column)]

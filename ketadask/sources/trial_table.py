@@ -10,12 +10,12 @@ import pandas as pd
 
 from ketadask import names as nm
 from ketadask.schema import roles as r
-from ketadask.schema.errors import InputError
+from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.sources.cells import Cells
-from ketadask.sources.codes import parse_number, parse_numbers
+from ketadask.sources.codes import is_word, parse_number, parse_numbers
 from ketadask.sources.column_kinds import plain_name
-from ketadask.sources.column_roles import guess_roles
+from ketadask.sources.column_roles import AS_SETTINGS, guess_roles
 from ketadask.sources.data_issues import DataIssues
 from ketadask.sources.participants import SEX_CODES
 from ketadask.sources.rating_scales import canonical_column, score_label, score_range
@@ -27,6 +27,8 @@ from ketadask.sources.visits import SHARED_BASELINE
 AFTER_DAY = 1
 _YES = ("yes", "true", "y", "responder", "response", "remission", "success", "dead", "good")
 _LATER = (r.SCORE, r.OUTCOME, r.FOLLOW_UP, r.TIME, r.EVENT)
+_Codes = tuple[str, ...]
+"""The words of a column: those for 0, then the one for 1."""
 
 
 def read_trial_table(
@@ -37,6 +39,7 @@ def read_trial_table(
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     day: int | None = None,
+    level: str | None = None,
     family: str | None = None,
     bad_cells: str = "stop",
 ) -> Participants:
@@ -61,6 +64,8 @@ def read_trial_table(
         Columns to ignore.
     day
         Day of the visit after treatment where no column says it.
+    level
+        Value of the outcome that counts as 1, the others as 0.
     family
         Modality of the covariates; the name of the file if None.
     bad_cells
@@ -68,9 +73,13 @@ def read_trial_table(
     """
     issues = DataIssues(bad_cells)
     roles = _with_features(guess_roles(cells, role_columns, ignore), features, cells)
-    roles = _with_codes(roles, cells)
+    codes = {c: two_words(cells.words(c)) for c in roles.columns_of(*_LATER)}
+    if level is not None:
+        codes |= {c: _level_words(cells, c, level) for c in roles.columns_of(r.OUTCOME)}
+    roles = _with_codes(roles, codes)
     rows = trial_rows(cells, roles, arms, issues)
-    visits, labels, limits = _visits(cells, roles, rows, issues, AFTER_DAY if day is None else day)
+    day = AFTER_DAY if day is None else day
+    visits, labels, limits = _visits(cells, roles, rows, issues, day, codes)
     covariates = _covariates(cells, roles, rows, issues)
     table = _people_table(cells, roles, rows)
     for name in [n for n in ("age", "sex") if n in covariates and n not in table]:
@@ -106,7 +115,7 @@ def _with_features(
         is_feature = entry.role in (r.FEATURE, r.CATEGORY)
         if entry.column in names and not is_feature:
             is_numeric = all(parse_number(cell) is not None for cell in cells.columns[entry.column])
-            role, reason = (r.FEATURE if is_numeric else r.CATEGORY), "as the settings say"
+            role, reason = (r.FEATURE if is_numeric else r.CATEGORY), AS_SETTINGS
             entries.append(replace(entry, role=role, reason=reason))
         elif is_feature and entry.column not in names:
             entries.append(replace(entry, role=r.NO_USE, reason="not among the features to use"))
@@ -169,19 +178,26 @@ def _first_numbers(values: np.ndarray, rows: TrialRows, empty: np.ndarray) -> np
 
 
 def _visits(
-    cells: Cells, roles: r.TableRoles, rows: TrialRows, issues: DataIssues, day: int
+    cells: Cells,
+    roles: r.TableRoles,
+    rows: TrialRows,
+    issues: DataIssues,
+    day: int,
+    codes: Mapping[str, _Codes | None],
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, tuple[float, float]]]:
     """Return the scores of every visit, with labels and limits; one baseline before all periods."""
     days, sessions = _days(cells, roles, rows, issues, day)
     scores, labels, limits = {}, {}, {}
     for column in roles.columns_of(*_LATER):
-        is_text = _two_words(cells.words(column)) is None and parse_numbers(cells.columns[column])
-        if roles.by_column[column].role == r.FOLLOW_UP and is_text is None:
+        is_number = parse_numbers(cells.columns[column]) is not None
+        entry = roles.by_column[column]
+        is_guess = entry.role == r.OUTCOME and entry.reason != AS_SETTINGS
+        if (entry.role == r.FOLLOW_UP or is_guess) and codes[column] is None and not is_number:
             continue
         canonical = canonical_column(column, cells.file.stem) if _is_score(roles, column) else None
         name = canonical or column
         limits[name], labels[name] = score_range(name), score_label(name)
-        scores[name] = _later_numbers(cells, roles, column, issues, limits[name])
+        scores[name] = _later_numbers(cells, column, issues, limits[name], codes[column])
     before = roles.columns_of(r.BASELINE)
     has_score = np.logical_or.reduce([np.isfinite(v) for v in scores.values()] or [days >= 0])
     valid = (rows.person >= 0) & (rows.period >= 0) & (days > np.iinfo(np.int64).min) & has_score
@@ -197,23 +213,35 @@ def _visits(
     )
     _check_visits(cells, roles, visits, np.flatnonzero(valid))
     if before:
-        empty = np.full(len(rows.people), -1)
-        numbers = {name: cells.numbers(name, issues) for name in before}
-        baseline = pd.DataFrame(
-            {
-                nm.PARTICIPANT: np.array(rows.people, dtype=object),
-                "session": "baseline",
-                "period": np.int64(0),
-                nm.ARM: SHARED_BASELINE,
-                "day": np.int64(0),
-                **{n: _first_numbers(values, rows, empty) for n, values in numbers.items()},
-            }
-        )
-        visits = pd.concat([visits, baseline], ignore_index=True)
+        visits = pd.concat([visits, _baselines(cells, before, rows, issues)], ignore_index=True)
         labels |= {name: name for name in before}
         limits |= dict.fromkeys(before, (-np.inf, np.inf))
     order = [*KEYS, *(name for name in visits.columns if name not in KEYS)]
     return visits[order], labels, limits
+
+
+def _baselines(
+    cells: Cells, columns: Sequence[str], rows: TrialRows, issues: DataIssues
+) -> pd.DataFrame:
+    """Return the visits before treatment: one per participant, or per period where they differ."""
+    table = pd.DataFrame({name: cells.numbers(name, issues) for name in columns})
+    table.insert(0, "person", rows.person)
+    table.insert(1, "period", rows.period)
+    table = table[(table["person"] >= 0) & (table["period"] >= 0)]
+    by_period = table.groupby(["person", "period"]).first()[[*columns]]
+    if (by_period.groupby("person").nunique() <= 1).all(axis=None):
+        table["period"] = 0
+    first = table.groupby(["person", "period"], as_index=False).first()
+    visits = pd.DataFrame(
+        {
+            nm.PARTICIPANT: np.array(rows.people, dtype=object)[first["person"]],
+            "session": "baseline",
+            "period": first["period"].astype(np.int64),
+            nm.ARM: np.where(first["period"] > 0, "", SHARED_BASELINE).astype(object),
+            "day": np.int64(0),
+        }
+    )
+    return visits.assign(**{name: first[name] for name in columns})
 
 
 def _is_score(roles: r.TableRoles, column: str) -> bool:
@@ -222,34 +250,48 @@ def _is_score(roles: r.TableRoles, column: str) -> bool:
 
 def _later_numbers(
     cells: Cells,
-    roles: r.TableRoles,
     column: str,
     issues: DataIssues,
     limits: tuple[float, float],
+    codes: _Codes | None,
 ) -> np.ndarray:
-    """Return a score of every row; of two words the one for yes, else the last, is 1."""
-    words = cells.words(column)
-    pair = _two_words(words)
-    if pair is not None:
-        return np.array([np.nan if not word else float(word == pair[1]) for word in words])
-    return cells.numbers(column, issues, low=limits[0], high=limits[1])
+    """Return a score of every row: 1 for the word that ``codes`` name last, 0 for the others."""
+    if codes is not None:
+        words = cells.words(column)
+        return np.array([np.nan if not word else float(word == codes[-1]) for word in words])
+    remedy = "; or name the value that counts as 1 in outcome.level"
+    return cells.numbers(column, issues, low=limits[0], high=limits[1], text_remedy=remedy)
 
 
-def _two_words(words: Sequence[str]) -> tuple[str, str] | None:
+def _level_words(cells: Cells, column: str, level: str) -> _Codes:
+    """Return the words of a column, ``level`` last."""
+    levels = sorted(set(cells.words(column)) - {""}, key=str.lower)
+    if level not in levels:
+        raise InputError(
+            "no row has this value",
+            file=cells.file,
+            where=f"outcome.level, column {column}",
+            value=level,
+            remedy=nearest(level, levels),
+        )
+    return *(word for word in levels if word != level), level
+
+
+def two_words(words: Sequence[str]) -> _Codes | None:
     """Return the words for 0 and 1 of a column of two words, None for other columns."""
     levels = sorted(set(words) - {""}, key=str.lower)
-    if len(levels) != 2 or any(parse_number(level) is not None for level in levels):
+    if len(levels) != 2 or not all(map(is_word, levels)):
         return None
     yes = next((level for level in levels if level.lower() in _YES), levels[1])
     return next(level for level in levels if level != yes), yes
 
 
-def _with_codes(roles: r.TableRoles, cells: Cells) -> r.TableRoles:
-    """Return the roles with what 0 and 1 mean in outcomes of words, and who is in which arm."""
+def _with_codes(roles: r.TableRoles, codes: Mapping[str, _Codes | None]) -> r.TableRoles:
+    """Return the roles with what 0 and 1 mean in outcomes of words."""
     entries = []
     for entry in roles.columns:
-        pair = _two_words(cells.words(entry.column)) if entry.role in (r.OUTCOME, r.EVENT) else None
-        reason = f"1 is {pair[1]}, 0 is {pair[0]}" if pair else entry.reason
+        words = codes.get(entry.column) if entry.role in (r.OUTCOME, r.EVENT) else None
+        reason = f"1 is {words[-1]}, 0 is {', '.join(words[:-1])}" if words else entry.reason
         entries.append(replace(entry, reason=reason))
     return replace(roles, columns=tuple(entries))
 

@@ -27,6 +27,10 @@ _REMEDIES = {
     errno.EACCES: ("no permission", f"change the permissions of the folder {_ELSEWHERE}"),
     errno.EPERM: ("no permission", f"change the permissions of the folder {_ELSEWHERE}"),
     errno.EROFS: ("the file system is read-only", f"remount it writable {_ELSEWHERE}"),
+    errno.ENOENT: (
+        "the folder was moved or deleted",
+        "move it back, or run again to compute what is missing",
+    ),
     errno.ENOTDIR: ("a file has the name of a folder", f"move it {_ELSEWHERE}"),
     errno.EEXIST: ("a file has the name of a folder", f"move it {_ELSEWHERE}"),
     errno.EISDIR: ("a folder has the name of a file", f"move it {_ELSEWHERE}"),
@@ -100,6 +104,17 @@ def create_file(path: Path) -> Path:
     with disk_errors(folder):
         path.touch(mode=_mode(folder) & 0o666)
     return path
+
+
+def write_locked(path: Path, content: bytes, *, kind: str) -> Path:
+    """Write a file whole, unless another content has its name; such a file is never replaced."""
+    if path.exists() and path.read_bytes() != content:
+        raise InputError(
+            f"another {kind} has this name",
+            file=path,
+            remedy="lock into another folder (--to); a locked file is never replaced",
+        )
+    return write_file(path, content)
 
 
 def write_file(path: Path, content: bytes) -> Path:

@@ -15,6 +15,7 @@ from ketadask.schema.errors import InputError
 from ketadask.store import datasets
 from ketadask.store.checksums import CHECKSUMS, Checksums, content_hash, log_hashes
 from ketadask.store.disk import (
+    disk_errors,
     limit_access,
     make_folder,
     readable_by_group,
@@ -69,14 +70,21 @@ class RunFolder:
                 value=name,
             )
         run = cls(Path(runs).absolute() / f"{name}-{key[:_KEY_DIGITS]}")
-        manifest = run.path / _MANIFEST
-        if manifest.exists() and _MANIFEST in run.damaged_files():
+        manifest, content = run.path / _MANIFEST, {"name": name, "key": key}
+        damaged = run.damaged_files()
+        if manifest.exists() and (
+            _MANIFEST in damaged
+            or (CHECKSUMS in damaged and manifest.read_bytes() != render_json(content))
+        ):
             set_aside(manifest, run.path / DAMAGED)
         if not manifest.exists():
             # Tasks of an array start together: all write the same bytes.
             limit_access(make_folder(run.path, ACCESS[shared]), ACCESS[shared])
             with readable_by_group(shared == "group"):
-                run.write_json(_MANIFEST, {"name": name, "key": key})
+                if CHECKSUMS in damaged:  # `repair` replaces them, and all results
+                    write_file(manifest, render_json(content))
+                else:
+                    run.write_json(_MANIFEST, content)
         if run.key != key:
             raise InputError(
                 "the run folder belongs to another key",
@@ -225,6 +233,7 @@ class RunFolder:
 
     def write_dataset(self, name: str, dataset: xr.Dataset) -> Path:
         """Write a dataset as the zarr folder ``<name>.zarr``."""
+        self._check_present()
         return datasets.write_dataset(self._dataset(name), dataset)
 
     def read_dataset(self, name: str) -> xr.Dataset:
@@ -241,10 +250,16 @@ class RunFolder:
 
     def _write(self, contents: dict[str, bytes]) -> Path:
         """Write files together with their checksums; return the path of the last one."""
+        self._check_present()
         paths = {self._path(name): content for name, content in contents.items()}
         checksums = (Checksums.read(self.path) or Checksums()).record(contents)
         write_files({**paths, self.path / CHECKSUMS: checksums.render()})
         return [*paths][-1]
+
+    def _check_present(self) -> None:
+        """Raise where the folder is gone; a new one would be as public as its parent."""
+        with disk_errors(self.path):
+            self.path.stat()
 
     def _read(self, name: str) -> bytes:
         """Read a file; raise where it differs from its checksum.

@@ -131,7 +131,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
         n_sites=_count_sites(settings, units),
         design=settings.design.kind,
         comparison=comparison_of(settings, units, trial, facts, persona_levels(settings), null),
-        modalities=_count_features(cohort.dataset, len(later)),
+        modalities=_count_features(cohort.dataset, later),
         excluded_features={k: v for k, v in cohort.dropped.items() if k not in later},
         exclusions=exclusions_of(settings, cohort),
         invalid_cells=[dict(issue) for issue in cohort.findings],
@@ -172,7 +172,7 @@ def _response_text(outcome: Outcome) -> str:
 
 def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, str]]:
     """Return the number of recordings, and the reasons of unusable ones; none without MEG."""
-    if nm.MEG not in settings.features.modalities:
+    if not settings.features.recording_modality:
         return 0, {}
     from ketadask.sources.meg.collection import find_recordings, unusable_recordings
 
@@ -182,6 +182,7 @@ def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, s
         proc=settings.data.proc,
         derivative=settings.data.derivative,
         anatomy=settings.features.parcels,
+        modality=settings.features.recording_modality,
     )
     return len(recordings), unusable_recordings(recordings)
 
@@ -217,8 +218,8 @@ def _responders(cohort: xr.Dataset, arm: str) -> tuple[int, int]:
     return int(response.sum()), int(response.size)
 
 
-def _count_features(cohort: xr.Dataset, later: int) -> pd.DataFrame:
-    """Return a row per modality and kind; ``later`` MEG features are not computed yet."""
+def _count_features(cohort: xr.Dataset, later: Sequence[str]) -> pd.DataFrame:
+    """Return a row per modality and kind; ``later`` features of recordings are not computed yet."""
     import pandas as pd
 
     missing = np.isnan(cohort["value"].to_numpy()).mean(axis=0)
@@ -229,6 +230,6 @@ def _count_features(cohort: xr.Dataset, later: int) -> pd.DataFrame:
         features=("m", "size"), missing=("m", "mean"), most_missing=("m", "max")
     )
     if later:
-        row: Any = [nm.MEG, nm.CONTINUOUS, later, np.nan, np.nan]
+        row: Any = [later[0].partition("_")[0], nm.CONTINUOUS, len(later), np.nan, np.nan]
         counts.loc[len(counts)] = row
     return counts

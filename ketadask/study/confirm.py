@@ -61,7 +61,7 @@ def confirm_study(
     cohort = cohort_of(work)
     units = units_of(settings, cohort)
     for persona in personas:
-        _check_trial(persona, units, inputs)
+        _check_trial(persona, units, inputs, is_column=settings.outcome.column is not None)
     members = _members_of_units(work, personas, units)
     for persona, table in zip(personas, members, strict=True):
         counts = table["member"].value_counts()
@@ -98,7 +98,7 @@ def confirm_study(
     return ConfirmationSummary(headline, confirmations, page, places)
 
 
-def _check_trial(persona: Persona, units: xr.Dataset, inputs: str) -> None:
+def _check_trial(persona: Persona, units: xr.Dataset, inputs: str, *, is_column: bool) -> None:
     """Raise where the trial is the discovery trial, or has another outcome."""
     if persona.run.inputs == inputs:
         raise InputError(
@@ -108,7 +108,7 @@ def _check_trial(persona: Persona, units: xr.Dataset, inputs: str) -> None:
         )
     outcome, attributes = persona.outcome, units.attrs
     pairs: list[tuple[str, Any, Any]] = [
-        ("name", outcome.scale, attributes["outcome"]),
+        ("column" if is_column else "scale", outcome.scale, attributes["outcome"]),
         ("day", outcome.day, attributes.get("day")),
         ("endpoint", outcome.endpoint, attributes["endpoint"]),
         ("direction", outcome.direction or None, attributes.get("direction")),

@@ -34,6 +34,7 @@ def discover(
     design: str = "parallel",
     direction: str | None = None,
     baseline: Any = None,
+    event: Any = None,
     groups: Any = None,
     strata: Any = None,
     participant: Any = None,
@@ -62,7 +63,9 @@ def discover(
     direction
         Which outcomes are better: ``lower`` or ``higher``.
     baseline
-        (row,) the outcome before treatment, one per participant; benefit is the change from it.
+        (row,) the outcome before treatment, or before each period; benefit is the change from it.
+    event
+        (row,) 0 censored, 1 event, 2 competing event; y is then the time.
     groups
         (row,) families, clinics of cluster trials and the like, exchanged and split as one.
     strata
@@ -100,9 +103,9 @@ def discover(
         "cluster": groups,
         "outcome": y,
         "baseline": baseline,
+        "event": event,
     }
     table, column_by_role, features = _trial_table(X, columns)
-    _require_one_baseline(participant, baseline)
     roles = ("participant", "arm", "period", "site")
     values: dict[str, Any] = {
         "name": name,
@@ -117,7 +120,11 @@ def discover(
         "outcome": {
             "column": column_by_role["outcome"],
             **({} if direction is None else {"direction": direction}),
-            **({"baseline": column_by_role["baseline"]} if baseline is not None else {}),
+            **{
+                role: column_by_role[role]
+                for role in ("baseline", "event")
+                if role in column_by_role
+            },
         },
         "design": {
             "kind": design,
@@ -224,24 +231,6 @@ def _trial_table(
         table[column] = array.astype(int) if array.dtype == bool else array
         column_by_role[role] = column
     return table, column_by_role, features
-
-
-def _require_one_baseline(participant: Any, baseline: Any) -> None:
-    """Raise where a participant has two baselines."""
-    import pandas as pd
-
-    if participant is None or baseline is None:
-        return
-    pairs = pd.DataFrame({"participant": list(participant), "baseline": list(baseline)})
-    pairs = pairs.dropna().drop_duplicates()
-    twice = pairs[pairs["participant"].duplicated()]
-    if len(twice):
-        raise InputError(
-            "a participant has two baselines",
-            where=f"baseline of discover, participant {twice['participant'].iloc[0]}",
-            value=twice["baseline"].iloc[0],
-            remedy="give y as the change from the baseline of each period, without baseline",
-        )
 
 
 def _set(values: dict[str, Any], steps: list[str], value: Any) -> None:

@@ -17,12 +17,15 @@ from ketadask.config.reference import STUDY_SCHEMA
 from ketadask.config.study import StudySettings
 from ketadask.schema import roles as r
 from ketadask.schema.errors import InputError
+from ketadask.sources.arm_columns import guess_pattern, visit_rows
+from ketadask.sources.codes import is_word, parse_number
 from ketadask.sources.column_kinds import plain_name
 from ketadask.sources.column_roles import guess_roles
 from ketadask.sources.rating_scales import RATING_SCALES, scale_of
 from ketadask.sources.role_names import NAMES_BY_ROLE
 from ketadask.sources.scale_columns import KEYS
 from ketadask.sources.spreadsheets import TABLE_FORMATS, read_table
+from ketadask.sources.trial_table import two_words
 from ketadask.sources.visits import ARMS
 from ketadask.study.from_settings import read_scales, read_study_participants
 
@@ -137,11 +140,16 @@ def _period(cells: Cells) -> str | None:
 def _draft_table(draft: Draft, tables: Sequence[Path]) -> None:
     path = tables[0]
     cells = read_table(path)
+    pattern = guess_pattern(list(cells.columns))
+    if pattern is not None:
+        cells = visit_rows(cells, pattern)
     roles = guess_roles(cells)
     draft.add(0, "data")
     draft.add(1, "table")
     others = _list(other.name for other in tables[1:])
     draft.add(2, "file", draft.relative(path), others and f"not used: {others}")
+    if pattern is not None:
+        draft.add(2, "wide_pattern", pattern, "a column per arm, by their names")
     for role in (r.PARTICIPANT, r.ARM, r.PERIOD, r.DAY, r.SESSION, r.SITE, r.TRIAL):
         column = roles.column_of(role)
         if column is not None:
@@ -160,23 +168,49 @@ def _draft_table(draft: Draft, tables: Sequence[Path]) -> None:
                 draft.note(2, f"{_plain(word)}: left out; active or control")
     elif not roles.arms:
         draft.note(2, f"{DECIDE}: arm: COLUMN; {roles.arms_doubt}")
-    outcome = roles.column_of(r.OUTCOME)
-    if outcome is None:
-        phenotype = _phenotype(draft)
-        _draft_visits(draft, phenotype)
-    else:
-        entry = roles.by_column[outcome]
-        draft.add(0, "outcome")
-        draft.add(1, "column", outcome, _reason(entry.reason, entry.alternatives))
-        baseline = roles.column_of(r.BASELINE)
-        if baseline is not None:
-            draft.add(1, "baseline", baseline, roles.by_column[baseline].reason)
-        levels = set(cells.words(outcome)) - {""}
-        if len(levels) == 2:
-            draft.add(1, "kind", "binary", "or continuous")
-        _draft_direction(draft, outcome)
+    _draft_outcome(draft, cells, roles)
     draft.add(0, "design")
     draft.add(1, "kind", roles.design, _or(kind for kind in DESIGNS if kind != roles.design))
+
+
+def _draft_outcome(draft: Draft, cells: Cells, roles: TableRoles) -> None:
+    """Write the outcome that the names of the columns tell; else that of most visits."""
+    time, event = roles.column_of(r.TIME), roles.column_of(r.EVENT)
+    outcome = roles.column_of(r.OUTCOME)
+    if outcome is None and (time is None or event is None):
+        has_days = bool(roles.columns_of(r.DAY, r.SESSION))
+        _draft_visits(draft, _phenotype(draft), has_days=has_days)
+        return
+    draft.add(0, "outcome")
+    if time is not None and event is not None:
+        draft.add(1, "column", time, roles.by_column[time].reason)
+        draft.add(1, "event", event, _event_comment(cells, roles.by_column[event]))
+        direction = Outcome(column=time, event=event).direction
+        doubt = "" if direction else f"{DECIDE}: "
+        draft.add(1, "direction", direction or "higher", f"{doubt}higher where late is better")
+        return
+    assert outcome is not None
+    entry, baseline = roles.by_column[outcome], roles.column_of(r.BASELINE)
+    draft.add(1, "column", outcome, _reason(entry.reason, entry.alternatives))
+    if baseline is not None:
+        draft.add(1, "baseline", baseline, roles.by_column[baseline].reason)
+    levels = sorted(set(cells.words(outcome)) - {""}, key=str.lower)
+    if len(levels) == 2:
+        draft.add(1, "kind", "binary", "or continuous")
+    if levels and all(map(is_word, levels)):
+        words = two_words(levels) or tuple(levels)
+        doubt = "" if len(levels) == 2 else f"{DECIDE}: "
+        draft.add(1, "level", words[-1], f"{doubt}counts as 1; or {_list(words[:-1])}")
+    _draft_direction(draft, outcome)
+
+
+def _event_comment(cells: Cells, entry: r.ColumnRole) -> str:
+    """Return what the values of an event are, and why the column was chosen."""
+    levels = sorted(set(cells.words(entry.column)) - {""})
+    numbers = [parse_number(level) for level in levels]
+    known = numbers in ([0.0, 1.0], [0.0, 1.0, 2.0]) or two_words(levels) is not None
+    doubt = "" if known else f"{DECIDE}: its values are {_list(levels)}; "
+    return f"{doubt}0 censored, 1 event, 2 competing event; {entry.reason}"
 
 
 def _draft_direction(draft: Draft, column: str) -> None:
@@ -204,7 +238,7 @@ def _draft_study(draft: Draft) -> None:
     draft.add(1, "kind", kind, f"{n_pairs} participants have two arms; {others}")
 
 
-def _draft_visits(draft: Draft, phenotype: Phenotype) -> None:
+def _draft_visits(draft: Draft, phenotype: Phenotype, *, has_days: bool = True) -> None:
     """Write the outcome: the scale and day with most values after treatment."""
     later = phenotype.table[phenotype.table["day"] > 0]
     counts = {name: later.groupby("day")[columns].count().max(axis=1) for name, columns in
@@ -219,7 +253,8 @@ def _draft_visits(draft: Draft, phenotype: Phenotype) -> None:
     day = int(count.index[count >= 0.9 * count.max()].max())
     is_scale = name in RATING_SCALES
     draft.add(1, "scale" if is_scale else "column", name, _or(n for n in counts if n != name))
-    draft.add(1, "day", day, _or(str(d) for d in count.index if d != day))
+    if has_days or is_scale:
+        draft.add(1, "day", day, _or(str(d) for d in count.index if d != day))
     if not is_scale:
         _draft_direction(draft, name)
 

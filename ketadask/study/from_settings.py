@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ketadask.config.analysis import MODALITIES
+from ketadask.config.analysis import MODALITIES, FeatureSettings
 from ketadask.config.study import StudySettings
 from ketadask.schema.errors import InputError
 from ketadask.study.inputs import volumes_folder
@@ -47,8 +47,8 @@ def read_cohort(
     sources: list[Any] = [read_scales(settings, folder, participants)]
     if "volume" in features.modalities and _has_volumes(settings, folder):
         sources.append(open_volumes(volumes_folder(settings, folder)))
-    if "meg" in features.modalities:
-        sources.append(_empty_features(features.meg) if recordings is None else recordings)
+    if features.recording_modality:
+        sources.append(_empty_features(features) if recordings is None else recordings)
     return assemble(
         *sources,
         participants=participants,
@@ -67,21 +67,22 @@ def read_cohort(
     )
 
 
-def _empty_features(name: str) -> FeatureTable:
-    """Return a set of MEG features without values, for a study that is only checked."""
+def _empty_features(features: FeatureSettings) -> FeatureTable:
+    """Return a set of MEG or EEG features without values, for a study that is only checked."""
     from ketadask.features.meg.registry import feature_set
     from ketadask.features.meg.table import empty_meg_table
 
-    return empty_meg_table(feature_set(name))
+    return empty_meg_table(feature_set(features.meg, features.recording_modality))
 
 
 def later_features(settings: StudySettings, cohort: Cohort) -> list[str]:
     """Return the MEG features of a cohort without recordings: a run computes them."""
-    if "meg" not in settings.features.modalities:
+    features = settings.features
+    if not features.recording_modality:
         return []
     from ketadask.features.meg.registry import feature_set
 
-    names = {feature.name for feature in feature_set(settings.features.meg)}
+    names = {own.name for own in feature_set(features.meg, features.recording_modality)}
     return [name for name in cohort.dropped if name in names]
 
 
@@ -128,6 +129,7 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
     """Read the table of the whole trial; what the settings say is not guessed."""
     from ketadask.schema import roles
     from ketadask.sources.adam import is_parameter_table, wide_parameters
+    from ketadask.sources.arm_columns import visit_rows
     from ketadask.sources.spreadsheets import read_table
     from ketadask.sources.trial_table import read_trial_table
 
@@ -142,6 +144,8 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
     if is_parameter_table(cells):
         cells = wide_parameters(cells, read)
     cells = cells.rename(table.columns)
+    if table.wide_pattern is not None:
+        cells = visit_rows(cells, table.wide_pattern, table.sequence)
     columns = {
         roles.PARTICIPANT: table.participant,
         roles.ARM: table.arm,
@@ -153,6 +157,8 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
         roles.CLUSTER: settings.design.cluster,
         roles.OUTCOME: outcome.column,
         roles.BASELINE: outcome.baseline,
+        roles.EVENT: outcome.event,
+        roles.TIME: outcome.exposure,
     }
     return read_trial_table(
         replace(cells, missing=cells.missing | frozenset(table.na_values)),
@@ -161,6 +167,7 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
         features=None if table.features == "all" else table.features,
         ignore=table.ignore,
         day=outcome.day,
+        level=outcome.level,
         family=table.family,
         bad_cells=data.bad_cells,
     )

@@ -15,10 +15,10 @@ from ketadask.store.fingerprints import file_hash, fingerprint
 _PATTERNS = ("participants.tsv", "participants.json", "phenotype/*.tsv", "phenotype/*.json")
 _NDA = ("nda/*.txt",)
 SIDECARS = (
-    *("*_meg.json", "sub-*/**/*_meg.json"),
-    *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/meg/*_events.tsv"),
+    *("*_[me]eg.json", "sub-*/**/*_[me]eg.json"),
+    *("*_channels.tsv", "sub-*/**/*_channels.tsv", "sub-*/**/[me]eg/*_events.tsv"),
 )
-_RECORDINGS = "sub-*/**/meg/*"
+_RECORDINGS = "sub-*/**/{}/*"
 _PARTICIPANT = re.compile(r"(?<=sub-)[A-Za-z0-9]+|(?<=freesurfer/)[^/]+(?=/stats/)")
 _PARCELS, _FORWARD = "derivatives/*/sub-*/**/*_parcels.tsv", "derivatives/*/sub-*/**/*[-_]fwd.fif"
 
@@ -185,7 +185,7 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
 
     Reading whole recordings would take too long.
     """
-    if "meg" not in settings.features.modalities:
+    if not settings.features.recording_modality:
         return {}
     from ketadask.sources.meg.recording import Recording, is_recording
 
@@ -205,7 +205,7 @@ def _recordings(settings: StudySettings, folder: Path) -> dict[str, str]:
 
 def _recording_files(settings: StudySettings, folder: Path) -> dict[str, Path]:
     """Return the files of the recordings, their sidecars and the forward solutions by name."""
-    if "meg" not in settings.features.modalities:
+    if not settings.features.recording_modality:
         return {}
     sidecars, large = _recording_paths(settings, folder)
     inside = {file for path in large if path.is_dir() for file in path.rglob("*")}
@@ -218,7 +218,8 @@ def _recording_paths(settings: StudySettings, folder: Path) -> tuple[set[Path], 
     root = folder / "derivatives" / derivative if derivative else folder
     sidecars = {path for pattern in SIDECARS for path in root.glob(pattern)}
     sidecars |= set(folder.glob(_PARCELS))
-    return sidecars, {*root.glob(_RECORDINGS), *folder.glob(_FORWARD)}
+    modality = settings.features.recording_modality
+    return sidecars, {*root.glob(_RECORDINGS.format(modality)), *folder.glob(_FORWARD)}
 
 
 def volumes_folder(settings: StudySettings, folder: Path) -> Path:

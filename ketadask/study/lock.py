@@ -18,7 +18,7 @@ from ketadask.inference.second_stage import persona_sides
 from ketadask.schema.errors import InputError, nearest
 from ketadask.search.persona import INSIDE, OUTSIDE, DiscoveryRun, Persona
 from ketadask.store.datasets import from_dataset
-from ketadask.store.disk import write_file
+from ketadask.store.disk import write_locked
 from ketadask.store.fingerprints import fingerprint
 from ketadask.store.run_folder import RunFolder
 from ketadask.study.from_settings import read_study_participants, search_of, units_of
@@ -93,6 +93,7 @@ def personas_of_run(run: RunFolder, ids: Sequence[str], *, anyway: bool) -> list
             units,
             run=origin,
             baseline=settings.design.baseline,
+            arms=settings.data.arms,
             anyway=anyway,
             adjustments=raw.adjustments(str(row["features"]).split(" | ")),
         )
@@ -193,12 +194,6 @@ def _lock_predictor(run: RunFolder, to: Path) -> Path:
     """Copy the locked predictor of a run."""
     from ketadask.predict.locked import read_locked_model
 
-    source, target = run.path / MODEL, to / f"{PREDICTOR}.npz"
+    source = run.path / MODEL
     read_locked_model(source)
-    content = source.read_bytes()
-    if target.exists() and target.read_bytes() != content:
-        raise InputError(
-            "another locked predictor has this name", file=target,
-            remedy="lock into another folder (--to); a locked file is never replaced",
-        )  # fmt: skip
-    return write_file(target, content)
+    return write_locked(to / f"{PREDICTOR}.npz", source.read_bytes(), kind="locked predictor")

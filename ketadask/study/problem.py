@@ -117,7 +117,7 @@ def build_problem(work: StudyRun) -> StudyProblem:
 
 def cohort_of(work: StudyRun) -> Cohort:
     """Return the cohort, from the run folder if it and the tables of its recordings are there."""
-    has_meg = nm.MEG in work.settings.features.modalities
+    has_meg = bool(work.settings.features.recording_modality)
     if work.folder.has(COHORT) and (not has_meg or quality_tables(work.folder) is not None):
         return from_dataset(work.folder.read_dataset(COHORT))
     participants = read_study_participants(work.settings, work.paths.data)
@@ -171,7 +171,7 @@ def recording_tables(work: StudyRun, sequences: Mapping[str, str]) -> RecordingT
     them.
     """
     settings = work.settings
-    if nm.MEG not in settings.features.modalities:
+    if not settings.features.recording_modality:
         return None
     import pandas as pd
 
@@ -233,10 +233,16 @@ def _recordings(paths: RunPaths) -> tuple[list[RecordingFile], MegSettings, Part
 
     features, data = paths.settings.features, paths.settings.data
     recordings = find_recordings(
-        paths.data, data.task, proc=data.proc, derivative=data.derivative, anatomy=features.parcels
+        paths.data,
+        data.task,
+        proc=data.proc,
+        derivative=data.derivative,
+        anatomy=features.parcels,
+        modality=features.recording_modality,
     )
     options = MegSettings(
         features=features.meg,
+        modality=features.recording_modality,
         cardiac_artefact=features.cardiac_artefact,
         parcels=features.parcels,
         **features.recordings.model_dump(),

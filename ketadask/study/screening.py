@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.baselines import OWN, BaselineTables, baseline_tables
+from ketadask.cohort.baselines import OWN, BaselineTables, baseline_tables, covariate_table
 from ketadask.config.inputs import DataSettings
 from ketadask.config.study import StudySettings, read_study
-from ketadask.features.feature_table import ABOUT, FeatureTable
+from ketadask.features.feature_table import FeatureTable
+from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.search.persona import Persona, other_unit
 from ketadask.study.from_settings import read_scales, read_study_participants
 from ketadask.study.inputs import volumes_folder
+from ketadask.study.paths import prepare_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,12 +111,7 @@ def read_baselines(tables: Path) -> BaselineTables:
         return _one_table(tables)
     if tables.is_file():
         settings = read_study(tables)
-        if settings.data.folder is None:
-            raise InputError(
-                "a simulated study has no tables yet", file=tables, where="data.simulate",
-                remedy="give the folder of the simulated tables",
-            )  # fmt: skip
-        return study_baselines(settings, settings.data.folder)
+        return study_baselines(settings, prepare_data(settings, Path("runs"), Progress()))
     if not tables.is_dir():
         raise InputError("no such file or folder", file=tables, remedy="check the path")
     data = DataSettings(folder=tables)
@@ -144,29 +141,35 @@ def _one_table(path: Path) -> BaselineTables:
     import pandas as pd
 
     from ketadask.features.scales import demographic_features
+    from ketadask.schema.roles import CATEGORY, CONSTANT, FEATURE, PARTICIPANT
     from ketadask.sources.cells import read_sidecar
+    from ketadask.sources.column_kinds import column_kind
+    from ketadask.sources.column_roles import guess_roles
     from ketadask.sources.data_issues import DataIssues
     from ketadask.sources.participants import participant_column, read_participants
     from ketadask.sources.spreadsheets import read_table
 
-    cells, issues = read_table(path), DataIssues("stop")
-    people = read_participants(path)
+    cells, issues, columns = read_table(path), DataIssues("stop"), {}
+    if "participant_id" not in cells.columns:
+        own = guess_roles(cells).column_of(PARTICIPANT)
+        columns = {} if own is None else {own: "participant_id"}
+    cells = cells.rename(columns)
+    people = read_participants(path, columns=columns, bad_cells="missing").table  # arms are no use
     names, sidecar = participant_column(cells, issues), read_sidecar(path.with_suffix(".json"))
-    demographics = demographic_features(people.table)
-    columns, units = {}, {}
+    demographics = demographic_features(people)
+    values, units = {}, {}
     for header, texts in cells.columns.items():
         match = _UNIT.fullmatch(header)
         name = match["name"] if match else header
-        about = sidecar.get(header, {})
-        unit = match["unit"] if match else str(about.get("Units", ""))
-        if name in demographics.values or not _has_numbers(texts):
+        kind = column_kind(texts)[0]
+        if name in demographics.values or kind not in (FEATURE, CATEGORY, CONSTANT):
             continue
-        columns[name], units[name] = cells.numbers(header, issues), unit
-    index = pd.MultiIndex.from_product([names, [0]], names=[nm.PARTICIPANT, "period"])
-    values = pd.DataFrame(columns, index=index)
-    text = pd.DataFrame("", index=list(columns), columns=list(ABOUT))
-    text["measurement_unit"] = pd.Series(units, dtype=object)
-    return BaselineTables((demographics, FeatureTable(values, text)), people.table)
+        units[name] = match["unit"] if match else str(sidecar.get(header, {}).get("Units", ""))
+        is_number = kind == FEATURE or (kind == CONSTANT and _has_numbers(texts))
+        values[name] = cells.numbers(header, issues) if is_number else cells.words(header)
+    features = covariate_table(pd.DataFrame(values, index=names), "")
+    features.about["measurement_unit"] = [units.get(name, "") for name in features.about.index]
+    return BaselineTables((demographics, features), people)
 
 
 def _has_numbers(texts: list[str]) -> bool:

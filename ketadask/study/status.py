@@ -47,7 +47,7 @@ def _statuses(paths: RunPaths, folder: RunFolder) -> Iterator[StageStatus]:
     stops = folder.read_json(STOPS) if folder.has(STOPS) else {}
     has_data = paths.data.is_dir()
     yield _file_status("data", "folder", has_data, str(paths.data))
-    if nm.MEG in settings.features.modalities and has_data and not folder.has(COHORT):
+    if settings.features.recording_modality and has_data and not folder.has(COHORT):
         total, present = count_recordings(paths)
         yield StageStatus(EXTRACT, "recordings", total, present, present)
     has_cohort = folder.has(COHORT)

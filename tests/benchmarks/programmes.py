@@ -58,23 +58,30 @@ def trial_kind(effect: float) -> TrialKind:
     return TrialKind(f"programme {effect:g}", (CROSSOVER,), literals=literals, effect=effect)
 
 
-def programmes_block(
-    block: Range, *, seed: int, relabellings: int, permutations: int, anyway: bool
-) -> pd.DataFrame:
-    """Return a row per programme: the locked persona as JSON, and its test in a fresh trial."""
+def discoveries_block(block: Range, *, seed: int, relabellings: int, anyway: bool) -> pd.DataFrame:
+    """Return a row per discovery trial, with the locked persona as JSON, or none."""
     rows = []
     for index in range(block[0], block[1] + 1):
         effect = 0.0 if anyway else EFFECTS[index % len(EFFECTS)]
-        row: dict[str, Any] = {"index": index, "effect": effect, "persona": None}
         persona = discover(effect, seed=seed, index=index, relabellings=relabellings, anyway=anyway)
-        if persona is not None:
-            row |= {"persona": persona.model_dump_json()} | confirm_persona(
-                persona, effect, seed=seed, index=index, permutations=permutations
-            )
-        rows.append(row)
-    return pd.DataFrame(
-        rows, columns=["index", "effect", "persona", "inside", "outside", "truth", "p"]
-    )
+        text = None if persona is None else persona.model_dump_json()
+        rows.append({"index": index, "effect": effect, "persona": text})
+    return pd.DataFrame(rows)
+
+
+def confirmations_block(
+    block: Range, *, locked: pd.DataFrame, seed: int, permutations: int
+) -> pd.DataFrame:
+    """Return sizes, true difference and p of the fresh trials of rows of ``locked``."""
+    rows = []
+    for position in range(block[0], block[1] + 1):
+        index, effect, text = locked.iloc[position][["index", "effect", "persona"]]
+        persona = Persona.model_validate_json(text)
+        rows.append(
+            {"position": position}
+            | confirm_persona(persona, effect, seed=seed, index=index, permutations=permutations)
+        )
+    return pd.DataFrame(rows)
 
 
 def discover(
@@ -138,13 +145,12 @@ PREDICTIONS = {
 }
 
 
-def calibration_table(rows: pd.DataFrame, *, alpha: float = ALPHA) -> pd.DataFrame:
+def calibration_table(locked: pd.DataFrame, *, alpha: float = ALPHA) -> pd.DataFrame:
     """Return, for each prediction and its bins, the mean prediction and the share confirmed.
 
-    ``z`` is the distance of the two in Monte-Carlo errors, if each programme is confirmed with the
+    ``p`` is that of a share as far from the prediction, if each programme is confirmed with the
     predicted probability.
     """
-    locked = rows[rows["persona"].notna()].reset_index(drop=True)
     rates = pd.DataFrame([predictions(row, alpha=alpha) for row in locked.itertuples()])
     confirmed = locked["p"] <= alpha
     table = []
@@ -154,28 +160,42 @@ def calibration_table(rows: pd.DataFrame, *, alpha: float = ALPHA) -> pd.DataFra
             str(label): part for label, part in rates.groupby(bins, observed=True).groups.items()
         }
         for label, part in parts.items():
-            rate = rates.loc[part, name].clip(1e-6, 1 - 1e-6)
-            error = np.sqrt((rate * (1 - rate)).sum()) / len(part)
+            rate = rates.loc[part, name]
             low, high = wilson(int(confirmed[part].sum()), len(part))
             table.append(
                 {
                     "prediction": words, "bin": label, "programmes": len(part),
                     "predicted": float(rate.mean()), "confirmed": float(confirmed[part].mean()),
                     "low": float(low), "high": float(high),
-                    "z": float((confirmed[part].mean() - rate.mean()) / error),
+                    "p": count_p(int(confirmed[part].sum()), rate.to_numpy()),
                 }
             )  # fmt: skip
     return pd.DataFrame(table)
 
 
+def count_p(count: int, rate: np.ndarray) -> float:
+    """Return the two-sided p of a count of independent events with these probabilities.
+
+    Examples
+    --------
+    >>> count_p(9, np.full(10, 0.5))
+    0.021484375
+    """
+    distribution = np.ones(1)
+    for one in rate:
+        distribution = np.convolve(distribution, [1 - one, one])
+    tails = distribution[: count + 1].sum(), distribution[count:].sum()
+    return min(1.0, 2 * float(min(tails)))
+
+
 def calibration_markdown(table: pd.DataFrame) -> str:
     """Return the table as Markdown."""
     header = ["prediction", "predicted between", "locked", "mean prediction", "confirmed"]
-    header += ["95 % interval", "z"]
+    header += ["95 % interval", "p"]
     rows = [
         [
             row["prediction"], row["bin"], row["programmes"], f"{row['predicted']:.2f}",
-            f"{row['confirmed']:.2f}", f"{row['low']:.2f} to {row['high']:.2f}", f"{row['z']:.1f}",
+            f"{row['confirmed']:.2f}", f"{row['low']:.2f} to {row['high']:.2f}", f"{row['p']:.2f}",
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
@@ -184,13 +204,19 @@ def calibration_markdown(table: pd.DataFrame) -> str:
 
 def simulate_programmes(
     bench: Bench, count: int, *, anyway: bool = False, seed: int = 7,
-    relabellings: int = 59, permutations: int = 79,
-) -> pd.DataFrame:  # fmt: skip
-    """Return the rows of `programmes_block`; ``anyway`` locks the best persona of null trials."""
-    settings = {
-        "seed": seed, "relabellings": relabellings, "permutations": permutations, "anyway": anyway,
-    }  # fmt: skip
-    return bench.rows("programmes", partial(programmes_block, **settings), count, settings)
+    relabellings: int = 59, permutations: int = 399,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return all programmes, and the locked ones with their confirmation.
+
+    ``anyway`` locks the best persona of null trials.
+    """
+    settings = {"seed": seed, "relabellings": relabellings, "anyway": anyway}
+    rows = bench.rows("discoveries", partial(discoveries_block, **settings), count, settings)
+    locked = rows[rows["persona"].notna()].reset_index(drop=True)
+    simulate = partial(confirmations_block, locked=locked, seed=seed, permutations=permutations)
+    key = (settings, count, permutations)
+    fresh = bench.rows("confirmations", simulate, len(locked), *key, index="position")
+    return rows, locked.join(fresh.set_index("position"))
 
 
 def main(words: Sequence[str]) -> int:
@@ -199,14 +225,15 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--programmes", type=int, default=300)
     options = parser.parse_args(list(words))
     with open_benchmark(options) as bench:
-        rows = simulate_programmes(bench, options.programmes, seed=options.seed)
-        nulls = simulate_programmes(
-            bench, options.programmes, anyway=True, seed=options.seed, relabellings=19
-        )
+        rows, locked = simulate_programmes(bench, options.programmes, seed=options.seed)
+        _, nulls = simulate_programmes(
+            bench, options.programmes, anyway=True, seed=options.seed, relabellings=19,
+            permutations=79,
+        )  # fmt: skip
     by_effect = rows.groupby("effect")["persona"].agg(["size", "count"])
     effects = [[f"{e:g}", size, locked] for e, (size, locked) in by_effect.iterrows()]
     print(markdown(["planted benefit (SD)", "programmes", "locked"], effects), end="\n\n")
-    print(calibration_markdown(calibration_table(rows)), end="\n\n")
+    print(calibration_markdown(calibration_table(locked)), end="\n\n")
     for alpha in (ALPHA, 2 * ALPHA):
         confirmed, error = (nulls["p"] <= alpha).mean(), error_of(alpha, len(nulls))
         print(f"Locked from noise anyway: {confirmed:.3f} of {len(nulls)} confirmed at one-sided "

@@ -44,7 +44,12 @@ class Bench:
     version: str = ""
 
     def rows(
-        self, name: str, simulate: Callable[[Range], pd.DataFrame], count: int, *key: Any
+        self,
+        name: str,
+        simulate: Callable[[Range], pd.DataFrame],
+        count: int,
+        *key: Any,
+        index: str = "index",
     ) -> pd.DataFrame:
         """Return the rows of the repetitions 0 to ``count - 1``; only missing ones are computed.
 
@@ -56,6 +61,8 @@ class Bench:
         key
             Everything else that determines the rows; stored rows are reused under the same key
             and version.
+        index
+            Column of the index.
         """
         digest = fingerprint(name, *key, self.version or code_version())
         parts = Parts(self.folder / f"{name}-{digest[:12]}", digest)
@@ -65,7 +72,7 @@ class Bench:
         result = run_stage(stage, lambda: self.executor, progress, block=self.block)
         if result.failures:
             raise result.failures[0][1].error
-        return parts.read_below("rows", count, "index")
+        return parts.read_below("rows", count, index)
 
 
 def benchmark_parser(what: str, text: str | None) -> argparse.ArgumentParser:

@@ -17,7 +17,8 @@ import pytest
 import ketadask as kd
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
-from ketadask.features.graph import band_power, extract_recordings, recordings_stage
+from ketadask.features.graph import extract_recordings, recordings_stage
+from ketadask.features.meg.graph import band_power
 from ketadask.features.meg.registry import Feature, feature_set
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import (

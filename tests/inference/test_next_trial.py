@@ -13,7 +13,6 @@ from ketadask.inference.next_trial import (
     FORMULA_DESIGNS,
     STRATIFIED,
     TWO_STAGE,
-    assurance_limit,
     design_power,
     formula_rows,
     size_on_curve,
@@ -21,12 +20,16 @@ from ketadask.inference.next_trial import (
     trial_sizes,
     two_stage_row,
 )
-from ketadask.inference.trial_assumptions import PersonaEffect, TrialAssumptions
+from ketadask.inference.trial_assumptions import (
+    PersonaEffect,
+    TrialAssumptions,
+    selected_effects,
+)
 from ketadask.kernels.two_stage import InterimRule
 from ketadask.schema.errors import InputError
 
 EFFECT = PersonaEffect(
-    difference=8.0, difference_se=3.0, benefit=3.0, benefit_se=1.0, prevalence=0.35,
+    difference=8.0, observed=8.0, observed_se=3.0, benefit=3.0, benefit_se=1.0, prevalence=0.35,
     prevalence_low=0.25, prevalence_high=0.46, sd=14.0, literals=2,
 )  # fmt: skip
 
@@ -108,8 +111,22 @@ def test_assurance_is_that_of_the_normal_formula():
     se = effect.sd / np.sqrt(n * 0.35 * 0.65)
     expected = norm.cdf((8.0 - norm.isf(0.025) * se) / np.hypot(se, 3.0))
     assert row["assurance"] == pytest.approx(expected, abs=0.02)
-    assert row["assurance"] < assurance_limit(STRATIFIED, effect, seed=3) < 1
+    assert row["assurance"] < 1
     assert row["power"] > 0.999
+
+
+@pytest.mark.parametrize("estimate", [5.1, 6.0, 8.0])
+def test_selected_effects_are_those_of_trials_that_reached_the_threshold(estimate):
+    # Effects from 0 upwards alike; of each only estimates above the threshold are seen, and as
+    # many of every effect, as the likelihood is that of a trial known to have reached it.
+    rng, threshold = np.random.default_rng(4), 5.0
+    effect = np.repeat(np.linspace(0, 14, 281), 20_000)
+    tail = norm.sf(threshold - effect)
+    estimates = effect + norm.isf(tail * rng.random(effect.size))
+    near = effect[np.abs(estimates - estimate) < 0.02]
+    quantiles = selected_effects(np.array([0.1, 0.5, 0.9]), estimate, 1.0, threshold)
+    assert near.size > 8_000
+    np.testing.assert_allclose(quantiles, np.quantile(near, [0.1, 0.5, 0.9]), atol=0.1)
 
 
 def test_measurement_error_and_prevalence_cost_participants():

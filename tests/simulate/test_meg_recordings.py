@@ -10,10 +10,12 @@ import pytest
 from scipy import signal
 
 from ketadask.features.meg.extraction import extract_features
+from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import draw_flaws, draw_person, write_recordings
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
 from ketadask.simulate.meg.signals import MegTruth, draw_sources, simulated_field
+from ketadask.simulate.study import simulate_study
 from ketadask.simulate.trial import generator
 from ketadask.sources.meg.channels import sensor_region
 from ketadask.sources.meg.collection import find_recordings
@@ -159,3 +161,26 @@ def test_flaws_of_a_study_are_addressed_and_found(tmp_path):
         assert ("mains" in flags) == ("mains_left" in flaws), each.name
         kinds |= set(flaws)
     assert len(kinds) >= 3
+
+
+def test_members_of_the_persona_of_meg_have_its_features(tmp_path):
+    """Slow alpha and a steep spectrum are measured in members, and together in no other."""
+    folder = simulate_study(tmp_path / "study", participants=10, persona="meg", meg_seconds=20)
+    truth = json.loads((folder / "truth.json").read_text())
+    peak, slope = (literal["feature"] for literal in truth["persona"])
+    assert (peak, slope) == ("meg_peak_all", "meg_exponent_all")
+    agreement = []
+    for file in find_recordings(folder):
+        if not file.session.endswith("p1d0"):
+            continue
+        values = extract_features(file).features.set_index("feature")["value"]
+        inside = values[peak] <= truth["persona"][0]["cut"]
+        inside &= values[slope] > truth["persona"][1]["cut"]
+        agreement.append(bool(inside) == (file.participant in truth["members"]))
+    assert len(agreement) == 10
+    assert len(truth["members"]) in (3, 4)
+    assert sum(agreement) >= 9
+    with pytest.raises(InputError, match="a persona of MEG needs recordings"):
+        simulate_study(tmp_path / "none", persona="meg")
+    with pytest.raises(InputError, match=r"unknown persona.*found 'megg'.*meg"):
+        simulate_study(tmp_path / "none", persona="megg")

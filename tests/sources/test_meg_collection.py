@@ -27,7 +27,7 @@ def study(tmp_path):
 
 
 def failures_of(tree):
-    return dict(zip(tree["failed_recording"].values, tree["failure_reason"].values, strict=True))
+    return tree.attrs["failures"]
 
 
 def test_recordings_become_a_tree_and_nothing_is_read(study):
@@ -45,7 +45,7 @@ def test_recordings_become_a_tree_and_nothing_is_read(study):
     assert (one.attrs["participant"], one.attrs["session"]) == ("sub-01", "ses-p2d0")
     assert (one.attrs["mains"], one.attrs["empty_room"]) == (60.0, "")
     assert one["field"].shape == (16, 900)
-    assert tree["failed_recording"].size == 0
+    assert tree.attrs["failures"] == {}
 
 
 def test_bad_channels_of_the_sidecar_are_marked(study):

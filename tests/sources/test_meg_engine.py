@@ -236,7 +236,8 @@ def test_wrong_paths_and_grades_are_named(tmp_path, fif):
     with pytest.raises(InputError, match=r"x\.ds: no such recording; check the path"):
         Recording.at(tmp_path / "x.ds")
     with pytest.raises(
-        InputError, match=r"not a MEG recording; name a folder \.ds or a file \.fif"
+        InputError,
+        match=r"not a recording of MEG or EEG; name a folder of BTi/4D or .*\.ds",
     ):
         Recording.at(tmp_path)
     with pytest.raises(InputError, match=r"grade: .*compensation, found 2; choose one of \[0, 3\]"):

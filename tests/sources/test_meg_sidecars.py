@@ -9,8 +9,8 @@ import mne
 import pytest
 
 import ketadask as kd
-from ketadask.features.graph import band_power
 from ketadask.features.meg.extraction import extract_features
+from ketadask.features.meg.graph import band_power
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import part_name
 from ketadask.schema.errors import InputError
@@ -109,8 +109,7 @@ def test_malformed_events_name_file_row_value_and_remedy(study, rows, header, me
     assert culprit in str(error.value)
     assert not other.problem, "the others go on"
     tree = kd.open_recordings(study)
-    assert tree["failed_recording"].item() == file.name
-    assert tree["failure_reason"].item() == str(error.value)
+    assert tree.attrs["failures"] == {file.name: str(error.value)}
 
 
 def test_events_that_call_nothing_bad_may_lack_what_only_bad_rows_need(study):
@@ -132,7 +131,7 @@ def test_two_recordings_of_one_name_are_refused_by_both_paths(study, other):
     assert str(first) in message
     assert str(second) in message
     assert "keep one of them and move the others out of the study, or give each a run-" in message
-    assert kd.open_recordings(study)["failure_reason"].item() == message
+    assert list(kd.open_recordings(study).attrs["failures"].values()) == [message]
 
 
 @pytest.mark.parametrize("naming", ["bids", "neuromag"])

@@ -145,6 +145,31 @@ def test_an_outcome_of_two_words_says_which_is_one():
     assert entry.reason == "1 is good, 0 is poor"
 
 
+def test_a_level_of_a_text_outcome_counts_as_one():
+    columns = PARALLEL | {"relief": ["full", "some", "none", "some"]}
+    roles = {"outcome": "relief"}
+    trial = read_trial_table(cells_of(columns), role_columns=roles, arms=ARMS, level="full")
+    visits = trial.scales.table.set_index(["participant", "day"])["relief"]
+    assert [visits[who, 1] for who in "abc"] == [0, 1, 0]
+    entry = next(entry for entry in trial.columns if entry.column == "relief")
+    assert entry.reason == "1 is full, 0 is none, some"
+    with pytest.raises(InputError, match=r"outcome\.level, column relief: no row has this value"):
+        read_trial_table(cells_of(columns), role_columns=roles, arms=ARMS, level="fully")
+    with pytest.raises(InputError, match=r"'full'.*the value that counts as 1 in outcome\.level"):
+        read_trial_table(cells_of(columns), role_columns=roles, arms=ARMS)
+
+
+def test_a_column_that_names_the_arm_is_no_feature():
+    columns = PARALLEL | {"dose_mg": ["2", "0", "2", "1"], "dose_g": ["2", "0", "2", "2"]}
+    columns = {name: column * 4 for name, column in columns.items()}
+    columns["id"] = [f"{who}{k}" for k, who in enumerate(columns["id"])]
+    trial = read_trial_table(cells_of(columns), arms=ARMS)
+    by_column = {entry.column: entry for entry in trial.columns}
+    assert by_column["dose_g"].role == "feature"
+    entry = by_column["dose_mg"]
+    assert (entry.role, entry.reason) == ("not used", "has one value per arm, so it names the arm")
+
+
 def test_measures_named_like_the_outcome_are_no_features():
     columns = {name: PARALLEL[name] for name in ("id", "treatment", "age")} | {
         "pacu_throat": ["1", "2", "3", "4"],

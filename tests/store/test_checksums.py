@@ -88,6 +88,17 @@ def test_results_without_their_checksums_are_computed_again(run, content):
     assert run.key == KEY
 
 
+@pytest.mark.parametrize("position", [9, None], ids=["changed", "deleted"])
+def test_damage_of_checksums_and_manifest_leaves_no_unverified_result(run, position):
+    flip(run.path / CHECKSUMS, 40)
+    manifest = run.path / "manifest.json"
+    manifest.unlink() if position is None else flip(manifest, position)
+    again = RunFolder.make(run.path.parent, "demo", KEY)
+    assert again.key == KEY
+    assert list(again.repair()) == [CHECKSUMS]
+    assert not again.has("summary.json")
+
+
 def test_a_removed_result_has_no_checksum(run):
     run.remove("summary.json", "absent.json")
     assert not run.has("summary.json")

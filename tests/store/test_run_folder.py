@@ -118,6 +118,13 @@ def test_errors_name_missing_and_damaged_files(run):
         run.read_table("half")
 
 
+def test_a_folder_that_was_moved_is_not_created_again(run):
+    run.path.rename(run.path.with_name("moved"))
+    with pytest.raises(InputError, match=r"the folder was moved or deleted .*; move it back"):
+        run.write_text("note.txt", "")
+    assert not run.path.exists()
+
+
 SCRIPT = """
 import os, signal, sys
 import pandas as pd

@@ -157,8 +157,12 @@ def test_a_crossover(tmp_path):
     assert result.summary["units"] == 50
     assert result.verdicts["text"].iloc[0].startswith("crp > ")
     assert result.verdicts["verdict"].iloc[0] == "supported"
-    with pytest.raises(InputError, match="participant 0: a participant has two baselines"):
-        kd.discover(X, drug, change, baseline=rng.normal(size=100), **options)
+    before = rng.normal(30, 2, size=100)  # of each period
+    options |= {"period": period, "baseline": before, "store": tmp_path}
+    options["features__exclude"] = ["baseline"]
+    same = kd.discover(X, drug, before + change, **options, **QUICK).verdicts
+    columns = ["text", "support", "p_adjusted", "verdict"]
+    pd.testing.assert_frame_equal(same[columns], result.verdicts[columns])
 
 
 @pytest.mark.parametrize(

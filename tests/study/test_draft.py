@@ -54,10 +54,19 @@ def people(n=30):
 def examples(tmp_path_factory):
     """Tables and folders as trials have them, by name."""
     folder = tmp_path_factory.mktemp("examples")
+    rng = np.random.default_rng(3)
     parallel().to_csv(folder / "parallel.csv", index=False)
     table = visits().merge(people()[["participant_id", "age"]], left_on="subject",
                            right_on="participant_id")  # fmt: skip
     table.drop(columns="participant_id").to_excel(folder / "crossover.xlsx", index=False)
+    survival = parallel().assign(time=rng.integers(1, 300, 60), status=rng.integers(0, 2, 60))
+    survival.drop(columns=["score0", "responder"]).to_csv(folder / "survival.csv", index=False)
+    wide = people().rename(columns={"participant_id": "subject"})
+    wide = wide.assign(pain_drug=rng.integers(0, 9, 30), pain_placebo=rng.integers(2, 11, 30))
+    wide = wide.drop(columns=["infusion_1", "infusion_2"])
+    wide.assign(sequence=np.where(np.arange(30) % 2, "drug-placebo", "placebo-drug")).to_csv(
+        folder / "wide.csv", index=False
+    )
     (folder / "two").mkdir()
     visits().drop(columns="arm").to_csv(folder / "two" / "scores.csv", index=False)
     people().to_csv(folder / "two" / "people.csv", index=False)
@@ -80,6 +89,8 @@ def draft(data, folder):
         ("parallel.csv", "parallel", "responder", 60),
         ("crossover.xlsx", "crossover", "madrs", 30),
         ("two", "crossover", "madrs", 30),
+        ("survival.csv", "parallel", "time", 60),
+        ("wide.csv", "crossover", "pain", 30),
         ("bids", "crossover", "madrs", 16),
         ("nda", "crossover", "madrs", 16),
     ],
@@ -105,6 +116,27 @@ def test_every_guess_has_its_reason_and_the_alternatives(examples, tmp_path):
     assert settings.outcome.direction == "higher"
     assert DECIDE not in text
     assert set(report.modalities["modality"]) == {"demographic", "parallel"}
+
+
+def test_time_to_event_and_columns_per_arm_are_written(examples, tmp_path):
+    text, settings, _ = draft(examples / "survival.csv", tmp_path)
+    assert (settings.outcome.endpoint, settings.outcome.event) == ("survival", "status")
+    assert f"{DECIDE}: higher where late is better" in text
+    text, settings, report = draft(examples / "wide.csv", tmp_path)
+    assert settings.data.table.wide_pattern == "(?P<name>pain)_(?P<arm>drug|placebo)"
+    assert set(report.modalities["modality"]) == {"demographic", "wide"}
+
+
+def test_an_outcome_of_words_names_the_one_that_counts(tmp_path):
+    table = parallel().drop(columns=["responder", "score0"])
+    levels = ["None", "Some", "Marked"]
+    table.assign(outcome=[levels[k % 3] for k in range(60)]).to_csv(tmp_path / "t.csv", index=False)
+    text, settings, report = draft(tmp_path / "t.csv", tmp_path)
+    assert f"{DECIDE}: counts as 1; or Marked, None" in text
+    assert settings.outcome.level == "Some"
+    assert settings.outcome.endpoint == "binary"
+    reasons = [entry["reason"] for entry in report.columns if entry["column"] == "outcome"]
+    assert reasons == ["1 is Some, 0 is Marked, None"]
 
 
 def test_what_only_a_person_knows_is_marked_and_printed(tmp_path, monkeypatch, capsys):

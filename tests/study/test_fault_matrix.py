@@ -1,16 +1,16 @@
 """Every fault at every stage: a sentence says what happened, and the next run gives the same bytes.
 
-Each cell forks a process that runs a small study until the stage writes a file. Then the fault
-happens. The next run must give the bytes of a study without faults, and keep every part that was
-complete before. ``pytest tests/study/test_fault_matrix.py -m slow -s`` prints the table.
-
-Losses of workers and of the scheduler are in ``test_faults.py`` of this folder and of the folder
-``cluster``; flipped bits in ``test_damage.py``.
+In each cell a process runs a small study until the stage writes a file. Then the fault happens. The
+next run must give the bytes of a study without faults, and keep every part that was complete
+before. ``pytest tests/study/test_fault_matrix.py -m slow -s`` prints the table; docs/integrity.md
+holds one. Faults on SLURM are in ``tests/cluster``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import os
 import resource
 import shutil
@@ -18,142 +18,23 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
-from rich.console import Console
 
 from ketadask.cluster.profile import Profile
-from ketadask.pipeline.interrupts import interrupt
-from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
-from ketadask.store.parts import defects
-from ketadask.study.study import Study
-from tests.study.test_damage import results as all_results
+from ketadask.store.checksums import CHECKSUMS, verify_folder
+from tests.study.fault_place import LOCAL, STAGES, SYNCHRONOUS, Place, run_in_this_process
 
 pytestmark = pytest.mark.slow
-STUDY = """
-name: small
-seed: {seed}
-data: {{folder: study}}
-features: {{modalities: [demographic, scale, volume], include: [age, sex, bdi_10, "wm-lh-p*"]}}
-search: {{max_literals: 2, keep: 20}}
-splits: {{count: 6}}
-null: {{relabellings: 19, calibration_studies: 2, calibration_splits: 4}}
-predict:
-  {{repeats: 1, folds: 2, inner_repeats: 1, inner_folds: 2, costs: [1.0], covariates: [age]}}
-execution: {{block: 3}}
-"""
-# By stage: what the path of its files contains.
-STAGES = {
-    "extract": "cohort.zarr",
-    "search": "/hits/",
-    "null": "/nulls/",
-    "calibrate": "/calibrations/",
-    "evaluate": "/evaluations/",
-    "judge": "/verdicts.parquet",
-    "predict": "/predict/",
-    "report": "/report.html",
-}
 TABLE: dict[tuple[str, str], str] = {}
-
-
-def results(run):
-    """Return the files of a run, without hidden ones that a fault left behind."""
-    return {name: content for name, content in all_results(run).items() if name[0] != "."}
-
-
-class Place:
-    """A folder with a study, its data and its runs."""
-
-    def __init__(self, folder):
-        self.folder, self.runs = folder, folder / "runs"
-
-    def study(self, console, seed=3):
-        (self.folder / "study.yaml").write_text(STUDY.format(seed=seed))
-        progress = Progress(Console(file=console, width=400))
-        study = Study.read(self.folder / "study.yaml", out=self.runs, progress=progress)
-        return replace(study, profile=Profile(kind="synchronous"))
-
-    def run(self, **options):
-        """Run the study to its end; return its folder and what it printed."""
-        code, text = self._fork(lambda console: self._run(console, **options))
-        assert code == 0, text
-        return Path((self.folder / "path").read_text()), text
-
-    def run_with_fault(self, stage, fault):
-        """Run the study with a fault when a stage names its first file; return code and text."""
-        return self._fork(lambda console: self._run_with_fault(console, stage, fault))
-
-    def _fork(self, work):
-        """Do all work in forked processes: this one starts no threads, so that it can fork."""
-        read_end, write_end = os.pipe()  # a full disk does not fill a pipe
-        process = os.fork()
-        if process == 0:
-            os.close(read_end)
-            code = 1
-            with open(write_end, "w") as console:
-                try:
-                    code = work(console)
-                except KeyboardInterrupt:
-                    code = 130
-                except InputError as error:
-                    print(error, file=console)
-                    code = 2
-                except BaseException as error:
-                    print(f"failed: {error}", *getattr(error, "__notes__", ()), file=console)
-                console.flush()
-            os._exit(code)
-        os.close(write_end)
-        with open(read_end) as console:
-            text = console.read()
-        status = os.waitpid(process, 0)[1]
-        return os.waitstatus_to_exitcode(status), text
-
-    def simulate(self):
-        assert self._fork(self._simulate)[0] == 0
-
-    def _simulate(self, console):
-        simulate_study(self.folder / "study", participants=44, seed=11)
-        return 0
-
-    def _run(self, console, **options):
-        run = self.study(console, **options).run().folder
-        (self.folder / "path").write_text(str(run))
-        return 0
-
-    def _run_with_fault(self, console, stage, fault):
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, interrupt)
-        happened = []
-
-        def watch(event, arguments):
-            if event == "os.rename" and STAGES[stage] in f"{arguments[1]}" and not happened:
-                happened.append(stage)
-                fault(self, Path(arguments[1]))
-
-        sys.addaudithook(watch)
-        self.study(console).run()
-        return 0 if happened else 99
-
-    def run_folder(self):
-        return next(iter(self.runs.glob("small-*")), None)
-
-
-def parts_of(run):
-    """Return inode and time of every complete part, by path."""
-    folders = [path for path in run.rglob("*") if path.is_dir() and path.suffix != ".zarr"]
-    kept = {}
-    for folder in folders:
-        receipts = list(folder.glob("0*.json"))
-        if receipts and folder.name not in ("damaged", "other-key"):
-            bad = {name.partition(".")[0] for name in defects(folder)[1]}
-            for path in receipts:
-                if path.stem not in bad:
-                    kept[path.relative_to(run)] = path.stat().st_mtime_ns
-    return kept
+WITHOUT_WORKERS = ("extract", "judge", "report")  # computed by the driver
+STOPPED_SECONDS = 60
 
 
 def kill(place, path):
@@ -190,8 +71,8 @@ def set_clock_back(place, path):
 
 def run_twice(place, path):
     """Start the study again while it runs: the second says who writes, and ends."""
-    with pytest.raises(InputError, match="process"):
-        place.study(io.StringIO()).run()
+    with pytest.raises(InputError, match="is being written by process"):
+        place.compute(place.study(io.StringIO()))
 
 
 def move_folder(place, path):
@@ -199,110 +80,259 @@ def move_folder(place, path):
     run.rename(run.with_name("moved"))
 
 
+def move_folder_back(place):
+    for path in place.runs.glob("small-*"):
+        shutil.rmtree(path)
+    moved = place.runs / "moved"
+    key = json.loads((moved / "manifest.json").read_text())["key"]
+    moved.rename(place.runs / f"small-{key[:12]}")
+
+
 def make_read_only(place, path):
-    run = str(place.run_folder())
-    subprocess.run(["mount", "--bind", run, run], check=True)
-    subprocess.run(["mount", "-o", "remount,ro,bind", run], check=True)
+    runs = str(place.runs)
+    subprocess.run(["mount", "--bind", runs, runs], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", runs], check=True)
+
+
+def make_writable(place):
+    subprocess.run(["umount", str(place.runs)], check=True)
 
 
 def change_input(place, path):
-    table = place.folder / "study" / "participants.tsv"
-    (place.folder / "before.tsv").write_bytes(table.read_bytes())
+    table = place.data / "participants.tsv"
+    shutil.copy(table, place.folder / "before.tsv")
     header, first, *rows = table.read_text().splitlines()
     cells = first.split("\t")
     cells[header.split("\t").index("age")] = "64"
     table.write_text("\n".join([header, "\t".join(cells), *rows, ""]))
 
 
-# By fault: what happens, the possible exit codes, words of the sentence, what removes the fault.
+def restore_input(place):
+    shutil.copy(place.folder / "before.tsv", place.data / "participants.tsv")
+
+
+def flip_every_file(place):
+    """Change one bit of every file of the run folder; `verify` names each of them."""
+    run = place.run_folder()
+    files = [path for path in run.rglob("*") if path.is_file() and path.name != "lock"]
+    for path in files:
+        content = bytearray(path.read_bytes())
+        if content:
+            content[len(content) // 2] ^= 4
+            path.write_bytes(bytes(content))
+    assert verify_folder(run)[1]
+
+
+def kill_a_worker(place, path):
+    place.workers()[0].kill()
+
+
+def kill_all_workers(place, path):
+    for worker in place.workers():
+        worker.kill()
+
+
+def stop_a_worker(place, path):
+    worker = place.workers()[0]
+    worker.suspend()
+    time.sleep(STOPPED_SECONDS)
+    worker.resume()
+
+
+def kill_scheduler(place, path):
+    os.kill(int((place.folder / "scheduler.pid").read_text()), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, the possible exit codes, a part of the sentence about it, and its removal."""
+
+    happen: Callable[[Place, Path], None]
+    codes: tuple[int, ...]
+    words: str = ""
+    remove: Callable[[Place], None] = lambda place: None
+    profile: Profile = SYNCHRONOUS
+
+
+INTERRUPTED = "interrupted; finished parts are kept"
+ADDRESS = Profile(kind="address", address="tcp://127.0.0.1:0")
 FAULTS = {
-    "driver killed": (kill, {-9}, "", None),
-    "SIGTERM": (terminate, {130}, "interrupted; finished parts are kept", None),
-    "SIGHUP": (hang_up, {130}, "interrupted; finished parts are kept", None),
-    "disk full": (fill_disk, {1, 2}, "cannot write", None),
-    "part truncated": (truncate_part, {-9}, "", None),
-    "clock set back": (set_clock_back, {0}, "", None),
-    "two runs": (run_twice, {0}, "", None),
-    "folder moved": (move_folder, {1, 2}, "No such file|cannot|missing|not a run", "move back"),
-    "read-only": (make_read_only, {1, 2}, "read-only|Read-only", "unmount"),
-    "input changed": (change_input, {0, 2}, "an input changed|", "restore"),
+    "worker killed": Fault(kill_a_worker, (0,), "lost worker", profile=LOCAL),
+    "all workers killed": Fault(kill_all_workers, (0,), "lost worker", profile=LOCAL),
+    "worker stopped 60 s": Fault(stop_a_worker, (0,), profile=LOCAL),
+    "scheduler killed": Fault(kill_scheduler, (1, 2), "scheduler", profile=ADDRESS),
+    "driver killed": Fault(kill, (-9,)),
+    "driver of workers killed": Fault(kill, (-9,), profile=LOCAL),
+    "SIGTERM": Fault(terminate, (130,), INTERRUPTED),
+    "SIGHUP": Fault(hang_up, (130,), INTERRUPTED),
+    "disk full": Fault(fill_disk, (1, 2), "cannot write"),
+    "part truncated": Fault(truncate_part, (-9,)),
+    "bit of every file flipped": Fault(kill, (-9,), remove=flip_every_file),
+    "clock set back": Fault(set_clock_back, (0,)),
+    "two runs": Fault(run_twice, (0,)),
+    "folder moved": Fault(move_folder, (2,), "moved or deleted", move_folder_back),
+    "read-only": Fault(make_read_only, (1, 2), "read-only", make_writable),
+    "input changed in the run": Fault(change_input, (0, 2), remove=restore_input),
 }
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    place = Place(tmp_path_factory.mktemp("reference"))
-    place.simulate()
-    run, _ = place.run()
-    return place, results(run)
+def references(tmp_path_factory):
+    """Return a place with its results, of a study with recordings and of one without."""
+    folder = tmp_path_factory.mktemp("reference")
+    simulate_study(folder / "study", participants=44, seed=11)
+    simulate_study(folder / "meg", participants=11, seed=11, meg_seconds=2.0)
+    results = {}
+    for stage in ("recordings", "report"):
+        place = Place(folder, stage)
+        run_in_this_process(place)
+        results[place.has_recordings] = place.results()
+        place.runs.rename(folder / f"runs of {place.data.name}")
+    return folder, results
+
+
+@pytest.fixture
+def cell(references, tmp_path):
+    """Return a function that gives a place for a stage, and its results without a fault."""
+    folder, results = references
+
+    def make(stage):
+        place = Place(tmp_path, stage)
+        source = folder / place.data.name
+        shutil.copytree(source, place.data)
+        return place, results[place.has_recordings]
+
+    return make
 
 
 @pytest.fixture(scope="module", autouse=True)
 def table():
     yield
     faults = list(dict.fromkeys(fault for fault, _ in TABLE))
-    print("\n" + f"{'':18}" + "".join(f"{stage:>11}" for stage in STAGES))
+    print("\n" + f"{'':26}" + "".join(f"{stage:>11}" for stage in STAGES))
     for fault in faults:
-        print(f"{fault:18}" + "".join(f"{TABLE.get((fault, s), '-'):>11}" for s in STAGES))
+        print(f"{fault:26}" + "".join(f"{TABLE.get((fault, s), '-'):>11}" for s in STAGES))
 
 
-def remove_fault(place, remedy):
-    if remedy == "move back":
-        for path in place.runs.glob("small-*"):
-            shutil.rmtree(path)
-        moved = place.runs / "moved"
-        manifest = (moved / "manifest.json").read_text()
-        key = manifest.split('"key": "')[1][:12]
-        moved.rename(place.runs / f"small-{key}")
-    elif remedy == "unmount":
-        subprocess.run(["umount", str(place.run_folder())], check=True)
-    elif remedy == "restore":
-        table = place.folder / "study" / "participants.tsv"
-        table.write_bytes((place.folder / "before.tsv").read_bytes())
+@contextlib.contextmanager
+def scheduler(place):
+    """Start a scheduler with two workers; yield the profile with its address."""
+    address = place.folder / "scheduler.json"
+    environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": "[]"}
+    dask, options = [sys.executable, "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    file = ["--scheduler-file", str(address)]
+    commands = [
+        [*dask, "scheduler", "--port", "0", *file, *options],
+        [*dask, "worker", *file, *options, "--no-nanny", "--nworkers", "2", "--nthreads", "1"],
+    ]
+    processes = [subprocess.Popen(commands[0], **quiet)]
+    try:
+        (place.folder / "scheduler.pid").write_text(str(processes[0].pid))
+        while not address.exists():
+            assert processes[0].poll() is None
+            time.sleep(0.1)
+        processes.append(subprocess.Popen(commands[1], **quiet))
+        content = json.loads(address.read_text())
+        yield Profile(kind="address", address=content["address"])
+    finally:
+        for process in processes[::-1]:
+            process.kill()
+            process.wait()
+
+
+def run_with_workers(place, fault):
+    """Bring a study to the stage, then run it with workers until the fault."""
+    assert place.run_with_fault(kill)[0] == -9
+    if fault.profile is ADDRESS:
+        with scheduler(place) as profile:
+            return place.run_with_fault(fault.happen, profile)
+    try:
+        return place.run_with_fault(fault.happen, fault.profile)
+    finally:
+        for worker in place.workers():  # of a killed driver: they end by themselves
+            worker.resume()
+            worker.wait(60)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_costs_no_number_and_no_part(reference, tmp_path, fault, stage):
-    happen, codes, words, remedy = FAULTS[fault]
-    if remedy == "unmount" and os.getuid() != 0:
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_costs_no_number_and_no_part(cell, name, stage):
+    fault = FAULTS[name]
+    if fault.profile is not SYNCHRONOUS and stage in WITHOUT_WORKERS:
+        TABLE[name, stage] = "no workers"
+        return
+    if fault.remove is make_writable and os.getuid() != 0:
         pytest.skip("only root can make a folder read-only for itself")
-    original, expected = reference
-    shutil.copytree(original.folder / "study", tmp_path / "study")
-    place = Place(tmp_path)
-    code, text = place.run_with_fault(stage, happen)
-    remove_fault(place, remedy)
-    TABLE[fault, stage] = "?"
-    assert code in codes, (code, text)
-    if words:
-        assert any(word in text for word in words.split("|")), text
-    before = parts_of(place.run_folder())
-    run, printed = place.run()
-    assert results(run) == expected
-    after = parts_of(run)
+    place, expected = cell(stage)
+    TABLE[name, stage] = "?"
+    if fault.profile is SYNCHRONOUS:
+        code, text = place.run_with_fault(fault.happen)
+    else:
+        code, text = run_with_workers(place, fault)
+    fault.remove(place)
+    assert code in fault.codes, (code, text)
+    assert fault.words in text, text
+    if fault.happen is change_input:
+        assert ("an input changed" in text) == (code == 2), text
+    before = place.parts()
+    _, printed = place.run()
+    assert place.results() == expected
+    after = place.parts()
     assert {path: after.get(path) for path in before} == before
     if code == -9:
         assert "ended without finishing" in printed
-    TABLE[fault, stage] = f"{len(before)} kept"
+    if fault.remove is flip_every_file:
+        assert "is damaged" in printed
+    TABLE[name, stage] = f"{len(before)} kept"
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("change", ["input", "configuration"])
-def test_a_change_between_two_runs_gives_another_study(reference, tmp_path, change, stage):
-    original, expected = reference
-    shutil.copytree(original.folder / "study", tmp_path / "study")
-    place = Place(tmp_path)
-    assert place.run_with_fault(stage, kill)[0] == -9
+def test_a_change_between_two_runs_gives_another_study(cell, change, stage):
+    place, expected = cell(stage)
+    assert place.run_with_fault(kill)[0] == -9
     first = place.run_folder()
     if change == "input":
         change_input(place, first)
         run, _ = place.run()
-        remove_fault(place, "restore")
+        restore_input(place)
     else:
         run, _ = place.run(seed=4)
     assert run != first
-    assert results(run) != expected
     run, _ = place.run()
     assert run == first
-    assert results(run) == expected
-    TABLE[f"{change} between", stage] = "own folder"
+    assert place.results(run) == expected
+    TABLE[f"{change} changed between", stage] = "own folder"
+
+
+@pytest.mark.parametrize("data", ["study", "meg"])
+def test_a_flip_of_any_byte_of_any_file_of_a_finished_run_is_found(references, tmp_path, data):
+    """`verify` reads 200 changed copies of every file, each beside what it is compared with."""
+    (run,) = (references[0] / f"runs of {data}").glob("small-*")
+    assert verify_folder(run)[1] == {}
+    files = [path for path in run.rglob("*") if path.is_file() and path.name != "lock"]
+    draw, n_flips = np.random.default_rng(21), 0
+    for k, path in enumerate(files):
+        copy = tmp_path / str(k)
+        for source in {run / CHECKSUMS, *neighbours(run, path)}:
+            (copy / source.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy / source.relative_to(run))
+        intact, target = verify_folder(copy)[1], copy / path.relative_to(run)
+        content = path.read_bytes()
+        for position in draw.integers(0, max(len(content), 1), 200 if content else 0):
+            changed = bytearray(content)
+            changed[position] ^= int(draw.integers(1, 256))
+            target.write_bytes(bytes(changed))
+            assert verify_folder(copy)[1].keys() - intact.keys(), f"{path}, byte {position}"
+            n_flips += 1
+        shutil.rmtree(copy)
+    print(f"{n_flips:,} flips in {len(files):,} files of a finished run, all found")
+
+
+def neighbours(run, path):
+    """Return the files that have their checksum in common with a file: dataset or part."""
+    for parent in path.relative_to(run).parents:
+        if parent.suffix == ".zarr":
+            return [file for file in (run / parent).rglob("*") if file.is_file()]
+    return path.parent.glob(f"{path.name.partition('.')[0]}.*")

@@ -29,6 +29,7 @@ from ketadask.study.lock import lock_run
 from ketadask.study.plan import plan_next_trial
 from ketadask.study.screening import apply_persona
 from ketadask.study.study import Study
+from tests.study.test_discover import trial as trial_table
 
 STUDY = """
 name: {name}
@@ -251,3 +252,56 @@ def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(locked, 
         assert table["unknown"][0] > 0
         assert table["inside"][0] + table["outside"][0] > 60
         assert table["persona"][0] == persona.persona
+
+
+ONE_TABLE = """
+name: {name}
+seed: 3
+data:
+  table: {{file: {file}, participant: id, arm: arm}}
+  arms: {{Drug A: active, Placebo: control}}
+outcome: {{column: {column}, direction: lower}}
+design: {{kind: parallel}}
+features: {{include: ["age", "crp", "smoker*"]}}
+search: {{max_literals: 2, keep: 10}}
+splits: {{count: 4}}
+null: {{relabellings: 39, calibration_studies: 0}}
+"""
+
+
+def one_table_study(folder: Path, name: str, table: pd.DataFrame, column: str = "change") -> Study:
+    table.to_csv(folder / f"{name}.csv", index=False)
+    file = folder / f"{name}.yaml"
+    file.write_text(ONE_TABLE.format(name=name, file=f"{name}.csv", column=column))
+    progress = Progress(Console(file=io.StringIO(), width=200))
+    study = Study.read(file, out=folder / "runs", progress=progress)
+    return replace(study, profile=Profile(kind="synchronous"))
+
+
+def test_a_study_of_one_table_is_locked_applied_and_confirmed(tmp_path):
+    run = one_table_study(tmp_path, "first", trial_table(160, seed=3)).run()
+    path, *_ = lock_run(run.folder, to=tmp_path)
+    persona = kd.Persona.read(path)
+    assert persona.arms == {"active": "Drug A", "control": "Placebo"}
+    assert persona.sentence().endswith("smoker = yes")
+    assert persona.outcome.response_threshold is None
+    fresh = trial_table(160, seed=4)
+    shuffled = fresh[["smoker", "change", "crp", "age", "arm", "id"]]
+    study = one_table_study(tmp_path, "second", shuffled)
+    summary = study.confirm([persona], alpha=0.025, relabellings=199)
+    assert summary.headline.startswith("Confirmed: p = 0.005")
+    members = apply_persona(persona, tmp_path / "second.yaml").set_index("participant")["member"]
+    row = summary.table.iloc[0]
+    assert (row["inside"], row["outside"]) == tuple(members.value_counts()[["inside", "outside"]])
+    # People who may enter: no arm, no outcome, another name for the participant.
+    people = fresh.drop(columns=["arm", "change"]).rename(columns={"id": "Subject ID"})
+    people.to_csv(tmp_path / "people.csv", index=False)
+    same = apply_persona(persona, tmp_path / "people.csv").set_index("participant")["member"]
+    assert same.to_dict() == members.to_dict()
+    people[people["smoker"] == "no"].to_csv(tmp_path / "people.csv", index=False)
+    assert set(apply_persona(persona, tmp_path / "people.csv")["member"]) == {"outside"}
+    renamed = one_table_study(
+        tmp_path, "third", shuffled.rename(columns={"change": "madrs"}), column="madrs"
+    )
+    with pytest.raises(kd.InputError, match=r"outcome\.column.*set outcome\.column to change"):
+        renamed.confirm([persona], alpha=0.025, relabellings=199)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ketadask import names as nm
 from ketadask.features.meg.cardiac import ArtefactRemoval, remove_cardiac
 from ketadask.features.meg.measures import Spectrum, compute_spectrum, recording_features
-from ketadask.features.meg.quality import FLAT, Quality, assess_quality
+from ketadask.features.meg.quality import FLAT, FLAT_EXTENT, FLAT_POTENTIAL, Quality, assess_quality
 from ketadask.features.meg.registry import HIGHEST_BAND, Feature, feature_set
 from ketadask.features.meg.settings import (
     BAD_FLAG,
@@ -31,6 +32,7 @@ from ketadask.sources.meg.recording import Recording
 from ketadask.sources.meg.sidecars import merge_spans
 
 _HIGHEST_FREQUENCY = 120.0
+_SECONDS_AT_ONCE = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +69,26 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
     settings = settings or MegSettings()
     if file.problem:
         raise InputError(file.problem, file=file.path)
-    features = feature_set(settings.features)
-    recording = Recording.at(file.path)
+    recording = Recording.at(file.path, settings.modality)
     header = recording.header
     check_rate(file, header.rate)
     check_spans(file, header.length / header.rate)
+    data = decimate_recording(recording, settings, ecg=file.ecg)
+    return measure_recording(file, header, data, settings)
+
+
+def measure_recording(
+    file: RecordingFile, header: RecordingHeader, data: DecimatedField, settings: MegSettings
+) -> RecordingFeatures:
+    """Clean and measure a field at the lower rate; an InputError says why it cannot be used."""
+    features = feature_set(settings.features, settings.modality)
     # Software that writes BIDS from annotations leaves them in both files.
     spans = merge_spans((*header.bad_spans, *file.bad_spans))
     channels = header.channels.with_bads(file.bads)
     mains = file.mains or header.mains or settings.mains
-    data = decimate_recording(recording, settings, ecg=file.ecg)
+    is_eeg = settings.modality == nm.EEG
+    if is_eeg:  # whatever the reference was; broken electrodes hardly move a median
+        change_reference(data, np.arange(len(data.rows)), np.median)
     quality = assess_quality(
         data.field,
         data.rate,
@@ -88,7 +100,10 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
         position=channels.position[data.rows],
         breaks=data.breaks,
         bad_spans=spans,
+        flat_extent=FLAT_POTENTIAL if is_eeg else FLAT_EXTENT,
     )
+    if is_eeg:
+        change_reference(data, np.flatnonzero(quality.good), np.mean)
     check_usable(file.path, data, quality, settings)
     names = [channels.names[row] for row in data.rows.tolist()]
     removal = remove_cardiac(data, quality, names, settings.cardiac_artefact)
@@ -123,6 +138,25 @@ def extract_features(file: RecordingFile, settings: MegSettings | None = None) -
         spectrum=_mean_spectrum(spectrum),
         parcels=parcels,
     )
+
+
+def change_reference(
+    data: DecimatedField, rows: np.ndarray, middle: Callable[..., np.ndarray]
+) -> None:
+    """Subtract from all electrodes the middle of some, in place: mean or median at each time.
+
+    Examples
+    --------
+    >>> field = np.array([[1.0, 2.0], [3.0, 6.0]], dtype=np.float32)
+    >>> data = DecimatedField(field, 300.0, np.arange(2), np.ptp(field, axis=1), 0)
+    >>> change_reference(data, np.arange(2), np.mean)
+    >>> data.field.tolist()
+    [[-1.0, -2.0], [1.0, 2.0]]
+    """
+    step = round(_SECONDS_AT_ONCE * data.rate)
+    for first in range(0, data.field.shape[1] if rows.size else 0, step):
+        window = data.field[:, first : first + step]
+        window -= middle(window[rows], axis=0)
 
 
 def check_usable(path: str, data: DecimatedField, quality: Quality, settings: MegSettings) -> None:

@@ -13,7 +13,8 @@ from ketadask.features.meg.settings import MegSettings
 from ketadask.kernels.spectra import in_band
 
 FLAT, NOISY, WEAK, BAD = "flat", "noisy", "weak", "marked bad"
-FLAT_EXTENT = 10.0
+# fT or fT/cm, and uV: a sensor that moves by less is flat.
+FLAT_EXTENT, FLAT_POTENTIAL = 10.0, 0.5
 _BROAD, _MUSCLE = (1.0, 45.0), (110.0, 140.0)
 # Good sensors and segments differ by more than a tenth even where a calm recording suggests less.
 _LEAST_SPREAD = 0.1
@@ -78,14 +79,16 @@ def assess_quality(
     position: np.ndarray | None = None,
     breaks: Sequence[int] = (),
     bad_spans: Sequence[tuple[float, float]] = (),
+    flat_extent: float = FLAT_EXTENT,
 ) -> Quality:
     """Find bad sensors and bad segments.
 
-    A sensor is flat if it moves by less than 10 fT, noisy or weak if its log power, less that of
-    its neighbours, is an outlier from 1 to 45 Hz or from 110 to 140 Hz. A segment is bad if, in any
-    group of sensors, the log power in one of these bands is an outlier among the segments, high or
-    low: where a recording was stopped, zeros may follow. It is bad, too, if a quarter of it belongs
-    to a burst from 110 to 140 Hz (`burst_mask`). Segments with a break or a marked span are bad.
+    A sensor is flat if it moves by less than ``flat_extent``, noisy or weak if its log power, less
+    that of its neighbours, is an outlier from 1 to 45 Hz or from 110 to 140 Hz. A segment is bad
+    if, in any group of sensors, the log power in one of these bands is an outlier among the
+    segments, high or low: where a recording was stopped, zeros may follow. It is bad, too, if a
+    quarter of it belongs to a burst from 110 to 140 Hz (`burst_mask`). Segments with a break or a
+    marked span are bad.
     Segments are at most half as long as the pieces of a recording that was stopped often.
 
     Parameters
@@ -112,7 +115,7 @@ def assess_quality(
         length = max(1, min(length, int(np.median(pieces)) // 2))
     lines = mains * np.arange(1, 6)
     power = segment_power(field, rate, length, (_BROAD, _MUSCLE), lines)
-    flat = extent < FLAT_EXTENT
+    flat = extent < flat_extent
     usable = ~(flat | bads)
     # The median over segments: a burst does not make a sensor bad.
     level = np.median(np.log(np.maximum(power, 1e-12)), axis=2) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ketadask import names as nm
 from ketadask.features.meg.settings import CORE, FULL, POWER
 from ketadask.schema.errors import InputError, nearest
 
@@ -118,20 +119,23 @@ class Feature:
     group: str
     band: str
     area: str
+    modality: str = nm.MEG
 
     @property
     def name(self) -> str:
         """Name of the feature in every table."""
-        return "_".join(word for word in ("meg", self.group, self.band, self.area) if word)
+        return "_".join(word for word in (self.modality, self.group, self.band, self.area) if word)
 
     @property
     def label(self) -> str:
         """Text for tables and figures."""
+        modality = self.modality.upper()
         if self.group in _PARCEL_GROUPS:
-            return f"MEG {self.band} {self._group.label}, {self.area}"
+            return f"{modality} {self.band} {self._group.label}, {self.area}"
         where = "all sensors" if self.area == ALL else " ".join(self.area.split("_")[::-1])
         return (
-            " ".join(word for word in ("MEG", self.band, self._group.label) if word) + f", {where}"
+            " ".join(word for word in (modality, self.band, self._group.label) if word)
+            + f", {where}"
         )
 
     @property
@@ -144,8 +148,8 @@ class Feature:
         return FEATURE_GROUPS.get(self.group) or _PARCEL_GROUPS[self.group]
 
 
-def feature_set(name: str = CORE) -> tuple[Feature, ...]:
-    """Return the features of a set, in order.
+def feature_set(name: str = CORE, modality: str = nm.MEG) -> tuple[Feature, ...]:
+    """Return the features of a set, in order, of MEG or EEG.
 
     Examples
     --------
@@ -166,7 +170,7 @@ def feature_set(name: str = CORE) -> tuple[Feature, ...]:
             remedy=nearest(str(name), list(sets)),
         )
     return tuple(
-        Feature(group, band, area)
+        Feature(group, band, area, modality)
         for group, bands, areas in sets[name]
         for band in bands
         for area in areas

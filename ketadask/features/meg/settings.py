@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ketadask import names as nm
+
 # Values per second below which the highest band, to 100 Hz, would be cut off.
 MIN_RATE = 240.0
 CORE, FULL, POWER = "core", "full", "power"
@@ -24,8 +26,10 @@ class MegSettings:
         ``core``: few, selected in advance; ``full``: all groups, bands, regions and hemispheres;
         ``power``: band power alone.
     sensors
-        Kind of the sensors to use: ``gradiometer`` (axial), ``magnetometer`` or ``planar``;
-        ``auto`` takes the first of these that a recording has.
+        Kind of the sensors to use: ``gradiometer`` (axial), ``magnetometer``, ``planar``, or
+        ``electrode`` of EEG; ``auto`` takes the first of these that a recording has.
+    modality
+        ``meg`` or ``eeg``, whose features they are.
     grade
         Gradient compensation, where the recording has it.
     rate
@@ -49,6 +53,7 @@ class MegSettings:
 
     features: str = CORE
     sensors: str = AUTO
+    modality: str = nm.MEG
     grade: int = 3
     rate: float = 300.0
     mains: float = 60.0

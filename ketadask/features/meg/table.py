@@ -74,11 +74,11 @@ def read_recordings(
         if "parcels" in receipt.rows:
             table_rows = parts.read(receipt.name, "parcels").itertuples(index=False)
             for group, parcel, band, value in table_rows:
-                feature = Feature(str(group), str(band), str(parcel))
+                feature = Feature(str(group), str(band), str(parcel), settings.modality)
                 parcels[feature.name] = feature
                 row[feature.name] = value
         values.append(row)
-    features = (*feature_set(settings.features), *parcels.values())
+    features = (*feature_set(settings.features, settings.modality), *parcels.values())
     columns = [nm.PARTICIPANT, "session", *(feature.name for feature in features)]
     frame = pd.DataFrame(values, columns=columns)
     table = meg_table(frame, features, session_pattern=session_pattern, sequences=sequences)
@@ -163,7 +163,7 @@ def dataset_table(
     values = pd.DataFrame(dataset["value"].values, columns=dataset[nm.FEATURE].values.tolist())
     values.insert(0, nm.PARTICIPANT, dataset[nm.PARTICIPANT].values.tolist())
     values.insert(1, "session", dataset["session"].values.tolist())
-    features = feature_set(dataset.attrs["set"])
+    features = feature_set(dataset.attrs["set"], dataset.attrs["modality"])
     return meg_table(values, features, session_pattern=session_pattern, sequences=sequences)
 
 
@@ -193,7 +193,7 @@ def describe_features(features: Sequence[Feature], unit: str = "fT") -> pd.DataF
     return pd.DataFrame(
         [
             (
-                nm.MEG,
+                feature.modality,
                 nm.CONTINUOUS,
                 feature.measurement_unit.replace("fT2", square),
                 feature.label,

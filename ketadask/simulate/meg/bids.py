@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from ketadask.schema.errors import InputError
 from ketadask.simulate.folder import write_json
 from ketadask.simulate.meg.helmet import Helmet, helmet
 from ketadask.simulate.meg.signals import MegTruth
-from ketadask.simulate.trial import generator
+from ketadask.simulate.trial import MEG_PERSONA, generator
 
 _PERSON, _FLAWS = 3, 1
+# Hz and exponent between members and others, more than recordings of some seconds err by.
+_PEAK_GAP, _SLOPE_GAP = 0.4, 0.08
 TASK = "rest"
 
 
@@ -29,6 +31,7 @@ def write_recordings(
     rate: float = 300.0,
     seed: int = 0,
     flaws: bool = False,
+    members: Collection[str] | None = None,
 ) -> list[Path]:
     """Write one resting recording per participant and session, with sidecars.
 
@@ -45,6 +48,8 @@ def write_recordings(
         Length, number of sensors (273 are a whole helmet) and time points per second.
     flaws
         Whether some recordings have a broken sensor, a burst of muscle activity, or mains.
+    members
+        Participants that match the persona of MEG, and no others do; None plants none.
     """
     try:
         from ketadask.simulate.meg.fif import write_recording
@@ -57,7 +62,11 @@ def write_recordings(
     head = helmet(sensors, references=min(6, sensors))
     paths = []
     for index, participant in enumerate(participants):
-        person = draw_person(generator(seed, index, _PERSON))
+        rng = generator(seed, index, _PERSON)
+        person = draw_person(rng)
+        if members is not None:
+            while not matches_membership(person, participant in members):
+                person = draw_person(rng)
         for visit, session in enumerate(sessions):
             stem = f"{participant}_{session}_task-{TASK}"
             meg_folder = folder / participant / session / "meg"
@@ -65,8 +74,8 @@ def write_recordings(
             path = meg_folder / f"{stem}_meg.fif"
             truth = person
             if flaws:
-                rng = generator(seed, index, _PERSON, visit, _FLAWS)
-                truth = replace(person, **draw_flaws(rng, head, seconds))
+                flaw = generator(seed, index, _PERSON, visit, _FLAWS)
+                truth = replace(person, **draw_flaws(flaw, head, seconds))
             write_recording(path, head, truth, seconds=seconds, rate=rate, seed=address)
             write_sidecars(meg_folder, stem, head, seconds=seconds, rate=rate, mains=person.mains)
             paths.append(path)
@@ -82,6 +91,24 @@ def draw_person(rng: np.random.Generator) -> MegTruth:
         alpha=float(np.clip(rng.normal(10.0, 0.9), 8.2, 12.2)),
         alpha_power=tuple(float(power * height) for power in MegTruth().alpha_power),
     )
+
+
+def matches_membership(person: MegTruth, is_member: bool) -> bool:
+    """Return whether a person is clearly inside the persona of MEG, or clearly outside.
+
+    Examples
+    --------
+    >>> slow = MegTruth(alpha=9.0, exponent=1.3)
+    >>> matches_membership(slow, True), matches_membership(slow, False)
+    (True, False)
+    >>> matches_membership(MegTruth(alpha=10.2, exponent=1.3), False)
+    False
+    """
+    peak, slope = MEG_PERSONA
+    away = person.alpha - peak.cut, person.exponent - slope.cut
+    if abs(away[0]) < _PEAK_GAP or abs(away[1]) < _SLOPE_GAP:
+        return False
+    return (away[0] < 0 < away[1]) == is_member
 
 
 def draw_flaws(rng: np.random.Generator, head: Helmet, seconds: float) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 GRADIOMETER, MAGNETOMETER, PLANAR, REFERENCE = "gradiometer", "magnetometer", "planar", "reference"
+ELECTRODE = "electrode"  # of EEG
 # Other channels, by mne's types; heart, eyes, events and scalp.
 AUXILIARY = ("ecg", "eog", "stim", "eeg")
-# Unit of a kind of sensor, and its values per tesla or tesla per metre.
-UNITS = {PLANAR: ("fT/cm", 1e13)}
+# Unit of a kind of sensor, and its values per tesla, tesla per metre or volt.
+UNITS = {PLANAR: ("fT/cm", 1e13), ELECTRODE: ("uV", 1e6)}
 FIELD_UNIT = ("fT", 1e15)
 
 REGION_LETTERS = {
@@ -45,6 +46,16 @@ _REGION_SCORES = {
 _RADII, _MIN_SENSORS = (0.07, 0.17), 20
 _CTF_NAME = re.compile(r"M(?P<side>[LRZ])(?P<region>[CFOPT])\d{2}")
 _MIDLINE = 0.005
+# Electrodes of the 10-20 system and its extensions: the letters tell the region, odd numbers are on
+# the left.
+_ELECTRODE = re.compile(r"(?P<letters>[A-Z]+)(?P<side>\d+|Z)H?")
+_LETTER_REGIONS = {
+    "frontal": ("FP", "AFP", "AF", "AFF", "F", "FFC", "FFT"),
+    "central": ("FC", "FCC", "C", "CCP", "CP"),
+    "temporal": ("FT", "FTT", "T", "TTP", "TP", "TPP"),
+    "parietal": ("CPP", "P", "PPO"),
+    "occipital": ("PO", "POO", "O", "OI", "I"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +146,24 @@ def sensor_region(name: str, position: Sequence[float]) -> tuple[str, str]:
     if abs(position[0]) < _MIDLINE:
         return UNKNOWN, "midline"
     return UNKNOWN, "right" if position[0] > 0 else "left"
+
+
+def electrode_region(name: str) -> tuple[str, str]:
+    """Return region group and hemisphere of an electrode by its name in the 10-20 system.
+
+    Examples
+    --------
+    >>> electrode_region("Fp1"), electrode_region("PO8"), electrode_region("Cz")
+    (('frontal', 'left'), ('occipital', 'right'), ('central', 'midline'))
+    """
+    match = _ELECTRODE.fullmatch(name.upper())
+    letters = match["letters"] if match else ""
+    regions = [region for region, own in _LETTER_REGIONS.items() if letters in own]
+    if match is None or not regions:
+        return UNKNOWN, UNKNOWN
+    if match["side"] == "Z":
+        return regions[0], "midline"
+    return regions[0], "left" if int(match["side"]) % 2 else "right"
 
 
 def channel_kind(mne_type: str, coil: int) -> str | None:

@@ -15,7 +15,7 @@ from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_json_object
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
-from ketadask.sources.meg.engine import MegBackend
+from ketadask.sources.meg.engine import BLOCK_SECONDS, MegBackend, recording_blocks
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
@@ -62,6 +62,7 @@ def find_recordings(
     proc: str | None = None,
     derivative: str | None = None,
     anatomy: bool = False,
+    modality: str = nm.MEG,
 ) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
@@ -80,6 +81,8 @@ def find_recordings(
         mne-bids-pipeline; their names may end with ``_raw``. None for those as recorded.
     anatomy
         Whether to look for forward solutions.
+    modality
+        ``meg`` or ``eeg``, the folder of the recordings of a session.
     """
     try:
         from mne_bids import find_matching_paths
@@ -95,10 +98,10 @@ def find_recordings(
     folder = root / "derivatives" / derivative if derivative else root
     if not folder.is_dir():
         raise InputError("no such folder", file=folder, remedy="correct data.derivative")
-    suffixes = ("meg", "raw") if derivative else ("meg",)
+    suffixes = (modality, "raw") if derivative else (modality,)
     paths = [
         path
-        for path in find_matching_paths(folder, tasks=task, suffixes=suffixes, datatypes="meg")
+        for path in find_matching_paths(folder, tasks=task, suffixes=suffixes, datatypes=modality)
         # Processed recordings lie in derivatives/, which is another study.
         if path.fpath.relative_to(folder).parts[0].startswith("sub-")
         and path.subject != _NO_SUBJECT
@@ -125,7 +128,8 @@ def find_recordings(
             file=folder,
             where="task",
             value=task,
-            remedy="recordings are named sub-<id>[_ses-<id>]_task-<task>_meg.ds or .fif",
+            remedy=f"recordings are named sub-<id>[_ses-<id>]_task-<task>_{modality}"
+            + (".ds or .fif" if modality == nm.MEG else ".edf, .bdf, .vhdr, .set or .mff"),
         )
     return sorted(files, key=lambda file: file.name)
 
@@ -137,8 +141,12 @@ def open_recordings(
     proc: str | None = None,
     derivative: str | None = None,
     grade: int | None = None,
+    modality: str = nm.MEG,
+    seconds: float | None = BLOCK_SECONDS,
 ) -> xr.DataTree:
-    """Open the MEG recordings of a BIDS study; only headers and sidecars are read.
+    """Open the MEG or EEG recordings of a BIDS study as Dask arrays.
+
+    Only headers and sidecars are read.
 
     Parameters
     ----------
@@ -152,6 +160,11 @@ def open_recordings(
         Folder in ``derivatives/`` that holds the recordings; those as recorded if None.
     grade
         Gradient compensation 0 to 3; as recorded if None.
+    modality
+        ``meg`` or ``eeg``.
+    seconds
+        Length of a block of the Dask arrays; None for xarray's own lazy arrays, which cannot be
+        computed with before they are loaded.
 
     Returns
     -------
@@ -159,8 +172,8 @@ def open_recordings(
     opens it: ``field`` (channel, time) in fT, bad channels of ``channels.tsv`` marked. Lengths
     differ, so nothing is padded. ``bad_seconds`` (bad_segment, edge) are first and last second of
     the segments that ``events.tsv`` marks as bad. ``attrs`` of a node: participant, session, mains,
-    empty_room (its recording of the empty room, or ""). The root holds ``failed_recording`` and
-    ``failure_reason`` of the recordings that cannot be opened.
+    empty_room (its recording of the empty room, or ""). The root has no values; its attribute
+    ``failures`` holds by name why recordings cannot be opened.
 
     Examples
     --------
@@ -170,18 +183,16 @@ def open_recordings(
     (4, ('channel', 'time'))
     """
     nodes, failures = {}, {}
-    for file in find_recordings(root, task, proc=proc, derivative=derivative):
+    for file in find_recordings(root, task, proc=proc, derivative=derivative, modality=modality):
         try:
             dataset = open_recording(file, grade=grade)
         except InputError as error:
             failures[file.name] = str(error)
             continue
         path = "/".join(word for word in (file.participant, file.session, file.name) if word)
-        nodes[f"/{path}"] = dataset
+        nodes[f"/{path}"] = dataset if seconds is None else recording_blocks(dataset, seconds)
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs.update(task=task, root=str(root))
-    tree["failed_recording"] = xr.Variable("failure", np.array(list(failures), dtype=np.str_))
-    tree["failure_reason"] = xr.Variable("failure", np.array(list(failures.values()), np.str_))
+    tree.attrs.update(task=task, root=str(root), failures=failures)
     return tree
 
 
@@ -259,7 +270,7 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
                 remedy="keep one of them and move the others out of the study, or give each a "
                 "run-, acq- or proc- of its own in its name",
             )
-        if sidecar := _sidecar(bids_path, "meg", ".json"):
+        if sidecar := _sidecar(bids_path, bids_path.datatype, ".json"):
             properties = read_json_object(sidecar)
             fields["rate"] = sampling_rate(properties, sidecar)
             fields["mains"] = mains_frequency(properties, sidecar)
@@ -295,7 +306,7 @@ def _participant_and_session(bids_path: Any) -> tuple[str, str]:
 
 
 def _name(path: Path) -> str:
-    stem = path.name.partition(".")[0].removesuffix("_meg").removesuffix("_raw")
+    stem = re.sub(r"_(meg|eeg|raw)$", "", path.name.partition(".")[0])
     return re.sub(r"_split-0?1(?=_|$)", "", stem)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask.base import tokenize
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
@@ -16,6 +17,9 @@ from ketadask.sources.meg.channels import Channels
 from ketadask.sources.meg.compensation import missing_grade
 from ketadask.sources.meg.recording import Recording, is_recording
 from ketadask.sources.meg.time_index import time_coordinate
+
+_FIELD, _LONG_NAMES = "magnetic field", {"uV": "scalp potential"}
+BLOCK_SECONDS = 10.0
 
 
 class LazyField(BackendArray):
@@ -70,8 +74,8 @@ class LazyAuxiliary(LazyField):
 class MegBackend(BackendEntrypoint):
     """Open MEG by ``xr.open_dataset(path, engine="ketadask-meg", chunks={"time": 12000})``."""
 
-    description = "MEG recordings: CTF folders .ds through a memory map, .fif through mne"
-    open_dataset_parameters = ("filename_or_obj", "drop_variables", "grade", "bads")
+    description = "MEG and EEG: CTF folders .ds through a memory map, other formats through mne"
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "grade", "bads", "ch_type")
 
     def open_dataset(
         self,
@@ -80,24 +84,29 @@ class MegBackend(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         grade: int | None = None,
         bads: Iterable[str] = (),
+        ch_type: str = "",
     ) -> xr.Dataset:
         """Return the field in fT (channel, time) with the properties of every channel.
 
-        Planar gradiometers are in fT/cm. Where the recording has them, ``ecg``, ``eog``, ``eeg``
-        (volts) and ``stim`` (event codes) have their own channels.
+        Planar gradiometers are in fT/cm, electrodes in uV. Where the recording has them, ``ecg``,
+        ``eog``, ``eeg`` (volts) and ``stim`` (event codes) have their own channels.
 
         Parameters
         ----------
         filename_or_obj
-            A folder ``.ds`` or a file ``.fif``; the further files of a split one are included.
+            A folder ``.ds``, ``.mff`` or of BTi/4D, or a file ``.fif``, ``.con``, ``.sqd``,
+            ``.edf``, ``.bdf``, ``.vhdr`` or ``.set``; the further files of a split one are
+            included.
         drop_variables
             Variables and coordinates to drop.
         grade
             Gradient compensation 0 to 3; as recorded if None.
         bads
             Bad channels, besides those that the recording marks itself.
+        ch_type
+            ``meg`` or ``eeg``; by default MEG, or EEG where the recording has no MEG.
         """
-        recording = Recording.at(filename_or_obj)
+        recording = Recording.at(filename_or_obj, ch_type)
         header = recording.header
         if grade not in (None, 0, header.grade, *header.comps):
             raise missing_grade(header.comps, int(grade or 0), recording.path)
@@ -105,7 +114,7 @@ class MegBackend(BackendEntrypoint):
         lazy = xr.Variable(
             (nm.CHANNEL, nm.TIME),
             indexing.LazilyIndexedArray(LazyField(recording, grade)),
-            {"long_name": "magnetic field", "units": " or ".join(units.tolist())},
+            {"long_name": _LONG_NAMES.get(units[0], _FIELD), "units": " or ".join(units.tolist())},
         )
         attributes = {
             "rate": header.rate,
@@ -123,6 +132,70 @@ class MegBackend(BackendEntrypoint):
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether the name is that of a MEG recording."""
         return isinstance(filename_or_obj, str | Path) and is_recording(Path(filename_or_obj))
+
+
+def recording_blocks(dataset: xr.Dataset, seconds: float = BLOCK_SECONDS) -> xr.Dataset:
+    """Return a recording as Dask arrays, in blocks of some seconds."""
+    size = {nm.TIME: max(1, round(seconds * dataset.attrs["rate"]))}
+    names = [name for name, variable in dataset.data_vars.items() if nm.TIME in variable.dims]
+    dataset = dataset.assign({name: dataset[name].chunk(size) for name in names})
+    return dataset.assign_attrs(field_token=_field_token(dataset))
+
+
+def holds_its_file(dataset: xr.Dataset) -> bool:
+    """Whether a dataset has exactly the sensors and values of the file it was opened from.
+
+    Nothing is read. Where that cannot be proven the answer is no.
+    """
+    source = dataset.attrs.get("source")
+    if nm.FIELD not in dataset or not source or not Path(source).exists():
+        return False
+    recording = Recording.at(source)
+    header = recording.header
+    channels = channel_coordinates(header.channels)
+    same_size = dataset[nm.FIELD].dims == (nm.CHANNEL, nm.TIME) and dataset[nm.FIELD].shape == (
+        len(header.channels.names),
+        header.length,
+    )
+    if not same_size or not set(channels) <= set(dataset.coords):
+        return False
+    coordinates = {name: dataset[name].variable for name in (*channels, nm.TIME)}
+    if any(variable.chunks is not None for variable in coordinates.values()):
+        return False
+    time = time_coordinate(header.length, header.rate)[nm.TIME].values
+    same = np.array_equal(coordinates.pop(nm.TIME).values, time)
+    # Further bad channels may be marked: they are read from the dataset.
+    same &= bool((coordinates.pop("bad").values >= header.channels.bad).all())
+    same &= all(
+        _equal(variable.values, channels[name][1]) for name, variable in coordinates.items()
+    )
+    if dataset[nm.FIELD].chunks is not None:
+        return same and dataset.attrs.get("field_token") == _field_token(dataset)
+    return same and _is_whole_field(dataset[nm.FIELD].variable._data, recording)
+
+
+def _field_token(dataset: xr.Dataset) -> str:
+    """Return a token of the lazy field: Dask names an array by how it is computed."""
+    return str(tokenize(dataset[nm.FIELD].data.name, Recording.at(dataset.attrs["source"])))
+
+
+def _is_whole_field(data: Any, recording: Recording) -> bool:
+    """Whether lazy data are all of the field of a recording, under any of xarray's wrappers."""
+    while not isinstance(data, LazyField):
+        if isinstance(data, indexing.LazilyIndexedArray):
+            if any(not isinstance(index, slice) for index in data.key.tuple) or any(
+                index.indices(size) != (0, size, 1)
+                for index, size in zip(data.key.tuple, data.array.shape, strict=True)
+            ):
+                return False
+        elif not isinstance(data, indexing.MemoryCachedArray | indexing.CopyOnWriteArray):
+            return False
+        data = data.array
+    return not isinstance(data, LazyAuxiliary) and data.recording == recording
+
+
+def _equal(values: np.ndarray, others: np.ndarray) -> bool:
+    return np.array_equal(values, others, equal_nan=values.dtype.kind == "f")
 
 
 def _auxiliary_variables(recording: Recording) -> dict[str, xr.Variable]:

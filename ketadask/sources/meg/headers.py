@@ -11,9 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import (
     AUXILIARY,
+    ELECTRODE,
     FIELD_UNIT,
     REFERENCE,
     UNITS,
@@ -21,6 +23,7 @@ from ketadask.sources.meg.channels import (
     Channels,
     bare_name,
     channel_kind,
+    electrode_region,
     is_ctf_gradiometer,
     position_regions,
     sensor_region,
@@ -30,6 +33,22 @@ from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments
 
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
+# mne's readers by the end of a file or folder; recordings of BTi/4D are folders without one.
+READERS = {
+    ".ds": "read_raw_ctf",
+    ".fif": "read_raw_fif",
+    ".fif.gz": "read_raw_fif",
+    ".con": "read_raw_kit",
+    ".sqd": "read_raw_kit",
+    ".edf": "read_raw_edf",
+    ".bdf": "read_raw_bdf",
+    ".vhdr": "read_raw_brainvision",
+    ".set": "read_raw_eeglab",
+    ".mff": "read_raw_egi",
+}
+_BTI_FILES = ("c,rf*", "hc,rf*", "e,rf*")
+# The 10-05 system; mne 1.13 has renamed it.
+_MONTAGES = ("colin27_1005", "standard_1005")
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
 _COPY = "copy it again from the original"
 
@@ -111,17 +130,28 @@ class MneSource:
         return field
 
 
-def read_header(path: Path) -> RecordingHeader:
+def bti_file(folder: Path) -> Path | None:
+    """Return the file of the values in a folder of BTi/4D, None where it is none."""
+    if not (folder / "config").is_file():
+        return None
+    return next((file for pattern in _BTI_FILES for file in sorted(folder.glob(pattern))), None)
+
+
+def read_header(path: Path, ch_type: str = "") -> RecordingHeader:
     """Read the header of a recording; an InputError says what is wrong with a broken one."""
     is_ctf = path.name.endswith(".ds")
     if is_ctf:
         _check_ctf(path)
         segments = read_ctf_bad_segments(path)  # before mne stumbles over a malformed line
-    raw = _open_raw(path, is_ctf)
+    raw = _open_raw(path)
     kinds = _channel_kinds(raw)
-    if not any(kind != REFERENCE for kind in kinds.values()):
-        raise InputError("the recording has no MEG sensors", file=path, remedy="check the file")
+    is_meg = any(kind != REFERENCE for kind in kinds.values())
     auxiliary = _auxiliary_positions(raw)
+    if ch_type == nm.EEG or not (ch_type or is_meg):
+        kinds = dict.fromkeys(auxiliary.pop(nm.EEG, ()), ELECTRODE)
+    if not any(kind != REFERENCE for kind in kinds.values()):
+        what = ch_type.upper() or "MEG or EEG"
+        raise InputError(f"the recording has no {what} sensors", file=path, remedy="check the file")
     # The source has sensors and references first, then the other channels, kind by kind.
     picks = np.array([*sorted(kinds), *(k for own in auxiliary.values() for k in own)], dtype=int)
     chs = [raw.info["chs"][k] for k in picks]
@@ -155,21 +185,28 @@ def read_header(path: Path) -> RecordingHeader:
     )
 
 
-def _open_raw(path: Path, is_ctf: bool) -> Any:
+def _open_raw(path: Path) -> Any:
     import mne
 
+    reader = next((name for end, name in READERS.items() if path.name.endswith(end)), "")
+    if reader == "read_raw_ctf":
+        options: dict[str, Any] = {"clean_names": True, "verbose": "error"}
+    elif reader == "read_raw_fif":
+        options = {"verbose": "warning", "on_split_missing": "raise"}
+    else:
+        options = {"verbose": "error"}
     # What matters of mne's warnings becomes an error here.
     with _MNE, warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         try:
-            if is_ctf:
-                return mne.io.read_raw_ctf(path, clean_names=True, preload=False, verbose="error")
-            raw = mne.io.read_raw_fif(
-                path,
-                preload=False,
-                verbose="warning",
-                on_split_missing="raise",
-            )
+            if reader:
+                raw = getattr(mne.io, reader)(path, preload=False, **options)
+            else:
+                shape = path / "hs_file"
+                raw = mne.io.read_raw_bti(
+                    bti_file(path), path / "config", shape if shape.is_file() else None,
+                    rename_channels=False, preload=False, **options,
+                )  # fmt: skip
         except Exception as error:
             if "Internal Active Shielding" in str(error):
                 raise InputError(
@@ -188,6 +225,22 @@ def _open_raw(path: Path, is_ctf: bool) -> Any:
     if any(str(message.message).startswith("Invalid tag") for message in messages):
         raise InputError("the recording is cut off", file=path, remedy="copy it again")
     return raw
+
+
+def _place_electrodes(raw: Any, names: tuple[str, ...], position: np.ndarray) -> np.ndarray:
+    """Return the positions of electrodes: of the file, else the usual ones of their names."""
+    import mne
+
+    has_place = np.isfinite(position).all(axis=1) & position.any(axis=1)
+    if has_place.all():
+        return position
+    builtin = mne.channels.get_builtin_montages()
+    montage = next(name for name in _MONTAGES if name in builtin)
+    usual = mne.channels.make_standard_montage(montage).get_positions()["ch_pos"]
+    places = {name.upper(): place for name, place in usual.items()}
+    unknown = np.full(3, np.nan)
+    usual_position = np.array([places.get(name.upper(), unknown) for name in names])
+    return np.where(has_place[:, None], position, usual_position)
 
 
 def _edges_and_bad_spans(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, float], ...]]:
@@ -236,16 +289,23 @@ def _channel_kinds(raw: Any) -> dict[int, str]:
 
 
 def _channels(raw: Any, chs: list[Any], kinds: list[str]) -> Channels:
-    names = tuple(bare_name(ch["ch_name"]) for ch in chs)
+    names = tuple(bare_name(ch["ch_name"]).removeprefix("EEG ") for ch in chs)
     position = np.array([ch["loc"][:3] for ch in chs], dtype=float).reshape(-1, 3)
+    if ELECTRODE in kinds:
+        position = _place_electrodes(raw, names, position)
     regions = [
-        (UNKNOWN, UNKNOWN) if kind == REFERENCE else sensor_region(name, xyz)
+        (UNKNOWN, UNKNOWN)
+        if kind == REFERENCE
+        else electrode_region(name)
+        if kind == ELECTRODE
+        else sensor_region(name, xyz)
         for kind, name, xyz in zip(kinds, names, position.tolist(), strict=True)
     ]
     sensors = [row for row, kind in enumerate(kinds) if kind != REFERENCE]
     if not any(regions[row][0] for row in sensors):
         for row, region in zip(sensors, position_regions(position[sensors]), strict=True):
-            regions[row] = region, regions[row][1]
+            side = regions[row][1] or sensor_region("", position[row].tolist())[1]
+            regions[row] = region, side
     bads = {bare_name(name) for name in raw.info["bads"]}
     return Channels(
         names=names,

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ketadask import names as nm
 from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import read_error
 from ketadask.sources.meg.channels import FIELD_UNIT, UNITS
 from ketadask.sources.meg.compensation import Compensator, build_compensator
-from ketadask.sources.meg.headers import RecordingHeader, read_header
-
-ENDINGS = (".ds", ".fif", ".fif.gz")
+from ketadask.sources.meg.headers import READERS, RecordingHeader, bti_file, read_header
 
 
 @dataclass(frozen=True)
 class Recording:
     """A recording by its path; a process that gets it reads only the windows it needs.
 
-    ``stamp`` holds the size of all its files and the time of the newest.
+    ``stamp`` holds the size of all its files and the time of the newest. ``ch_type`` is ``meg`` or
+    ``eeg``; where it is empty, sensors are those of MEG, or electrodes where it has none.
 
     Examples
     --------
@@ -33,14 +33,22 @@ class Recording:
 
     path: str
     stamp: tuple[int, int]
+    ch_type: str = ""
 
     @classmethod
-    def at(cls, path: Path | str) -> Recording:
+    def at(cls, path: Path | str, ch_type: str = "") -> Recording:
         """Return the recording at a path."""
         path = Path(path)
+        if ch_type not in ("", nm.MEG, nm.EEG):
+            raise InputError(
+                "unknown type of channels", where="ch_type", value=ch_type,
+                remedy=f"choose {nm.MEG} or {nm.EEG}",
+            )  # fmt: skip
         if not is_recording(path):
             raise InputError(
-                "not a MEG recording", file=path, remedy="name a folder .ds or a file .fif"
+                "not a recording of MEG or EEG",
+                file=path,
+                remedy=f"name a folder of BTi/4D or one that ends with {', '.join(READERS)}",
             )
         if not path.exists():
             if path.is_symlink():
@@ -48,12 +56,12 @@ class Recording:
             raise InputError("no such recording", file=path, remedy="check the path")
         stats = [file.stat() for file in _files(path)]
         newest = max((stat.st_mtime_ns for stat in stats), default=0)
-        return cls(str(path), (sum(stat.st_size for stat in stats), newest))
+        return cls(str(path), (sum(stat.st_size for stat in stats), newest), ch_type)
 
     @property
     def name(self) -> str:
         """Name of the recording without its ending."""
-        return Path(self.path).name.removesuffix(".gz").rpartition(".")[0]
+        return Path(self.path).name.partition(".")[0]
 
     @property
     def header(self) -> RecordingHeader:
@@ -69,7 +77,7 @@ class Recording:
         grade: int | None = None,
         offset: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Read a window: float32 (channel, time) in fT (planar gradiometers: fT/cm).
+        """Read a window: float32 (channel, time) in fT (planar: fT/cm, EEG: uV).
 
         Parameters
         ----------
@@ -123,20 +131,22 @@ class Recording:
 
 
 def is_recording(path: Path) -> bool:
-    """Return whether a name is that of a MEG recording.
+    """Return whether a path is that of a recording of MEG or EEG.
 
     Examples
     --------
-    >>> is_recording(Path("a.ds")), is_recording(Path("a_meg.fif.gz")), is_recording(Path("a.tsv"))
+    >>> is_recording(Path("a.ds")), is_recording(Path("a_eeg.edf")), is_recording(Path("a.tsv"))
     (True, True, False)
     """
-    return path.name.endswith(ENDINGS)
+    return path.name.endswith(tuple(READERS)) or bti_file(path) is not None
 
 
 def _files(path: Path) -> list[Path]:
     """Return all files of a recording: further splits, and the bad channels of a CTF folder."""
     if path.is_dir():
         return [file for file in path.iterdir() if file.is_file() and file.name[0] != "."]
+    if ".fif" not in path.name:
+        return sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
     stem, ending, rest = glob.escape(path.name).rpartition(".fif")
     patterns = re.sub(r"_split-\d+", "_split-*", stem), f"{stem}-[0-9]*"
     return sorted({file for p in patterns for file in path.parent.glob(p + ending + rest)})
@@ -145,7 +155,7 @@ def _files(path: Path) -> list[Path]:
 # A header holds matrices of some hundred kB: a worker keeps those of its current recordings.
 @lru_cache(maxsize=8)
 def _header(recording: Recording) -> RecordingHeader:
-    return read_header(Path(recording.path))
+    return read_header(Path(recording.path), recording.ch_type)
 
 
 @lru_cache(maxsize=16)
