@@ -20,6 +20,7 @@ _HOMES = {
     "compare_trials": "ketadask.inference.trial_effects",
     "discover": "ketadask.study.discover",
     "judge": "ketadask.inference.notebook",
+    "lazy_null": "ketadask.inference.notebook",
     "meg_features": "ketadask.features.meg.graph",
     "null": "ketadask.inference.notebook",
     "open_recordings": "ketadask.sources.meg.collection",

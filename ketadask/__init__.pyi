@@ -6,6 +6,7 @@ from ketadask.cohort.units import score_units as score_units
 from ketadask.features.meg.graph import band_power as band_power
 from ketadask.features.meg.graph import meg_features as meg_features
 from ketadask.inference.notebook import judge as judge
+from ketadask.inference.notebook import lazy_null as lazy_null
 from ketadask.inference.notebook import null as null
 from ketadask.inference.notebook import power as power
 from ketadask.inference.trial_effects import compare_trials as compare_trials

@@ -17,15 +17,22 @@ from ketadask.inference.verdicts import ALPHA, JACCARD, SUGGESTIVE
 from ketadask.pipeline.executor import CurrentScheduler, collect
 from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.shared_folder import shared_scheduler
 from ketadask.pipeline.stage import require
 from ketadask.schema.errors import InputError
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
 
+    from ketadask.inference.judge_graph import LazyNull
+    from ketadask.kernels.result import SearchResult
+    from ketadask.pipeline.lazy_table import LazyTable
     from ketadask.schema.cohort import Cohort
+    from ketadask.search.hits_graph import LazyResampling
     from ketadask.search.persona_search import PersonaSearch
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
@@ -89,7 +96,7 @@ def null(
     method: str = AUTO,
     candidates: int = CANDIDATES,
     design: str = "crossover",
-    store: str = "runs",
+    store: Path | str = "runs",
     memory: float | None = None,
 ) -> NullDistribution:
     """Repeat a search on relabelled trials, on Dask's current scheduler.
@@ -121,35 +128,67 @@ def null(
     >>> kd.null(kd.PersonaSearch(max_literals=1), cohort, relabellings=19)
     <NullDistribution: 19 relabelled trials, method='features', seed=7>
     """
-    from ketadask.cohort.units import search_matrix
     from ketadask.inference.companion import companion_summary
     from ketadask.inference.graph import null_stage
-    from ketadask.inference.null import check_relabelling
 
-    units = search_matrix(cohort, design)
-    problem = search.problem(units, memory=memory)
-    if relabellings < 1:
-        raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    method = choose_null(method, units, seed=seed).method
-    check_relabelling(problem.trial, method)
-    question = _question(search, problem)
-    key = fingerprint("null", question, seed, method, candidates, code_version())
-    parts = Parts(Path(store) / "nulls" / key[:12], key)
-    stage = null_stage(
-        problem, search, relabellings, parts, seed=seed, method=method, candidates=candidates
+    problem, settings, question = _null_problem(
+        search, cohort, relabellings, design, memory, seed, method, candidates
     )
-    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
+    parts = _null_parts(question, settings, store)
+    stage = null_stage(problem, search, relabellings, parts, **settings)
+    require(run_stage(stage, shared_scheduler(parts.folder), Progress.silent(), block=BLOCK))
     table = parts.read_below("nulls", relabellings, "relabelling", "method", "rank")
     companions = parts.read_below("companions", relabellings, "relabelling", "method")
     rows = companion_summary(problem, companions, None)
     columns = ["feature", "correlation", "t", "p"]
     companion = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
-    return NullDistribution(table, question, seed, method, candidates, companion)
+    return NullDistribution(table, question, companion=companion, **settings)
+
+
+def lazy_null(
+    search: PersonaSearch,
+    cohort: Cohort | xr.Dataset,
+    relabellings: int = 999,
+    *,
+    seed: int = 7,
+    method: str = AUTO,
+    candidates: int = CANDIDATES,
+    design: str = "crossover",
+    store: Path | str | None = None,
+    block: int = BLOCK,
+    memory: float | None = None,
+) -> LazyTable:
+    """Return the null maxima as a Dask DataFrame; nothing is searched before it is computed.
+
+    Options as in `null`; with a ``store`` each block of relabelled trials is written there when it
+    is computed, and read where it already is.
+
+    Returns
+    -------
+    ``relabelling``, ``method``, and the largest ``q`` and ``t`` of each relabelled trial. `judge`
+    takes it as it is.
+
+    Examples
+    --------
+    >>> import ketadask as kd
+    >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+    >>> cohort = kd.assemble(scales, outcome="madrs", day=7)
+    >>> null = kd.lazy_null(kd.PersonaSearch(max_literals=1), cohort, 39)
+    >>> len(null), null.npartitions
+    (39, 2)
+    """
+    from ketadask.inference.judge_graph import lazy_maxima
+
+    problem, settings, question = _null_problem(
+        search, cohort, relabellings, design, memory, seed, method, candidates
+    )
+    parts = None if store is None else _null_parts(question, settings, store)
+    return lazy_maxima(problem, search, relabellings, parts, question, block, **settings)
 
 
 def judge(
-    hits: ResamplingResult,
-    null: NullDistribution,
+    hits: ResamplingResult | LazyTable,
+    null: NullDistribution | LazyTable,
     *,
     gate: str = "heterogeneity",
     alpha: float = ALPHA,
@@ -163,10 +202,12 @@ def judge(
     Parameters
     ----------
     hits
-        Result of `PersonaSearch.run`. Its personas are evaluated on every split with Dask's
-        current scheduler; the results are stored beside its parts.
+        Result of `PersonaSearch.run`, or what `PersonaSearch.hits` returns, as it is. Its personas
+        are evaluated on every split with Dask's current scheduler; the results of ``run`` are
+        stored beside its parts.
     null
-        Relabelled trials of the same search and cohort, enough for a p of ``alpha``.
+        Relabelled trials of the same search and cohort, enough for a p of ``alpha``: the result of
+        `null`, or what `lazy_null` returns.
     gate
         Gate that makes a hit: ``published``, ``heterogeneity`` or ``both``.
     statistic
@@ -187,37 +228,75 @@ def judge(
                  text  support  p_adjusted
     0  madrs_2 <= 3.5        8         1.0
     """
-    from ketadask.inference.evaluation import PersonaSet
-    from ketadask.inference.graph import evaluation_stage
-    from ketadask.inference.stability import passes_gate, persona_stability
+    from ketadask.inference.judge_graph import LazyNull
     from ketadask.inference.verdicts import build_verdicts
+    from ketadask.search.hits_graph import LazyResampling
 
-    if null.question != _question(hits.search, hits.problem):
+    study, origin = _origin(hits, LazyResampling), _origin(null, LazyNull)
+    if origin.question != _question(study.search, study.problem):
         raise InputError(
             "the relabelled trials belong to another search or cohort",
             remedy="compute them with null(search, cohort) of the same search and cohort",
         )
-    _check_relabellings(null.relabellings, alpha)
-    has_values = hits.problem.values is not None
-    alpha, _ = alpha_levels(alpha, linear_share, null.relabellings, has_values=has_values)
-    result, n_splits = hits.result_by_polarity, hits.splitter.n_splits
-    personas = PersonaSet.of(result)
+    _check_relabellings(origin.relabellings, alpha)
+    has_values = study.problem.values is not None
+    alpha, _ = alpha_levels(alpha, linear_share, origin.relabellings, has_values=has_values)
+    result, stability, nulls = _evidence(study, origin, gate)
+    return build_verdicts(
+        study.problem, study.search, result, nulls, stability,
+        alpha=alpha, suggestive=suggestive, jaccard=jaccard,
+        candidates=origin.candidates, statistic=statistic,
+    )  # fmt: skip
+
+
+def _origin(table: Any, kind: type) -> Any:
+    """Return what an eager result or a lazy table comes from."""
+    if not hasattr(table, "dask"):
+        return table
+    if not isinstance(getattr(table, "origin", None), kind):
+        raise InputError(
+            "this Dask DataFrame does not say which search it comes from",
+            value=type(table).__name__,
+            remedy="give judge the hits and null maxima as hits and lazy_null return them",
+        )
+    return table.origin
+
+
+def _evidence(
+    study: ResamplingResult | LazyResampling, null: NullDistribution | LazyNull, gate: str
+) -> tuple[Mapping[str, SearchResult], pd.DataFrame, pd.DataFrame]:
+    """Compute the personas of all units, their stability over splits, and the nulls."""
+    from ketadask.inference.judge_graph import judgement
+    from ketadask.search.hits_graph import LazyResampling
+
+    lazy = [] if isinstance(null, NullDistribution) else [null.table]
+    if isinstance(study, LazyResampling):
+        result, stability, *nulls = collect([*judgement(study, gate), *lazy], CurrentScheduler())
+    else:
+        result, stability = study.result_by_polarity, _stored_stability(study, gate)
+        nulls = collect(lazy, CurrentScheduler())
+    return result, stability, null.table if isinstance(null, NullDistribution) else nulls[0]
+
+
+def _stored_stability(hits: ResamplingResult, gate: str) -> pd.DataFrame:
+    from ketadask.inference.evaluation import PersonaSet
+    from ketadask.inference.graph import evaluation_stage
+    from ketadask.inference.judge_graph import persona_stability
+    from ketadask.inference.stability import passes_gate
+
+    n_splits, personas = hits.splitter.n_splits, PersonaSet.of(hits.result_by_polarity)
     key = fingerprint(hits.parts.key, personas.frame().to_dict("list"))
     parts = Parts(hits.parts.folder.parent.parent / "evaluations" / key[:12], key)
     stage = evaluation_stage(
         hits.problem, personas, hits.splitter, hits.searches, parts,
         search=hits.search, gates=hits.gates,
     )  # fmt: skip
-    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=BLOCK))
+    require(run_stage(stage, shared_scheduler(parts.folder), Progress.silent(), block=BLOCK))
     table = hits.hits
     split_hits = table[passes_gate(table, nm.TRAIN, gate)].groupby("split").size()
-    stability = persona_stability(
-        parts, parts.ranges(n_splits), personas, gate=gate, split_hits=split_hits, n=n_splits
-    )
-    return build_verdicts(
-        hits.problem, hits.search, result, null.table, stability,
-        alpha=alpha, suggestive=suggestive, jaccard=jaccard,
-        candidates=null.candidates, statistic=statistic,
+    return persona_stability(
+        parts, parts.ranges(n_splits), personas, CurrentScheduler(),
+        gate=gate, split_hits=split_hits, n=n_splits,
     )  # fmt: skip
 
 
@@ -286,3 +365,27 @@ def _check_relabellings(relabellings: int, alpha: float) -> None:
 
 def _question(search: PersonaSearch, problem: SearchProblem) -> str:
     return fingerprint(search.__dask_tokenize__(), problem.__dask_tokenize__())
+
+
+def _null_problem(
+    search: PersonaSearch, cohort: Cohort | xr.Dataset, relabellings: int, design: str,
+    memory: float | None, seed: int, method: str, candidates: int,
+) -> tuple[SearchProblem, dict[str, Any], str]:  # fmt: skip
+    """Return problem, settings of the relabelled trials, and the fingerprint of the search."""
+    from ketadask.cohort.units import search_matrix
+    from ketadask.inference.null import check_relabelling
+
+    units = search_matrix(cohort, design)
+    problem = search.problem(units, memory=memory)
+    if relabellings < 1:
+        raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
+    method = choose_null(method, units, seed=seed).method
+    check_relabelling(problem.trial, method)
+    settings = {"seed": seed, "method": method, "candidates": candidates}
+    return problem, settings, _question(search, problem)
+
+
+def _null_parts(question: str, settings: dict[str, Any], store: Path | str) -> Parts:
+    key = fingerprint("null", question, *settings.values(), code_version())
+    # Workers may stand in another folder.
+    return Parts(Path(store).resolve() / "nulls" / key[:12], key)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ketadask.store.ranges import Range
 
 CELLS = 1 << 20
-"""Split x persona cells in memory: with many splits, personas are summarised a few at a time."""
+"""Split x persona cells of a task: with many splits, personas are summarised a few at a time."""
 
 _P = {"published": "p", "heterogeneity": "interaction_p", "both": "interaction_p"}
 
@@ -43,37 +43,27 @@ def passes_gate(table: pd.DataFrame, side: str, gate: str) -> np.ndarray:
     return np.asarray(table[columns].to_numpy(dtype=bool).all(axis=1))
 
 
-def persona_stability(
+def group_stability(
     parts: Parts,
     ranges: Sequence[Range],
     personas: PersonaSet,
+    group: Range,
     *,
     gate: str,
     split_hits: pd.Series,
     n: int | None = None,
-    cells: int = CELLS,
 ) -> pd.DataFrame:
-    """Summarise each persona over the splits below ``n`` of the complete parts ``ranges``.
-
-    Memory does not grow with the number of splits: at most ``cells`` rows are read at a time.
-    Every number is computed from rows in the order of the splits, so blocks change nothing.
-    Columns as in `summarise_personas`.
-    """
-    n_splits = sum(last - first + 1 for first, last in ranges)
-    step = max(1, cells // max(1, n_splits))
-    tables = []
-    for start in range(0, len(personas), step):
-        rows = [
-            _select(parts.read(range_name(*block), "evaluation"), start, start + step, n)
-            for block in ranges
-        ]
-        table = pd.concat(rows, ignore_index=True)
-        tables.append(summarise_personas(table, personas, gate=gate, split_hits=split_hits))
-    return pd.concat(tables, ignore_index=True) if tables else personas.frame()
+    """Summarise the personas of a group over the splits below ``n`` of complete parts."""
+    rows = [
+        select_group(parts.read(range_name(*block), "evaluation"), group, n) for block in ranges
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    return summarise_personas(table, personas, gate=gate, split_hits=split_hits)
 
 
-def _select(table: pd.DataFrame, start: int, stop: int, n: int | None) -> pd.DataFrame:
-    mine = table["persona"].between(start, stop - 1)
+def select_group(table: pd.DataFrame, group: Range, n: int | None = None) -> pd.DataFrame:
+    """Return the rows of the first to the last persona of a group, of the splits below ``n``."""
+    mine = table["persona"].between(*group)
     return table[mine if n is None else mine & (table["split"] < n)]
 
 

@@ -83,7 +83,7 @@ def hit_blocks(
     key = tokenize(token, search, splitter, parts, gates, pieces)[:12]
     build = partial(train_side, splitter=splitter)
     return [
-        delayed(_write)(
+        delayed(write_hits)(
             node, search, splitter, block, parts, gates,
             split_searches(node, search, build, block, pieces, name=f"hits-{key}"),
             dask_key_name=f"search-{range_name(*block)}-{key}",
@@ -148,7 +148,7 @@ def split_search(
     return earlier[0]
 
 
-def _write(
+def write_hits(
     problem: SearchProblem,
     search: PersonaSearch,
     splitter: Any,
@@ -157,6 +157,7 @@ def _write(
     gates: GateThresholds,
     pieces: Mapping[tuple[int, str], PartialResult] | None = None,
 ) -> Receipt:
+    """Search a block of splits and write its part."""
     start = time.thread_time()
     result = None if pieces is None else {key: piece.result for key, piece in pieces.items()}
     tables, cost = search_block(problem, search, splitter, *block, gates=gates, result=result)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketadask.cohort.designs import TrialArrays
+    from ketadask.pipeline.lazy_table import LazyTable
     from ketadask.schema.cohort import Cohort
     from ketadask.search.problem import SearchProblem
     from ketadask.search.resampling import ResamplingResult
@@ -302,13 +303,47 @@ class PersonaSearch(PersonaSettings):
         """Return the tags by which scikit-learn treats the search as a transformer."""
         return transformer_tags()
 
+    def hits(
+        self,
+        cohort: Cohort | xr.Dataset,
+        splits: Any,
+        *,
+        design: str = "crossover",
+        store: Path | str | None = None,
+        gates: GateThresholds | None = None,
+        block: int = 50,
+        memory: float | None = None,
+    ) -> LazyTable:
+        """Return the hits of all splits as a Dask DataFrame; nothing is searched before.
+
+        Filter, reduce, persist and compute it as any other, on any scheduler; `ketadask.judge`
+        takes it as it is. With a ``store`` each block of splits is written there when it is
+        computed, and read where it already is: the same call continues an interrupted one.
+
+        Examples
+        --------
+        >>> import ketadask as kd
+        >>> scales = kd.read_phenotype(kd.simulate_study("study", participants=33), ["madrs"])
+        >>> cohort = kd.assemble(scales, outcome="madrs", day=7)
+        >>> hits = PersonaSearch(max_literals=1).hits(cohort, kd.HoldoutSplit(6), block=3)
+        >>> int(hits[hits["rank"] == 1]["split"].nunique().compute())
+        6
+        """
+        from ketadask.cohort.units import search_matrix
+        from ketadask.schema.cohort import dataset_of
+        from ketadask.search.hits_graph import lazy_hits
+
+        dataset_of(cohort)
+        problem = self.problem(search_matrix(cohort, design), memory=memory)
+        return lazy_hits(self, problem, splits, store, gates or GateThresholds(), block)
+
     def run(
         self,
         cohort: Cohort | xr.Dataset,
         splits: Any,
         *,
         design: str = "crossover",
-        store: str = "runs",
+        store: Path | str = "runs",
         gates: GateThresholds | None = None,
         block: int = 50,
         memory: float | None = None,

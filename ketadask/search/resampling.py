@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dask.base import tokenize
 
 from ketadask.cohort.splits import HoldoutSplit
-from ketadask.pipeline.executor import CurrentScheduler
 from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
+from ketadask.pipeline.shared_folder import shared_scheduler
 from ketadask.pipeline.stage import require
 from ketadask.search.graph import search_stage
 from ketadask.store.fingerprints import code_version, fingerprint
@@ -69,19 +69,35 @@ class ResamplingResult:
 
 
 def run_splits(
-    search: PersonaSearch, splitter: Any, store: str, gates: GateThresholds, block: int
+    search: PersonaSearch, splitter: Any, store: Path | str, gates: GateThresholds, block: int
 ) -> ResamplingResult:
     """Search the missing splits of a fitted search, on dask's current scheduler."""
-    trial = search.problem_.trial
-    if isinstance(splitter, HoldoutSplit):
-        splitter.check_sides(trial.cluster)
-    splitter = replace(splitter, n_splits=splitter.get_n_splits(groups=trial.trial))
-    # More splits add parts and invalidate none; other code invalidates all.
-    question = tokenize(search.problem_, search, replace(splitter, n_splits=1), gates)
-    key = fingerprint(question, code_version())
-    parts = Parts(Path(store) / "hits" / key[:12], key)
+    splitter = splits_of(splitter, search.problem_)
+    parts = split_parts(search, search.problem_, splitter, store, gates)
     stage = search_stage(search.problem_, search, splitter, parts, gates)
-    require(run_stage(stage, CurrentScheduler, Progress.silent(), block=block))
+    require(run_stage(stage, shared_scheduler(parts.folder), Progress.silent(), block=block))
     return ResamplingResult(
         search, search.problem_, splitter, gates, search.result_by_polarity_, parts
     )
+
+
+def splits_of(splitter: Any, problem: SearchProblem) -> Any:
+    """Return a splitter with its number of splits, after checking both sides."""
+    trial = problem.trial
+    if isinstance(splitter, HoldoutSplit):
+        splitter.check_sides(trial.cluster)
+    return replace(splitter, n_splits=splitter.get_n_splits(groups=trial.trial))
+
+
+def split_parts(
+    search: PersonaSearch,
+    problem: SearchProblem,
+    splitter: Any,
+    store: Path | str,
+    gates: GateThresholds,
+) -> Parts:
+    """Return the parts of splits; more splits add parts, other code invalidates all."""
+    question = tokenize(problem, search, replace(splitter, n_splits=1), gates)
+    key = fingerprint(question, code_version())
+    # Workers may stand in another folder.
+    return Parts(Path(store).resolve() / "hits" / key[:12], key)

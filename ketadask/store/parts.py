@@ -95,6 +95,11 @@ class Parts:
             raise self._unusable(name, f"has a damaged table {table!r}")
         return table_from_bytes(content)
 
+    def has(self, name: str) -> bool:
+        """Whether a part of this key has a receipt; its tables are compared when they are read."""
+        receipt = self._receipt(name)
+        return isinstance(receipt, Receipt) and receipt.key == self.key
+
     def read_all(self, table: str, n: int | None = None) -> pd.DataFrame:
         """Read one table of all `ranges`, in their order; the last may extend beyond ``n``."""
         import pandas as pd

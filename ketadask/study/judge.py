@@ -48,7 +48,7 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
     from ketadask.inference.companion import companion_summary
     from ketadask.inference.evaluation import PersonaSet
     from ketadask.inference.graph import evaluation_stage
-    from ketadask.inference.stability import persona_stability
+    from ketadask.inference.judge_graph import persona_stability
     from ketadask.inference.train_choice import hits_by_split
     from ketadask.inference.verdicts import build_verdicts
 
@@ -78,6 +78,7 @@ def judge_study(work: StudyRun, problem: StudyProblem) -> None:
         stage.parts,
         ranges,
         personas,
+        work.executor(SEARCH),
         gate=gate,
         split_hits=hits_by_split(hits.choices),
         n=n_splits,

@@ -102,7 +102,7 @@ def _effects(
     if not len(claims):
         return effect_rows(problem.units, overall)
     persona = claims.iloc[0]
-    inside = member_mask(problem.units, problem.literals.table(), persona)
+    inside = member_mask(problem.units, problem.search_problem.literals.table(), persona)
     return effect_rows(problem.units, overall, inside, persona.to_dict())
 
 

@@ -6,8 +6,10 @@ import pytest
 from scipy import stats
 
 from ketadask.inference.evaluation import PersonaSet
-from ketadask.inference.stability import passes_gate, persona_stability, summarise_personas
+from ketadask.inference.judge_graph import persona_stability
+from ketadask.inference.stability import passes_gate, summarise_personas
 from ketadask.kernels.resampling import quantile_aggregate
+from ketadask.pipeline.executor import Synchronous
 from ketadask.store.parts import Parts
 from ketadask.store.ranges import range_name
 
@@ -90,12 +92,14 @@ def test_blocks_and_memory_limits_change_no_bit(tmp_path, size, cells):
     for block in ranges:
         parts.write(range_name(*block), {"evaluation": table[table["split"].between(*block)]})
     for n in (SPLITS, 11):
-        summary = persona_stability(parts, ranges, PERSONAS, **BOTH, n=n, cells=cells)
+        summary = persona_stability(
+            parts, ranges, PERSONAS, Synchronous(), **BOTH, n=n, cells=cells
+        )
         expected = summarise_personas(table[table["split"] < n], PERSONAS, **BOTH)
         pd.testing.assert_frame_equal(summary, expected, check_exact=True)
 
 
 def test_without_personas_there_are_no_rows(tmp_path):
     none = PersonaSet.of({})
-    summary = persona_stability(Parts(tmp_path, "key"), [], none, **BOTH)
+    summary = persona_stability(Parts(tmp_path, "key"), [], none, Synchronous(), **BOTH)
     assert len(summary) == len(PersonaSet.of({}, summary)) == 0

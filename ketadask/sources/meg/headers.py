@@ -30,6 +30,7 @@ from ketadask.sources.meg.channels import (
 )
 from ketadask.sources.meg.compensation import compensation_matrices
 from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments, recording_spans
+from ketadask.sources.meg.fif_tags import check_tags
 
 # mne's readers share file positions and warn through global filters.
 _MNE = threading.RLock()
@@ -51,6 +52,7 @@ _BTI_FILES = ("c,rf*", "hc,rf*", "e,rf*")
 _MONTAGES = ("colin27_1005", "standard_1005")
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
 _COPY = "copy it again from the original"
+_EPOCHS = ("_epo.fif", "-epo.fif", "_epo.fif.gz", "-epo.fif.gz")
 
 
 class FieldSource(Protocol):
@@ -140,6 +142,12 @@ def bti_file(folder: Path) -> Path | None:
 def read_header(path: Path, ch_type: str = "") -> RecordingHeader:
     """Read the header of a recording; an InputError says what is wrong with a broken one."""
     is_ctf = path.name.endswith(".ds")
+    if path.name.endswith(_EPOCHS):
+        raise InputError(
+            "epochs, not a continuous recording",
+            file=path,
+            remedy="use the recording they were cut from, such as _raw.fif of mne-bids-pipeline",
+        )
     if is_ctf:
         _check_ctf(path)
         segments = read_ctf_bad_segments(path)  # before mne stumbles over a malformed line
@@ -193,6 +201,7 @@ def _open_raw(path: Path) -> Any:
         options: dict[str, Any] = {"clean_names": True, "verbose": "error"}
     elif reader == "read_raw_fif":
         options = {"verbose": "warning", "on_split_missing": "raise"}
+        check_tags(path)
     else:
         options = {"verbose": "error"}
     # What matters of mne's warnings becomes an error here.
