@@ -141,7 +141,7 @@ class TrialArrays:
         active, control = self.response.T
         if self.has_pairs:
             return np.asarray(active - control)
-        return np.where(np.isnan(active), 1.0 - 2.0 * control, 2.0 * active - 1.0)
+        return np.asarray(np.where(np.isnan(active), 1.0 - 2.0 * control, 2.0 * active - 1.0))
 
     def with_outcome(self, outcome: np.ndarray) -> TrialArrays:
         """Return the trial with other outcomes (unit, 2), and their scores."""

@@ -162,7 +162,7 @@ def _rows(effects: Any) -> pd.DataFrame:
     """Return effects with all columns of a forest plot."""
     if not isinstance(effects, pd.DataFrame):
         effects = pd.DataFrame(results_of(effects).summary["effects"])
-    rows = effects.reset_index(drop=True)
+    rows: pd.DataFrame = effects.reset_index(drop=True)
     if "label" not in rows:
         rows = rows.assign(label=rows["trial"])
     texts = {"kind": ESTIMATE, "n": "", "hint": "", "absent": "not estimated"}
@@ -171,8 +171,9 @@ def _rows(effects: Any) -> pd.DataFrame:
     rows = rows.fillna({k: v for k, v in texts.items() if k != "n"})
     ends = ["effect", "low", "high", "weight"]
     rows[ends] = rows[ends].astype(float)
-    numbers = pd.api.types.is_numeric_dtype(rows["n"])
-    return rows.assign(n=[f"n = {n:,}" for n in rows["n"]]) if numbers else rows
+    if pd.api.types.is_numeric_dtype(rows["n"]):
+        rows["n"] = [f"n = {n:,}" for n in rows["n"]]
+    return rows
 
 
 def _draw_effect(ax: Axes, y: int, row: dict[Any, Any], title: str, weight: float) -> None:

@@ -120,7 +120,7 @@ def largest_statistics(null: Any, statistic: str = "t") -> np.ndarray:
     table = getattr(null, "table", None)
     table = table if isinstance(table, pd.DataFrame) else table_of(null, "nulls")
     largest = table.groupby("relabelling")[statistic].max().to_numpy(float)
-    return largest[np.isfinite(largest)]
+    return np.asarray(largest[np.isfinite(largest)])
 
 
 def best_statistics(verdicts: pd.DataFrame, statistic: str = "t") -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -49,7 +49,8 @@ STYLE: dict[str, Any] = {
     "savefig.facecolor": "none",
     "legend.frameon": False,
 }
-_P, _R = ParamSpec("_P"), TypeVar("_R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -59,7 +60,7 @@ def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def draw(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         import matplotlib as mpl
 
-        with mpl.rc_context(STYLE):
+        with mpl.rc_context(cast("Any", STYLE)):
             return function(*args, **kwargs)
 
     return draw

@@ -113,7 +113,7 @@ class Surface:
 
     def svg(self, name: str, alt: str) -> Markup:
         """Return the figure as an SVG element whose identifiers begin with ``name``."""
-        titles = []
+        titles: list[str] = []
         for artist in self.figure.findobj(lambda a: str(a.get_label()).startswith(TITLE)):
             artist.set_gid(f"title-{len(titles)}")
             titles.append(str(artist.get_label()).removeprefix(TITLE))

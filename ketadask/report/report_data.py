@@ -124,7 +124,8 @@ class ReportData:
         tables = self.explained if isinstance(self.explained, Mapping) else {"": self.explained}
         for table in tables.values():
             if {"coverage", "accuracy"} <= set(getattr(table, "columns", ())):
-                return table
+                curve: pd.DataFrame = table
+                return curve
         return None
 
     @property

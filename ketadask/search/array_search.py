@@ -36,7 +36,7 @@ def search_values(
         include=settings.include, exclude=settings.exclude, priority=settings.priority,
     )  # fmt: skip
 
-    def search(polarity: str, **changes: int) -> SearchResult:
+    def search(polarity: str, **changes: Any) -> SearchResult:
         return search_packed(
             literals.rows,
             -score if polarity == nm.UNFAVOURABLE else score,

@@ -103,7 +103,7 @@ def _effects(
         return effect_rows(problem.units, overall)
     persona = claims.iloc[0]
     inside = member_mask(problem.units, problem.search_problem.literals.table(), persona)
-    return effect_rows(problem.units, overall, inside, persona.to_dict())
+    return effect_rows(problem.units, overall, inside, {str(k): v for k, v in persona.items()})
 
 
 def _carry_over(trial: TrialArrays, names: np.ndarray) -> dict[str, Any]:

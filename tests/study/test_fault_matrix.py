@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from ketadask.cluster.profile import Profile
@@ -251,7 +252,8 @@ def run_with_workers(place, fault):
         return place.run_with_fault(fault.happen, fault.profile)
     finally:
         for worker in place.workers():  # of a killed driver: they end by themselves
-            worker.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.resume()
             worker.wait(60)
 
 
