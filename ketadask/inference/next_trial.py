@@ -75,7 +75,7 @@ def two_stage_trials(
     return simulate_two_stage(
         np.random.default_rng(stream),
         inside=draws.inside, outside=draws.outside, prevalence=draws.prevalence,
-        sd=effect.sd, participants=n, interim=trial.rule, groups=effect.groups,
+        sd=effect.sd, participants=n, interim=trial.interim_at_alpha, groups=effect.groups,
     )  # fmt: skip
 
 

@@ -193,7 +193,7 @@ class TrialAssumptions:
             raise InputError("must be positive", where="people_per_month")
 
     @property
-    def rule(self) -> InterimRule:
+    def interim_at_alpha(self) -> InterimRule:
         """The interim rule at the level of the plan."""
         return InterimRule(**vars(self.interim) | {"alpha": self.alpha})
 

@@ -166,7 +166,7 @@ def _rows(effects: Any) -> pd.DataFrame:
     if "label" not in rows:
         rows = rows.assign(label=rows["trial"])
     texts = {"kind": ESTIMATE, "n": "", "hint": "", "absent": "not estimated"}
-    defaults = {"weight": 1.0, "effect": np.nan, **texts}
+    defaults: dict[str, Any] = {"weight": 1.0, "effect": np.nan, **texts}
     rows = rows.assign(**{k: v for k, v in defaults.items() if k not in rows})
     rows = rows.fillna({k: v for k, v in texts.items() if k != "n"})
     ends = ["effect", "low", "high", "weight"]

@@ -69,7 +69,7 @@ def as_list(found):
 
 
 @settings(
-    max_examples=600, deadline=None, derandomize=True,
+    max_examples=250, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(problems())

@@ -136,7 +136,7 @@ def test_errors_name_what_is_wrong(X, score, words):
         kd.top_personas(X, score)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(problems())
 def test_personas_of_at_least_m_literals_are_those_of_brute_force(problem):
     literals, score, arm, limits, distinct = problem

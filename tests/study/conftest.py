@@ -10,6 +10,14 @@ from ketadask.report import canvas
 OWN_FIGURES = ("test_discover", "test_next_trial", "test_outlook", "test_privacy")
 
 
+@pytest.fixture(scope="session")
+def in_process(tmp_path_factory):
+    """Return a cluster profile that computes in this process: workers take seconds to start."""
+    path = tmp_path_factory.mktemp("profile") / "in_process.yaml"
+    path.write_text("kind: synchronous\n")
+    return path
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _quick_studies(request, drawn_once):
     """Do not wait for the disk (tests of store cover a power cut), and draw each figure once."""

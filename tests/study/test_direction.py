@@ -38,14 +38,16 @@ def write_trial(folder, direction):
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])
 def test_the_overall_effect_comes_first_and_a_wrong_direction_is_warned_of(
-    tmp_path, capsys, direction
+    tmp_path, capsys, direction, monkeypatch, in_process
 ):
+    monkeypatch.setattr("ketadask.cli.power.print_power_preview", lambda study, checked: None)
     path, difference = write_trial(tmp_path, direction)
     shown = difference if direction == "higher" else -difference
     warning = "if higher ones are, set outcome.direction: higher"
     assert run(["check", str(path), "--out", str(tmp_path / "runs")]) == 0
     check = capsys.readouterr().out
-    assert run(["run", str(path), "--out", str(tmp_path / "runs")]) == 0
+    words = ["--out", str(tmp_path / "runs"), "--cluster", str(in_process)]
+    assert run(["run", str(path), *words]) == 0
     terminal = capsys.readouterr().out
     report = next((tmp_path / "runs").glob("*/report.html")).read_text()
     page = re.sub(r"<[^>]+>", "", report[: report.index('id="verdicts"')])

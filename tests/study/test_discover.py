@@ -196,6 +196,7 @@ def test_other_functions_send_a_data_frame_here(call, table):
         call(table)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(table, tmp_path, monkeypatch):
     text = (Path(__file__).parents[2] / "README.md").read_text()
     block = next(b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "discover" in b)

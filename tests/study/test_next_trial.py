@@ -238,9 +238,12 @@ def test_the_locked_predictor_is_applied_to_tables(discovery, tmp_path):
     assert len(table) > len(expected)  # nobody needs an outcome
 
 
-def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(locked, tmp_path):
+def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(
+    locked, tmp_path, in_process
+):
     persona = kd.Persona.read(locked[0])
-    plan = plan_next_trial(locked[0], TrialAssumptions(), out=tmp_path, simulations=500)
+    options = {"out": tmp_path, "cluster": in_process, "simulations": 500}
+    plan = plan_next_trial(locked[0], TrialAssumptions(), **options)
     assert plan.table.set_index("design").loc["stratified", "outcomes"] < 80
     file = Path(__file__).parents[2] / "config" / "next_trial.yaml"
     for effect, is_confirmed in ((2.1, True), (0.0, False)):

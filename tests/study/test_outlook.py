@@ -105,7 +105,7 @@ def test_the_table_is_that_of_power_and_parts_are_reused(study):
     titles = [e.text for e in figure.iter() if e.tag.endswith("title") and e.text]
     labels = [text for text in titles if "participants, 4 features, d = " in text]
     assert len(labels) == 4
-    assert format_percentage(table["power"].iloc[3]) in labels[3]
+    assert format_percentage(table["power"].iloc[3]).replace("\xa0", " ") in labels[3]
     assert len(pd.read_csv(folder / "power.csv")) == 4
 
 

@@ -49,9 +49,10 @@ def persona_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def plan(persona_file, tmp_path_factory):
+def plan(persona_file, in_process, tmp_path_factory):
     trial = TrialAssumptions(screening_cost=300, visit_cost=500, visits=6)
-    return plan_next_trial(persona_file, trial, out=tmp_path_factory.mktemp("runs"))
+    out = tmp_path_factory.mktemp("runs")
+    return plan_next_trial(persona_file, trial, out=out, cluster=in_process)
 
 
 def test_the_effect_is_the_shrunken_one_with_the_corrected_interval():
@@ -112,15 +113,16 @@ def test_page_says_what_the_table_says(plan):
     )
 
 
-def test_the_same_plan_simulates_nothing_again(plan, persona_file, monkeypatch):
+def test_the_same_plan_simulates_nothing_again(plan, persona_file, in_process, monkeypatch):
     monkeypatch.setattr("ketadask.inference.power_graph.two_stage_row", None)
     trial = TrialAssumptions(screening_cost=300, visit_cost=500, visits=6)
-    again = plan_next_trial(persona_file, trial, out=plan.folder.parent)
+    again = plan_next_trial(persona_file, trial, out=plan.folder.parent, cluster=in_process)
     pd.testing.assert_frame_equal(again.table, plan.table)
 
 
-def test_command_prints_designs_and_page(persona_file, tmp_path):
+def test_command_prints_designs_and_page(persona_file, in_process, tmp_path):
     words = ["plan", str(persona_file), "--out", str(tmp_path), "--simulations", "500"]
+    words += ["--cluster", str(in_process)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "stratified" in result.output
@@ -129,10 +131,10 @@ def test_command_prints_designs_and_page(persona_file, tmp_path):
     assert [row["design"] for row in rows][-1] == "two-stage"
 
 
-def test_no_difference_has_no_size(tmp_path):
+def test_no_difference_has_no_size(in_process, tmp_path):
     flat = make_persona(difference_shrunken=0.0, benefit_inside=0.0, benefit_outside=0.0)
     trial = TrialAssumptions(interim=InterimRule(futility=1.0))
     file = flat.write(tmp_path / "p.json")
-    plan = plan_next_trial(file, trial, out=tmp_path, simulations=500)
+    plan = plan_next_trial(file, trial, out=tmp_path, cluster=in_process, simulations=500)
     assert plan.table["outcomes"].isna().all()
     assert "no size suffices" in plan.page.read_text("utf-8")

@@ -164,6 +164,8 @@ def test_what_is_locked_in_place_of_a_forest_is_named(place):
         "predict.classifier=forest",
         "predict.other_classifiers=[]",
         "predict.permutations=0",
+        "predict.folds=2",
+        "predict.inner_folds=2",
     )
     made = study(place, *changes, "name=forest").predict()
     assert made.prediction["classifier"] == "forest"

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -184,6 +185,7 @@ def test_process_lists_have_no_participants(folder, tmp_path):
                 seen.add(path.read_bytes())
             except OSError:
                 continue
+        time.sleep(0.1)
     assert process.returncode == 0
     assert any(b"ketadask" in line for line in seen)
     assert not [line for line in seen if NAME.encode() in line]

@@ -32,12 +32,34 @@ null: {relabellings: 19}
 """
 
 
-@pytest.fixture
-def study(tmp_path):
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
     """Return a study file beside a simulated study with recordings."""
-    simulate_study(tmp_path / "study", participants=6, meg_seconds=6.0)
-    (tmp_path / "study.yaml").write_text(TEXT)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate_study(folder / "study", participants=6, meg_seconds=6.0)
+    (folder / "study.yaml").write_text(TEXT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def extracted(simulated, tmp_path_factory):
+    """Return a copy of the study whose recordings are extracted, its cohort and the stage."""
+    folder = tmp_path_factory.mktemp("extracted")
+    shutil.copytree(simulated, folder, dirs_exist_ok=True)
+    cohort, (stage,) = posed(folder)
+    return folder, cohort, stage
+
+
+@pytest.fixture
+def study(simulated, tmp_path):
+    """Return a copy of the study."""
+    return shutil.copytree(simulated, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def extracted_study(extracted, tmp_path):
+    """Return a copy of the study with the features of its recordings."""
+    return shutil.copytree(extracted[0], tmp_path, dirs_exist_ok=True)
 
 
 def posed(folder, *changes, out="runs", say=None):
@@ -55,8 +77,8 @@ def posed(folder, *changes, out="runs", say=None):
         return build_problem(work).cohort, work.results
 
 
-def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
-    cohort, (ended,) = posed(study)
+def test_recordings_enter_the_cohort_and_are_shared_by_runs(extracted, extracted_study):
+    study, (_, cohort, ended) = extracted_study, extracted
     names = cohort.dataset["feature"].values[cohort.dataset["modality"].values == "meg"]
     # In a few seconds most spectra have no peak beyond their error.
     assert len([name for name in names if "peak" not in name]) == 33
@@ -67,8 +89,8 @@ def test_recordings_enter_the_cohort_and_are_shared_by_runs(study):
     assert (again.new, again.present) == (0, 12)
 
 
-def test_new_participants_recompute_only_their_own_recordings(study):
-    posed(study)
+def test_new_participants_recompute_only_their_own_recordings(extracted_study):
+    study = extracted_study
     more = simulate_study(study / "more", participants=8, meg_seconds=6.0)
     for path in (*more.glob("sub-*"), *more.glob("*.tsv"), *more.glob("phenotype")):
         target = study / "study" / path.name
@@ -87,8 +109,8 @@ def test_new_participants_recompute_only_their_own_recordings(study):
     assert fresh.dataset.identical(cohort.dataset)
 
 
-def test_repaired_results_include_the_tables_of_recordings(study):
-    posed(study)
+def test_repaired_results_include_the_tables_of_recordings(extracted_study):
+    study = extracted_study
     (run,) = (RunFolder(path) for path in (study / "runs").glob("meg-*"))
     (run.path / "recordings.csv").write_text("")
     with run.lock():

@@ -18,7 +18,7 @@ null: {relabellings: 199, calibration_studies: 0}
 """
 
 
-def test_a_planted_hazard_ratio_is_found_from_a_prespecified_list(tmp_path, capsys):
+def test_a_planted_hazard_ratio_is_found_from_a_prespecified_list(tmp_path, capsys, in_process):
     """Of three features; the rates of detection are in tests/benchmarks/README.md."""
     rng = np.random.default_rng(1)
     age, crp = rng.integers(30, 80, N), rng.gamma(2, 2, N).round(1)
@@ -34,7 +34,8 @@ def test_a_planted_hazard_ratio_is_found_from_a_prespecified_list(tmp_path, caps
     head = "participant_id,crp,months,died\n"
     (tmp_path / "scores.csv").write_text(head + "\n".join(rows) + "\n")
     (tmp_path / "study.yaml").write_text(STUDY)
-    assert run(["run", str(tmp_path / "study.yaml"), "--out", str(tmp_path / "runs")]) == 0
+    words = ["--out", str(tmp_path / "runs"), "--cluster", str(in_process)]
+    assert run(["run", str(tmp_path / "study.yaml"), *words]) == 0
     assert "difference 2.0 (95 % CI -0.5 to 4.4; units of time" in capsys.readouterr().out
     (folder,) = (tmp_path / "runs").glob("survival-*")
     best = json.loads((folder / "summary.json").read_text())["best"]
