@@ -24,6 +24,7 @@ _HOMES = {
     "meg_features": "ketadask.features.meg.graph",
     "null": "ketadask.inference.notebook",
     "open_recordings": "ketadask.sources.meg.collection",
+    "open_regions": "ketadask.sources.regional",
     "open_volumes": "ketadask.sources.freesurfer",
     "plot": "ketadask.plot",
     "power": "ketadask.inference.notebook",

@@ -20,6 +20,7 @@ from ketadask.sources.freesurfer import open_volumes as open_volumes
 from ketadask.sources.meg.collection import open_recordings as open_recordings
 from ketadask.sources.participants import read_participants as read_participants
 from ketadask.sources.phenotype import read_phenotype as read_phenotype
+from ketadask.sources.regional import open_regions as open_regions
 from ketadask.study.discover import discover as discover
 
 __version__: str

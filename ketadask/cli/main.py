@@ -6,8 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-
-from ketadask.pipeline.interrupts import interrupt
+from types import FrameType
 
 DEBUG = "--debug"
 
@@ -16,10 +15,15 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 0 (success), 1 (failure) or 2 (invalid input)."""
     arguments = list(sys.argv[1:] if words is None else words)
     debug = DEBUG in arguments
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, interrupt)
+            signal.signal(number, _interrupt)
     sys.exit(run([word for word in arguments if word != DEBUG], debug=debug))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does: close the cluster, keep complete parts, exit with 130."""
+    raise KeyboardInterrupt
 
 
 def run(words: list[str], *, debug: bool = False) -> int:

@@ -36,13 +36,14 @@ from ketadask.features.covariates import covariate_features
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.features.meg.table import dataset_table
 from ketadask.features.scales import demographic_features, scale_features
-from ketadask.features.volumes import RAW, volume_features
+from ketadask.features.volumes import RAW, region_features, volume_features
 from ketadask.schema.cohort import Cohort
 from ketadask.schema.datasets import COHORT
 from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.schema.tables import EXCLUSIONS
 from ketadask.sources.participants import read_participants
+from ketadask.sources.regional import single_session
 from ketadask.sources.visit_tables import place_visits
 from ketadask.sources.visits import PERIODS
 
@@ -74,8 +75,8 @@ def assemble(
     Parameters
     ----------
     sources
-        What ``read_phenotype``, ``open_volumes`` and ``band_power`` return, and any
-        ``FeatureTable``. Sessions of recordings are named as those of the scales.
+        What ``read_phenotype``, ``open_volumes``, ``open_regions`` and ``band_power`` return, and
+        any ``FeatureTable``. Sessions of recordings are named as those of the scales.
     participants
         What ``read_participants`` returns; read beside the phenotype folder if None.
     outcome
@@ -183,7 +184,9 @@ def _by_kind(
     tables = [s for s in sources if isinstance(s, FeatureTable)]
     datasets = [s for s in sources if isinstance(s, xr.Dataset)]
     recordings = [s for s in datasets if nm.RECORDING in s.dims]
-    images = [s for s in datasets if nm.RECORDING not in s.dims]
+    regions = [single_session(s) for s in datasets if nm.RECORDING not in s.dims]
+    is_volume = [s.attrs.get("measure", nm.VOLUME) == nm.VOLUME for s in regions]
+    images = [s for s, own in zip(regions, is_volume, strict=True) if own]
     n_valid = len(phenotypes) + len(datasets) + len(tables)
     if n_valid < len(sources) or len(phenotypes) != 1 or len(images) > 1:
         raise InputError(
@@ -193,6 +196,7 @@ def _by_kind(
             value=[type(s).__name__ for s in sources],
             remedy="pass what read_phenotype and open_volumes return, or use kd.discover",
         )
+    tables += [region_features(s) for s, own in zip(regions, is_volume, strict=True) if not own]
     return phenotypes[0], (images[0] if images else None), tables, recordings
 
 

@@ -50,6 +50,13 @@ class SimulateSettings(Section):
         default=0.4,
         description="improvement lost per standard deviation of age, on both arms, in SD",
     )
+    brain: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=0.0,
+        description="extra benefit per SD of frontal minus cerebellar volume, in SD; 0 for none",
+    )
+    overall: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=0.0, description="improvement added on both arms, in SD"
+    )
     missing_visits: bool = Field(default=True, description="drop infusions and visits at random")
     missing_volumes: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="fraction of the volumes of brain regions missing at random"
@@ -158,6 +165,26 @@ class ParticipantTableSettings(TableSettings):
     )
 
 
+class RegionTableSettings(Section):
+    """Tables of one regional measure of the brain, of any tool."""
+
+    file: str = Field(
+        min_length=1, description="table, or folder of tables or stats, relative to data.folder"
+    )
+    measure: str | None = Field(
+        default=None, description="volume, thickness, area, ...; needed where there are several"
+    )
+    atlas: str | None = Field(
+        default=None, description="DK, DKT, Destrieux, ...; needed where there are several"
+    )
+    session: str | None = Field(
+        default=None, description="session before treatment; needed where there are several"
+    )
+    columns: Mapping[str, str] = Field(
+        default_factory=dict, description="regions by column name, for a table with its own names"
+    )
+
+
 class DataSettings(Section):
     """The inputs of the study."""
 
@@ -192,6 +219,9 @@ class DataSettings(Section):
     )
     freesurfer: Path | None = Field(
         default=None, description="folder of volumes; default: <folder>/derivatives/freesurfer"
+    )
+    regions: tuple[RegionTableSettings, ...] = Field(
+        default=(), description="regional measures of the brain, beside or instead of freesurfer"
     )
     groups: tuple[str, ...] | None = Field(
         default=None, description="groups of participants.tsv in the study; default: all"

@@ -15,6 +15,12 @@ Positive = Annotated[float, Field(gt=0)]
 Several = Annotated[int, Field(ge=2)]
 
 
+class ControlSettings(Section):
+    """A cohort on the control treatment, read instead of the control arm of the study."""
+
+    folder: Path = Field(description="folder of the cohort; its control arm is used")
+
+
 class PredictSettings(Section):
     """Prediction of response from brain structure; a study with this section predicts."""
 
@@ -78,7 +84,17 @@ class PredictSettings(Section):
     external: Mapping[str, Path] = Field(
         default_factory=dict, description="folders of external cohorts, by name"
     )
+    control: ControlSettings | None = Field(
+        default=None,
+        description="a control cohort of its own; default: the control arm of the study",
+    )
     missing_region: Literal["stop", "median"] = Field(
         default="stop",
         description="a region missing in an external cohort: stop, or use the training median",
     )
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Folders of further cohorts, by name."""
+        control = {} if self.control is None else {"control arm": self.control.folder}
+        return {**self.external, **control}

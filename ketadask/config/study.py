@@ -20,7 +20,12 @@ from ketadask.config.analysis import (
     SplitSettings,
     VerdictSettings,
 )
-from ketadask.config.inputs import DataSettings, Section, TrialTableSettings
+from ketadask.config.inputs import (
+    DataSettings,
+    RegionTableSettings,
+    Section,
+    TrialTableSettings,
+)
 from ketadask.config.prediction import PredictSettings
 from ketadask.config.reading import read_settings
 from ketadask.kernels.settings import LiteralSettings
@@ -28,8 +33,10 @@ from ketadask.search.settings import LengthSettings
 
 _COHORT: dict[str, Any] = {
     "data": dict.fromkeys(
-        set(DataSettings.model_fields) - {"folder", "simulate", "freesurfer", "table"}, True
+        set(DataSettings.model_fields) - {"folder", "simulate", "freesurfer", "table", "regions"},
+        True,
     )
+    | {"regions": {"__all__": set(RegionTableSettings.model_fields) - {"file"}}}
     | {"table": set(TrialTableSettings.model_fields) - {"file"}},
     "outcome": True,
     "features": True,
@@ -43,6 +50,7 @@ _MODELS = set(PredictSettings.model_fields) - {
     "other_classifiers",
     "missing_region",
     "external",
+    "control",
 }
 _SCIENCE: dict[str, dict[str, Any]] = {
     "data": {"data": {"simulate"}},

@@ -1,4 +1,4 @@
-"""Volumes of brain regions as features: in mm3, raw or adjusted for head size."""
+"""Measures of brain regions as features; volumes in mm3, raw or adjusted for head size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ketadask import names as nm
 from ketadask.features.feature_table import ABOUT, FeatureTable
 from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError, nearest
+from ketadask.sources.region_names import UNITS, region_stem
 from ketadask.sources.regions import ETIV
 
 RAW, RESIDUAL = "raw", "residual"
@@ -70,33 +71,52 @@ def volume_features(
             remedy=nearest(str(method), (RAW, RESIDUAL)),
         )
     volumes = load(volumes)
-    raw = volumes[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
-    fractions = np.array([_mode_fraction(column) for column in raw.T])
-    varies = fractions <= NEAR_CONSTANT
+    varies, dropped = _varying_regions(volumes, nm.VOLUME)
+    dataset = residual_volumes(volumes) if method == RESIDUAL else volumes
+    table = _feature_table(dataset.isel({nm.REGION: varies}), nm.VOLUME, dropped)
+    return _with_asymmetries(table, volumes.isel({nm.REGION: varies})) if asymmetry else table
+
+
+def region_features(regions: xr.Dataset) -> FeatureTable:
+    """Return one feature per region of any measure; the measure is the modality.
+
+    ``regions`` is what ``open_regions`` returns, of one session.
+    """
+    measure = str(regions.attrs["measure"])
+    regions = load(regions)
+    varies, dropped = _varying_regions(regions, measure)
+    return _feature_table(regions.isel({nm.REGION: varies}), measure, dropped)
+
+
+def _varying_regions(dataset: xr.Dataset, measure: str) -> tuple[np.ndarray, dict[str, str]]:
+    """Return a mask of the regions whose values differ, and the others with the reason."""
+    values = dataset[measure].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
+    fractions = np.array([_mode_fraction(column) for column in values.T])
     dropped = {
         str(region): f"near-constant: {fraction:.0%} of participants have the same value"
-        for region, fraction in zip(volumes[nm.REGION].values, fractions, strict=True)
+        for region, fraction in zip(dataset[nm.REGION].values, fractions, strict=True)
         if fraction > NEAR_CONSTANT
     }
-    dataset = residual_volumes(volumes) if method == RESIDUAL else volumes
-    dataset = dataset.isel({nm.REGION: varies})
+    return fractions <= NEAR_CONSTANT, dropped
+
+
+def _feature_table(dataset: xr.Dataset, measure: str, dropped: dict[str, str]) -> FeatureTable:
     index = pd.MultiIndex.from_product(
         [dataset[nm.PARTICIPANT].values.tolist(), [0]], names=[nm.PARTICIPANT, "period"]
     )
     regions = [str(region) for region in dataset[nm.REGION].values]
-    values = dataset[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
+    values = dataset[measure].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
     about = [
-        (nm.VOLUME, nm.CONTINUOUS, "mm3", region_label(*words))
+        (measure, nm.CONTINUOUS, UNITS.get(measure, ""), region_label(*words))
         for words in zip(
             regions, dataset["hemisphere"].values, dataset["tissue"].values, strict=True
         )
     ]
-    table = FeatureTable(
+    return FeatureTable(
         pd.DataFrame(values, index=index, columns=regions),
         pd.DataFrame(about, index=regions, columns=list(ABOUT)),
         dropped,
     )
-    return _with_asymmetries(table, volumes.isel({nm.REGION: varies})) if asymmetry else table
 
 
 def asymmetries(volumes: xr.Dataset) -> pd.DataFrame:
@@ -166,13 +186,15 @@ def region_label(region: str, hemisphere: str, tissue: str) -> str:
     >>> region_label("Left-Thalamus", "left", "subcortical")
     'left thalamus'
     """
-    if tissue == "global":
+    if tissue == "global" and "_whole_" not in region:
         return "intracranial volume (eTIV)" if region == ETIV else region
-    bare = region.removeprefix("wm-").removeprefix("lh").removeprefix("rh").strip("-_")
-    bare = bare.removeprefix("Left-").removeprefix("Right-").removesuffix("_volume")
+    bare = region_stem(region)
+    measure = next((name for name in UNITS if region.endswith(f"_{name}")), nm.VOLUME)
     if tissue == "subcortical":
         bare = bare.replace("-", " ").lower() if hemisphere != "both" else bare
     else:
         bare = _JOINED_WORDS.sub(lambda m: " ".join(filter(None, m.groups())) + " ", bare)
     words = ["" if hemisphere == "both" else hemisphere, bare, _TISSUE[tissue]]
+    if measure != nm.VOLUME:
+        words.append(measure.replace("_", " "))
     return " ".join(word for word in words if word)

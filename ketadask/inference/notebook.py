@@ -111,7 +111,7 @@ def null(
         Number of relabelled trials; the smallest adjusted p is 1 / (relabellings + 1).
     method
         ``features``, ``arms`` or ``no-effect``: see `ketadask.cohort.relabel`; ``both``: features
-        and arms, the larger p counts; ``auto``: both in a parallel trial with a 0/1 endpoint, else
+        and arms, the larger p counts; ``auto``: both where `choose_null` sees a reason, else
         features.
     candidates
         Number of personas with the largest Q that are ranked again by t (see `strongest`).

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ketadask.pipeline.executor import Executor, TaskFailure
-from ketadask.pipeline.interrupts import check_interrupt
 from ketadask.pipeline.stage import Stage, StageResult
 from ketadask.pipeline.task_sizes import block_size, pieces_of, spread_of
 from ketadask.schema.errors import InputError
@@ -127,7 +126,6 @@ class _StageWork:
         pieces = {"pieces": self.result.pieces} if self.result.pieces > 1 else {}
         tasks = self.stage.build_graph(ranges, **pieces)
         for index, outcome in self.executor.compute(tasks):
-            check_interrupt()
             self._record(ranges[index], outcome)
             if self.is_broken:
                 return [], 0.0

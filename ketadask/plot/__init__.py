@@ -3,6 +3,7 @@
 The report draws its figures with the same functions.
 """
 
+from ketadask.plot.brain import draw_brain as brain
 from ketadask.plot.curves import draw_power as power
 from ketadask.plot.curves import draw_risk_coverage as risk_coverage
 from ketadask.plot.curves import draw_spectra as spectra
@@ -16,6 +17,7 @@ from ketadask.plot.search_figures import draw_overlap as overlap
 from ketadask.plot.search_figures import draw_stability as stability
 
 __all__ = [
+    "brain",
     "courses",
     "flow",
     "forest",

@@ -245,8 +245,8 @@ def draw_flow(flow: Any, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import ketadask as kd
     >>> steps = [("80 participants assessed", ["3 without outcome"]), ("77 participants", [])]
-    >>> len(kd.plot.flow(steps).texts)
-    3
+    >>> [text.get_text() for text in kd.plot.flow(steps).texts if text.get_text()]
+    ['80 participants assessed', '3 without outcome', '77 participants']
     """
     steps = flow_steps(flow.flow) if hasattr(flow, "flow") else list(flow)
     narrow = ax is not None and is_narrow(ax)

@@ -12,6 +12,7 @@ from ketadask import names as nm
 from ketadask.cohort.case_endpoints import improvement
 from ketadask.schema.cohort import Cohort, dataset_of
 from ketadask.schema.errors import InputError, nearest
+from ketadask.sources.region_names import UNITS
 from ketadask.sources.regions import ETIV
 
 if TYPE_CHECKING:
@@ -151,13 +152,13 @@ def classifier_data(
     volumes = [
         j
         for j, (name, modality) in enumerate(zip(names, part["modality"].values, strict=True))
-        if modality == nm.VOLUME and name not in covariates
+        if modality in UNITS and name not in covariates
     ]
     if not volumes:
         raise InputError(
-            "the cohort has no volumes to predict from",
+            "the cohort has no regions of the brain to predict from",
             where="features.modalities",
-            remedy="add volume to the modalities, and FreeSurfer tables to the data",
+            remedy="add volume, thickness, ... to the modalities, and their tables to the data",
         )
     value = part["value"].transpose(nm.CASE, nm.FEATURE).values
     return build_classifier_data(
@@ -192,7 +193,7 @@ def classifier_data_from_volumes(
     Parameters
     ----------
     volumes
-        As `open_volumes` returns them.
+        As `open_volumes` returns them, or `open_regions` of one session.
     participants
         A row per participant: participant, optionally site, the covariates that are not regions,
         and the column ``label`` with 0 or 1; rows with a missing label are excluded.
@@ -206,7 +207,8 @@ def classifier_data_from_volumes(
             remedy="use the same participant names in the volume tables and the participants table",
         )
     rows, part = rows.loc[both], volumes.sel({nm.PARTICIPANT: both})
-    table = part[nm.VOLUME].transpose(nm.PARTICIPANT, nm.REGION).values
+    measure = part.attrs.get("measure", nm.VOLUME)
+    table = part[measure].transpose(nm.PARTICIPANT, nm.REGION).values
     names = [str(name) for name in part[nm.REGION].values]
     column = {name: table[:, j] for j, name in enumerate(names)}
     column |= {str(c): rows[c].to_numpy() for c in rows.columns if rows[c].dtype.kind in "fiub"}

@@ -62,10 +62,13 @@ class NestedCV:
         train, test = cases.take(train_rows), cases.take(test_rows)
         selection = select_inner(self, train, self.cv.inner(train, index), test=test)
         decision, models = selection.test_decision, selection.models
+        patterns = selection.patterns
         if self.final == REFIT:
             preparation, refit = refit_model(self, train, selection.candidate)
             volumes = preparation.apply(test)
             decision, models = refit.decisions(volumes), refit.models
+            own = preparation.apply(train)
+            patterns = list(haufe_patterns(own, refit.decisions(own)))
         slope, offset = platt(selection.inner_decision, train.label)
         mean = decision.mean(axis=0)
         weights = [model.weight for model in models if isinstance(model, LinearModel)]
@@ -77,7 +80,7 @@ class NestedCV:
             probability=expit(slope * mean + offset),
             candidate=selection.candidate,
             inner_score=selection.score,
-            weights=weight_sums(weights, cases.value.shape[1]),
+            weights=weight_sums(weights, patterns, cases.value.shape[1]),
         )
 
 
@@ -126,7 +129,7 @@ class FoldResult:
                 "inner_score": [self.inner_score],
             }
         )
-        names = ("models", "total", "squares", "positive")
+        names = ("models", "total", "squares", "positive", "pattern", "pattern_positive")
         weights = pd.DataFrame(dict(zip(names, self.weights, strict=True)))
         weights.insert(0, "number", self.index)
         weights.insert(1, "column", np.arange(len(weights)))
@@ -143,6 +146,7 @@ class InnerSelection:
     preparations: list[Preparation]
     inner_decision: np.ndarray
     test_decision: np.ndarray
+    patterns: list[np.ndarray]
 
 
 def select_inner(
@@ -158,11 +162,13 @@ def select_inner(
     set by models of the inner folds without it, ``test_decision`` (model, case) the decisions on
     the test cases.
     """
-    scores, fold_models, preparations, inner, outer = [], [], [], [], []
+    scores, fold_models, preparations, inner, outer, patterns = [], [], [], [], [], []
     for train_rows, test_rows in folds:
         cases = train.take(train_rows)
         preparation = fit_preparation(cases, nested_cv.preparation)
-        models = nested_cv.classifier.fit(preparation.apply(cases), cases.label)
+        volumes = preparation.apply(cases)
+        models = nested_cv.classifier.fit(volumes, cases.label)
+        patterns.append(haufe_patterns(volumes, models.decisions(volumes)))
         decision = models.decisions(preparation.apply(train.take(test_rows)))
         scores.append(balanced_accuracies(decision, train.label[test_rows]))
         inner.append((test_rows, decision))
@@ -182,7 +188,25 @@ def select_inner(
         preparations=preparations,
         inner_decision=total / np.maximum(count, 1),
         test_decision=np.stack([row[best] for row in outer]) if outer else np.zeros((0, 0)),
+        patterns=[rows[best] for rows in patterns],
     )
+
+
+def haufe_patterns(volumes: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+    """Return (model, region) covariances of the regions with the decisions of each model.
+
+    For a linear model this is the pattern, covariance times weights, up to a factor: how a region
+    differs between high and low decisions. A weight alone may only cancel noise of other regions
+    (Haufe et al. 2014, 10.1016/j.neuroimage.2013.10.067).
+
+    Examples
+    --------
+    >>> volumes = np.array([[1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]])
+    >>> haufe_patterns(volumes, volumes[:, :1].T)
+    array([[1., 1.]])
+    """
+    deviations = decisions - decisions.mean(axis=1, keepdims=True)
+    return np.asarray(deviations @ volumes / max(len(volumes) - 1, 1))
 
 
 def refit_model(
@@ -208,12 +232,22 @@ def majority_vote(votes: np.ndarray, decision: np.ndarray) -> np.ndarray:
     return np.where(even, decision > 0, votes > 0.5).astype(np.int64)
 
 
-def weight_sums(weights: list[np.ndarray], width: int) -> np.ndarray:
-    """Return (4, region): models, sum, sum of squares and positive signs of unit-length weights."""
+def weight_sums(weights: list[np.ndarray], patterns: list[np.ndarray], width: int) -> np.ndarray:
+    """Return (6, region) sums over models of unit-length weights and patterns.
+
+    Rows: models, sum, sum of squares and positive signs of the weights; sum and positive signs of
+    the patterns.
+    """
     if not weights:
-        return np.zeros((4, width))
-    matrix = np.stack(weights)
-    length = np.linalg.norm(matrix, axis=1, keepdims=True)
-    matrix = matrix / np.where(length > 0, length, 1.0)
+        return np.zeros((6, width))
+    matrix, pattern = _unit_rows(weights), _unit_rows(patterns)
     count = np.full(width, float(len(matrix)))
-    return np.stack([count, matrix.sum(axis=0), (matrix**2).sum(axis=0), (matrix > 0).sum(axis=0)])
+    sums = (matrix, matrix**2, matrix > 0, pattern, pattern > 0)
+    return np.stack([count, *(rows.sum(axis=0) for rows in sums)])
+
+
+def _unit_rows(rows: list[np.ndarray]) -> np.ndarray:
+    """Return a matrix whose rows have unit length, zero rows unchanged."""
+    matrix = np.stack(rows)
+    length = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(matrix / np.where(length > 0, length, 1.0))

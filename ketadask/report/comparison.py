@@ -22,7 +22,6 @@ class ComparisonFacts:
 
     design: str
     method: str = "features"
-    method_reason: str = ""
     statistic: str = "q"
     candidates: int | None = None
     adjust: str = "none"
@@ -37,6 +36,7 @@ class ComparisonFacts:
     sites_p: float | None = None
     alpha: float = 0.05
     linear_alpha: float | None = None
+    method_reason: str = ""
 
     @property
     def sites_differ(self) -> bool:

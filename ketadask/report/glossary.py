@@ -65,9 +65,21 @@ def glossary() -> tuple[Term, ...]:
     return tuple(terms)
 
 
+def prose(page: str) -> str:
+    """Return the text of a page without its settings.
+
+    Examples
+    --------
+    >>> prose("<p>One <b>unit</b></p><dt><code>search.keep</code></dt><dd>2</dd>").split()
+    ['One', 'unit']
+    """
+    settings = r"<(script|style|pre)\b.*?</\1>|<dt><code>.*?</dd>"
+    return re.sub(rf"{settings}|<[^>]*>", " ", page, flags=re.DOTALL)
+
+
 def glossary_section(page: str) -> str:
-    """Return the section with the definitions of the terms that occur in a page."""
-    text = re.sub(r"<(script|style)>.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
+    """Return the section with the definitions of the terms that occur in the prose of a page."""
+    text = prose(page)
     terms = sorted((t for t in glossary() if t.occurs_in(text)), key=lambda t: t.name.lower())
     rows = Markup("").join(
         Markup('<div id="{}" data-names="{}"><dt>{}</dt><dd>{}</dd></div>\n').format(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask.kernels.roc import auc, roc_curve
+from ketadask.plot.brain import BrainMap, brain_maps, brain_svg
 from ketadask.predict.performance import calibration_curve, decision_curve
+from ketadask.predict.weights import lobe_table
 from ketadask.report.canvas import (
     ACTIVE,
     CONTROL,
@@ -31,8 +33,14 @@ from ketadask.report.personas import rows_as
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
 
 MAX_REGIONS = 20
+_BRAINS = {
+    "pattern": "Patterns: covariance of a region with the decision of the models. Blue: larger in "
+    "participants predicted to respond; brown: smaller.",
+    "weight": "Weights: what the models use. A weight may only cancel what other regions share.",
+}
 _COLOURS = (ACTIVE, CONTROL, INK, MUTED, SOFT)
 _STYLES = ("-", (0, (5, 3)), (0, (2, 2)), (0, (7, 2, 2, 2)), "-")
 Performance = Mapping[str, float]  # as `ketadask.predict.performance.performance` returns it
@@ -46,6 +54,27 @@ class RegionWeight:
     weight: float
     ratio: float
     consistency: float
+    pattern: float
+    pattern_consistency: float
+
+
+@dataclass(frozen=True)
+class LobePattern:
+    """Mean pattern of the regions of a lobe, and the fraction above zero."""
+
+    lobe: str
+    regions: int
+    pattern: float
+    positive: float
+
+
+@dataclass(frozen=True)
+class BrainDrawing:
+    """Maps of one column of the weights, as SVG."""
+
+    name: str
+    caption: str
+    maps: tuple[Markup, ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +117,8 @@ class AnswerView:
     n_regions: int
     permutations: int
     has_external: bool
+    specificity: Mapping[str, float]
+    alpha: float
 
     @property
     def discovery(self) -> CohortResult:
@@ -110,6 +141,8 @@ def answer_view(context: ReportContext) -> AnswerView | None:
         n_regions=summary["regions"],
         permutations=summary["permutations"],
         has_external=len(summary["order"]) > 2,
+        specificity=summary.get("specificity") or {},
+        alpha=alpha,
     )
 
 
@@ -135,6 +168,9 @@ class PredictionView:
     notes: tuple[str, ...]
     figures: Mapping[str, Drawing]
     regions: tuple[RegionWeight, ...]
+    lobes: tuple[LobePattern, ...]
+    brains: tuple[BrainDrawing, ...]
+    n_undrawn: int
     download: Download | None
 
 
@@ -161,7 +197,24 @@ def prediction_view(context: ReportContext) -> PredictionView | None:
         notes=tuple(mask(note) for note in summary.get("notes", ())),
         figures=_figures(cohorts, cases, weights, names[0], mask),
         regions=tuple(rows_as(weights.head(MAX_REGIONS), RegionWeight)) if len(weights) else (),
+        lobes=tuple(rows_as(lobe_table(weights), LobePattern)) if len(weights) else (),
+        brains=_brain_drawings(weights),
+        n_undrawn=len(weights) - sum(len(brain.values) for brain in _maps(weights, "weight")),
         download=as_download(weights, "weights.csv") if len(weights) else None,
+    )
+
+
+def _maps(weights: pd.DataFrame, column: str) -> list[BrainMap]:
+    pairs = zip(weights["region"], weights[column], strict=True)
+    return brain_maps({str(region): float(value) for region, value in pairs})
+
+
+def _brain_drawings(weights: pd.DataFrame) -> tuple[BrainDrawing, ...]:
+    """Return maps of the patterns and of the weights."""
+    return tuple(
+        BrainDrawing(column, text, tuple(brain_svg(brain, column) for brain in maps))
+        for column, text in _BRAINS.items()
+        if (maps := _maps(weights, column))
     )
 
 

@@ -26,7 +26,7 @@ from ketadask.simulate.trial import (
     generator,
     visits,
 )
-from ketadask.simulate.volumes import regions
+from ketadask.simulate.volumes import brain_score, regions
 
 LAYOUTS = ("bids", "nda", "both")
 # Points of benefit and of response to saline, standard deviations of volumes.
@@ -51,6 +51,8 @@ def simulate_study(
     persona: str = nm.VOLUME,
     persona_trials: int | None = None,
     prognostic: float = 0.4,
+    brain: float = 0.0,
+    overall: float = 0.0,
     missing_visits: bool = True,
     missing_volumes: float = 0.0,
     shuffle_columns: bool = False,
@@ -84,6 +86,10 @@ def simulate_study(
         Number of trials, the first ones, in which members benefit more; all by default.
     prognostic
         Points lost per standard deviation of age on both arms, in the same unit.
+    brain
+        Extra benefit on active per standard deviation of frontal minus cerebellar volume.
+    overall
+        Improvement added on both arms, in the unit of ``effect``.
     missing_visits
         If true, one participant in eleven has one usable arm only (33 give 63 cases), and 4 % of
         the other follow-ups are missing. If false, all visits are complete.
@@ -126,7 +132,7 @@ def simulate_study(
         raise InputError(
             "must not be negative", where="seed", value=seed, remedy="choose 0 or more"
         )
-    _check_effects(effect=effect, prognostic=prognostic)
+    _check_effects(effect=effect, prognostic=prognostic, brain=brain, overall=overall)
     if not 0 <= missing_volumes < 1:
         raise InputError(
             "not a fraction", where="missing_volumes", value=missing_volumes,
@@ -150,7 +156,7 @@ def simulate_study(
     ids: list[str] = []
     population = _Population(
         seed, trials, sites, effect, persona, n_persona_trials, prognostic, missing_visits,
-        missing_volumes,
+        missing_volumes, brain, overall,
     )  # fmt: skip
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
@@ -195,6 +201,8 @@ class _Population:
     prognostic: float
     missing_visits: bool
     missing_volumes: float
+    brain: float = 0.0
+    overall: float = 0.0
 
     def draw_block(self, index: int) -> Slice:
         """Draw one block of participants."""
@@ -208,6 +216,7 @@ class _Population:
             of_volumes=self.persona == nm.VOLUME,
         )  # fmt: skip
         volume = self._remove_volumes(people.volume, index)
+        brain = self.brain * SPREAD * brain_score(people.volume) if self.brain else 0.0
         improvement = draw_improvement(
             rng,
             design,
@@ -215,8 +224,8 @@ class _Population:
             (people.age - AGE_MEAN) / AGE_SD,
             effect=self.effect * (trial < self.n_persona_trials),
             prognostic=self.prognostic,
-            overall=self._differences(_BETWEEN_TRIALS, 2)[trial],
-            placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial],
+            overall=self._differences(_BETWEEN_TRIALS, 2)[trial] + brain,
+            placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial] + self.overall * SPREAD,
         )
         ratings = draw_ratings(rng, people, improvement)
         attendance = visits(design, self.missing_visits)
@@ -258,6 +267,7 @@ class _Population:
             "effect": self.effect,
             "effect_points": round(self.effect * SPREAD, 3),
             "persona_trials": [f"trial-{t + 1}" for t in range(self.n_persona_trials)],
+            **({"brain": self.brain} if self.brain else {}),
             "prognostic": PROGNOSTIC,
             "prognostic_points": round(-self.prognostic * SPREAD, 3),
             "seed": self.seed,

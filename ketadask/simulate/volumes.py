@@ -18,6 +18,10 @@ import numpy as np
 
 HEAD_SIZE = "EstimatedTotalIntraCranialVol"
 _BRAIN = "BrainSegVolNotVent"
+FRONTAL = re.compile(
+    "(lh|rh)_(caudalmiddlefrontal|lateralorbitofrontal|medialorbitofrontal|paracentral|pars.+|"
+    "precentral|rostralmiddlefrontal|superiorfrontal|frontalpole)_volume"
+)
 # Men's heads are larger: difference of the means, spread within a sex, fraction of men in the
 # source, all in standard deviations of eTIV.
 _SEX_DIFFERENCE, _SPREAD_WITHIN_SEX, _FRACTION_MEN = 1.3, 0.775, 0.43
@@ -164,3 +168,26 @@ def in_mm3(z: np.ndarray) -> np.ndarray:
         [t.endswith("aparc") or n == _BRAIN for t, n in zip(model.table, model.name, strict=True)]
     )
     return np.asarray(np.where(is_integer, np.round(volume), np.round(volume, 1)))
+
+
+def brain_score(volume: np.ndarray) -> np.ndarray:
+    """Return (person,) frontal minus cerebellar volume beyond head size, mean 0 and spread 1.
+
+    Examples
+    --------
+    >>> volume = draw_volumes(np.random.default_rng(0), np.ones(220, bool))
+    >>> score = brain_score(volume)
+    >>> score.shape, abs(round(float(score.std()), 6))
+    ((220,), 1.0)
+    """
+    model = regions()
+    frontal = [j for j, name in enumerate(model.name) if FRONTAL.fullmatch(name)]
+    cerebellar = [j for j, name in enumerate(model.name) if "Cerebellum" in name]
+    head = model.column(HEAD_SIZE)
+    head_z = (volume[:, [head]] - model.mean[head]) / model.sd[head]
+    parts = [
+        ((volume[:, j] - model.mean[j]) / model.sd[j] - head_z * model.size[j]).mean(axis=1)
+        for j in (frontal, cerebellar)
+    ]
+    score = np.subtract(*[(part - part.mean()) / part.std() for part in parts])
+    return np.asarray((score - score.mean()) / score.std())

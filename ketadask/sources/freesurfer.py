@@ -16,15 +16,15 @@ from ketadask.pipeline.executor import load
 from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import read_error
 from ketadask.sources.fs_stats import is_participant_folder
-from ketadask.sources.fs_tables import (
+from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
+from ketadask.sources.region_tables import (
     TABLE_ENDINGS,
-    VolumeTable,
+    RegionTable,
     check_participants,
     is_volume_table,
     open_volume_table,
     participant_name,
 )
-from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
 from ketadask.sources.regions import ORDER, REGIONS
 
 
@@ -94,11 +94,11 @@ def _dataset(
 def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[Path]]:
     """Return participant folders and group tables; one of the two lists is empty."""
     if not isinstance(path, str | Path):
-        return [], [_existing(Path(table)) for table in path]
-    root = _existing(Path(path))
+        return [], [existing_path(Path(table)) for table in path]
+    root = existing_path(Path(path))
     if root.is_file():
         return [], [root]
-    entries = _entries(root)
+    entries = folder_entries(root)
     files = [entry for entry in entries if entry.suffix in TABLE_ENDINGS and entry.is_file()]
     tables = [file for file in files if is_volume_table(file)]
     # Every SUBJECTS_DIR holds FreeSurfer's templates (fsaverage, fsaverage5).
@@ -120,7 +120,7 @@ def _inputs(path: Path | str | Sequence[Path | str]) -> tuple[list[Path], list[P
     return folders, tables
 
 
-def _entries(folder: Path) -> list[Path]:
+def folder_entries(folder: Path) -> list[Path]:
     """Return the content of a folder; what could be an unreadable table raises an InputError."""
     path = folder
     try:
@@ -137,7 +137,8 @@ def _entries(folder: Path) -> list[Path]:
     return entries
 
 
-def _existing(path: Path) -> Path:
+def existing_path(path: Path) -> Path:
+    """Return the path; raise an InputError where there is nothing."""
     try:
         exists = path.exists()
     except OSError as error:
@@ -147,7 +148,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _check_regions_once(tables: Iterable[VolumeTable]) -> None:
+def _check_regions_once(tables: Iterable[RegionTable]) -> None:
     first: dict[str, Path] = {}
     for table in tables:
         for region in table.regions:

@@ -15,17 +15,17 @@ import dask.array as da
 import numpy as np
 from dask.delayed import delayed
 
-from ketadask.sources.fs_stats import check_equal, read_stats_folder
-from ketadask.sources.fs_tables import VolumeTable, read_volumes
+from ketadask.sources.fs_stats import check_equal, read_stats_folder, read_stats_regions
+from ketadask.sources.region_tables import RegionTable, read_regions
 from ketadask.sources.regions import GLOBALS, ORDER
 
 
 def volumes_of_tables(
-    tables: Sequence[VolumeTable], participants: np.ndarray
+    tables: Sequence[RegionTable], participants: np.ndarray
 ) -> tuple[da.Array, list[str]]:
     """Return volumes (participant, region), one block of columns per table, and the regions."""
     blocks, regions = [], []
-    read = delayed(read_volumes, pure=True)
+    read = delayed(read_regions, pure=True)
     tasks = [read(table, participants) for table in tables]
     for table, task in zip(tables, tasks, strict=True):
         own = [j for j, region in enumerate(table.regions) if region not in GLOBALS]
@@ -48,6 +48,22 @@ def volumes_of_folders(folders: Sequence[Path]) -> tuple[da.Array, list[str]]:
     return da.concatenate(rows), list(ORDER)  # type: ignore[no-untyped-call]
 
 
+def regions_of_folders(
+    folders: Sequence[Path | None], atlas: str, measure: str, regions: Sequence[str]
+) -> da.Array:
+    """Return a measure (row, region), one block per folder, NaN where a row has no folder."""
+    read = delayed(_folder_regions, pure=True)
+    rows = [_block(read(f, atlas, measure, list(regions)), (1, len(regions))) for f in folders]
+    return da.concatenate(rows)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _folder_regions(
+    folder: Path | None, atlas: str, measure: str, regions: list[str]
+) -> np.ndarray:
+    values = {} if folder is None else read_stats_regions(folder, atlas, measure)
+    return np.array([[values.get(region, np.nan) for region in regions]])
+
+
 def _block(task: object, shape: tuple[int, int]) -> da.Array:
     block: da.Array = da.from_delayed(task, shape, np.float64)  # type: ignore[no-untyped-call]
     return block
@@ -55,7 +71,7 @@ def _block(task: object, shape: tuple[int, int]) -> da.Array:
 
 def merge_globals(
     volumes: Sequence[np.ndarray],
-    tables: Sequence[VolumeTable],
+    tables: Sequence[RegionTable],
     regions: Sequence[str],
     participants: np.ndarray,
 ) -> np.ndarray:

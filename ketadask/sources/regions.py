@@ -4,14 +4,48 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_PARCELS = """
-    bankssts caudalanteriorcingulate caudalmiddlefrontal cuneus entorhinal fusiform
-    inferiorparietal inferiortemporal isthmuscingulate lateraloccipital lateralorbitofrontal
-    lingual medialorbitofrontal middletemporal parahippocampal paracentral parsopercularis
-    parsorbitalis parstriangularis pericalcarine postcentral posteriorcingulate precentral
-    precuneus rostralanteriorcingulate rostralmiddlefrontal superiorfrontal superiorparietal
-    superiortemporal supramarginal frontalpole temporalpole transversetemporal insula
-""".split()  # noqa: SIM905
+# Parcel, lobe, functional network. Lobes: those of FreeSurfer's CorticalParcellation page, the
+# cingulate and the insula apart. Network: that of Yeo et al. 2011 (10.1152/jn.00338.2011) in which
+# at least half of the parcel lies on fsaverage5, else mixed; counted from the parcellations aparc
+# and Schaefer-400 of the ENIGMA Toolbox (Lariviere et al. 2021, 10.1038/s41592-021-01186-4).
+_PARCEL_TABLE = """
+    bankssts temporal default
+    caudalanteriorcingulate cingulate ventral-attention
+    caudalmiddlefrontal frontal mixed
+    cuneus occipital visual
+    entorhinal temporal limbic
+    fusiform temporal visual
+    inferiorparietal parietal mixed
+    inferiortemporal temporal mixed
+    isthmuscingulate cingulate default
+    lateraloccipital occipital visual
+    lateralorbitofrontal frontal limbic
+    lingual occipital visual
+    medialorbitofrontal frontal limbic
+    middletemporal temporal default
+    parahippocampal temporal visual
+    paracentral frontal somatomotor
+    parsopercularis frontal ventral-attention
+    parsorbitalis frontal default
+    parstriangularis frontal default
+    pericalcarine occipital visual
+    postcentral parietal somatomotor
+    posteriorcingulate cingulate mixed
+    precentral frontal somatomotor
+    precuneus parietal mixed
+    rostralanteriorcingulate cingulate default
+    rostralmiddlefrontal frontal frontoparietal
+    superiorfrontal frontal default
+    superiorparietal parietal dorsal-attention
+    superiortemporal temporal mixed
+    supramarginal parietal mixed
+    frontalpole frontal limbic
+    temporalpole temporal limbic
+    transversetemporal temporal somatomotor
+    insula insula ventral-attention
+"""
+PARCELS = {row.split()[0]: tuple(row.split()[1:]) for row in _PARCEL_TABLE.strip().splitlines()}
+_PARCELS = list(PARCELS)
 
 _SUBCORTICAL_LEFT = """
     Left-Lateral-Ventricle Left-Inf-Lat-Vent Left-Cerebellum-White-Matter Left-Cerebellum-Cortex

@@ -36,7 +36,7 @@ class Checksums:
         """
         try:
             content = (folder / CHECKSUMS).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls()
         try:
             fields = json.loads(content)

@@ -39,14 +39,12 @@ def read_cohort(
         The table of participants if it is already read.
     """
     from ketadask.cohort.assemble import assemble
-    from ketadask.sources.freesurfer import open_volumes
 
     features = settings.features
     if participants is None:
         participants = read_study_participants(settings, folder)
     sources: list[Any] = [read_scales(settings, folder, participants)]
-    if "volume" in features.modalities and _has_volumes(settings, folder):
-        sources.append(open_volumes(volumes_folder(settings, folder)))
+    sources += brain_sources(settings, folder)
     if features.recording_modality:
         sources.append(_empty_features(features) if recordings is None else recordings)
     return assemble(
@@ -65,6 +63,30 @@ def read_cohort(
         max_missing=features.max_missing,
         max_missing_case=features.max_missing_case,
     )
+
+
+def brain_sources(settings: StudySettings, folder: Path) -> list[xr.Dataset]:
+    """Return the regional measures of a study: volumes of FreeSurfer, and data.regions."""
+    from ketadask.sources.freesurfer import open_volumes
+    from ketadask.sources.regional import open_regions, single_session
+
+    regions = [
+        single_session(
+            open_regions(
+                folder / table.file,
+                measure=table.measure,
+                atlas=table.atlas,
+                columns=table.columns or None,
+            ),
+            table.session,
+        )
+        for table in settings.data.regions
+    ]
+    if any("volume" in table for table in regions):
+        return regions
+    if "volume" in settings.features.modalities and _has_volumes(settings, folder):
+        regions.append(open_volumes(volumes_folder(settings, folder)))
+    return regions
 
 
 def _empty_features(features: FeatureSettings) -> FeatureTable:

@@ -84,7 +84,7 @@ def external_settings(settings: StudySettings, folder: Path) -> StudySettings:
 def external_hashes(settings: StudySettings) -> dict[str, str]:
     """Return the `input_hashes` of external cohorts, by cohort and file."""
     files = {}
-    for name, folder in (settings.predict.external if settings.predict else {}).items():
+    for name, folder in (settings.predict.folders if settings.predict else {}).items():
         try:
             hashes = input_hashes(external_settings(settings, folder), folder)
         except InputError as error:
@@ -116,7 +116,7 @@ def without_participants(hashes: Mapping[str, str]) -> dict[str, str]:
 def _stamps(settings: StudySettings, folder: Path) -> dict[str, Stamp]:
     """Return the stamp of each input file, recordings and external cohorts included."""
     files = _files(settings, folder) | _recording_files(settings, folder)
-    for name, other in (settings.predict.external if settings.predict else {}).items():
+    for name, other in (settings.predict.folders if settings.predict else {}).items():
         if other.is_dir():
             external = _files(external_settings(settings, other), other)
             files |= {f"{name}: {file}": path for file, path in external.items()}
@@ -150,7 +150,7 @@ def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
         for file in (Path(name), Path(name).with_suffix(".json")):
             if (folder / file).is_file():
                 files[file.as_posix()] = folder / file
-    from ketadask.sources.fs_tables import TABLE_ENDINGS
+    from ketadask.sources.region_tables import TABLE_ENDINGS
 
     freesurfer = volumes_folder(settings, folder)
     if settings.data.freesurfer is not None:
@@ -161,7 +161,19 @@ def _files(settings: StudySettings, folder: Path) -> dict[str, Path]:
         for path in freesurfer.glob(pattern)
         if path.is_file()
     }
-    return files | volumes
+    regions = {
+        path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path): path
+        for table in settings.data.regions
+        for path in _region_files(folder / table.file)
+    }
+    return files | volumes | regions
+
+
+def _region_files(path: Path) -> list[Path]:
+    """Return the tables and stats files of one regional measure."""
+    if not path.is_dir():
+        return [path] if path.is_file() else []
+    return [file for file in (*path.glob("*"), *path.glob("*/stats/*.stats")) if file.is_file()]
 
 
 def _flat(settings: StudySettings, folder: Path) -> list[str]:

@@ -21,8 +21,12 @@ from ketadask.store.datasets import from_dataset
 from ketadask.store.disk import write_locked
 from ketadask.store.fingerprints import fingerprint
 from ketadask.store.run_folder import RunFolder
-from ketadask.study.from_settings import read_study_participants, search_of, units_of
-from ketadask.study.inputs import volumes_folder
+from ketadask.study.from_settings import (
+    brain_sources,
+    read_study_participants,
+    search_of,
+    units_of,
+)
 from ketadask.study.judge import SUMMARY, VERDICTS
 from ketadask.study.paths import data_folder
 from ketadask.study.predict import MODEL
@@ -132,7 +136,6 @@ class _RawTables:
     def adjustments(self, names: list[str]) -> dict[str, Any]:
         """Return the adjustments of some features; empty where none was treated."""
         from ketadask.cohort.locked_adjustment import fit_adjustments
-        from ketadask.sources.freesurfer import open_volumes
 
         features = self._settings.features
         modality = dict(zip(self._units[nm.FEATURE].values, self._units["modality"].values,
@@ -144,7 +147,9 @@ class _RawTables:
         groups = self._settings.data.groups
         return fit_adjustments(
             volumes,
-            open_volumes(volumes_folder(self._settings, self._folder)),
+            next(
+                image for image in brain_sources(self._settings, self._folder) if nm.VOLUME in image
+            ),
             people if groups is None else people[people["group"].isin(groups)],
             volumes=features.volumes,
             asymmetry=features.asymmetry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
@@ -47,6 +48,8 @@ class PredictionTables:
 def predict_study(work: StudyRun) -> PredictionTables:
     """Compute the missing parts of the prediction and summarise all."""
     options = predict_settings(work.settings)
+    from ketadask.predict.specificity import compare_arms
+
     cohort = cohort_of(work).dataset
     discovery, control = classifier_cases(work.settings, cohort)
     nested_cv = nested_of(work.settings, options.classifier)
@@ -58,7 +61,12 @@ def predict_study(work: StudyRun) -> PredictionTables:
     p, permutations = _permutation_test(work, discovery, nested_cv)
     model = _locked_model(work, discovery, nested_cv)
     external, notes = _external(work, cohort, model)
-    tables = {DISCOVERY: folds.cases, CONTROL: _control(control, folds, model), **external}
+    if options.control is not None:
+        control_table, own = _apply_to(work, model, CONTROL, options.control.folder, nm.CONTROL)
+        notes += own
+    else:
+        control_table = _control(control, folds, model)
+    tables = {DISCOVERY: folds.cases, CONTROL: control_table, **external}
     summary = {
         "classifier": options.classifier,
         "cv": options.cv,
@@ -77,6 +85,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "order": [name for name, table in tables.items() if len(table)],
         "permutations": permutations,
         "p": p,
+        "specificity": compare_arms(folds.cases, control_table, seed=work.settings.seed),
         "locked": model.about,
         "other_classifiers": {
             name: _out_of_fold(work, discovery, nested_of(work.settings, name)).measures
@@ -294,30 +303,43 @@ def _external(
     work: StudyRun, cohort: Any, model: LockedModel
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Apply the locked model to external trials of the folder and to external folders."""
+    options = predict_settings(work.settings)
+    tables, notes = {}, []
+    for name in options.external_trials:
+        tables[name], own = _apply_to(work, model, name, cohort, nm.ACTIVE)
+        notes += own
+    for name, folder in options.external.items():
+        tables[name], own = _apply_to(work, model, name, folder, nm.ACTIVE)
+        notes += own
+    return tables, notes
+
+
+def _apply_to(
+    work: StudyRun, model: LockedModel, name: str, source: Any, arm: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Apply the locked model to one arm of a trial of the cohort, or of another folder."""
     from ketadask.predict.classifier_data import classifier_data
 
     options = predict_settings(work.settings)
-    cohorts: dict[str, Any] = {name: (cohort, [name]) for name in options.external_trials}
-    for name, folder in options.external.items():
-        work.progress.print(f"predict: reading {name} from {folder}")
-        other = read_cohort(external_settings(work.settings, folder), folder)
-        cohorts[name] = (other.dataset, None)
-    tables, notes = {}, []
-    for name, (dataset, trials) in cohorts.items():
-        cases = classifier_data(
-            dataset,
-            covariates=options.covariates,
-            threshold=options.response_threshold,
-            trials=trials,
-        )
-        if not len(cases):
-            raise InputError(
-                "no case of the active arm has an outcome", where="predict", value=name,
-                remedy="check the name and its tables",
-            )  # fmt: skip
-        tables[name] = model.apply(cases, missing_region=options.missing_region)
-        notes += [f"{name}: {note}" for note in tables[name].attrs["notes"]]
-    return tables, notes
+    trials: list[str] | None = [name]
+    if isinstance(source, Path):
+        work.progress.print(f"predict: reading {name} from {source}")
+        other = read_cohort(external_settings(work.settings, source), source)
+        source, trials = other.dataset, None
+    cases = classifier_data(
+        source,
+        arm=arm,
+        covariates=options.covariates,
+        threshold=options.response_threshold,
+        trials=trials,
+    )
+    if not len(cases):
+        raise InputError(
+            f"no case of the {arm} arm has an outcome", where="predict", value=name,
+            remedy="check the name, the arms and the tables of the cohort",
+        )  # fmt: skip
+    table = model.apply(cases, missing_region=options.missing_region)
+    return table, [f"{name}: {note}" for note in table.attrs["notes"]]
 
 
 def _discovery_measures(folds: Prediction, p: dict[str, float] | None) -> dict[str, float]:

@@ -16,7 +16,7 @@ from ketadask.features.feature_table import FeatureTable
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.search.persona import Persona, other_unit
-from ketadask.study.from_settings import read_scales, read_study_participants
+from ketadask.study.from_settings import brain_sources, read_scales, read_study_participants
 from ketadask.study.inputs import volumes_folder
 from ketadask.study.paths import prepare_data
 
@@ -120,9 +120,14 @@ def read_baselines(tables: Path) -> BaselineTables:
 
 def study_baselines(settings: StudySettings, folder: Path, *tables: FeatureTable) -> BaselineTables:
     """Return the baselines of the tables of a study, and of further ``tables``."""
+    from ketadask.features.volumes import region_features
     from ketadask.sources.freesurfer import open_volumes
 
     volumes, data = volumes_folder(settings, folder), settings.data
+    brain = brain_sources(settings, folder) if data.regions else []
+    images = [image for image in brain if "volume" in image]
+    if not images and volumes.is_dir():
+        images = [open_volumes(volumes)]
     has_people = data.participants is not None or data.table is not None
     has_people |= (folder / "participants.tsv").is_file()
     people = read_study_participants(settings, folder) if has_people else None
@@ -130,8 +135,9 @@ def study_baselines(settings: StudySettings, folder: Path, *tables: FeatureTable
     has_scales |= any((folder / name).is_dir() for name in ("phenotype", "nda"))
     return baseline_tables(
         read_scales(settings, folder, people) if has_scales else None,
-        open_volumes(volumes) if volumes.is_dir() else None,
+        images[0] if images else None,
         people,
+        *(region_features(image) for image in brain if "volume" not in image),
         *tables,
     )
 

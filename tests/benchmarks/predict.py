@@ -54,7 +54,7 @@ def noise_scores(
     spoil: Callable[[ClassifierData], ClassifierData] | None = None,
 ) -> dict[str, float]:
     """Return the statistics of one data set of noise; ``spoil`` may leak labels into volumes."""
-    from ketadask.predict.solvers import one_thread
+    from ketadask.store.environment import one_thread
 
     made = noise(seed, n, regions)
     made = made if spoil is None else spoil(made)
@@ -86,7 +86,7 @@ def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]
 
 
 def _ours(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]:
-    from ketadask.predict.solvers import one_thread
+    from ketadask.store.environment import one_thread
 
     with one_thread():
         return [nested.fold(made, number) for number in numbers]
@@ -97,7 +97,7 @@ def _theirs(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]
     from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV
 
-    from ketadask.predict.solvers import one_thread
+    from ketadask.store.environment import one_thread
     from tests.benchmarks.scikit_pipeline import scikit_pipeline
 
     steps, grid = scikit_pipeline(nested.classifier)

@@ -208,7 +208,7 @@ def test_recordings_are_placed_by_the_names_of_the_scales(tmp_path):
             "session": ("recording", ["ses-b0", "ses-b0"]),
             "feature": [each.name for each in wanted],
         },
-        {"set": "power"},
+        {"set": "power", "modality": "meg"},
     )
     read = read_phenotype(write(tmp_path, madrs=scales), session_pattern=ARMS)
     cohort = assemble(read, power, modalities=["meg"], max_missing=0.9, max_missing_case=1.0)

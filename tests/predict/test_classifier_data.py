@@ -71,5 +71,5 @@ def test_messages(cohort):
     with pytest.raises(InputError, match="unknown covariate, found 'agee'; did you mean 'age'"):
         classifier_data(cohort, covariates=["agee"])
     bare = cohort.isel(feature=cohort["modality"].values != nm.VOLUME)
-    with pytest.raises(InputError, match=r"features\.modalities: the cohort has no volumes"):
+    with pytest.raises(InputError, match=r"features\.modalities: the cohort has no regions"):
         classifier_data(bare, **COVARIATES)

@@ -8,10 +8,11 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 
 from ketadask.predict.classifier_data import build_classifier_data
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.nested import NestedCV, majority_vote
+from ketadask.predict.nested import NestedCV, haufe_patterns, majority_vote, weight_sums
 from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import fold_tables, nested_cross_validate, summarise_prediction
 from ketadask.predict.solvers import direct_svc, public_svc
+from ketadask.predict.weights import SUMS, weight_table
 from ketadask.schema.errors import InputError
 from ketadask.store.environment import one_thread
 from tests.benchmarks.scikit_pipeline import PreparationTransformer, scikit_pipeline
@@ -173,3 +174,27 @@ def test_the_direct_solver_equals_the_estimator(cost):
     problem = (volumes @ volumes.T, cases.label, {0: 1.1, 1: 0.9}, cost)
     for one, two in zip(direct_svc(*problem), public_svc(*problem), strict=True):
         assert np.array_equal(one, two)
+
+
+def test_patterns_are_covariance_times_weight_and_free_of_shared_noise():
+    rng = np.random.default_rng(0)
+    noise, label = rng.normal(size=300), np.arange(300) % 2
+    volumes = np.column_stack([label + noise, noise, rng.normal(size=300)])
+    volumes = (volumes - volumes.mean(0)) / volumes.std(0)
+    classifier = Classifier(costs=(1.0,), explained_variance=(None,))
+    (model,) = classifier.fit(volumes, label).models
+    pattern = haufe_patterns(volumes, model.decide(volumes)[None])[0]
+    np.testing.assert_allclose(pattern, np.cov(volumes.T) @ model.weight, rtol=1e-9)
+    assert model.weight[1] < -0.5 * model.weight[0]  # it only cancels noise
+    assert abs(pattern[1]) < 0.5 * pattern[0]
+
+
+def test_weights_and_patterns_of_one_model_are_those_of_the_table():
+    sums = weight_sums([np.array([3.0, -4.0])], [np.array([0.0, 2.0])], 2)
+    table = pd.DataFrame(dict(zip(SUMS, sums, strict=True))).assign(number=0, column=[0, 1])
+    rows = weight_table(["lh_insula_volume", "Left-Thalamus"], table).set_index("region")
+    assert rows["weight"].to_dict() == {"lh_insula_volume": 0.6, "Left-Thalamus": -0.8}
+    assert rows["pattern"].to_dict() == {"lh_insula_volume": 0.0, "Left-Thalamus": 1.0}
+    assert rows.loc["lh_insula_volume", ["lobe", "network"]].tolist() == [
+        "insula", "ventral-attention",
+    ]  # fmt: skip

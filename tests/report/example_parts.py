@@ -95,6 +95,7 @@ def make_prediction(seed: int = 0) -> dict:
         cohorts[name] = performance(label, table["predicted"].to_numpy(), decision)
     cohorts["discovery"] |= {"bac_folds": 0.7, "bac_folds_low": 0.6, "bac_folds_high": 0.8}
     names = ["Left-Thalamus", "<b>region</b>"]
+    shape = {"lobe": ["", ""], "tissue": ["subcortical", ""]}
     weights = pd.DataFrame(
         {
             "region": names,
@@ -102,6 +103,9 @@ def make_prediction(seed: int = 0) -> dict:
             "weight": [0.2, -0.1],
             "ratio": [3.0, -1.5],
             "consistency": [1.0, 0.9],
+            "pattern": [0.3, -0.2],
+            "pattern_consistency": [1.0, 0.8],
+            **shape,
         }
     )
     summary = {

@@ -1,16 +1,21 @@
 """Prediction from brain structure: numbers as measured, figures, and no participant."""
 
+import base64
+import io
 import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from ketadask.kernels.roc import roc_curve
+from ketadask.plot.brain import region_colour
 from ketadask.report.context import build_context
 from ketadask.report.page import render
 from ketadask.report.prediction import prediction_view
+from ketadask.sources.regions import REGIONS
 from tests.report.example_data import page_section
 from tests.report.example_parts import make_prediction
 
@@ -84,3 +89,27 @@ def test_a_study_that_only_predicts_opens_with_its_result(prediction_data, p, wo
     assert "Welch" not in methods
     assert "TRIPOD+AI" in page_section(page, "checklists")
     assert "ICEMAN" not in page
+
+
+def test_the_brain_maps_have_the_colours_of_the_weights_table(prediction_data):
+    part = make_prediction()
+    names = list(REGIONS)
+    values = np.random.default_rng(2).normal(size=(2, len(names))).round(3)
+    part["weights"] = pd.DataFrame(
+        {
+            "region": names, "label": names, "lobe": "", "tissue": "cortex", "ratio": 1.0,
+            "consistency": 1.0, "pattern_consistency": 1.0, "weight": values[0],
+            "pattern": values[1],
+        }
+    )  # fmt: skip
+    page = render(replace(prediction_data, prediction=part))
+    link = re.search(r'href="(data:text/csv[^"]*)" download="weights.csv"', page)[1]
+    table = pd.read_csv(io.BytesIO(base64.b64decode(link.partition(",")[2])), index_col="region")
+    for column in ("weight", "pattern"):
+        figure = re.search(rf'id="figure-brain-{column}">(.*?)</figure>', page, re.DOTALL)[1]
+        fills = re.findall(r'data-region="([^"]*)" fill="([^"]*)"', figure)
+        assert len(fills) == len(dict(fills)) == 68 + 68 + 28
+        drawn = table.loc[[name for name, _ in fills], column]
+        assert [fill for _, fill in fills] == [
+            region_colour(value, drawn.abs().max()) for value in drawn
+        ]

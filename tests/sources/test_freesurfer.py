@@ -62,7 +62,7 @@ def test_nothing_is_read_before_compute(tmp_path):
 
 def test_one_task_reads_one_file(tmp_path):
     volumes = open_volumes(tables(tmp_path))
-    reads = [key for key in volumes["volume"].data.__dask_graph__() if "read_volumes" in str(key)]
+    reads = [key for key in volumes["volume"].data.__dask_graph__() if "read_regions" in str(key)]
     assert len(reads) == 2
     assert open_volumes(tmp_path)["volume"].data.name == volumes["volume"].data.name
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from ketadask.cli.main import _interrupt
 from ketadask.cluster.profile import Profile
-from ketadask.pipeline.interrupts import interrupt
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.store.fingerprints import fingerprint
@@ -122,7 +122,7 @@ class Place:
 
     def _run_with_fault(self, console, watch, fault, profile):
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, interrupt)
+            signal.signal(number, _interrupt)
         happened = []
         watch(fault, happened)
         self.compute(self.study(console, profile=profile))

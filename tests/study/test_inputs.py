@@ -14,7 +14,7 @@ from ketadask.config.study import read_study
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
 from ketadask.simulate.study import simulate_study
-from ketadask.sources.fs_tables import TABLE_ENDINGS
+from ketadask.sources.region_tables import TABLE_ENDINGS
 from ketadask.study.from_settings import read_cohort
 from ketadask.study.paths import RunPaths
 from ketadask.study.problem import build_problem

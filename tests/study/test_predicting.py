@@ -109,6 +109,19 @@ def test_another_folder_is_read_the_same_way(place, ending):
     assert inputs["elsewhere: participants.tsv"] == file_hash(data / "participants.tsv")
 
 
+def test_a_control_cohort_of_its_own_replaces_the_control_arm(place, ending):
+    data = next((place / "runs" / "data").iterdir())
+    prediction = study(place, f"predict.control.folder={data}").predict().prediction
+    control = prediction["cohorts"]["control arm"]
+    assert control["n"] > ending.prediction["cohorts"]["control arm"]["n"]
+    assert prediction["cohorts"]["discovery"] == ending.prediction["cohorts"]["discovery"]
+    if control["n_response"]:
+        difference = prediction["specificity"]
+        area = prediction["cohorts"]["discovery"]["auc"] - control["auc"]
+        assert difference["auc"] == pytest.approx(area)
+        assert 0 < difference["p_auc"] <= 1
+
+
 def test_a_damaged_model_is_set_aside_and_locked_again(place, ending):
     model = ending.folder / "locked_model.npz"
     whole = read_locked_model(model)

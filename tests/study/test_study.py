@@ -289,6 +289,8 @@ def test_an_interrupt_is_quiet_and_keeps_what_is_complete(tmp_path, kind, number
     words += ["--out", str(tmp_path / "runs"), "--cluster", str(tmp_path / "profile.yaml")]
     words += ["--set", "execution.block=1", "--set", "splits.count=5000"]
     (tmp_path / "tmp").mkdir()
+    # A shell that starts the tests in the background makes them and their children ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         words,
         cwd=ROOT,

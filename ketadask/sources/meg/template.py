@@ -29,7 +29,7 @@ def template_parcels() -> dict[str, tuple[float, float, float]]:
     Examples
     --------
     >>> len(template_parcels()), template_parcels()["cuneus-lh"]
-    (68, (-0.004, -0.052, 0.054))
+    (68, (-0.004, -0.048, 0.061))
     """
     text = files("ketadask.sources.meg").joinpath("parcels.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]

@@ -1,0 +1,206 @@
+"""Maps of the brain: a value per region as the colour of its shape, as axes or as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from ketadask.features.volumes import region_label
+from ketadask.sources.region_names import region_place, region_stem
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ketadask.sources.region_names import RegionPlace
+
+LOW, MIDDLE, HIGH = "#a8480f", "#eceae4", "#0067a6"
+EDGE, NO_VALUE = "#8a8f96", "none"
+CORTEX, WHITE, DEEP = "cortex", "white matter", "subcortical"
+_PANELS = (
+    ("left lateral", 340, 575),
+    ("left medial", 1200, 575),
+    ("right lateral", 340, 1140),
+    ("right medial", 1200, 1140),
+)
+_DEEP_PANELS = (("coronal", 400, 770), ("sagittal, left", 1330, 770), ("right", 2440, 770))
+_SIZES = {CORTEX: (1610, 1160), WHITE: (1610, 1160), DEEP: (2550, 790)}
+
+
+class BrainMap(NamedTuple):
+    """One map: its layer, the regions with a value, their values and colours."""
+
+    layer: str
+    values: dict[str, float]
+    colours: dict[str, str]
+
+
+@cache
+def brain_shapes() -> dict[str, dict[str, list[np.ndarray]]]:
+    """Return polygons (point, 2) by layer and region; a region may have several.
+
+    Examples
+    --------
+    >>> shapes = brain_shapes()
+    >>> len(shapes["cortex"]), "Left-Thalamus" in shapes["deep"]
+    (69, True)
+    """
+    text = files("ketadask.plot").joinpath("brain_shapes.tsv").read_text(encoding="utf-8")
+    shapes: dict[str, dict[str, list[np.ndarray]]] = {}
+    for line in [row for row in text.splitlines() if not row.startswith("#")][1:]:
+        layer, region, rings = line.split("\t")
+        points = [
+            np.array([point.split(",") for point in ring.split()], dtype=float)
+            for ring in rings.split("|")
+        ]
+        shapes.setdefault(layer, {})[region] = points
+    return shapes
+
+
+def region_colour(value: float, largest: float) -> str:
+    """Return the colour of a value on a scale from minus to plus the largest.
+
+    Examples
+    --------
+    >>> region_colour(1.0, 1.0), region_colour(0.0, 1.0), region_colour(-1.0, 1.0)
+    ('#0067a6', '#eceae4', '#a8480f')
+    """
+    share = min(abs(value) / largest, 1.0) if largest > 0 else 0.0
+    ends = [
+        [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        for colour in (MIDDLE, HIGH if value > 0 else LOW)
+    ]
+    parts = [round(a + share * (b - a)) for a, b in zip(*ends, strict=True)]
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def brain_maps(values: Mapping[str, float]) -> list[BrainMap]:
+    """Return the maps of the layers that have a value: cortex, white matter, subcortical.
+
+    Parameters
+    ----------
+    values
+        Numbers by region, under any name `region_place` knows, of one measure; regions without a
+        shape, such as those of the Destrieux atlas, are left out.
+
+    Examples
+    --------
+    >>> [(brain.layer, brain.colours) for brain in brain_maps({"lh_insula_thickness": 2.0})]
+    [('cortex', {'lh_insula_thickness': '#0067a6'})]
+    """
+    largest = max((abs(v) for v in values.values() if np.isfinite(v)), default=0.0)
+    layers: dict[str, dict[str, float]] = {}
+    for region, value in values.items():
+        layer, shape = _shape_of(region)
+        if shape and np.isfinite(value):
+            layers.setdefault(layer, {})[region] = float(value)
+    return [
+        BrainMap(layer, own, {name: region_colour(v, largest) for name, v in own.items()})
+        for layer in (CORTEX, WHITE, DEEP)
+        if (own := layers.get(layer))
+    ]
+
+
+def _shape_of(region: str) -> tuple[str, str]:
+    """Return layer and name of the shape of a region; an empty name where there is none."""
+    place: RegionPlace = region_place(region)
+    side = {"left": "lh", "right": "rh"}.get(place.hemisphere, "")
+    shapes = brain_shapes()
+    if place.tissue in ("cortex", "white"):
+        name = f"{side}_{region_stem(region)}"
+        return (CORTEX if place.tissue == "cortex" else WHITE), name * (name in shapes["cortex"])
+    name = region if region in shapes["deep"] else region.rpartition("_")[0]
+    return DEEP, name * (name in shapes["deep"])
+
+
+def _panels(layer: str) -> tuple[tuple[str, int, int], ...]:
+    return _DEEP_PANELS if layer == DEEP else _PANELS
+
+
+def brain_svg(brain: BrainMap, title: str) -> Markup:
+    """Return a map as SVG: one ``path`` per region, with its name, value and colour.
+
+    Examples
+    --------
+    >>> svg = brain_svg(brain_maps({"Left-Thalamus": -0.5})[0], "weights")
+    >>> svg.count("data-region="), 'fill="#a8480f"' in svg
+    (1, True)
+    """
+    width, height = _SIZES[brain.layer]
+    shapes = brain_shapes()["deep" if brain.layer == DEEP else "cortex"]
+    names = {_shape_of(region)[1] for region in brain.values}
+    lines = [
+        f'<svg class="brain" role="img" viewBox="-6 -6 {width} {height}" '
+        f'aria-label="{escape(title)}, {brain.layer}: {len(brain.values)} regions">'
+    ]
+    for name, rings in shapes.items():
+        if name == "outline" or name not in names:
+            lines.append(f'<path class="outline" d="{_path(rings)}"/>')
+    for region, value in brain.values.items():
+        place = region_place(region)
+        label = region_label(region, place.hemisphere, place.tissue)
+        lines.append(
+            f'<path data-region="{escape(region)}" fill="{brain.colours[region]}" '
+            f'd="{_path(shapes[_shape_of(region)[1]])}"><title>{escape(label)}: '
+            f"{value:.3g}</title></path>"
+        )
+    lines += [
+        f'<text x="{x}" y="{y}" text-anchor="middle">{text}</text>'
+        for text, x, y in _panels(brain.layer)
+    ]
+    return Markup("\n".join([*lines, "</svg>"]))
+
+
+def _path(rings: list[np.ndarray]) -> str:
+    return "".join(
+        "M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in ring.tolist()) + "Z" for ring in rings
+    )
+
+
+def draw_brain(values: Mapping[str, float], *, ax: Axes | None = None) -> Axes:
+    """Draw values of brain regions: cortex, white matter and subcortical, where there are any.
+
+    Parameters
+    ----------
+    values
+        Numbers by region, a Series or a dict; blue is above zero, brown below.
+    ax
+        Axes to draw in; new ones by default.
+
+    Examples
+    --------
+    >>> ax = draw_brain({"lh_insula_volume": 1.0, "Left-Thalamus": -0.5})
+    >>> len([patch for patch in ax.patches if patch.get_gid()])
+    2
+    """
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots(figsize=(7, 5), layout="constrained")[1]
+    top = 0.0
+    for brain in brain_maps(values):
+        width, height = _SIZES[brain.layer]
+        scale = 1.0 / width
+        shapes = brain_shapes()["deep" if brain.layer == DEEP else "cortex"]
+        colour_of_shape = {_shape_of(region)[1]: region for region in brain.values}
+        for name, rings in sorted(shapes.items(), key=lambda pair: pair[0] in colour_of_shape):
+            outline = Path.make_compound_path(
+                *(Path(scale * ring + (0, top), closed=False) for ring in rings)
+            )
+            colour = brain.colours.get(colour_of_shape.get(name, ""), NO_VALUE)
+            patch = PathPatch(outline, facecolor=colour, edgecolor=EDGE, linewidth=0.5)
+            patch.set_gid(colour_of_shape.get(name))
+            ax.add_patch(patch)
+        for text, x, y in _panels(brain.layer):
+            ax.text(scale * x, top + scale * y, f"{brain.layer}: {text}", ha="center", fontsize=7)
+        top += scale * height
+    ax.set(xlim=(-0.01, 1.01), ylim=(max(top, 0.1), -0.01), aspect="equal")
+    ax.set_axis_off()
+    return ax
