@@ -119,6 +119,7 @@ def print_confirmation(summary: ConfirmationSummary) -> None:
     from rich.table import Table
 
     from ketadask.cli.tables import console
+    from ketadask.inference.confirmation import power_text
 
     out = console()
     out.print(summary.headline)
@@ -132,7 +133,7 @@ def print_confirmation(summary: ConfirmationSummary) -> None:
             f"{row[f'{name}_high']:.{summary.places}f})"
             for name in ("difference", "benefit_inside", "benefit_outside")
         ]
-        numbers = f"{row['p_adjusted']:.2g}", f"{row['p_inside']:.2g}", f"{row['power']:.0%}"
+        numbers = f"{row['p_adjusted']:.2g}", f"{row['p_inside']:.2g}", power_text(row["power"])
         table.add_row(row["persona"], row["conclusion"], *effects, *numbers)
     out.print(table)
     typer.echo(summary.report)

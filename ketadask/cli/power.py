@@ -28,7 +28,7 @@ _HEADERS = {
     "power": "power",
     "recovered": "recovered",
 }
-_MAX_CELLS = 1_000_000
+_MAX_CELLS = 250_000
 
 
 def print_power(

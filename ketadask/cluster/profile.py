@@ -65,7 +65,7 @@ def _check_size(value: str, mebibytes: int, problem: str, example: str) -> None:
 
     try:
         size = parse_bytes(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"not an amount of memory; write for example {example}") from None
     if size < mebibytes * 2**20:
         raise ValueError(f"{problem}; write at least {mebibytes}MiB")

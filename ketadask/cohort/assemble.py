@@ -26,6 +26,7 @@ from ketadask.cohort.harmonise import NONE, SITE, harmonise
 from ketadask.cohort.outcome_courses import outcome_courses
 from ketadask.cohort.outcomes import (
     attach_outcome,
+    columns_of_outcome,
     contradictions,
     drop_early_infusions,
     exclusion_table,
@@ -43,6 +44,7 @@ from ketadask.schema.errors import InputError, nearest
 from ketadask.schema.phenotype import Participants, Phenotype
 from ketadask.schema.tables import EXCLUSIONS
 from ketadask.sources.participants import read_participants
+from ketadask.sources.rating_scales import canonical_column
 from ketadask.sources.regional import single_session
 from ketadask.sources.visit_tables import place_visits
 from ketadask.sources.visits import PERIODS
@@ -141,7 +143,7 @@ def assemble(
     cases, early = drop_early_infusions(cases, people, washout)
     outcome.require_direction()
     cases, no_outcome = attach_outcome(cases, outcomes, outcome)
-    clinical = _clinical_features(visits.without(outcome.columns), people, selection, subscales)
+    clinical = _clinical_features(visits, people, outcome, selection, subscales)
     exclusions = [other_groups, no_infusion, early, no_outcome]
     if images is not None and nm.VOLUME in selection:
         images = _images_of(images, people.table)
@@ -165,6 +167,7 @@ def assemble(
         "direction": outcome.direction,
         "definition": outcome.definition + censoring_text(cases, outcome),
         "volumes": volumes,
+        **({"arms": dict(everyone.arms)} if everyone.arms else {}),
     }
     return Cohort(
         COHORT.check(dataset),
@@ -254,16 +257,31 @@ def _selection(
 
 
 def _clinical_features(
-    visits: Phenotype, people: Participants, modalities: set[str], subscales: bool
+    visits: Phenotype,
+    people: Participants,
+    outcome: Outcome,
+    modalities: set[str],
+    subscales: bool,
 ) -> list[FeatureTable]:
+    """Return the features of participants and scales, without the outcome under any name."""
     tables = []
+    visits = visits.without(columns_of_outcome(visits, outcome))
+    is_one_file = people.file in visits.files
     if nm.DEMOGRAPHIC in modalities:
         tables.append(demographic_features(people.table))
+        if is_one_file:
+            visits = visits.without([str(name) for name in tables[0].about.index])
     if people.covariates is not None and people.family in modalities:
-        own = people.covariates[people.covariates.index.isin(people.table[nm.PARTICIPANT])]
-        scores = (
-            [name for name in own if name in visits.labels] if people.file in visits.files else []
-        )
+        inside = set(people.table[nm.PARTICIPANT])
+        index = people.covariates.index
+        own = people.covariates[np.array([who in inside for who in index], dtype=bool)]
+        stem = Path(people.file or "").stem
+        scores = [
+            name
+            for name in map(str, own)
+            if name in outcome.columns
+            or (is_one_file and (canonical_column(name, stem) or name) in visits.labels)
+        ]
         tables.append(covariate_features(own.drop(columns=scores), people.family))
     if nm.SCALE in modalities:
         tables.append(scale_features(visits, subscales=subscales))
@@ -346,7 +364,7 @@ def _dataset(
     endpoints = case_endpoints(cases, outcome, courses, group)
 
     def texts(values: Any) -> np.ndarray:
-        return np.array([str(v) for v in values], dtype=np.str_)
+        return np.asarray(values, dtype=object).astype(np.str_)
 
     dataset = xr.Dataset(
         {

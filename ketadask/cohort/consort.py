@@ -34,13 +34,14 @@ def consort_counts(
         periods = int((rows["period"] > 0).sum())
         reasons.append({"reason": str(reason), "participants": count, "periods": periods})
     inside = cases[nm.PARTICIPANT]
+    analysed = set(inside.to_numpy(dtype=object))
     return {
         "assessed": len(people),
         "studied": len(study_group),
         "excluded": sorted(reasons, key=lambda r: (-r["participants"], r["reason"])),
-        "lost": int((~study_group[nm.PARTICIPANT].isin(inside)).sum()),
+        "lost": sum(who not in analysed for who in study_group[nm.PARTICIPANT]),
         "analysed": {
-            "participants": int(inside.nunique()),
+            "participants": len(analysed),
             "cases": len(cases),
             "both_arms": int((inside.value_counts() == 2).sum()),
             **{arm: int((cases[nm.ARM] == arm).sum()) for arm in nm.ARMS},

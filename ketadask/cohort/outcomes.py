@@ -67,6 +67,20 @@ def outcome_visits(phenotype: Phenotype, outcome: Outcome) -> pd.DataFrame:
     )
 
 
+def columns_of_outcome(phenotype: Phenotype, outcome: Outcome) -> list[str]:
+    """Return the columns that are the outcome after the infusion, as `outcome_values` reads them.
+
+    The column madrs of a file is madrs_total here.
+    """
+    columns = [name for name in phenotype.table.columns if name not in KEYS]
+    own = []
+    for name in outcome.columns:
+        total = next((c for c in (name, f"{name}_total") if c in columns), None)
+        items = [c for c in columns if c in _item_names(name)]
+        own += items if total is None else [total]
+    return own
+
+
 def person_mean_sums(items: np.ndarray, most_missing: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the sum of the items of each row, and the number that are missing.
 

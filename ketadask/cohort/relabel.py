@@ -135,6 +135,8 @@ class _Exchange:
         (cluster,) position in ``order`` of the first unit of each cluster, and number of units.
     block
         (cluster,) code of what a cluster consists of: clusters of one block may exchange.
+    by_block
+        (cluster,) clusters in the order of their blocks.
     cluster
         (unit,) code of the cluster.
     """
@@ -143,6 +145,7 @@ class _Exchange:
     first: np.ndarray
     size: np.ndarray
     block: np.ndarray
+    by_block: np.ndarray
     cluster: np.ndarray
 
 
@@ -159,10 +162,13 @@ def _exchange(trial: TrialArrays) -> _Exchange:
     order = np.lexsort((trial.period, who, kind, cluster))
     size = np.bincount(cluster)
     first = np.cumsum(size) - size
-    patterns = [tuple(kinds.tolist()) for kinds in np.split(kind[order], first[1:])]
-    code_by_pattern = {pattern: code for code, pattern in enumerate(sorted(set(patterns)))}
-    block = np.array([code_by_pattern[pattern] for pattern in patterns], dtype=np.int64)
-    return _Exchange(order, first, size, block, cluster)
+    if (size == size[0]).all():
+        block = codes(*kind[order].reshape(size.size, -1).T)
+    else:
+        patterns = [tuple(kinds.tolist()) for kinds in np.split(kind[order], first[1:])]
+        code_by_pattern = {pattern: code for code, pattern in enumerate(sorted(set(patterns)))}
+        block = np.array([code_by_pattern[pattern] for pattern in patterns], dtype=np.int64)
+    return _Exchange(order, first, size, block, np.argsort(block, kind="stable"), cluster)
 
 
 def _randomisation_unit(trial: TrialArrays) -> np.ndarray:
@@ -207,7 +213,7 @@ def _exchange_features(trial: TrialArrays, rng: np.random.Generator) -> np.ndarr
     order, first, size, block = exchange.order, exchange.first, exchange.size, exchange.block
     count = block.size
     source = np.empty(count, dtype=np.int64)
-    source[np.lexsort((np.arange(count), block))] = np.lexsort((rng.random(count), block))
+    source[exchange.by_block] = np.lexsort((rng.random(count), block))
     rows = np.empty(order.size, dtype=np.int64)
     offset = np.arange(order.size) - np.repeat(first, size)
     rows[order] = order[np.repeat(first[source], size) + offset]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 MIN_SIDE = 2
 GROUPINGS = ("participant", "case")
-SCHEMES = ("holdout", "complementary", "bootstrap", "leave-trial-out")
+BY_SIZE = ("holdout", "complementary")
+SCHEMES = (*BY_SIZE, "bootstrap", "leave-trial-out")
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,9 @@ class HoldoutSplit:
         ...
         ketadask.schema.errors.InputError: splits.train_size: ...
         """
-        if self.scheme not in ("holdout", "complementary"):
+        if self.scheme not in BY_SIZE:
             return
-        participant = np.asarray(participant)
-        count = int((participant if self.group_by == "case" else np.unique(participant)).shape[0])
-        train = round(self.train_size * count, 9)  # 0.29 * 100 is 28.999...
-        smallest = math.floor(train), count - math.ceil(train)
+        count, *smallest = self.smallest_sides(participant)
         if min(smallest) < MIN_SIDE:
             low = math.ceil(1000 * MIN_SIDE / max(count, 1)) / 1000
             remedy = f"choose a train_size of {low:.3g} to {1 - low:.3g}"
@@ -169,6 +167,21 @@ class HoldoutSplit:
                 value=self.train_size,
                 remedy=remedy if count >= 2 * MIN_SIDE else f"more {self.group_by}s are needed",
             )
+
+    def smallest_sides(self, participant: Any) -> tuple[int, int, int]:
+        """Return the number of participants (or cases), and the least on the two sides.
+
+        For the schemes whose sets depend on ``train_size``.
+
+        Examples
+        --------
+        >>> HoldoutSplit(train_size=0.7).smallest_sides([0, 0, 1, 2, 3, 4])
+        (5, 3, 1)
+        """
+        participant = np.asarray(participant)
+        count = int((participant if self.group_by == "case" else np.unique(participant)).shape[0])
+        train = round(self.train_size * count, 9)  # 0.29 * 100 is 28.999...
+        return count, math.floor(train), count - math.ceil(train)
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None

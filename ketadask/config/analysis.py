@@ -269,7 +269,7 @@ class ExecutionSettings(Section):
 
         try:
             n_bytes = parse_bytes(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError("not an amount of memory; write for example 2GB") from None
         if n_bytes < 300 * 10**6:
             raise ValueError("too little for a search; write at least 300MB")

@@ -70,12 +70,18 @@ def confirm_personas(
     power was 80 % or more, or the interval excludes the locked effect. Else the trial is too small
     to say.
     """
-    if not 0 < alpha < 1 or relabellings < np.ceil(1 / alpha - 1e-9) - 1:
+    if not 0 < alpha < 1:
         raise InputError(
-            f"{relabellings} relabelled trials cannot give a p of {alpha:g}",
+            "not a level", where="alpha", value=alpha, remedy="choose a value between 0 and 1"
+        )
+    level = alpha / len(personas)
+    fewest = int(np.ceil(1 / level - 1e-9)) - 1
+    if relabellings < fewest:
+        raise InputError(
+            f"{relabellings} relabelled trials cannot give a p of {level:g}",
             where="relabellings",
             value=relabellings,
-            remedy="use 1,999",
+            remedy=f"use {max(fewest, RELABELLINGS):,}",
         )
     check_exchange(trial, ARMS, where="arms of the trial")
     inside = np.stack([member == INSIDE for member in members])
@@ -91,7 +97,7 @@ def confirm_personas(
     reach = estimates.se * _quantile(np.abs(spread), LEVEL)
     low, high = estimates.mean - reach, estimates.mean + reach
     target = np.array([_target(persona) for persona in personas])
-    critical = _quantile(sign * spread[:, :, 0], 1 - alpha / len(personas))
+    critical = _quantile(sign * spread[:, :, 0], 1 - level)
     power = norm.cdf(target / estimates.se[:, 0] - critical)
     rows = []
     for k, persona in enumerate(personas):
@@ -204,6 +210,19 @@ def _target(persona: Persona) -> float:
     return persona.sign * (shrunken if shrunken else persona.discovery.difference)
 
 
+def power_text(power: float) -> str:
+    """Return the power of a confirmation in words.
+
+    Examples
+    --------
+    >>> [power_text(power) for power in (0.914, 0.9999, float("nan"))]
+    ['91 %', 'above 99 %', 'not estimable']
+    """
+    if np.isnan(power):
+        return "not estimable"
+    return "above 99 %" if power > 0.99 else f"{100 * power:.0f} %"
+
+
 def conclusion(table: pd.DataFrame) -> str:
     """Return the first line of the report of some confirmations.
 
@@ -215,10 +234,7 @@ def conclusion(table: pd.DataFrame) -> str:
     """
     if len(table) == 1:
         row: Any = table.iloc[0]
-        power = f"{row['power']:.0%}".replace("%", " %")
-        if not row["power"] <= 0.99:
-            power = "not estimable" if np.isnan(row["power"]) else "above 99 %"
-        word = str(row["conclusion"])
+        word, power = str(row["conclusion"]), power_text(row["power"])
         return f"{word[:1].upper()}{word[1:]}: p = {row['p_adjusted']:.2g}, power {power}."
     counts = [
         f"{int((table['conclusion'] == word).sum())} {word}"

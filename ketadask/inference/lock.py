@@ -59,7 +59,7 @@ def build_persona(
     baseline
         In ``crossover``, the baseline of the search matrix.
     arms
-        ``active`` or ``control`` by the name of each arm, where the study names them.
+        ``active`` or ``control`` by the name of each arm, where one is known.
     anyway
         Whether to lock a persona that is not supported; the file says so.
     adjustments

@@ -225,7 +225,7 @@ def size_on_curve(curve: pd.DataFrame, power: float, *, step: int = 1) -> float:
 
 
 def curve_sizes(smallest: list[float], count: int = 24, *, groups: int = 2) -> list[int]:
-    """Return sizes for the curves, from a tenth of the smallest trial to twice the largest."""
+    """Return sizes for the curves, from 1/4 of the smallest trial to 3/2 of the largest."""
     finite = [n for n in smallest if np.isfinite(n)] or [200.0]
     low, high = max(8.0, min(finite) / 4), min(max(max(finite) * 1.5, 40.0), 20_000.0)
     sizes = np.geomspace(low, high, count)

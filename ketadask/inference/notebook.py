@@ -379,7 +379,7 @@ def _null_problem(
     problem = search.problem(units, memory=memory)
     if relabellings < 1:
         raise InputError("at least one relabelling is needed", value=relabellings, remedy="try 999")
-    method = choose_null(method, units, seed=seed).method
+    method = choose_null(method, units, seed=seed, trial=problem.trial).method
     check_relabelling(problem.trial, method)
     settings = {"seed": seed, "method": method, "candidates": candidates}
     return problem, settings, _question(search, problem)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketadask import names as nm
-from ketadask.cohort.designs import PARALLEL, trial_arrays
+from ketadask.cohort.designs import PARALLEL, TrialArrays, trial_arrays
 from ketadask.cohort.relabel import BOTH, PAIR, relabel
 from ketadask.inference.second_stage import move_scores
 from ketadask.kernels.maxt import TIE
-from ketadask.kernels.modifiers import linear_modifiers
+from ketadask.kernels.modifiers import is_distinct, studentised
 from ketadask.kernels.ridge import standardise
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ class NullChoice:
     reason: str = ""
 
 
-def choose_null(method: str, units: xr.Dataset, *, seed: int) -> NullChoice:
+def choose_null(
+    method: str, units: xr.Dataset, *, seed: int, trial: TrialArrays | None = None
+) -> NullChoice:
     """Return the method, where ``auto`` stands for one that holds its level.
+
+    ``trial`` is that of the units, where it is at hand.
 
     Exchanged features alone suffice where the scores have the same spread everywhere. Where a
     feature predicts the spread, few people with large scores make a persona, and arms are
@@ -47,32 +51,42 @@ def choose_null(method: str, units: xr.Dataset, *, seed: int) -> NullChoice:
     """
     if method != AUTO:
         return NullChoice(method)
-    trial = trial_arrays(units)
+    trial = trial_arrays(units) if trial is None else trial
     if trial.design == PARALLEL and len(np.unique(trial.outcome[np.isfinite(trial.outcome)])) <= 2:
         return NullChoice(
             BOTH, "the spread of an outcome with two values depends on its predictors"
         )
-    p = spread_p(units, seed=seed)
+    p = spread_p(units, seed=seed, trial=trial)
     if p <= SPREAD_LEVEL:
         return NullChoice(BOTH, f"a feature predicts the spread of the scores (p = {p:.2f})")
     return NullChoice()
 
 
-def spread_p(units: xr.Dataset, *, seed: int, relabellings: int = _RELABELLINGS) -> float:
+def spread_p(
+    units: xr.Dataset,
+    *,
+    seed: int,
+    relabellings: int = _RELABELLINGS,
+    trial: TrialArrays | None = None,
+) -> float:
     """Return the p that no feature predicts the distance of the scores from their mean.
 
     The largest t of all features is compared with that of relabelled trials, in which participants
     exchange their features.
     """
-    trial = trial_arrays(units)
+    trial = trial_arrays(units) if trial is None else trial
+    has_clusters = not is_distinct(trial.cluster)
     matrix = units["value"].transpose(nm.UNIT, nm.FEATURE).values
     orders = [relabel(trial, seed=seed, index=index)[0] for index in range(relabellings)]
     largest = np.zeros(1 + relabellings)
     for start in range(0, matrix.shape[1], _BLOCK):
         values = standardise(matrix[:, start : start + _BLOCK])
+        squares = values**2
         for index, order in enumerate([None, *orders]):
             score, cluster = move_scores(trial, order)
-            t, _ = linear_modifiers(values, np.abs(score - score.mean()), cluster)
+            distance = np.abs(score - score.mean())
+            centred = distance - distance.mean()
+            t = studentised(values, squares, centred, cluster if has_clusters else None)
             largest[index] = max(largest[index], np.abs(t).max(initial=0.0))
-    reached = int((largest[1:] >= largest[0] * (1 - TIE)).sum())
-    return (1 + reached) / (1 + relabellings)
+    n_as_large = int((largest[1:] >= largest[0] * (1 - TIE)).sum())
+    return (1 + n_as_large) / (1 + relabellings)

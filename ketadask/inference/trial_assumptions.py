@@ -65,8 +65,9 @@ class PersonaEffect:
         """Return the effect where features measured again correlate ``reliability``."""
         if not 0 < reliability <= 1:
             raise InputError(
-                "the reliability of features must be above 0 and at most 1", value=reliability
-            )
+                "out of range", where="reliability", value=reliability,
+                remedy="choose a value above 0 and at most 1",
+            )  # fmt: skip
         factor = agreement(self.prevalence, self.literals, reliability)
         names = ("difference", "observed", "observed_se", "threshold")
         return replace(self, **{name: factor * getattr(self, name) for name in names})
@@ -181,16 +182,34 @@ class TrialAssumptions:
     interim: InterimRule = field(default_factory=InterimRule)
 
     def __post_init__(self) -> None:
-        within = {"alpha": (0, 0.5), "power": (0, 1), "drop_out": (-1e-9, 0.95)}
-        within |= {"inside_fraction": (0, 1)} if self.inside_fraction is not None else {}
-        for name, (low, high) in within.items():
-            if not low < getattr(self, name) < high:
+        interim, none = self.interim, -1e-9
+        within = {
+            "alpha": (self.alpha, 0, 0.5),
+            "power": (self.power, 0, 1),
+            "drop_out": (self.drop_out, none, 0.95),
+            "first_stage": (interim.fraction, 0, 1),
+            "futility": (interim.futility, 0, 1 - none),
+            "enrichment": (interim.enrichment, none, 1 - none),
+            "interim_alpha": (interim.interim_alpha, none, self.alpha),
+        }
+        if self.inside_fraction is not None:
+            within["inside_fraction"] = (self.inside_fraction, 0, 1)
+        for name, (value, low, high) in within.items():
+            if not low < value < high:
                 raise InputError(
-                    "out of range", where=name, value=getattr(self, name),
+                    "out of range", where=name, value=value,
                     remedy=f"choose a value between {max(low, 0):g} and {high:g}",
                 )  # fmt: skip
+        for name in ("screening_cost", "visit_cost", "visits", "follow_up_months"):
+            if getattr(self, name) < 0:
+                raise InputError(
+                    "is negative", where=name, value=getattr(self, name), remedy="use 0 or more"
+                )
         if self.people_per_month <= 0:
-            raise InputError("must be positive", where="people_per_month")
+            raise InputError(
+                "not positive", where="people_per_month", value=self.people_per_month,
+                remedy="give the people who can be screened in a month",
+            )  # fmt: skip
 
     @property
     def interim_at_alpha(self) -> InterimRule:

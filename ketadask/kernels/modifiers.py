@@ -33,18 +33,39 @@ def linear_modifiers(
     >>> t.round(3), correlation.round(3)
     (array([1.414]), array([0.707]))
     """
-    centred = score - score.mean()
-    total = centred @ value
-    if cluster is None or len(np.unique(cluster)) == len(score):
-        square = (centred**2) @ value**2
-    else:
-        codes = np.unique(cluster, return_inverse=True)[1]
-        order = np.argsort(codes, kind="stable")
-        first = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        products = value[order] * centred[order, None]
-        square = (np.add.reduceat(products, first, axis=0) ** 2).sum(axis=0)
-    norm = (centred @ centred) * (value**2).sum(axis=0)
-    return _ratio(total, square), _ratio(total, norm)
+    centred, squares = score - score.mean(), value**2
+    t = studentised(value, squares, centred, None if is_distinct(cluster) else cluster)
+    return t, _ratio(centred @ value, (centred @ centred) * squares.sum(axis=0))
+
+
+def is_distinct(codes: np.ndarray | None) -> bool:
+    """Return whether no code appears twice.
+
+    Examples
+    --------
+    >>> is_distinct(np.array([2, 0, 1])), is_distinct(np.array([2, 0, 2]))
+    (True, False)
+    """
+    if codes is None:
+        return True
+    in_order = np.sort(codes)  # faster than the distinct codes of `numpy.unique`
+    return bool((in_order[1:] != in_order[:-1]).all())
+
+
+def studentised(
+    value: np.ndarray, squares: np.ndarray, centred: np.ndarray, cluster: np.ndarray | None
+) -> np.ndarray:
+    """Return ``t`` of `linear_modifiers`; every unit is its own cluster where there is none.
+
+    ``squares`` are those of ``value``, and ``centred`` are scores of mean 0.
+    """
+    if cluster is None:
+        return _ratio(centred @ value, (centred**2) @ squares)
+    codes = np.unique(cluster, return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    first = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    products = value[order] * centred[order, None]
+    return _ratio(centred @ value, (np.add.reduceat(products, first, axis=0) ** 2).sum(axis=0))
 
 
 def _ratio(total: np.ndarray, square: np.ndarray) -> np.ndarray:

@@ -195,7 +195,7 @@ def unpaired_effects(
     >>> unpaired_effects(y, active, one, one)
     array([3., 3., 3.])
     """
-    cell = np.unique(np.column_stack((level, period)), axis=0, return_inverse=True)[1].reshape(-1)
+    _, cell = np.unique(level * (int(period.max()) + 1) + period, return_inverse=True)
     total, weight = np.zeros(int(level.max()) + 1), np.zeros(int(level.max()) + 1)
     for block in (cell, level):
         n1, n0 = (np.bincount(block, weights=arm) for arm in (active, ~active))

@@ -107,12 +107,12 @@ def brain_maps(values: Mapping[str, float]) -> list[BrainMap]:
 
 def _shape_of(region: str) -> tuple[str, str]:
     """Return layer and name of the shape of a region; an empty name where there is none."""
-    place: RegionPlace = region_place(region)
-    side = {"left": "lh", "right": "rh"}.get(place.hemisphere, "")
+    anatomy: RegionPlace = region_place(region)
+    side = {"left": "lh", "right": "rh"}.get(anatomy.hemisphere, "")
     shapes = brain_shapes()
-    if place.tissue in ("cortex", "white"):
+    if anatomy.tissue in ("cortex", "white"):
         name = f"{side}_{region_stem(region)}"
-        return (CORTEX if place.tissue == "cortex" else WHITE), name * (name in shapes["cortex"])
+        return (CORTEX if anatomy.tissue == "cortex" else WHITE), name * (name in shapes["cortex"])
     name = region if region in shapes["deep"] else region.rpartition("_")[0]
     return DEEP, name * (name in shapes["deep"])
 

@@ -133,8 +133,8 @@ def _draw(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _of_people(table: Arrays, names: np.ndarray) -> Arrays:
     order = np.argsort(table["participant"], kind="stable")
-    ordered = table["participant"][order]
-    first, last = (np.searchsorted(ordered, names, side=s) for s in ("left", "right"))
+    rows = table["participant"][order]
+    first, last = (np.searchsorted(rows, names, side=s) for s in ("left", "right"))
     rows = np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
     return {name: values[rows] for name, values in table.items()}
 

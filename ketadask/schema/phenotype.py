@@ -39,6 +39,8 @@ class Participants:
         Modality of the covariates.
     columns
         Role of every column of the file.
+    arms
+        ``active`` or ``control`` by the value of the column of arms, where one table is the trial.
     scales
         Scores of the same table, where one holds both.
     """
@@ -50,6 +52,7 @@ class Participants:
     covariates: pd.DataFrame | None = None
     family: str = nm.DEMOGRAPHIC
     columns: Sequence[ColumnRole] = ()
+    arms: Mapping[str, str] = field(default_factory=dict)
     scales: Phenotype | None = None
 
     @cached_property

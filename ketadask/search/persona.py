@@ -187,12 +187,15 @@ class Persona(Record):
         """
         import pandas as pd
 
-        table, units = _with_common_names(table, units or {}, self._columns())
+        table, units = with_common_names(
+            table, units or {}, [literal.feature for literal in self.literals]
+        )
         inside = np.ones(len(table), dtype=bool)
         outside = np.zeros(len(table), dtype=bool)
         reasons: list[list[str]] = [[] for _ in range(len(table))]
         for literal in self.literals:
             value = literal.values(table)
+            is_known = np.isfinite(table_column(table, literal.feature))
             other = other_unit(literal, table, units)
             beyond = _is_beyond(literal, value)
             is_valid = np.isfinite(value) & ~beyond & (not other)
@@ -200,13 +203,10 @@ class Persona(Record):
             inside &= is_valid & holds
             outside |= is_valid & ~holds
             for row in np.flatnonzero(~is_valid):
-                reasons[row].append(other or _reason(literal, bool(beyond[row])))
+                reasons[row].append(other or _reason(literal, beyond[row], is_known[row]))
         member = np.select([inside, outside], [INSIDE, OUTSIDE], UNKNOWN)
         texts = ["; ".join(r) if m == UNKNOWN else "" for m, r in zip(member, reasons, strict=True)]
         return pd.DataFrame({"member": member, "reason": texts}, index=table.index)
-
-    def _columns(self) -> list[str]:
-        return [literal.feature for literal in self.literals]
 
     def to_json(self) -> bytes:
         """Return the content of the file, with its hash."""
@@ -332,14 +332,18 @@ def _criterion(literal: PersonaLiteral) -> str:
     return f"{literal.label} {words}{unit}" + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _reason(literal: PersonaLiteral, beyond: bool) -> str:
+def _reason(literal: PersonaLiteral, beyond: bool, is_known: bool) -> str:
     if beyond:
         span = f"{literal.lowest:.6g} to {literal.highest:.6g} {literal.measurement_unit}"
         return f"{literal.feature} is out of the range at discovery, {span.strip()}"
+    if is_known:
+        causes = ["no intracranial volume"] if literal.head_size else []
+        causes += ["site not at discovery"] if literal.sites else []
+        return f"{literal.feature} cannot be adjusted: {' or '.join(causes)}"
     return f"{literal.feature} is missing"
 
 
-def _with_common_names(
+def with_common_names(
     table: pd.DataFrame, units: Mapping[str, str], features: list[str]
 ) -> tuple[pd.DataFrame, Mapping[str, str]]:
     """Return the table and its units under the names of the features."""

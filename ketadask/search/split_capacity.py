@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ketadask import names as nm
+from ketadask.cohort.designs import cluster_codes
+from ketadask.cohort.splits import BY_SIZE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +71,10 @@ def split_capacity(
     search: PersonaSearch, splitter: HoldoutSplit, units: xr.Dataset
 ) -> SplitCapacity | None:
     """Return the training sets that are too small for a persona; None if there are none."""
+    if splitter.scheme in BY_SIZE:
+        _, smallest, _ = splitter.smallest_sides(cluster_codes(units))
+        if not is_too_small(search, smallest):  # others are larger, and need not be drawn
+            return None
     n_checked = min(splitter.n_splits, MAX_CHECKED)
     sizes = [int(splitter.train_mask(i, units).sum()) for i in range(n_checked)]
     too_small = [size for size in sizes if is_too_small(search, size)]

@@ -93,23 +93,18 @@ def parse_numbers(cells: Sequence[str]) -> np.ndarray | None:
     >>> parse_numbers(["4.5", "", "n/a"]), parse_numbers(["1_000"]), parse_numbers(["1", "x"])
     (array([4.5, nan, nan]), None, None)
     """
-    has_value = [bool(cell) and cell[-1].isdigit() for cell in cells]
-    if not all(has_value):
-        rest = {cell for cell, is_digit in zip(cells, has_value, strict=True) if not is_digit}
-        blank = {cell for cell in rest if is_blank(cell)}
-        if any(parse_number(cell) is None for cell in rest):
-            return None
+    blank = {cell for cell in set(cells) if is_blank(cell)}
+    if blank:
         cells = ["nan" if cell in blank else cell for cell in cells]
-        n_blank = cells.count("nan")
-    else:
-        n_blank = 0
+    text = "".join(cells)
+    if "_" in text or not text.isascii():
+        return None
     try:
-        values = np.array(cells, dtype=np.str_).astype(np.float64)
-    except (ValueError, UnicodeError):
+        values = np.array([float(cell) for cell in cells], dtype=np.float64)
+    except ValueError:
         return None
-    if any("_" in cell or not cell.isascii() for cell in cells) or np.isinf(values).any():
-        return None
-    return values if np.isnan(values).sum() == n_blank else None
+    is_number = np.isfinite(values)
+    return values if is_number.sum() + cells.count("nan") == len(cells) else None
 
 
 def levels_range(description: Mapping[str, Any]) -> tuple[float, float]:

@@ -167,12 +167,14 @@ class _Guess:
 
     def _is_constant(self, column: str, person: str) -> bool:
         first: dict[str, str] = {}
-        values = self.cells.columns[column]
-        return all(
-            first.setdefault(who, value) == value
-            for who, value in zip(self.cells.columns[person], values, strict=True)
-            if not is_missing(value)
-        )
+        columns = self.cells.columns
+        for who, value in zip(columns[person], columns[column], strict=True):
+            if first.setdefault(who, value) == value or is_missing(value):
+                continue
+            if not is_missing(first[who]):
+                return False
+            first[who] = value
+        return True
 
     def names_the_arm(self, column: str) -> bool:
         """Whether a column has the same levels as that of the arms, under other names."""

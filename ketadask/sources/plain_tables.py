@@ -52,8 +52,8 @@ class PlainTable:
     session
         Column of sessions (long layout), read by the pattern of the study.
     period, arm, day
-        Columns of the visit where there is no session; ``day`` and one of the others. A missing
-        arm stands for a baseline of both periods.
+        Columns of the visit where there is no session; ``day`` and one of the others, ``day`` alone
+        in a parallel trial. A missing arm stands for a baseline of both periods.
     wide_pattern
         Regular expression of the headers of a table with one row per participant, with the group
         ``name`` (of the item) and ``session``, or ``day`` and ``period`` or ``arm``. Columns that
@@ -170,6 +170,16 @@ def _with_sessions(
     columns = {n: c for n, c in cells.columns.items() if n not in parts.values()}
     headers = {**cells.headers, _SESSION: ", ".join(parts.values())}
     cells = replace(cells, columns=columns | {_SESSION: sessions}, headers=headers)
+    if list(parts) == ["day"]:
+        if not reader.is_parallel():
+            raise InputError(
+                "a day alone says which visit it is in a parallel trial only",
+                file=cells.file,
+                where=f"column {table.day}",
+                remedy="name the column of periods or arms, too (data.tables: period or arm); in a "
+                "parallel trial, name the arm of the participants (infusion_1 or treatment)",
+            )
+        return cells, reader
     return cells, replace(reader, pattern=VisitPattern(" ".join(_PATTERNS[p] for p in parts)))
 
 

@@ -30,6 +30,8 @@ class TrialRows:
         it belongs to all, -1 where its arm is not compared.
     sequences, left_out
         By participant: arms in order, as ``control-active``; why somebody has none.
+    arms
+        ``active`` or ``control`` by the value of the column of arms, without those left out.
     """
 
     people: list[str]
@@ -37,6 +39,7 @@ class TrialRows:
     period: np.ndarray
     sequences: list[str]
     left_out: list[str]
+    arms: dict[str, str]
 
     def first(self, values: Sequence[str]) -> list[str]:
         """Return the first value of each participant that is not empty."""
@@ -78,7 +81,8 @@ def trial_rows(
         period_of[who].get(key, 0) if who >= 0 else -1
         for who, key in zip(person.tolist(), keys, strict=True)
     ]
-    return TrialRows(people, person, np.array(periods, dtype=np.int64), sequences, left_out)
+    names = {level: arm for level, arm in arm_of.items() if arm}
+    return TrialRows(people, person, np.array(periods, dtype=np.int64), sequences, left_out, names)
 
 
 def _people(cells: Cells, roles: r.TableRoles, issues: DataIssues) -> tuple[list[str], np.ndarray]:
@@ -112,10 +116,10 @@ def _arms(
             remedy="write data.table.arm: COLUMN, or data.table.wide_pattern for a column per arm"
             + (f", for example {', '.join(candidates[:8])}" if candidates else ""),
         )
-    rows = [_level(value) for value in cells.words(column)]
+    rows = [arm_level(value) for value in cells.words(column)]
     levels = sorted(set(rows) - {""}, key=natural_key)
     if arms is not None:
-        names = {_level(level): arm for level, arm in arms.items()}
+        names = {arm_level(level): arm for level, arm in arms.items()}
         return rows, check_arms(levels, names, file=cells.file, column=column)
     if roles.arms_doubt:
         guess = {arm: level for level, arm in roles.arms.items() if arm}
@@ -127,10 +131,10 @@ def _arms(
             + "{" + ", ".join(f"{level}: {arm}" for arm, level in guess.items()) + "}"
             "; values without an entry are left out",
         )  # fmt: skip
-    return rows, {_level(level): arm for level, arm in roles.arms.items()}
+    return rows, {arm_level(level): arm for level, arm in roles.arms.items()}
 
 
-def _level(value: str) -> str:
+def arm_level(value: str) -> str:
     """Return the value of an arm; numbers without decimals that are zero, ``1.0`` as ``1``."""
     value_of = parse_number(value) if value else None
     return str(int(value_of)) if value_of is not None and value_of.is_integer() else value

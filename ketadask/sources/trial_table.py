@@ -92,6 +92,7 @@ def read_trial_table(
         covariates=covariates.sort_index(),
         family=family or cells.file.stem,
         columns=roles.columns,
+        arms=rows.arms,
         scales=Phenotype(
             visits,
             labels=labels,

@@ -133,7 +133,7 @@ class VisitReader:
     def _sequences(self) -> Mapping[str, str]:
         return self.participants.sequences if self.participants else {}
 
-    def _is_parallel(self) -> bool:
+    def is_parallel(self) -> bool:
         """Whether no participant received two arms: then a day alone says which visit it is."""
         sequences = self._sequences().values()
         return any(sequences) and not any("-" in sequence for sequence in sequences)
@@ -157,7 +157,7 @@ class VisitReader:
             return self.pattern.visit(session)
         except InputError as error:
             day = visit_day(session)
-            if day is not None and self._is_parallel():
+            if day is not None and self.is_parallel():
                 return Visit(1, "", day)
             self.issues.add(cells.error(row, column, error.problem, str(error.remedy), session))
             return None
@@ -190,7 +190,9 @@ def place_visits(phenotype: Phenotype, sequences: Mapping[str, str]) -> Phenotyp
     sequences
         Arms in order of infusion per participant, for example ``active-control``.
     """
-    visits = phenotype.table[phenotype.table[nm.PARTICIPANT].isin(list(sequences))].copy()
+    people = phenotype.table[nm.PARTICIPANT].to_numpy(dtype=object)
+    is_inside = np.array([participant in sequences for participant in people], dtype=bool)
+    visits = phenotype.table[is_inside].copy()
     visits["period"] = [
         period_of_visit(sequences[participant], *visit)
         for participant, *visit in zip(*(visits[name] for name in VISIT), strict=True)

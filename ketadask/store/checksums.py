@@ -58,8 +58,8 @@ class Checksums:
     def without(self, names: Iterable[str]) -> Checksums:
         """Return these checksums without those of some files, and without logs."""
         dropped = set(names)
-        kept = {name: value for name, value in self.results.items() if name not in dropped}
-        return Checksums(kept)
+        rest = {name: value for name, value in self.results.items() if name not in dropped}
+        return Checksums(rest)
 
     def mismatches(self, folder: Path) -> dict[str, str]:
         """Return the problem of each result that is missing or differs from its checksum."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ketadask.cohort.designs import TrialArrays
     from ketadask.cohort.endpoints import Outcome
     from ketadask.report.comparison import ComparisonFacts
     from ketadask.report.overall import OverallFacts
@@ -108,12 +109,11 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     from ketadask.report.overall import overall_facts
 
     folder = prepare_data(settings, out, progress)
-    cohort = _lenient_cohort(settings, folder)
-    units = units_of(settings, cohort)
+    cohort, units = _lenient_cohort(settings, folder)
     splitter, trial = splitter_of(settings, units), trial_arrays(units)
-    require_computable(settings, cohort.dataset, units)
+    require_computable(settings, cohort.dataset, trial)
     facts = score_facts(units, trial)
-    null = choose_null(settings.null.method, units, seed=settings.seed)
+    null = choose_null(settings.null.method, units, seed=settings.seed, trial=trial)
     later = later_features(settings, cohort)
     recordings, unusable = _recordings(settings, folder)
     return StudyCheck(
@@ -143,13 +143,11 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
     )
 
 
-def require_computable(settings: StudySettings, cohort: xr.Dataset, units: xr.Dataset) -> None:
+def require_computable(settings: StudySettings, cohort: xr.Dataset, trial: TrialArrays) -> None:
     """Raise where scores or prediction would fail after all searches."""
-    from ketadask.cohort.designs import trial_arrays
     from ketadask.study.predict import classifier_cases
 
-    score = trial_arrays(units).score
-    score = score[np.isfinite(score)]
+    score = trial.score[np.isfinite(trial.score)]
     if not len(score) or np.ptp(score) < _SMALLEST_SPREAD:
         raise InputError(
             "all scores are equal, so no persona differs from another",
@@ -187,11 +185,12 @@ def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, s
     return len(recordings), unusable_recordings(recordings)
 
 
-def _lenient_cohort(settings: StudySettings, folder: Path) -> Cohort:
-    """Return the cohort with invalid cells as missing values, so that all of them are listed."""
+def _lenient_cohort(settings: StudySettings, folder: Path) -> tuple[Cohort, xr.Dataset]:
+    """Return the cohort with invalid cells as missing values, so that all are listed; its units."""
     lenient = settings.data.model_copy(update={"bad_cells": "missing"})
     try:
-        return read_cohort(settings.model_copy(update={"data": lenient}), folder)
+        cohort = read_cohort(settings.model_copy(update={"data": lenient}), folder)
+        return cohort, units_of(settings, cohort)
     except InputError:
         if settings.data.bad_cells == "stop":
             read_cohort(settings, folder)  # its first invalid cell is the cause

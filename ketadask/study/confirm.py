@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,13 @@ from ketadask.cohort.designs import CROSSOVER, trial_arrays
 from ketadask.schema.errors import InputError
 from ketadask.search.persona import INSIDE, OUTSIDE, UNKNOWN, Persona
 from ketadask.store.fingerprints import fingerprint
-from ketadask.study.from_settings import read_study_participants, units_of
+from ketadask.study.from_settings import (
+    read_study_participants,
+    study_arms,
+    units_of,
+)
 from ketadask.study.problem import cohort_of, recording_tables
-from ketadask.study.screening import classify, study_baselines
+from ketadask.study.screening import arm_names, classify, study_baselines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +66,7 @@ def confirm_study(
     units = units_of(settings, cohort)
     for persona in personas:
         _check_trial(persona, units, inputs, is_column=settings.outcome.column is not None)
+        _check_arms(persona, study_arms(settings, units))
     members = _members_of_units(work, personas, units)
     for persona, table in zip(personas, members, strict=True):
         counts = table["member"].value_counts()
@@ -123,6 +128,18 @@ def _check_trial(persona: Persona, units: xr.Dataset, inputs: str, *, is_column:
                 where=f"outcome.{key}",
                 value=own,
                 remedy=f"set outcome.{key} to {value}",
+            )
+
+
+def _check_arms(persona: Persona, arms: Mapping[str, str]) -> None:
+    """Raise where an arm of the trial was the other arm at discovery."""
+    for name, arm in arm_names(persona).items():
+        if arms.get(name, arm) != arm:
+            raise InputError(
+                f"persona {persona.persona} was locked with this arm as {arm}",
+                where=f"data.arms.{name}",
+                value=arms[name],
+                remedy=f"set it to {arm}",
             )
 
 

@@ -208,8 +208,8 @@ def _event_comment(cells: Cells, entry: r.ColumnRole) -> str:
     """Return what the values of an event are, and why the column was chosen."""
     levels = sorted(set(cells.words(entry.column)) - {""})
     numbers = [parse_number(level) for level in levels]
-    known = numbers in ([0.0, 1.0], [0.0, 1.0, 2.0]) or two_words(levels) is not None
-    doubt = "" if known else f"{DECIDE}: its values are {_list(levels)}; "
+    is_code = numbers in ([0.0, 1.0], [0.0, 1.0, 2.0]) or two_words(levels) is not None
+    doubt = "" if is_code else f"{DECIDE}: its values are {_list(levels)}; "
     return f"{doubt}0 censored, 1 event, 2 competing event; {entry.reason}"
 
 

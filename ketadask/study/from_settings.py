@@ -149,14 +149,33 @@ def read_study_participants(settings: StudySettings, folder: Path) -> Participan
 
 def _read_one_table(settings: StudySettings, path: Path) -> Participants:
     """Read the table of the whole trial; what the settings say is not guessed."""
-    from ketadask.schema import roles
-    from ketadask.sources.adam import is_parameter_table, wide_parameters
-    from ketadask.sources.arm_columns import visit_rows
-    from ketadask.sources.spreadsheets import read_table
     from ketadask.sources.trial_table import read_trial_table
 
     data, outcome = settings.data, settings.outcome
     table = data.table
+    assert table is not None
+    cells, role_columns = _trial_cells(settings, path)
+    return read_trial_table(
+        cells,
+        role_columns=role_columns,
+        arms=data.arms,
+        features=None if table.features == "all" else table.features,
+        ignore=table.ignore,
+        day=outcome.day,
+        level=outcome.level,
+        family=table.family,
+        bad_cells=data.bad_cells,
+    )
+
+
+def _trial_cells(settings: StudySettings, path: Path) -> tuple[Cells, dict[str, str]]:
+    """Return the table of the whole trial, and the columns whose role the settings say."""
+    from ketadask.schema import roles
+    from ketadask.sources.adam import is_parameter_table, wide_parameters
+    from ketadask.sources.arm_columns import visit_rows
+    from ketadask.sources.spreadsheets import read_table
+
+    table, outcome = settings.data.table, settings.outcome
     assert table is not None
 
     def read(file: Path) -> Cells:
@@ -182,17 +201,24 @@ def _read_one_table(settings: StudySettings, path: Path) -> Participants:
         roles.EVENT: outcome.event,
         roles.TIME: outcome.exposure,
     }
-    return read_trial_table(
-        replace(cells, missing=cells.missing | frozenset(table.na_values)),
-        role_columns={role: column for role, column in columns.items() if column is not None},
-        arms=data.arms,
-        features=None if table.features == "all" else table.features,
-        ignore=table.ignore,
-        day=outcome.day,
-        level=outcome.level,
-        family=table.family,
-        bad_cells=data.bad_cells,
-    )
+    cells = replace(cells, missing=cells.missing | frozenset(table.na_values))
+    return cells, {role: column for role, column in columns.items() if column is not None}
+
+
+def table_levels(settings: StudySettings, folder: Path) -> set[str]:
+    """Return the values of the column of arms in the table of the whole trial."""
+    from ketadask.sources.column_roles import guess_roles
+    from ketadask.sources.trial_rows import arm_level
+
+    table = settings.data.table
+    assert table is not None
+    roles = guess_roles(*_trial_cells(settings, folder / table.file), table.ignore)
+    return {arm_level(level) for level in roles.arms}
+
+
+def study_arms(settings: StudySettings, units: xr.Dataset) -> dict[str, str]:
+    """Return ``active`` or ``control`` by the name of each arm, as set or guessed."""
+    return dict(units.attrs.get("arms") or settings.data.arms or {})
 
 
 def read_scales(

@@ -25,6 +25,7 @@ from ketadask.study.from_settings import (
     brain_sources,
     read_study_participants,
     search_of,
+    study_arms,
     units_of,
 )
 from ketadask.study.judge import SUMMARY, VERDICTS
@@ -97,7 +98,7 @@ def personas_of_run(run: RunFolder, ids: Sequence[str], *, anyway: bool) -> list
             units,
             run=origin,
             baseline=settings.design.baseline,
-            arms=settings.data.arms,
+            arms=study_arms(settings, units),
             anyway=anyway,
             adjustments=raw.adjustments(str(row["features"]).split(" | ")),
         )
@@ -200,5 +201,11 @@ def _lock_predictor(run: RunFolder, to: Path) -> Path:
     from ketadask.predict.locked import read_locked_model
 
     source = run.path / MODEL
+    if not source.is_file():
+        raise InputError(
+            "the run has no locked predictor",
+            file=source,
+            remedy="compute it (`ketadask predict STUDY.yaml`), then lock it",
+        )
     read_locked_model(source)
     return write_locked(to / f"{PREDICTOR}.npz", source.read_bytes(), kind="locked predictor")

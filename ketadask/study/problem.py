@@ -86,7 +86,7 @@ def build_problem(work: StudyRun) -> StudyProblem:
     search, splitter = search_of(settings), splitter_of(settings, units)
     memory = settings.execution.memory_bytes
     problem = search.problem(units, memory=memory, folder=folder.path)
-    null = choose_null(settings.null.method, units, seed=settings.seed)
+    null = choose_null(settings.null.method, units, seed=settings.seed, trial=problem.trial)
     n_alone = check_relabelling(problem.trial, null.method, where="null.method")
     if not folder.has(LITERALS):
         folder.write_table(LITERALS, problem.literals.table())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,13 @@ from ketadask.config.study import StudySettings, read_study
 from ketadask.features.feature_table import FeatureTable
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
-from ketadask.search.persona import Persona, other_unit
-from ketadask.study.from_settings import brain_sources, read_scales, read_study_participants
+from ketadask.search.persona import Persona, other_unit, with_common_names
+from ketadask.study.from_settings import (
+    brain_sources,
+    read_scales,
+    read_study_participants,
+    table_levels,
+)
 from ketadask.study.inputs import volumes_folder
 from ketadask.study.paths import prepare_data
 
@@ -38,7 +44,7 @@ def apply_persona(persona: Persona, tables: Path) -> pd.DataFrame:
         A study folder, the YAML file of a study, or a table with ``participant_id`` and a column
         per feature.
     """
-    baselines = read_baselines(tables)
+    baselines = read_baselines(tables, persona)
     visits = baselines.visits()
     if persona.baseline != OWN:
         visits = [(name, 1) for name in sorted({name for name, _ in visits})]
@@ -51,9 +57,11 @@ def apply_persona(persona: Persona, tables: Path) -> pd.DataFrame:
 
 
 def classify(
-    persona: Persona, table: pd.DataFrame, units: dict[str, str], file: Path
+    persona: Persona, table: pd.DataFrame, units: Mapping[str, str], file: Path
 ) -> pd.DataFrame:
     """Return `Persona.members` of untreated features; raise where a column has another unit."""
+    features = [literal.feature for literal in persona.literals]
+    table, units = with_common_names(table, units, features)
     for literal in persona.literals:
         problem = other_unit(literal, table, units)
         if problem:
@@ -105,17 +113,40 @@ def apply_model(path: Path, tables: Path) -> pd.DataFrame:
     return model.apply(cases).drop(columns="label")
 
 
-def read_baselines(tables: Path) -> BaselineTables:
+def read_baselines(tables: Path, *personas: Persona) -> BaselineTables:
     """Return the untreated baseline features in a study folder, of a study, or in one table."""
     if tables.is_file() and tables.suffix.lower() not in _YAML:
         return _one_table(tables)
     if tables.is_file():
-        settings = read_study(tables)
+        settings = with_locked_arms(read_study(tables), personas)
         return study_baselines(settings, prepare_data(settings, Path("runs"), Progress()))
     if not tables.is_dir():
         raise InputError("no such file or folder", file=tables, remedy="check the path")
     data = DataSettings(folder=tables)
     return study_baselines(StudySettings(name="screening", data=data), tables)
+
+
+def with_locked_arms(settings: StudySettings, personas: Sequence[Persona]) -> StudySettings:
+    """Return the settings of a trial whose arms have the names they had at discovery.
+
+    Only where the trial is one table, the settings do not name the arms, and the table has both
+    arms under locked names. Elsewhere the settings remain as they are.
+    """
+    data = settings.data
+    if data.table is None or data.folder is None or data.arms is not None:
+        return settings
+    levels = table_levels(settings, data.folder)
+    names: dict[str, str] = {}
+    for persona in personas:
+        names |= {name: arm for name, arm in arm_names(persona).items() if name in levels}
+    if set(names.values()) != set(nm.ARMS):
+        return settings
+    return settings.model_copy(update={"data": data.model_copy(update={"arms": names})})
+
+
+def arm_names(persona: Persona) -> dict[str, str]:
+    """Return ``active`` or ``control`` by the names of the arms at discovery."""
+    return {name: arm for arm, text in persona.arms.items() for name in text.split(" or ")}
 
 
 def study_baselines(settings: StudySettings, folder: Path, *tables: FeatureTable) -> BaselineTables:

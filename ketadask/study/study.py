@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ketadask.study.paths import RunPaths
 from ketadask.study.predict import predict_settings, predict_study, read_prediction
 from ketadask.study.problem import StudyProblem, build_problem
 from ketadask.study.run import StudyRun, open_study_run
+from ketadask.study.screening import with_locked_arms
 from ketadask.study.search import (
     relabelled_stage,
     relabellings,
@@ -146,7 +147,8 @@ class Study:
         self, personas: Sequence[Persona], *, alpha: float, relabellings: int
     ) -> ConfirmationSummary:
         """Test locked personas in the trial of this study; write a report of its own."""
-        with self.open_run() as work:
+        settings = with_locked_arms(self.settings, personas)
+        with replace(self, settings=settings).open_run() as work:
             return confirm_study(work, personas, alpha=alpha, relabellings=relabellings)
 
     def status(self) -> list[StageStatus]:
@@ -171,7 +173,7 @@ class Study:
 
     def _search(self, work: StudyRun) -> StudyProblem:
         problem = build_problem(work)
-        require_computable(work.settings, problem.cohort.dataset, problem.units)
+        require_computable(work.settings, problem.cohort.dataset, problem.search_problem.trial)
         problem, results = run_searches(work, problem)
         require(*results, *map(work.run_stage, calibration_stages(work, problem)))
         work.verify(splits_stage(work, problem))

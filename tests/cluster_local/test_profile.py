@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[2] / "config" / "cluster"
         ("kind: local\nwokers: 2\n", ["wokers", "did you mean 'workers'"]),
         ("workers: two\n", ["workers", "whole number"]),
         ("memory_limit: lots\n", ["memory_limit", "2GiB", "'lots'"]),
+        ("memory_limit: 2e999GiB\n", ["memory_limit", "2GiB", "2e999GiB"]),
         ("memory_limit: 1MiB\n", ["memory_limit", "too little"]),
         ("kind: address\n", ["address", "tcp://"]),
         ("kind: local\naddress: tcp://a:1\n", ["takes no address"]),

@@ -254,17 +254,18 @@ def test_families_include_and_exclude(tmp_path):
         names(groups=["mdd"])
 
 
-def test_other_features_join_by_participant_and_period(tmp_path):
+@pytest.mark.parametrize("family", ["meg", "genes"])  # families are open
+def test_other_features_join_by_participant_and_period(tmp_path, family):
     index = pd.MultiIndex.from_tuples(
         [("a", 1), ("a", 2), ("c", 0)], names=["participant", "period"]
     )
     about = pd.DataFrame(
-        [["meg", "continuous", "Hz", "alpha"]], index=["alpha"], columns=list(ABOUT)
+        [[family, "continuous", "Hz", "alpha"]], index=["alpha"], columns=list(ABOUT)
     )
     table = FeatureTable(pd.DataFrame({"alpha": [9.0, 10.0, 11.0]}, index=index), about)
     cohort = assemble(read_phenotype(write(tmp_path)), table, groups=["MDD"])
     assert cohort.dataset["value"].sel(feature="alpha").values.tolist() == [9, 10, 11]
-    assert cohort.dataset["modality"].sel(feature="alpha").item() == "meg"
+    assert cohort.dataset["modality"].sel(feature="alpha").item() == family
 
 
 def test_what_cannot_be_assembled_is_named(tmp_path):

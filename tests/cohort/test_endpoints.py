@@ -61,6 +61,42 @@ def test_a_score_with_its_baseline_column(tmp_path):
     assert values(percent) == pytest.approx(100 * (BEFORE - AFTER) / BEFORE)
 
 
+ONE_FILE = """name: one
+data:
+  folder: .
+  participants: {file: one.csv, features: all}
+  tables: [{file: one.csv}]
+  arms: {Drug A: active, Placebo: control}
+outcome: {column: madrs, baseline: madrs0, direction: lower}
+design: {kind: parallel}
+"""
+
+
+def test_one_file_of_people_and_scores_has_each_feature_once_and_no_outcome(tmp_path):
+    rows = [f"s{u:02d},{['Drug A', 'Placebo'][u % 2]},{30 + u},{'no' if u % 3 else 'yes'},{u % 5},"
+            f"{BEFORE[u]},{AFTER[u]}" for u in range(N)]  # fmt: skip
+    header = "participant_id,treatment,age,smoker,crp,madrs0,madrs"
+    (tmp_path / "one.csv").write_text("\n".join([header, *rows]) + "\n")
+    (tmp_path / "study.yaml").write_text(ONE_FILE)
+    units = units_of(tmp_path / "study.yaml")
+    assert sorted(units["feature"].values) == ["age", "crp", "madrs0", "smoker = yes"]
+    assert values(units).tolist() == (BEFORE - AFTER).tolist()
+    (tmp_path / "study.yaml").write_text(
+        "name: one\ndata: {table: one.csv}\n"
+        "outcome: {column: madrs, baseline: madrs0, direction: lower}\n"
+        "design: {kind: parallel}\n"
+    )
+    same = units_of(tmp_path / "study.yaml")
+    assert sorted(same["feature"].values) == sorted(units["feature"].values)
+    assert values(same).tolist() == values(units).tolist()
+
+
+def test_the_total_of_a_scale_is_no_feature_where_its_column_is_the_outcome(tmp_path):
+    path = parallel_trial(tmp_path, madrs0=BEFORE, madrs=AFTER)  # read as madrs_total
+    changes = ["outcome.column=madrs", "outcome.baseline=madrs0", "outcome.direction=lower"]
+    assert set(units_of(path, *changes)["feature"].values) == {"age", "madrs0"}
+
+
 def test_a_responder_column_and_remission(tmp_path):
     responder = (AFTER < 15).astype(int)
     path = parallel_trial(tmp_path, responder=responder, score=AFTER)

@@ -127,6 +127,7 @@ def test_an_error_is_one_line_with_file_key_value_and_remedy(tmp_path, text, wor
         ("splits.count=x", ["splits.count", "whole number"]),
         ("nonsense.at.all=1", ["nonsense.at.all", "unknown key"]),
         ("execution.memory=much", ["execution.memory", "'much'", "write for example 2GB"]),
+        ("execution.memory=9e999MB", ["execution.memory", "9e999MB", "write for example 2GB"]),
         ("execution.memory=20MB", ["execution.memory", "20MB", "at least 300MB"]),
     ],
 )

@@ -26,6 +26,8 @@ from ketadask.config.reading import keys, read_settings, section_fields, section
 from ketadask.config.study import StudySettings
 
 ROOT = Path(__file__).parents[2]
+# Sections whose keys are words of the user, or that have another form, too.
+OWN_WORDS = ("data.t", "data.arms.", "data.regions.columns.")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *(ROOT / folder / "README.md" for folder in ("config", "jobs", "notebooks")),
@@ -81,11 +83,7 @@ def unknown_keys(text):
     studies = [yaml.safe_load(code) for code in blocks(text, "yaml")]
     names = {name for study in studies if "kind" not in study for name in flat(study)}
     names |= set(re.findall(r"--set ([a-z_.]+)=", text)) - {"a.b"}  # stands for any key
-    return {
-        name
-        for name in names
-        if name not in valid and not name.startswith(("data.t", "data.arms."))
-    }
+    return {name for name in names if name not in valid and not name.startswith(OWN_WORDS)}
 
 
 def unknown_functions(text):

@@ -106,6 +106,10 @@ def test_too_few_members_are_too_few_to_say():
     assert conclusion(table) == "Too small to say: p = 1, power not estimable."
     with pytest.raises(InputError, match=r"cannot give a p of 0\.025"):
         confirm_personas(arrays, [persona()], [member], relabellings=9)
+    with pytest.raises(InputError, match=r"cannot give a p of 0\.0125"):  # Holm's first step
+        confirm_personas(arrays, [persona()] * 2, [member] * 2, relabellings=39)
+    with pytest.raises(InputError, match=r"alpha: not a level, found 1\.5"):
+        confirm_personas(arrays, [persona()], [member], alpha=1.5)
 
 
 def test_holm_agrees_with_statsmodels():

@@ -181,8 +181,22 @@ def test_the_size_of_a_simulated_curve():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("alpha", 0.7), ("drop_out", 1.0), ("people_per_month", 0)]
+    ("name", "value"),
+    [("alpha", 0.7), ("drop_out", 1.0), ("people_per_month", 0), ("visits", -1)],
 )
 def test_impossible_assumptions_name_their_key(name, value):
     with pytest.raises(InputError, match=name):
         TrialAssumptions(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        (InterimRule(fraction=1.0), "first_stage"),
+        (InterimRule(futility=0.0), "futility"),
+        (InterimRule(interim_alpha=0.025), "interim_alpha: .*between 0 and 0.025"),
+    ],
+)
+def test_impossible_interim_rules_name_their_key(rule, name):
+    with pytest.raises(InputError, match=name):
+        TrialAssumptions(interim=rule)

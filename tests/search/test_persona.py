@@ -134,6 +134,9 @@ def test_locked_adjustments_are_applied_and_other_sites_are_unknown():
     value = thalamus(head_size=head, sites=sites).values(table)
     # a: ((7000 - 6900) / 500 - 1) / 2 = -0.4 widths; b: (6800 - 7000) / 500 + 1 = 0.6 widths.
     np.testing.assert_allclose(value, [6900 - 200, 7000 + 300, np.nan, np.nan])
+    reasons = persona(thalamus(head_size=head, sites=sites)).members(table)["reason"]
+    why = f"{REGION} cannot be adjusted: no intracranial volume or site not at discovery"
+    assert reasons.tolist() == ["", "", why, why]
 
 
 def test_the_file_is_read_back_and_its_hash_protects_it(tmp_path):

@@ -241,3 +241,16 @@ def test_points_may_part_thousands_where_decimals_have_commas(tmp_path):
         read_table(labs, delimiter=";", decimal=",")
     labs.write_text("id;crp\n1.234;1\n1.235;0,5\n")
     assert read_table(labs, delimiter=";", decimal=",").columns["id"] == ["1.234", "1.235"]
+
+
+def test_a_day_alone_is_enough_in_a_parallel_trial(tmp_path):
+    scores = pd.DataFrame({"participant_id": ["a", "a"], "day": [0, 7], "madrs_total": [30, 12]})
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    people, plain = tmp_path / "participants.tsv", [PlainTable("scores.csv", day="day")]
+    people.write_text("participant_id\ttreatment\na\td\nb\tp\n")
+    table = read_tables(tmp_path, plain).table
+    assert table[["period", "day", "madrs_total"]].values.tolist() == [[1, 0, 30], [1, 7, 12]]
+    people.write_text("participant_id\tinfusion_1\tinfusion_2\na\td\tp\n")
+    message = r"scores.csv: column day: a day alone .*name the column of periods or arms"
+    with pytest.raises(InputError, match=message):
+        read_tables(tmp_path, plain)

@@ -3,11 +3,13 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ketadask.cli.main import run
 from ketadask.config.study import read_study
 from ketadask.pipeline.progress import Progress
+from ketadask.schema.errors import InputError
 from ketadask.study.check import check_study
 from tests.conftest import ROOT
 
@@ -192,3 +194,56 @@ def test_a_share_that_leaves_a_side_without_people_is_refused_at_once(tmp_path, 
     assert "splits.train_size: with 24 participants a training set may have 1" in wrong
     assert "found 0.05; choose a train_size of 0.084 to 0.916" in wrong
     assert "search:" not in wrong
+
+
+PEOPLE = """name: people
+data:
+  folder: .
+  participants: {file: people.csv, features: all}
+  tables: [{file: scores.csv, day: day}]
+  arms: {Drug A: active, Placebo: control}
+outcome: {scale: madrs, day: 7}
+design: {kind: parallel}
+"""
+
+
+def write_people(folder):
+    """Write ordinary tables: 20 blood markers, categories and texts; scores of two days."""
+    rng, n = np.random.default_rng(0), 40
+    ids = [f"s{u:02d}" for u in range(n)]
+    arms, smoker = np.where(np.arange(n) % 2, "Drug A", "Placebo"), rng.choice(["yes", "no"], n)
+    education = rng.choice(["school", "college", "university"], n)
+    people = {"participant_id": ids, "treatment": arms, "age": rng.integers(20, 70, n)}
+    people |= {"smoker": smoker, "education": education, "country": "DE"}
+    people |= {"note": [f"comment {u}" for u in range(n)]}
+    people |= {f"blood_{k}": rng.normal(size=n).round(2) for k in range(20)}
+    pd.DataFrame(people).to_csv(folder / "people.csv", index=False)
+    scores = {"participant_id": np.repeat(ids, 2), "day": np.tile([0, 7], n)}
+    scores |= {"madrs_total": rng.integers(5, 40, 2 * n)}
+    pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
+    (folder / "study.yaml").write_text(PEOPLE)
+    return folder / "study.yaml"
+
+
+def test_every_column_of_ordinary_tables_has_a_use_or_a_reason(tmp_path):
+    path = write_people(tmp_path)
+    found = check_study(read_study(path), tmp_path / "runs", Progress.silent())
+    assert (found.units, found.overall.n_active) == (40, 20)
+    assert dict(found.modalities.groupby("modality")["features"].sum())["people"] >= 22
+    use = {row["column"]: row["use"] for row in found.columns}
+    assert {use[name] for name in ["age", "smoker", "education", "blood_19"]} == {"feature"}
+    reasons = {row["column"]: row["reason"] for row in found.columns if row["use"] == "not used"}
+    assert reasons == {"country": "has one value", "note": "text of 40 different values"}
+    path.write_text(PEOPLE.replace(", features: all", ""))
+    found = check_study(read_study(path), tmp_path / "runs", Progress.silent())
+    reasons = {row["column"]: row["reason"] for row in found.columns if row["use"] == "not used"}
+    assert len(reasons) == 24
+    assert reasons["smoker"] == "not among data.participants.features; it may be feature"
+
+
+def test_arms_without_a_map_name_column_value_and_remedy(tmp_path):
+    path = write_people(tmp_path)
+    path.write_text(PEOPLE.replace("  arms: {Drug A: active, Placebo: control}\n", ""))
+    message = "people.csv: row 3, column treatment: unknown arm, found 'Drug A'.*map it, data.arms"
+    with pytest.raises(InputError, match=message):
+        check_study(read_study(path), tmp_path / "runs", Progress.silent())

@@ -186,6 +186,7 @@ def test_errors_name_the_argument_and_the_remedy(change, words, table, tmp_path)
     [
         kd.assemble,
         lambda table: kd.assemble(Phenotype(table), participants=table),
+        lambda table: kd.assemble(table, participants=table),
         kd.score_units,
         lambda table: kd.null(kd.PersonaSearch(), table),
         lambda table: kd.PersonaSearch().run(table[["age"]], kd.HoldoutSplit(3)),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -164,3 +168,25 @@ def test_the_public_data_set(real_data, tmp_path):
     _, settings, report = draft(real_data / "clinical" / "ds005917", tmp_path)
     assert settings.outcome.scale == "madrs"
     assert report.units > 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(20_000, 60), (12, 100_000)], ids=["columns", "rows"])
+def test_init_and_check_of_a_large_table_take_seconds(size, tmp_path):
+    n_columns, n = size
+    rng = np.random.default_rng(4)
+    markers = rng.normal(size=(n, n_columns)).round(2)
+    table = parallel(n).drop(columns="responder").assign(score=rng.integers(5, 30, n))
+    names = [f"marker_{k}" for k in range(n_columns)]
+    pd.concat([table, pd.DataFrame(markers, columns=names)], axis=1).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    seconds = []
+    for words in (["init", "t.csv", "-o", "t.yaml"], ["check", "t.yaml"]):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "ketadask", *words]
+        subprocess.run(command, check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"{n_columns:,} columns, {n:,} rows: init {seconds[0]:.1f} s, check {seconds[1]:.1f} s")
+    assert max(seconds) < 20  # of a processor, not of the clock

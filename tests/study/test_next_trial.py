@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,10 @@ def test_a_table_of_features_with_another_unit_is_refused_by_name(discovery, loc
     refusal = f"{region} is in cm.3, not mm3.*convert the column to mm3"
     with pytest.raises(kd.InputError, match=refusal):
         apply_persona(persona, path)
+    other_name = f"{region.replace('-', '_').upper()} (cm^3)"
+    table.rename(columns={region: other_name}).to_csv(path, index=False)
+    with pytest.raises(kd.InputError, match=refusal):
+        apply_persona(persona, path)
     table.to_csv(path, index=False)
     with pytest.raises(kd.InputError, match=f"{region} is about 1000 times smaller"):
         apply_persona(persona, path)
@@ -221,6 +226,8 @@ def test_the_locked_predictor_is_applied_to_tables(discovery, tmp_path):
     run, data = discovery
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
+    with pytest.raises(kd.InputError, match=r"no locked predictor.*`ketadask predict"):
+        lock_run(copy, ["predictor"], to=tmp_path)
     scales, images = kd.read_phenotype(data), kd.open_volumes(data / "derivatives" / "freesurfer")
     cohort = kd.assemble(scales, images, participants=kd.read_participants(data))
     cases = classifier_data(cohort)
@@ -239,15 +246,17 @@ def test_the_locked_predictor_is_applied_to_tables(discovery, tmp_path):
 
 
 def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(
-    locked, tmp_path, in_process
+    locked, tmp_path, in_process, monkeypatch
 ):
+    monkeypatch.chdir(tmp_path)
     persona = kd.Persona.read(locked[0])
-    options = {"out": tmp_path, "cluster": in_process, "simulations": 500}
+    runs = tmp_path / "runs"
+    options = {"out": runs, "cluster": in_process, "simulations": 500}
     plan = plan_next_trial(locked[0], TrialAssumptions(), **options)
     assert plan.table.set_index("design").loc["stratified", "outcomes"] < 80
     file = Path(__file__).parents[2] / "config" / "next_trial.yaml"
     for effect, is_confirmed in ((2.1, True), (0.0, False)):
-        study = Study.read(file, changes=[f"data.simulate.effect={effect}"], out=tmp_path)
+        study = Study.read(file, changes=[f"data.simulate.effect={effect}"], out=runs)
         progress = Progress(Console(file=io.StringIO(), width=200))
         study = replace(study, profile=Profile(kind="synchronous"), progress=progress)
         table = study.confirm([persona], alpha=0.025, relabellings=199).table
@@ -255,6 +264,13 @@ def test_the_second_act_of_the_demo_confirms_and_its_null_twin_does_not(
         assert table["unknown"][0] > 0
         assert table["inside"][0] + table["outside"][0] > 60
         assert table["persona"][0] == persona.persona
+    # The command as documentation shows it: who is inside, in the tables of a YAML file.
+    result = invoke("apply", locked[0], file, "--to", "members.csv")
+    assert result.exit_code == 0, result.output
+    members = pd.read_csv("members.csv")["member"].value_counts()
+    assert members.sum() == 80
+    assert members["inside"] >= table["inside"][0]
+    assert f"{members['inside']} inside" in result.output
 
 
 ONE_TABLE = """
@@ -262,7 +278,6 @@ name: {name}
 seed: 3
 data:
   table: {{file: {file}, participant: id, arm: arm}}
-  arms: {{Drug A: active, Placebo: control}}
 outcome: {{column: {column}, direction: lower}}
 design: {{kind: parallel}}
 features: {{include: ["age", "crp", "smoker*"]}}
@@ -272,12 +287,18 @@ null: {{relabellings: 39, calibration_studies: 0}}
 """
 
 
-def one_table_study(folder: Path, name: str, table: pd.DataFrame, column: str = "change") -> Study:
+def one_table_study(
+    folder: Path,
+    name: str,
+    table: pd.DataFrame,
+    column: str = "change",
+    changes: Iterable[str] = (),
+) -> Study:
     table.to_csv(folder / f"{name}.csv", index=False)
     file = folder / f"{name}.yaml"
     file.write_text(ONE_TABLE.format(name=name, file=f"{name}.csv", column=column))
     progress = Progress(Console(file=io.StringIO(), width=200))
-    study = Study.read(file, out=folder / "runs", progress=progress)
+    study = Study.read(file, changes=changes, out=folder / "runs", progress=progress)
     return replace(study, profile=Profile(kind="synchronous"))
 
 
@@ -308,3 +329,18 @@ def test_a_study_of_one_table_is_locked_applied_and_confirmed(tmp_path):
     )
     with pytest.raises(kd.InputError, match=r"outcome\.column.*set outcome\.column to change"):
         renamed.confirm([persona], alpha=0.025, relabellings=199)
+    # A third arm leaves the control to a person; the names of the discovery say it.
+    third_arm = shuffled.copy()
+    third_arm.loc[third_arm.index[::5], "arm"] = "Drug 0"
+    study = one_table_study(tmp_path, "fourth", third_arm)
+    with pytest.raises(kd.InputError, match=r"left out: Drug A.*write data\.arms"):
+        study.run()
+    row = study.confirm([persona], alpha=0.025, relabellings=199).table.iloc[0]
+    assert row["inside"] + row["outside"] == (third_arm["arm"] != "Drug 0").sum()
+    assert row["conclusion"] == "confirmed"
+    members = apply_persona(persona, tmp_path / "fourth.yaml")
+    assert members.set_index("participant")["member"].to_dict() == same.to_dict()
+    swapped = ["data.arms={Drug A: control, Placebo: active}"]
+    study = one_table_study(tmp_path, "fifth", shuffled, changes=swapped)
+    with pytest.raises(kd.InputError, match=r"data\.arms\.Drug A: .*locked with this arm as act"):
+        study.confirm([persona], alpha=0.025, relabellings=199)
