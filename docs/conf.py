@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
 
 import ketadask  # noqa: E402
+from docs.gallery import write_gallery  # noqa: E402
 from docs.reference import write_pages  # noqa: E402
 
 project = "ketadask"
@@ -31,6 +33,7 @@ autodoc_member_order = "bysource"
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
 
+project_table = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"ketadask {release}"
 html_static_path = ["_static"]
@@ -45,6 +48,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
+    "external_links": [{"name": n, "url": u} for n, u in project_table.get("urls", {}).items()],
 }
 
 
@@ -72,8 +76,9 @@ def name_result(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
 
 
 def setup(app: Any) -> None:
-    """Write the reference and register the formulas."""
+    """Write the reference and the gallery, and register the formulas."""
     write_pages(FOLDER / "reference")
+    write_gallery(FOLDER / "reference")
     app.connect("autodoc-process-docstring", name_result, priority=400)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
 

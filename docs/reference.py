@@ -69,7 +69,8 @@ def python_page() -> str:
     lines += ["``import ketadask as kd`` loads nothing else; each name is loaded on first use.", ""]
     for heading, names in groups.items():
         if names:
-            lines += [heading, "-" * len(heading), "", ".. autosummary::", "   :toctree: api", ""]
+            lines += [heading, "-" * len(heading), "", ".. autosummary::"]
+            lines += ["   :toctree: api", "   :nosignatures:", ""]
             lines += [*(f"   {name}" for name in names), ""]
     return "\n".join(lines)
 

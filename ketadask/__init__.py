@@ -35,12 +35,19 @@ _HOMES = {
     "top_personas": "ketadask.search.top_personas",
     "write_report": "ketadask.report.page",
 }
+_NEW_NAMES = {
+    "across_trials": "compare_trials",
+    "report": "write_report",
+    "simulate": "simulate_study",
+    "units": "score_units",
+}
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are texts
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'ketadask' has no attribute {name!r}")
+        remedy = f"; it is now {_NEW_NAMES[name]!r}" if name in _NEW_NAMES else ""
+        raise AttributeError(f"module 'ketadask' has no attribute {name!r}{remedy}")
     home = import_module(_HOMES[name])
     return home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
 

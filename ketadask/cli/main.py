@@ -9,6 +9,14 @@ from collections.abc import Sequence
 from types import FrameType
 
 DEBUG = "--debug"
+# Commands and options by the words they had before.
+_BENCHMARKS = ("noise", "validity", "truth", "cohorts", "predict", "volumes", "startup")
+_NEW_WORDS = {
+    "share": "ketadask array-task",
+    "power --coverage": "ketadask power --prevalence",
+    "plan --sides": "ketadask plan --alpha, one-sided",
+    **{f"bench {name}": f"python -m tests.benchmarks.{name} in a checkout" for name in _BENCHMARKS},
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -32,6 +40,7 @@ def run(words: list[str], *, debug: bool = False) -> int:
     from ketadask.schema.errors import InputError
 
     try:
+        _refuse_old_words(words)
         app(words, prog_name="ketadask")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -51,3 +60,13 @@ def run(words: list[str], *, debug: bool = False) -> int:
             print("add --debug to see the traceback", file=sys.stderr)
         return 1
     return 0
+
+
+def _refuse_old_words(words: list[str]) -> None:
+    """Raise an error that names the new word of a command or option of an earlier version."""
+    from ketadask.schema.errors import InputError
+
+    options = [f"{words[0]} {word.partition('=')[0]}" for word in words[1:]]
+    for old in [*words[:1], *options]:
+        if old in _NEW_WORDS:
+            raise InputError("unknown command", where=old, remedy=f"it is now {_NEW_WORDS[old]}")

@@ -82,9 +82,9 @@ class CaseArrays:
     def single(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Return one unit per case of ``rows``: value, outcome, response, period."""
         per_arm = np.full((2, rows.size, 2), np.nan)
-        place = np.arange(rows.size), np.where(self.active[rows], 0, 1)
+        cells = np.arange(rows.size), np.where(self.active[rows], 0, 1)
         for values, own in zip(per_arm, (self.y, self.response), strict=True):
-            values[place] = own[rows]
+            values[cells] = own[rows]
         outcome, response = per_arm
         return {
             "value": self.value[rows],

@@ -69,8 +69,8 @@ def table_column(table: pd.DataFrame, name: str) -> np.ndarray:
     if name not in table:
         text, sign, _ = name.partition(nm.LEVEL_SIGN)
         levels = [other for other in table if sign and str(other).startswith(text + sign)]
-        known = table[levels].notna().any(axis=1).to_numpy()
-        return np.where(known, 0.0, np.nan)
+        has_level = table[levels].notna().any(axis=1).to_numpy()
+        return np.where(has_level, 0.0, np.nan)
     return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
 
 

@@ -71,9 +71,9 @@ def volume_features(
             remedy=nearest(str(method), (RAW, RESIDUAL)),
         )
     volumes = load(volumes)
-    varies, dropped = _varying_regions(volumes, nm.VOLUME)
+    varies, reasons = _varying_regions(volumes, nm.VOLUME)
     dataset = residual_volumes(volumes) if method == RESIDUAL else volumes
-    table = _feature_table(dataset.isel({nm.REGION: varies}), nm.VOLUME, dropped)
+    table = _feature_table(dataset.isel({nm.REGION: varies}), nm.VOLUME, reasons)
     return _with_asymmetries(table, volumes.isel({nm.REGION: varies})) if asymmetry else table
 
 
@@ -84,23 +84,23 @@ def region_features(regions: xr.Dataset) -> FeatureTable:
     """
     measure = str(regions.attrs["measure"])
     regions = load(regions)
-    varies, dropped = _varying_regions(regions, measure)
-    return _feature_table(regions.isel({nm.REGION: varies}), measure, dropped)
+    varies, reasons = _varying_regions(regions, measure)
+    return _feature_table(regions.isel({nm.REGION: varies}), measure, reasons)
 
 
 def _varying_regions(dataset: xr.Dataset, measure: str) -> tuple[np.ndarray, dict[str, str]]:
     """Return a mask of the regions whose values differ, and the others with the reason."""
     values = dataset[measure].transpose(nm.PARTICIPANT, nm.REGION).to_numpy()
     fractions = np.array([_mode_fraction(column) for column in values.T])
-    dropped = {
+    reasons = {
         str(region): f"near-constant: {fraction:.0%} of participants have the same value"
         for region, fraction in zip(dataset[nm.REGION].values, fractions, strict=True)
         if fraction > NEAR_CONSTANT
     }
-    return fractions <= NEAR_CONSTANT, dropped
+    return fractions <= NEAR_CONSTANT, reasons
 
 
-def _feature_table(dataset: xr.Dataset, measure: str, dropped: dict[str, str]) -> FeatureTable:
+def _feature_table(dataset: xr.Dataset, measure: str, reasons: dict[str, str]) -> FeatureTable:
     index = pd.MultiIndex.from_product(
         [dataset[nm.PARTICIPANT].values.tolist(), [0]], names=[nm.PARTICIPANT, "period"]
     )
@@ -115,7 +115,7 @@ def _feature_table(dataset: xr.Dataset, measure: str, dropped: dict[str, str]) -
     return FeatureTable(
         pd.DataFrame(values, index=index, columns=regions),
         pd.DataFrame(about, index=regions, columns=list(ABOUT)),
-        dropped,
+        reasons,
     )
 
 

@@ -48,22 +48,31 @@ def summarise_hits(
     """
     hits = hits[hits["split"].between(*block)]
     hit = passes_gate(hits, nm.TRAIN, gate)
-    n_features = len(problem.literals.feature_names)
+    selection = count_selections(problem, hits, block, gate=gate)
+    votes = count_votes(problem, splitter, hits, hit, block)
+    return HitSummary(selection, votes, choice_block(problem, splitter, hits, block, gate=gate))
+
+
+def count_selections(
+    problem: SearchProblem, hits: pd.DataFrame, block: Range, *, gate: str
+) -> dict[str, Selection]:
+    """Count the features of the hits of each polarity, over the splits of ``block``."""
+    hits = hits[hits["split"].between(*block)]
+    hit, n_features = passes_gate(hits, nm.TRAIN, gate), len(problem.literals.feature_names)
     selection = {}
     for polarity in nm.POLARITIES:
         mine = hit & (hits["polarity"] == polarity).to_numpy()
         matrix = selected_features(hits, mine, problem.literals.feature, n_features, block)
         selection[polarity] = Selection.of(matrix)
-    votes = count_votes(problem, splitter, hits, hit, block)
-    return HitSummary(selection, votes, choice_block(problem, splitter, hits, block, gate=gate))
+    return selection
 
 
-def stability_frame(summary: HitSummary, features: tuple[str, ...]) -> pd.DataFrame:
+def stability_frame(selection: Mapping[str, Selection], features: tuple[str, ...]) -> pd.DataFrame:
     """Return the selection frequency of each feature, per polarity that selected any."""
     tables = [
-        selection.frame(features, polarity)
-        for polarity, selection in summary.selection.items()
-        if np.any(selection.pair_counts)
+        counts.frame(features, polarity)
+        for polarity, counts in selection.items()
+        if np.any(counts.pair_counts)
     ]
-    tables = tables or [summary.selection[nm.FAVOURABLE].frame(features, nm.FAVOURABLE)]
+    tables = tables or [selection[nm.FAVOURABLE].frame(features, nm.FAVOURABLE)]
     return pd.concat(tables, ignore_index=True)

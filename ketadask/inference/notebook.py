@@ -20,6 +20,7 @@ from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.shared_folder import shared_scheduler
 from ketadask.pipeline.stage import require
 from ketadask.schema.errors import InputError
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
 
@@ -42,7 +43,7 @@ BLOCK = 25
 
 
 @dataclass(frozen=True, eq=False)
-class NullDistribution:
+class NullDistribution(NotebookCard):
     """Relabelled trials of one search.
 
     Parameters

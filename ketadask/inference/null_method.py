@@ -85,8 +85,8 @@ def spread_p(
         for index, order in enumerate([None, *orders]):
             score, cluster = move_scores(trial, order)
             distance = np.abs(score - score.mean())
-            centred = distance - distance.mean()
-            t = studentised(values, squares, centred, cluster if has_clusters else None)
+            deviation = distance - distance.mean()
+            t = studentised(values, squares, deviation, cluster if has_clusters else None)
             largest[index] = max(largest[index], np.abs(t).max(initial=0.0))
     n_as_large = int((largest[1:] >= largest[0] * (1 - TIE)).sum())
     return (1 + n_as_large) / (1 + relabellings)

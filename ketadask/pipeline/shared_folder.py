@@ -25,8 +25,8 @@ def require_shared(folder: Path, executor: Executor) -> None:
     probe = folder / f".probe-{uuid.uuid4().hex}"
     probe.touch()
     try:
-        look = delayed(_look_for)
-        tasks = [look(str(probe), dask_key_name=f"{probe.name}-{k}") for k in range(_PROBES)]
+        task = delayed(_look_for)
+        tasks = [task(str(probe), dask_key_name=f"{probe.name}-{k}") for k in range(_PROBES)]
         blind = sorted({worker for worker in collect(tasks, executor) if worker})
     finally:
         probe.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from ketadask.features.volumes import region_label
+from ketadask.plot.style import INK, MUTED, axes_or_new, caption, styled
 from ketadask.sources.region_names import region_place, region_stem
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _PANELS = (
     ("right lateral", 340, 1140),
     ("right medial", 1200, 1140),
 )
-_DEEP_PANELS = (("coronal", 400, 770), ("sagittal, left", 1330, 770), ("right", 2440, 770))
-_SIZES = {CORTEX: (1610, 1160), WHITE: (1610, 1160), DEEP: (2550, 790)}
+_DEEP_PANELS = (("coronal", 400, 800), ("sagittal, left", 1330, 800), ("right", 2440, 800))
+_SIZES = {CORTEX: (1610, 1160), WHITE: (1610, 1160), DEEP: (2550, 820)}
+_LOWER_ROW, _ROW_GAP = 578, 50  # of the cortex: where its lower row begins, and space above it
 
 
 class BrainMap(NamedTuple):
@@ -69,12 +71,12 @@ def region_colour(value: float, largest: float) -> str:
     >>> region_colour(1.0, 1.0), region_colour(0.0, 1.0), region_colour(-1.0, 1.0)
     ('#0067a6', '#eceae4', '#a8480f')
     """
-    share = min(abs(value) / largest, 1.0) if largest > 0 else 0.0
+    weight = min(abs(value) / largest, 1.0) if largest > 0 else 0.0
     ends = [
         [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
         for colour in (MIDDLE, HIGH if value > 0 else LOW)
     ]
-    parts = [round(a + share * (b - a)) for a, b in zip(*ends, strict=True)]
+    parts = [round(a + weight * (b - a)) for a, b in zip(*ends, strict=True)]
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
@@ -92,6 +94,7 @@ def brain_maps(values: Mapping[str, float]) -> list[BrainMap]:
     >>> [(brain.layer, brain.colours) for brain in brain_maps({"lh_insula_thickness": 2.0})]
     [('cortex', {'lh_insula_thickness': '#0067a6'})]
     """
+    values = dict(values)  # a Series too
     largest = max((abs(v) for v in values.values() if np.isfinite(v)), default=0.0)
     layers: dict[str, dict[str, float]] = {}
     for region, value in values.items():
@@ -141,12 +144,10 @@ def brain_svg(brain: BrainMap, title: str) -> Markup:
         if name == "outline" or name not in names:
             lines.append(f'<path class="outline" d="{_path(rings)}"/>')
     for region, value in brain.values.items():
-        place = region_place(region)
-        label = region_label(region, place.hemisphere, place.tissue)
         lines.append(
             f'<path data-region="{escape(region)}" fill="{brain.colours[region]}" '
-            f'd="{_path(shapes[_shape_of(region)[1]])}"><title>{escape(label)}: '
-            f"{value:.3g}</title></path>"
+            f'd="{_path(shapes[_shape_of(region)[1]])}"><title>'
+            f"{escape(_region_text(region, value))}</title></path>"
         )
     lines += [
         f'<text x="{x}" y="{y}" text-anchor="middle">{text}</text>'
@@ -155,12 +156,18 @@ def brain_svg(brain: BrainMap, title: str) -> Markup:
     return Markup("\n".join([*lines, "</svg>"]))
 
 
+def _region_text(region: str, value: float) -> str:
+    anatomy = region_place(region)
+    return f"{region_label(region, anatomy.hemisphere, anatomy.tissue)}: {value:.3g}"
+
+
 def _path(rings: list[np.ndarray]) -> str:
     return "".join(
         "M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in ring.tolist()) + "Z" for ring in rings
     )
 
 
+@styled
 def draw_brain(values: Mapping[str, float], *, ax: Axes | None = None) -> Axes:
     """Draw values of brain regions: cortex, white matter and subcortical, where there are any.
 
@@ -171,36 +178,50 @@ def draw_brain(values: Mapping[str, float], *, ax: Axes | None = None) -> Axes:
     ax
         Axes to draw in; new ones by default.
 
+    Returns
+    -------
+    The axes.
+
     Examples
     --------
-    >>> ax = draw_brain({"lh_insula_volume": 1.0, "Left-Thalamus": -0.5})
+    >>> import ketadask as kd
+    >>> ax = kd.plot.brain({"lh_insula_volume": 1.0, "lh_posteriorcingulate_volume": 0.6,
+    ...     "rh_inferiorparietal_volume": 0.8, "Left-Thalamus": -0.5, "Left-Caudate": -0.9})
     >>> len([patch for patch in ax.patches if patch.get_gid()])
-    2
+    5
     """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots(figsize=(7, 5), layout="constrained")[1]
+    ax = axes_or_new(ax, 500)
     top = 0.0
     for brain in brain_maps(values):
         width, height = _SIZES[brain.layer]
         scale = 1.0 / width
+        gap = 0 if brain.layer == DEEP else _ROW_GAP
         shapes = brain_shapes()["deep" if brain.layer == DEEP else "cortex"]
         colour_of_shape = {_shape_of(region)[1]: region for region in brain.values}
         for name, rings in sorted(shapes.items(), key=lambda pair: pair[0] in colour_of_shape):
             outline = Path.make_compound_path(
-                *(Path(scale * ring + (0, top), closed=False) for ring in rings)
+                *(Path(scale * _lower(ring, gap) + (0, top), closed=False) for ring in rings)
             )
-            colour = brain.colours.get(colour_of_shape.get(name, ""), NO_VALUE)
+            region = colour_of_shape.get(name, "")
+            colour = brain.colours.get(region, NO_VALUE)
             patch = PathPatch(outline, facecolor=colour, edgecolor=EDGE, linewidth=0.5)
-            patch.set_gid(colour_of_shape.get(name))
+            if region:
+                patch.set_gid(region)
+                caption(patch, _region_text(region, brain.values[region]))
             ax.add_patch(patch)
-        for text, x, y in _panels(brain.layer):
-            ax.text(scale * x, top + scale * y, f"{brain.layer}: {text}", ha="center", fontsize=7)
-        top += scale * height
+        for text, *xy in _panels(brain.layer):
+            x, y = scale * _lower(np.array([xy]), gap)[0] + (0, top)
+            ax.text(x, y, text, ha="center", fontsize=11, color=MUTED)
+        ax.text(1, top, brain.layer, ha="right", va="top", color=INK)
+        top += scale * (height + gap)
     ax.set(xlim=(-0.01, 1.01), ylim=(max(top, 0.1), -0.01), aspect="equal")
     ax.set_axis_off()
     return ax
+
+
+def _lower(points: np.ndarray, gap: int) -> np.ndarray:
+    """Return points (point, 2) with the lower row of a map further down."""
+    return points + np.where(points[:, 1:] > _LOWER_ROW, (0, gap), 0)

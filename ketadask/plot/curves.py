@@ -55,7 +55,8 @@ def draw_risk_coverage(curve: Any, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import pandas as pd
     >>> import ketadask as kd
-    >>> curve = pd.DataFrame({"coverage": [0.2, 0.6, 1.0], "accuracy": [0.9, 0.7, 0.6]})
+    >>> curve = pd.DataFrame({"coverage": [0.2, 0.6, 1.0], "accuracy": [0.9, 0.7, 0.6],
+    ...     "null_mean": 0.5, "null_low": [0.2, 0.35, 0.4], "null_high": [0.8, 0.65, 0.6]})
     >>> kd.plot.risk_coverage(curve).get_ylabel()
     'accuracy'
     """
@@ -96,10 +97,11 @@ def draw_power(power: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import pandas as pd
     >>> import ketadask as kd
-    >>> table = pd.DataFrame({"participants": [30, 60], "features": 20, "effect": 0.8,
-    ...     "power": [0.3, 0.7], "power_low": [0.2, 0.6], "power_high": [0.4, 0.8]})
+    >>> table = pd.DataFrame({"participants": [30, 60, 120] * 2, "features": 20,
+    ...     "effect": [0.5] * 3 + [0.8] * 3, "power": [0.1, 0.3, 0.6, 0.3, 0.7, 0.95]})
+    >>> table = table.assign(power_low=table["power"] - 0.05, power_high=table["power"] + 0.05)
     >>> [text.get_text() for text in kd.plot.power(table).texts]
-    ['d = 0.8']
+    ['d = 0.5', 'd = 0.8']
     """
     ax = axes_or_new(ax, 340)
     shortest, longest = power["features"].min(), power["features"].max()
@@ -155,7 +157,8 @@ def draw_spectra(
     >>> import ketadask as kd
     >>> hz = np.arange(1.0, 121.0)
     >>> one = pd.DataFrame({"recording": "one", "frequency": hz, "density": 400 / hz})
-    >>> ax = kd.plot.spectra(pd.concat([one, one.assign(recording="two")]))
+    >>> alpha = one["density"] + 200 * np.exp(-((hz - 10) ** 2) / 4)
+    >>> ax = kd.plot.spectra(pd.concat([one, one.assign(recording="two", density=alpha)]))
     >>> ax.get_ylabel()
     'fT / √Hz'
     """

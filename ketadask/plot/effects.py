@@ -22,6 +22,7 @@ from ketadask.plot.style import (
     label_rows,
     legend,
     styled,
+    wrap_label,
 )
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def draw_personas(
     table = table_of(verdicts, "verdicts").sort_values("rank", kind="stable").head(top)
     names = persona_labels(table, verdicts) if labels is None else labels
     width = 26 if ax is not None and is_narrow(ax) else 44
-    ax = axes_or_new(ax, 84 + 36 * len(table))
+    lines = 1 + max((wrap_label(name, width).count("\n") for name in names), default=0)
+    ax = axes_or_new(ax, 84 + max(36, 18 * lines) * len(table))
     ax.axvline(0, color=LINE, linewidth=1)
     is_corrected = False
     for y, row in enumerate(table.to_dict("records")):

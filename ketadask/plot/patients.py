@@ -67,10 +67,10 @@ def draw_waterfall(
     --------
     >>> import numpy as np
     >>> import ketadask as kd
-    >>> score = np.array([3.0, -1.0, 6.0, 0.0])
-    >>> ax = kd.plot.waterfall(score, inside=np.array([True, False, True, False]))
+    >>> score = np.linspace(9.0, -6.0, 31)
+    >>> ax = kd.plot.waterfall(score, inside=np.arange(31) % 5 < 8 - np.arange(31) / 3)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['inside (n = 2, mean 4.5)', 'outside (n = 2, mean −0.5)']
+    ['inside (n = 18, mean 4.6)', 'outside (n = 13, mean −2.8)']
     """
     score, inside = _scores_and_members(units, inside, rank)
     order = np.argsort(-score, kind="stable")
@@ -142,9 +142,9 @@ def draw_courses(
     --------
     >>> import pandas as pd
     >>> import ketadask as kd
-    >>> table = pd.DataFrame({"participant": ["a", "b"] * 4, "day": [0, 0, 7, 7] * 2,
-    ...     "arm": ["active"] * 4 + ["control"] * 4, "inside": True,
-    ...     "score": [30, 28, 12, 14, 31, 27, 25, 22]})
+    >>> rows = [(k, k < 12, arm, day, 30 + k % 5 - day * (k < 12) * (arm == "active") / 2)
+    ...     for k in range(24) for arm in ("active", "control") for day in (0, 7, 14, 28)]
+    >>> table = pd.DataFrame(rows, columns=["participant", "inside", "arm", "day", "score"])
     >>> [axes.get_title(loc="left") for axes in kd.plot.courses(table)]
     ['inside', 'outside']
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,10 +121,21 @@ def persona_labels(verdicts: pd.DataFrame, source: Any) -> list[str]:
     """Return the texts of personas with the labels of their features, where these are known."""
     labels, rows = feature_labels(source), []
     for text, features in zip(verdicts["text"], verdicts["features"], strict=True):
-        for feature in sorted(str(features).split(" | "), key=len, reverse=True):
-            text = text.replace(feature, labels.get(feature, feature))  # noqa: PLW2901
-        rows.append(str(text).replace("<=", "≤").replace(">=", "≥"))
+        rows.append(label_text(text, str(features).split(" | "), labels))
     return rows
+
+
+def label_text(text: str, features: Iterable[str], labels: Mapping[str, str]) -> str:
+    """Return the text of a persona with the labels of its features, where these are known.
+
+    Examples
+    --------
+    >>> label_text("bdi_10 >= 1", ["bdi_10"], {"bdi_10": "BDI item 10: crying"})
+    'BDI item 10: crying ≥ 1'
+    """
+    for feature in sorted(features, key=len, reverse=True):
+        text = text.replace(feature, labels.get(feature, feature))
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def member_mask(units: xr.Dataset, literals: pd.DataFrame, persona: Any) -> np.ndarray:

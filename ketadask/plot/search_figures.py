@@ -68,7 +68,8 @@ def draw_null(
     >>> import numpy as np
     >>> import pandas as pd
     >>> import ketadask as kd
-    >>> null = pd.DataFrame({"relabelling": range(99), "t": np.linspace(2.0, 4.0, 99)})
+    >>> t = np.random.default_rng(7).gumbel(2.8, 0.3, 199)
+    >>> null = pd.DataFrame({"relabelling": range(199), "t": t})
     >>> verdicts = pd.DataFrame({"polarity": ["favourable"], "t": [5.2], "p_single_step": [0.01]})
     >>> ax = kd.plot.null(null, verdicts, critical=4.1)
     >>> [text.get_text() for text in ax.texts]
@@ -163,7 +164,8 @@ def draw_stability(
     --------
     >>> import pandas as pd
     >>> import ketadask as kd
-    >>> table = pd.DataFrame({"feature": ["age", "sex"], "frequency": [0.8, 0.3]})
+    >>> table = pd.DataFrame({"feature": ["age", "sex"], "frequency": [0.8, 0.3],
+    ...     "low": [0.7, 0.2], "high": [0.9, 0.4]})
     >>> [text.get_text() for text in kd.plot.stability(table).texts]
     ['80.0 %', '30.0 %']
     """
@@ -233,9 +235,10 @@ def draw_overlap(members: np.ndarray, labels: Sequence[str], *, ax: Axes | None 
     --------
     >>> import numpy as np
     >>> import ketadask as kd
-    >>> ax = kd.plot.overlap(np.array([[1, 1, 0], [0, 1, 1]], bool), ["A", "B"])
-    >>> [text.get_text() for text in ax.texts]
-    ['33', '33']
+    >>> members = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]], bool)
+    >>> ax = kd.plot.overlap(members, ["A", "B", "C"])
+    >>> [text.get_text() for text in ax.texts[:3]]
+    ['33', '25', '33']
     """
     covers = np.asarray(members, dtype=np.int64)
     count, both = len(covers), covers @ covers.T

@@ -61,7 +61,9 @@ def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
         import matplotlib as mpl
 
         with mpl.rc_context(cast("Any", STYLE)):
-            return function(*args, **kwargs)
+            drawing, is_interactive = function(*args, **kwargs), mpl.is_interactive()
+        mpl.interactive(is_interactive)  # the first figure of a notebook turns it on, for all
+        return drawing
 
     return draw
 

@@ -90,8 +90,8 @@ def _difference(tables: list[Arrays], *, studentised: bool = False) -> tuple[flo
     """Return drug minus control of AUC and balanced accuracy, divided by its standard error."""
     values, variances = [], []
     for t in tables:
-        label, predicted = t["label"], t["predicted"]
-        estimates = point_estimates(label, predicted, t["decision"], t["site"])
+        label, forecast = t["label"], t["predicted"]
+        estimates = point_estimates(label, forecast, t["decision"], t["site"])
         values.append([estimates[name] for name in _MEASURES])
         if studentised:
             area, low, high = delong(t["decision"], label, site=t["site"])
@@ -154,14 +154,14 @@ def _swap_labels(tables: list[Arrays], rng: np.random.Generator) -> list[Arrays]
 def _exchange_scores(tables: list[Arrays], rng: np.random.Generator) -> list[Arrays]:
     """Exchange scores between participants of both cohorts with the same label."""
     both = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    decision, predicted = both["decision"].copy(), both["predicted"].copy()
+    score, forecast = both["decision"].copy(), both["predicted"].copy()
     cohort = np.repeat(["drug", "control"], [len(table["label"]) for table in tables])
     people = np.char.add(np.char.add(cohort, "/"), both["participant"])
     for rows in exchange_groups(people, both["label"]):
         sources = rows[rng.permutation(len(rows))]
-        decision[rows], predicted[rows] = both["decision"][sources], both["predicted"][sources]
+        score[rows], forecast[rows] = both["decision"][sources], both["predicted"][sources]
     size = len(tables[0]["label"])
-    both |= {"decision": decision, "predicted": predicted}
+    both |= {"decision": score, "predicted": forecast}
     return [
         {name: values[:size] for name, values in both.items()},
         {name: values[size:] for name, values in both.items()},

@@ -50,10 +50,10 @@ def weight_table(regions: Sequence[str], sums: pd.DataFrame) -> pd.DataFrame:
         {
             "region": list(regions),
             "label": [
-                region_label(name, place.hemisphere, place.tissue)
-                for name, place in zip(regions, places, strict=True)
+                region_label(name, anatomy.hemisphere, anatomy.tissue)
+                for name, anatomy in zip(regions, places, strict=True)
             ],
-            **{name: [getattr(place, name) for place in places] for name in _PLACES},
+            **{name: [getattr(anatomy, name) for anatomy in places] for name in _PLACES},
             "weight": mean,
             "spread": spread,
             "ratio": np.where(spread > 0, mean / np.where(spread > 0, spread, 1.0), 0.0),

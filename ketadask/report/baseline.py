@@ -73,10 +73,10 @@ def baseline_view(context: ReportContext) -> BaselineView | None:
 def _groups(context: ReportContext) -> dict[str, np.ndarray]:
     units = context.data.units
     assert units is not None
-    observed = np.isfinite(units["outcome"].to_numpy().astype(float))
-    groups = {"all": np.ones(len(observed), bool)}
+    has_outcome = np.isfinite(units["outcome"].to_numpy().astype(float))
+    groups = {"all": np.ones(len(has_outcome), bool)}
     if context.design != "crossover":  # there each participant is in both arms
-        groups |= {arm: observed[:, k] for k, arm in enumerate((nm.ACTIVE, nm.CONTROL))}
+        groups |= {arm: has_outcome[:, k] for k, arm in enumerate((nm.ACTIVE, nm.CONTROL))}
     personas = tuple(row for row in context.personas if row.is_claim)[:MAX_PERSONAS]
     for row, mask in zip(personas, member_masks(context, personas), strict=False):
         groups |= {f"inside #{row.rank}": mask, f"outside #{row.rank}": ~mask}

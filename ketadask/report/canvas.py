@@ -53,6 +53,7 @@ __all__ = [
     "Surface",
     "draw",
     "draw_axes",
+    "in_own_colours",
     "set_percent_ticks",
     "standalone",
 ]
@@ -163,6 +164,13 @@ def standalone(drawing: Drawing) -> str:
     style = f"<style>svg{{{colours};background:var(--paper);font-family:sans-serif}}</style>"
     opening, rest = str(drawing.wide).split(">", 1)
     return f'{opening} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'
+
+
+def in_own_colours(svg: Markup) -> Markup:
+    """Return a drawing with the colours of `ketadask.plot`, for a page without its variables."""
+    for colour, name in _VARIABLES.items():
+        svg = svg.replace(f"var(--{name})", colour)
+    return svg
 
 
 def _page_svg(svg: str, name: str, alt: str, width: int, titles: list[str]) -> str:

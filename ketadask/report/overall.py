@@ -136,7 +136,7 @@ def effect_rows(
     rows = [_row("overall", (overall.difference, overall.low, overall.high), n)]
     if inside is None or persona is None:
         return rows
-    observed = np.isfinite(units["outcome"].to_numpy().astype(float))
+    has_outcome = np.isfinite(units["outcome"].to_numpy().astype(float))
     score, cluster = units["score"].to_numpy().astype(float), cluster_codes(units)
     for label, side in ((INSIDE, 1.0), (OUTSIDE, 0.0)):
         mask = (inside == side) & np.isfinite(score)
@@ -147,7 +147,7 @@ def effect_rows(
                 codes(cluster[mask].astype(str)),
                 lambda y: float(np.mean(y)),
             )
-            active, control = (int(count) for count in observed[mask].sum(axis=0))
+            active, control = (int(count) for count in has_outcome[mask].sum(axis=0))
             rows.append(_row(label, interval, f"{active:,} active, {control:,} control"))
     rows.append(_row(SELECTED, (persona["difference"], np.nan, np.nan), kind="hollow"))
     if np.isfinite(persona["difference_low"]):

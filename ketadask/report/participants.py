@@ -100,8 +100,8 @@ def flow_view(context: ReportContext) -> FlowView | None:
         ]
     if context.n_units is not None:
         meaning = f": {context.design_meaning}" if context.design_meaning else ""
-        searched = f"{context.n_units:,} {context.unit_word(context.n_units)} searched"
-        steps.append((f"{searched} ({context.design}{meaning})", []))
+        last_step = f"{context.n_units:,} {context.unit_word(context.n_units)} searched"
+        steps.append((f"{last_step} ({context.design}{meaning})", []))
     return FlowView(
         assessed=assessed,
         before=before,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ketadask import names as nm
 from ketadask.schema.errors import InputError
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.schema.tables import COURSES, EXCLUSIONS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort:
+class Cohort(NotebookCard):
     """Cases with their features and outcomes, as ``assemble`` returns them.
 
     Parameters
@@ -56,9 +57,6 @@ class Cohort:
             f"{sizes[nm.FEATURE]} features; {len(self.exclusions)} exclusions, "
             f"{len(self.dropped)} features dropped, {len(self.findings)} findings>"
         )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{repr(self)[1:-1]}</p>{self.dataset._repr_html_()}"
 
 
 def dataset_of(data: Cohort | xr.Dataset) -> xr.Dataset:

@@ -20,6 +20,7 @@ from ketadask.cohort.locked_adjustment import (
     table_column,
 )
 from ketadask.schema.errors import InputError
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.sources.regions import region_name
 from ketadask.store.checksums import content_hash
 from ketadask.store.disk import write_locked
@@ -125,7 +126,7 @@ class DiscoveryRun(Record):
     ketadask: str = Field(description="version of ketadask")
 
 
-class Persona(Record):
+class Persona(Record, NotebookCard):
     """A persona of a finished study: frozen, without data of participants.
 
     ``ketadask lock`` writes it to a file, see `read` and `write`.

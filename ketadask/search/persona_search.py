@@ -19,6 +19,7 @@ from ketadask.kernels.result import SearchResult, merge, nothing
 from ketadask.kernels.ridge import standardise
 from ketadask.kernels.settings import describe_settings
 from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.search.array_search import best_of_length, membership, search_values
 from ketadask.search.estimator import check_names, transformer_tags, validate_arrays
 from ketadask.search.settings import PersonaSettings
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 LITERALS_FRACTION, COVERS_FRACTION, VALUES_FRACTION = 0.25, 0.4, 0.02
 
 
-class PersonaSearch(PersonaSettings):
+class PersonaSearch(PersonaSettings, NotebookCard):
     """Exact search for the personas that benefit most, and least.
 
     On arrays and DataFrames it is a transformer of scikit-learn: ``fit(X, score)``, then
@@ -135,7 +136,8 @@ class PersonaSearch(PersonaSettings):
         if 4 * len(features) * units.sizes[nm.UNIT] <= VALUES_FRACTION * memory:
             matrix = units["value"].transpose(nm.UNIT, nm.FEATURE).values
             values = standardise(matrix[:, features]).astype(np.float32)
-        return SearchProblem(literals, trial_arrays(units), memory, values, names)
+        labels = {str(name): str(text) for name, text in units["label"].to_series().items() if text}
+        return SearchProblem(literals, trial_arrays(units), memory, values, names, labels)
 
     def solve(
         self,

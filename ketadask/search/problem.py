@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class SearchProblem:
     ``memory`` limits the bytes of a process that searches them, modules included; no limit by
     default. It determines the blocks of a search, changes no result and enters no key.
     ``values`` are the features searched, float32 (unit, feature), standardised with missing values
-    0, and ``value_names`` their names; None where they take too much of the memory.
+    0, and ``value_names`` their names; None where they take too much of the memory. ``labels`` are
+    those of the features, by name: words for readers, in no key.
     """
 
     literals: Literals
@@ -27,6 +29,7 @@ class SearchProblem:
     memory: float = math.inf
     values: np.ndarray | None = None
     value_names: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Show literals and trial."""

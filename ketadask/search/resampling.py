@@ -14,6 +14,7 @@ from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.shared_folder import shared_scheduler
 from ketadask.pipeline.stage import require
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.search.graph import search_stage
 from ketadask.store.fingerprints import code_version, fingerprint
 from ketadask.store.parts import Parts
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class ResamplingResult:
+class ResamplingResult(NotebookCard):
     """A complete resampling study: with the null distribution, the input of `ketadask.judge`.
 
     Attributes

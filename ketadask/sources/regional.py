@@ -200,7 +200,7 @@ def _region_dataset(
         "measurement_unit": (nm.REGION, np.array([unit] * len(regions))),
     }
     for name in ("hemisphere", "tissue", "lobe", "network"):
-        coordinates[name] = (nm.REGION, np.array([getattr(place, name) for place in places]))
+        coordinates[name] = (nm.REGION, np.array([getattr(anatomy, name) for anatomy in places]))
     variable = (
         (nm.PARTICIPANT, "session", nm.REGION), array, {"units": unit, "long_name": measure},
     )  # fmt: skip

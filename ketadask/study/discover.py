@@ -13,6 +13,7 @@ import yaml
 from ketadask.cluster.profile import Profile
 from ketadask.pipeline.progress import Progress
 from ketadask.schema.errors import InputError
+from ketadask.schema.notebook_card import NotebookCard
 from ketadask.store.disk import make_folder, write_file
 from ketadask.store.fingerprints import fingerprint
 from ketadask.study.study import RunSummary, Study
@@ -140,7 +141,7 @@ def discover(
 
 
 @dataclass(frozen=True, eq=False)
-class Discovery:
+class Discovery(NotebookCard):
     """Verdicts of `discover` and its report; `ketadask.plot` takes it to draw its figures.
 
     Parameters

@@ -142,7 +142,7 @@ def _tables(problem: StudyProblem, hits: HitSummary, stability: pd.DataFrame) ->
     )
     return {
         PERSONAS: stability,
-        STABILITY: stability_frame(hits, problem.search_problem.literals.feature_names),
+        STABILITY: stability_frame(hits.selection, problem.search_problem.literals.feature_names),
         EXPLAINED: units,
         RISK: risk_coverage(votes, score),
     }

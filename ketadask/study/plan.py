@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask.pipeline.run import run_stage
+from ketadask.schema.notebook_card import NotebookCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ SIMULATIONS = 4_000
 
 
 @dataclass(frozen=True, eq=False)
-class TrialPlan:
+class TrialPlan(NotebookCard):
     """A plan: a row per design, the curves of power and assurance, and the folder with the page."""
 
     table: pd.DataFrame

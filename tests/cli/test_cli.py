@@ -62,6 +62,22 @@ def test_a_wrong_command_line_ends_with_two(words, capsys):
     assert capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("share x", "share: unknown command; it is now ketadask array-task"),
+        (
+            "power --coverage=.3",
+            "--coverage: unknown command; it is now ketadask power --prev",
+        ),
+        ("bench noise", "it is now python -m tests.benchmarks.noise in a checkout"),
+    ],
+)
+def test_an_old_command_names_the_new_one(words, message, capsys):
+    assert run(words.split()) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_missing_study_is_one_line(tmp_path, capsys):
     assert run(["run", str(tmp_path / "none.yaml")]) == 2
     said = capsys.readouterr()

@@ -45,7 +45,6 @@ def test_a_cohort_introduces_itself():
     cohort = Cohort(crossover_cohort(3), dropped={"sex": "constant"})
     words = "Cohort: 6 cases of 3 participants, 4 features; 0 exclusions, 1 features dropped"
     assert words in repr(cohort)
-    assert words in cohort._repr_html_()
 
 
 def json_in_attrs(source):

@@ -34,6 +34,7 @@ def test_citation_and_recipes_have_the_version_and_the_dependencies():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (__version__, PROJECT["license"])
     assert [author["name"] for author in citation["authors"]] == ["ketadask developers"]
+    assert citation.get("repository-code") == PROJECT.get("urls", {}).get("Repository")
     assert PROJECT["authors"] == [{"name": "ketadask developers"}]
     recipe = (ROOT / "containers" / "recipe.yaml").read_text()
     assert f'version: "{__version__}"' in recipe
@@ -47,6 +48,8 @@ def test_containers_install_the_checkout_with_the_tested_versions():
         text = (ROOT / "containers" / name).read_text()
         assert "-c config/constraints.txt" in text
         assert "python:3.11-slim" in text
+        extras = re.search(r"'\.\[(.+)\]'", text).group(1).split(",")
+        assert set(extras) == set(PROJECT["optional-dependencies"]) - {"dev", "docs", "test"}
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,8 @@ def test_every_public_name_is_there(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'persona_search'"):
         _ = ketadask.persona_search
+    with pytest.raises(AttributeError, match="'units'; it is now 'score_units'"):
+        _ = ketadask.units
 
 
 def test_the_stub_names_the_home_of_every_public_name():

@@ -106,7 +106,7 @@ def test_hits_reduced_with_plain_dask_are_the_stability_table(eager):
     ranges = stored.parts.ranges(12)
     task = hits_summary(problem, stored.splitter, stored.parts, ranges, gate="heterogeneity", n=12)
     (summary,) = collect([task], CurrentScheduler())
-    table = stability_frame(summary, problem.literals.feature_names)
+    table = stability_frame(summary.selection, problem.literals.feature_names)
     selected = table[table["selected"] > 0].set_index(["polarity", "feature"])["selected"]
     assert len(counts) > 2
     assert counts.astype(int).sort_index().to_dict() == selected.sort_index().to_dict()

@@ -9,8 +9,11 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ["01_load", "02_features", "03_search", "04_verdicts", "05_cluster"]
-MAX_SECONDS = 180
+NAMES = [
+    *("01_load", "02_features", "03_search", "04_verdicts", "05_cluster"),
+    *("06_own_table", "07_negative_result"),
+]
+MAX_SECONDS = 240
 pytestmark = pytest.mark.slow
 
 
@@ -43,7 +46,7 @@ def notebooks(tmp_path_factory):
     return by_name, time.monotonic() - start
 
 
-def test_the_folder_has_five_notebooks():
+def test_the_folder_has_these_notebooks():
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
@@ -98,3 +101,30 @@ def test_objects_describe_themselves_in_a_line(notebooks):
     ):
         assert [text for text in texts if text.startswith(start)], start
     assert max(len(text) for text in texts if text.startswith("<")) < 20_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_draws_figures_and_each_figure_is_shown(name, notebooks):
+    cells = code_cells(notebooks[0][name])
+    kinds = [{kind for o in cell.outputs for kind in o.get("data", {})} for cell in cells]
+    plots = [kinds[k] for k, cell in enumerate(cells) if "kd.plot." in cell.source]
+    assert all("image/png" in kind for kind in plots)
+    cards = [o for cell in cells for o in cell.outputs if "<svg" in str(o.get("data"))]
+    assert plots or cards
+
+
+def test_the_persona_of_the_own_table_is_supported_and_no_other_study_claims_one(notebooks):
+    own, negative = (
+        str(
+            next(
+                output["data"]["text/html"]
+                for cell in code_cells(notebooks[0][name])
+                for output in cell.outputs
+                if "<Discovery: " in str(output.get("data"))
+            )
+        )
+        for name in ("06_own_table", "07_negative_result")
+    )
+    assert "1. crp &gt; 3" in own
+    assert "smoker = yes" in own
+    assert "0 supported, 0 suggestive" in negative

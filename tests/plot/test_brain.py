@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.colors import to_hex
 
 import ketadask as kd
@@ -77,4 +78,6 @@ def test_axes_in_and_out_with_the_same_colours():
     colours = {p.get_gid(): to_hex(p.get_facecolor()) for p in axes.patches if p.get_gid()}
     assert len(colours) == 68 + 68 + 28
     assert all(colours[name] == region_colour(VALUES[name], 2.0) for name in colours)
+    own = kd.plot.brain(pd.Series(VALUES))  # as the docstring says
+    assert colours == {p.get_gid(): to_hex(p.get_facecolor()) for p in own.patches if p.get_gid()}
     plt.close("all")

@@ -224,3 +224,11 @@ def test_anything_else_is_refused(tmp_path):
         kd.plot.personas(3.0)
     with pytest.raises(kd.InputError, match="not a run folder"):
         kd.plot.stability(tmp_path)
+
+
+def test_figures_leave_a_notebook_as_it_was_set_up(monkeypatch):
+    monkeypatch.setattr(plt, "subplots", lambda *a, f=plt.subplots, **k: (plt.ion(), f(*a, **k))[1])
+    monkeypatch.setitem(mpl.rcParams, "interactive", False)
+    kd.plot.forest(effects())
+    assert mpl.is_interactive()  # as the backend of a notebook is from its first figure on
+    plt.close("all")

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from matplotlib.text import Text
 
 import ketadask as kd
@@ -90,6 +91,20 @@ def test_the_planted_persona_is_the_first_verdict(result):
     assert result.summary["design"] == "parallel"
     assert len(result.personas) >= len(result.verdicts)
     assert repr(result).startswith("<Discovery: ")
+
+
+def test_its_card_has_the_overall_effect_and_the_first_personas(table, result):
+    html, first = result._repr_html_(), result.verdicts.iloc[0]
+    words = " ".join(re.sub(r"<[^>]*>", " ", html.split("<svg")[0]).split())
+    n_supported = (result.verdicts["verdict"] == "supported").sum()
+    assert f"Verdicts {n_supported} supported, " in words
+    assert f"difference {result.summary['overall']['difference']:.1f} (95 % CI " in words
+    assert f"1. {escape(result.run.labels[0])} supported, benefits more: p 0.025" in words
+    assert f"{first['support']} inside, {first['outside']} outside" in words
+    low, high = first["difference_low"], first["difference_high"]
+    assert f"{first['difference_shrunken']:.1f} ({low:.1f} to {high:.1f}) corrected" in words
+    assert 'aria-label="Benefit inside minus outside' in html
+    assert not [name for name in table["id"] if name in html]
 
 
 def test_the_numbers_are_those_of_the_yaml_study(table, result, tmp_path):

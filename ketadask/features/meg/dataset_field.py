@@ -114,7 +114,7 @@ def dataset_header(dataset: xr.Dataset, file: RecordingFile) -> RecordingHeader:
     )
 
 
-def time_rate(time: np.ndarray, known: float | None, where: str) -> float:
+def time_rate(time: np.ndarray, rate_of_file: float | None, where: str) -> float:
     """Return the time points per second of a coordinate; those of the file where they agree.
 
     Examples
@@ -133,7 +133,7 @@ def time_rate(time: np.ndarray, known: float | None, where: str) -> float:
             remedy="select one span of time, and mark segments to leave out in bad_seconds",
         )
     rate = round(1 / step, 9)
-    return known if known and abs(rate / known - 1) < 1e-9 else rate
+    return rate_of_file if rate_of_file and abs(rate / rate_of_file - 1) < 1e-9 else rate
 
 
 def shift_spans(

@@ -61,7 +61,7 @@ def compensation_matrices(comps: Sequence[Any], names: Sequence[str]) -> dict[in
 
 def missing_grade(matrices: Mapping[int, np.ndarray], grade: int, file: object) -> InputError:
     """Return the error of a recording without this grade."""
-    grades = sorted({0, *(each for each in matrices if each <= HIGHEST)})
+    grades = sorted({0, *(own for own in matrices if own <= HIGHEST)})
     return InputError(
         "the recording has no such gradient compensation",
         file=file,
