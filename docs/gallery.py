@@ -46,9 +46,10 @@ def example_figure(name: str) -> tuple[str, Figure]:
     text = getdoc(getattr(ketadask.plot, name)) or ""
     sentence = text.partition("\n")[0].removeprefix("Draw ")
     scope: dict[str, Any] = {}
+    others = plt.get_fignums()
     for example in DocTestParser().get_examples(text):
         exec(example.source, scope)
-    (number,) = plt.get_fignums()
+    (number,) = set(plt.get_fignums()) - set(others)
     figure = plt.figure(number)
     plt.close(figure)
     return sentence[0].upper() + sentence[1:], figure

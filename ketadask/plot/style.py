@@ -124,16 +124,21 @@ def wrap_label(text: str, width: int) -> str:
 
 
 def legend(ax: Axes, entries: Iterable[tuple[str, str, str, str]]) -> None:
-    """Draw one line of (text, marker, edge colour, face colour) above the axes."""
+    """Draw one line of (text, marker, edge colour, face colour) above the axes.
+
+    On a telephone it ends where the axes end, because long labels of rows leave them little width.
+    """
     from matplotlib.lines import Line2D
 
+    narrow = is_narrow(ax)
     handles = [
         Line2D([], [], marker=marker, linestyle="", color=edge, markerfacecolor=face,
                markersize=7, markeredgewidth=1.8, label=text)
         for text, marker, edge, face in entries
     ]  # fmt: skip
     ax.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles),
+        handles=handles, loc="lower right" if narrow else "lower left",
+        bbox_to_anchor=(float(narrow), 1), ncols=len(handles),
         frameon=False, borderaxespad=0.2, handletextpad=0.1, columnspacing=1.4, labelcolor=INK,
     )  # fmt: skip
 

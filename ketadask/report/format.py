@@ -168,6 +168,18 @@ def number_element(value: Any, style: str = "num", digits: int | None = None) ->
     return Markup('<data value="{}">{}</data>').format(repr(python_scalar(value)), text)
 
 
+def p_statement(value: Any) -> Markup:
+    """Return "p = ..." as HTML, or "p < 0.0001".
+
+    Examples
+    --------
+    >>> [str(p_statement(p).striptags()) for p in (0.034, 3e-9)]
+    ['p = 0.034', 'p < 0.0001']
+    """
+    sign = "" if format_p(value).startswith("<") else "= "
+    return Markup("p {}{}").format(sign, number_element(value, "p"))
+
+
 def value_element(value: Any, style: str = "num") -> Markup:
     """Return any plain value as HTML: a number with its exact value, the rest as escaped text."""
     value = python_scalar(value)

@@ -20,7 +20,7 @@ from ketadask.report.context import ReportContext, build_context
 from ketadask.report.downloads import result_downloads
 from ketadask.report.explained import enrichment_view, explained_view
 from ketadask.report.figures import benefit_view, null_view, stability_view
-from ketadask.report.format import FORMATS, number_element, value_element
+from ketadask.report.format import FORMATS, number_element, p_statement, value_element
 from ketadask.report.glossary import glossary_section
 from ketadask.report.members import courses_view, family_map
 from ketadask.report.methods import (
@@ -229,6 +229,7 @@ def page_environment() -> jinja2.Environment:
     environment.filters["num"] = lambda value, digits=3: number_element(value, "num", digits)
     environment.filters["fix"] = lambda value, places=2: number_element(value, "fix", places)
     environment.filters["value"] = value_element
+    environment.filters["p_statement"] = p_statement
     environment.filters["capitalise"] = lambda text: text[:1].upper() + text[1:]
     return environment
 

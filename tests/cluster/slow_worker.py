@@ -85,7 +85,7 @@ def dask_setup(worker):
     """Put the wrappers in place when the worker starts."""
     from ketadask.search import graph
 
-    graph._write = slow_search(graph._write)
+    graph.write_hits = slow_search(graph.write_hits)
     if (FOLDER / "recordings").exists():
         from ketadask.features import graph as recordings
 

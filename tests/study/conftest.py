@@ -7,7 +7,13 @@ import pytest
 from ketadask.report import canvas
 
 # Tests that look at the figures, or at whom they name.
-OWN_FIGURES = ("test_discover", "test_next_trial", "test_outlook", "test_privacy")
+OWN_FIGURES = (
+    "test_discover",
+    "test_next_trial",
+    "test_notebook_cards",
+    "test_outlook",
+    "test_privacy",
+)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import signal
 import sys
@@ -54,6 +55,9 @@ STAGES = {
     "report": "/report.html",
 }
 SYNCHRONOUS = Profile(kind="synchronous")
+# Other tests leave threads in this process, which a fork of it would wait for.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["ketadask.study.run", "ketadask.report.page", "ketadask.plot"])
 LOCAL = Profile(kind="local", workers=2, dashboard=False)
 
 
@@ -81,52 +85,26 @@ class Place:
 
     def run(self, **options):
         """Run the study to its end; return its folder and what it printed."""
-        code, text = self._fork(lambda console: self._run(console, **options))
+        code, text = self._start(_run, options)
         assert code == 0, text
         return Path((self.folder / "path").read_text()), text
 
     def run_with_fault(self, fault, profile=SYNCHRONOUS):
         """Run the study with a fault when the stage names a file; return code and text."""
-        watch = self._on_rename if profile is SYNCHRONOUS else self._on_new_file
-        return self._fork(lambda console: self._run_with_fault(console, watch, fault, profile))
+        return self._start(_run_with_fault, {"fault": fault, "profile": profile})
 
-    def _fork(self, work):
-        """Do all work in forked processes, which inherit compiled kernels."""
-        read_end, write_end = os.pipe()  # a full disk does not fill a pipe
-        process = os.fork()
-        if process == 0:
-            os.close(read_end)
-            code = 1
-            with open(write_end, "w") as console:
-                try:
-                    code = work(console)
-                except KeyboardInterrupt:
-                    code = 130
-                except InputError as error:
-                    print(error, file=console)
-                    code = 2
-                except BaseException as error:
-                    print(f"failed: {error}", *getattr(error, "__notes__", ()), file=console)
-                console.flush()
-            os._exit(code)
-        os.close(write_end)
-        with open(read_end) as console:
-            text = console.read()
-        status = os.waitpid(process, 0)[1]
-        return os.waitstatus_to_exitcode(status), text
-
-    def _run(self, console, **options):
-        run = self.compute(self.study(console, **options)).folder
-        (self.folder / "path").write_text(str(run))
-        return 0
-
-    def _run_with_fault(self, console, watch, fault, profile):
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
-        happened = []
-        watch(fault, happened)
-        self.compute(self.study(console, profile=profile))
-        return 0 if happened else 99
+    def _start(self, work, options):
+        """Do some work in a new process of a server that has no threads to lose; wait for it."""
+        ours, theirs = SERVER.Pipe(duplex=False)
+        process = SERVER.Process(target=_work, args=(work, self, options, theirs))
+        process.start()
+        theirs.close()
+        try:
+            text = ours.recv()
+        except EOFError:  # it was killed
+            text = ""
+        process.join()
+        return process.exitcode, text
 
     def _on_rename(self, fault, happened):
         def watch(event, arguments):
@@ -191,9 +169,38 @@ class Place:
         return times
 
 
-def run_in_this_process(place):
-    """Compile the kernels and draw the figures once, for all forks of this process."""
-    import dask
+def _work(work, place, options, connection):
+    """Do some work and send what it prints; end with its exit code."""
+    console, code = io.StringIO(), 1
+    try:
+        code = work(place, console, **options)
+    except KeyboardInterrupt:
+        code = 130
+    except InputError as error:
+        print(error, file=console)
+        code = 2
+    except BaseException as error:
+        print(f"failed: {error}", *getattr(error, "__notes__", ()), file=console)
+    connection.send(console.getvalue())
+    os._exit(code)
 
-    with dask.config.set(scheduler="synchronous"):  # a fork inherits no threads
-        place.compute(place.study(io.StringIO()))
+
+def _run(place, console, **options):
+    run = place.compute(place.study(console, **options)).folder
+    (place.folder / "path").write_text(str(run))
+    return 0
+
+
+def _run_with_fault(place, console, fault, profile):
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    happened = []
+    watch = place._on_rename if profile == SYNCHRONOUS else place._on_new_file
+    watch(fault, happened)
+    place.compute(place.study(console, profile=profile))
+    return 0 if happened else 99
+
+
+def run_in_this_process(place):
+    """Run the study here: kernels are compiled, and stored for other processes."""
+    place.compute(place.study(io.StringIO()))

@@ -2,8 +2,9 @@
 
 In each cell a process runs a small study until the stage writes a file. Then the fault happens. The
 next run must give the bytes of a study without faults, and keep every part that was complete
-before. ``pytest tests/study/test_fault_matrix.py -m slow -s`` prints the table; docs/integrity.md
-holds one. Faults on SLURM are in ``tests/cluster``.
+before. A sixth of the cells, of every fault and every stage, is in the full suite. All of them:
+``pytest tests/study/test_fault_matrix.py -m "slow or matrix" -s``, which prints the table;
+docs/integrity.md holds one. Faults on SLURM are in ``tests/cluster``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from ketadask.simulate.study import simulate_study
 from ketadask.store.checksums import CHECKSUMS, verify_folder
 from tests.study.fault_place import LOCAL, STAGES, SYNCHRONOUS, Place, run_in_this_process
 
-pytestmark = pytest.mark.slow
 TABLE: dict[tuple[str, str], str] = {}
 WITHOUT_WORKERS = ("extract", "judge", "report")  # computed by the driver
 STOPPED_SECONDS = 60
@@ -177,6 +177,21 @@ FAULTS = {
 }
 
 
+def cells(names):
+    """Return the cells of some rows: a sixth of them slow, the others of the whole matrix."""
+    return [
+        pytest.param(name, stage, marks=pytest.mark.matrix if (i + j) % 6 else pytest.mark.slow)
+        for i, name in enumerate(names)
+        for j, stage in enumerate(STAGES)
+        if name not in FAULTS or has_stage(FAULTS[name], stage)
+    ]
+
+
+def has_stage(fault, stage):
+    """Return whether a fault can happen at a stage: some are faults of workers."""
+    return fault.profile is SYNCHRONOUS or stage not in WITHOUT_WORKERS
+
+
 @pytest.fixture(scope="module")
 def references(tmp_path_factory):
     """Return a place with its results, of a study with recordings and of one without."""
@@ -257,13 +272,9 @@ def run_with_workers(place, fault):
             worker.wait(60)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "stage"), cells(FAULTS))
 def test_a_fault_costs_no_number_and_no_part(cell, name, stage):
     fault = FAULTS[name]
-    if fault.profile is not SYNCHRONOUS and stage in WITHOUT_WORKERS:
-        TABLE[name, stage] = "no workers"
-        return
     if fault.remove is make_writable and os.getuid() != 0:
         pytest.skip("only root can make a folder read-only for itself")
     place, expected = cell(stage)
@@ -289,8 +300,7 @@ def test_a_fault_costs_no_number_and_no_part(cell, name, stage):
     TABLE[name, stage] = f"{len(before)} kept"
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("change", ["input", "configuration"])
+@pytest.mark.parametrize(("change", "stage"), cells(["input", "configuration"]))
 def test_a_change_between_two_runs_gives_another_study(cell, change, stage):
     place, expected = cell(stage)
     assert place.run_with_fault(kill)[0] == -9
@@ -308,6 +318,7 @@ def test_a_change_between_two_runs_gives_another_study(cell, change, stage):
     TABLE[f"{change} changed between", stage] = "own folder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["study", "meg"])
 def test_a_flip_of_any_byte_of_any_file_of_a_finished_run_is_found(references, tmp_path, data):
     """`verify` reads 200 changed copies of every file, each beside what it is compared with."""
