@@ -49,7 +49,7 @@ MAXIMA = TableContract(
 
 @dataclass(frozen=True, eq=False)
 class LazyNull:
-    """The origin of lazy null maxima: what was asked, and the task of the table ``nulls``."""
+    """The origin of lazy null maxima: the search, and the task of the table ``nulls``."""
 
     question: str
     seed: int

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LazyResampling:
-    """The origin of lazy hits: what was asked, and a task per block of splits.
+    """The origin of lazy hits: the search, and a task per block of splits.
 
     Attributes
     ----------

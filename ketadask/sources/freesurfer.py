@@ -19,8 +19,8 @@ from ketadask.sources.fs_stats import is_participant_folder
 from ketadask.sources.graph import volumes_of_folders, volumes_of_tables
 from ketadask.sources.region_tables import (
     TABLE_ENDINGS,
-    RegionTable,
     check_participants,
+    check_regions_once,
     is_volume_table,
     open_volume_table,
     participant_name,
@@ -63,7 +63,7 @@ def open_volumes(path: Path | str | Sequence[Path | str]) -> xr.Dataset:
     else:
         tables = [open_volume_table(path) for path in paths]
         tables.sort(key=lambda table: ORDER[table.regions[0]])
-        _check_regions_once(tables)
+        check_regions_once(tables)
         participants = np.unique(np.concatenate([table.participants for table in tables]))
         array, regions = volumes_of_tables(tables, participants)
         sources = [str(path) for path in paths]
@@ -146,20 +146,6 @@ def existing_path(path: Path) -> Path:
     if not exists:
         raise InputError("no such file or folder", file=path, remedy="check the path")
     return path
-
-
-def _check_regions_once(tables: Iterable[RegionTable]) -> None:
-    first: dict[str, Path] = {}
-    for table in tables:
-        for region in table.regions:
-            if REGIONS[region].tissue != "global" and region in first:
-                raise InputError(
-                    f"{region} is in two tables",
-                    file=table.path,
-                    where=f"column {region}",
-                    remedy=f"name one table per atlas and hemisphere; also in {first[region]}",
-                )
-            first[region] = table.path
 
 
 class LazyVolumes(BackendArray):

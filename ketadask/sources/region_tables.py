@@ -7,7 +7,7 @@ What the tools write differs in the first cell of the header and in the names of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -17,7 +17,13 @@ import numpy as np
 from ketadask.schema.errors import InputError
 from ketadask.sources.codes import first_duplicate, is_blank, parse_number
 from ketadask.sources.delimited import read_error, row_error, text_rows
-from ketadask.sources.region_names import ATLASES, SIGNED, RegionColumn, region_column
+from ketadask.sources.region_names import (
+    ATLASES,
+    SIGNED,
+    RegionColumn,
+    region_column,
+    region_place,
+)
 from ketadask.sources.regions import ORDER
 
 TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".table", ".dat", ".stats")
@@ -297,6 +303,21 @@ def check_participants(path: Path, participants: list[tuple[int, str]], column: 
         problem = f"participant appears twice, first in row {lines[first]}"
         remedy = "keep one row per participant, or open_regions for several sessions"
         raise _cell_error(path, lines[second], column, names[second], problem, remedy)
+
+
+def check_regions_once(tables: Iterable[RegionTable]) -> None:
+    """Raise where a region is in two tables; every table repeats those of the whole brain."""
+    first: dict[str, Path] = {}
+    for table in tables:
+        for region in table.regions:
+            if region in first and region_place(region).tissue != "global":
+                raise InputError(
+                    f"{region} is in two tables",
+                    file=table.path,
+                    where=f"column {region}",
+                    remedy=f"name one table per atlas and hemisphere; also in {first[region]}",
+                )
+            first[region] = table.path
 
 
 def _cell_error(

@@ -18,7 +18,7 @@ from ketadask.sources.region_names import UNITS, region_place
 from ketadask.sources.region_tables import (
     ANY,
     TABLE_ENDINGS,
-    RegionTable,
+    check_regions_once,
     open_region_table,
     row_key,
     table_layout,
@@ -85,7 +85,7 @@ def open_regions(
     cortical = {table.atlas for table in tables} - {DEEP}
     atlas = _single(cortical or {DEEP}, atlas, "atlas", paths)
     tables = [table for table in tables if table.atlas in (atlas, DEEP)]
-    _check_once(tables)
+    check_regions_once(tables)
     keys = np.unique(np.concatenate([table.keys for table in tables]), axis=0)
     participants, sessions = np.unique(keys[:, 0]), np.unique(keys[:, 1])
     grid = np.array([(p, s) for p in participants for s in sessions])
@@ -130,20 +130,6 @@ def _files(path: Path) -> list[Path]:
         for file, layout in layouts.items()
         if layout is not None and file.name != "participants.tsv"
     ]
-
-
-def _check_once(tables: Sequence[RegionTable]) -> None:
-    first: dict[str, Path] = {}
-    for table in tables:
-        for region in table.regions:
-            if region in first and region_place(region).tissue != "global":
-                raise InputError(
-                    f"{region} is in two tables",
-                    file=table.path,
-                    where=f"column {region}",
-                    remedy=f"name one table per atlas and hemisphere; also in {first[region]}",
-                )
-            first[region] = table.path
 
 
 def _open_folders(root: Path, measure: str, atlas: str) -> xr.Dataset:

@@ -36,4 +36,4 @@ def test_a_circle_is_refused(recording, tmp_path, field, value, ending):
 def test_other_files_are_left_to_mne(recording, tmp_path):
     check_tags(recording)
     check_tags(tmp_path / "missing.fif")
-    assert read_header(recording).length > 0
+    assert read_header(recording)[0].length > 0

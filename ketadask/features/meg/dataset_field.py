@@ -94,7 +94,7 @@ def dataset_header(dataset: xr.Dataset, file: RecordingFile) -> RecordingHeader:
         grade = int(dataset.attrs.get("grade", 0))
         return RecordingHeader(
             rate, time.size, grade, {}, channels, {}, is_ctf=False, rank=None, mains=None,
-            low_pass=rate / 2, edges=(), bad_spans=(), measurement=None, source=_NoFile(),
+            low_pass=rate / 2, edges=(), bad_spans=(), measurement=None,
         )  # fmt: skip
     edges = [round((edge / origin.rate - time[0]) * rate) for edge in origin.edges]
     return replace(
@@ -110,7 +110,6 @@ def dataset_header(dataset: xr.Dataset, file: RecordingFile) -> RecordingHeader:
             if kind in dataset
         },
         edges=tuple(edge for edge in edges if 0 < edge < time.size - 1),
-        source=_NoFile(),
     )
 
 
@@ -213,14 +212,6 @@ def measure_blocks(
     if bad is not None:
         header = replace(header, channels=replace(header.channels, bad=np.asarray(bad)))
     return measure_recording(file, header, data, settings)
-
-
-@dataclass(frozen=True)
-class _NoFile:
-    """The source of a header whose values are in a dataset."""
-
-    def read(self, start: int, stop: int, rows: np.ndarray) -> np.ndarray:
-        raise NotImplementedError("the values are those of the dataset")
 
 
 def _channels(dataset: xr.Dataset, origin: RecordingHeader | None, where: str) -> Channels:

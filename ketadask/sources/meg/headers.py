@@ -91,8 +91,6 @@ class RecordingHeader:
         First and last second of the segments that the recording itself marks as bad.
     measurement
         ``info`` of mne: coils, fiducials, position of the head.
-    source
-        Reads the values.
     """
 
     rate: float
@@ -108,7 +106,6 @@ class RecordingHeader:
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
     measurement: Any
-    source: FieldSource
 
 
 class MneSource:
@@ -139,8 +136,11 @@ def bti_file(folder: Path) -> Path | None:
     return next((file for pattern in _BTI_FILES for file in sorted(folder.glob(pattern))), None)
 
 
-def read_header(path: Path, ch_type: str = "") -> RecordingHeader:
-    """Read the header of a recording; an InputError says what is wrong with a broken one."""
+def read_header(path: Path, ch_type: str = "") -> tuple[RecordingHeader, FieldSource]:
+    """Return the header of a recording and what reads its values.
+
+    An InputError says what is wrong with a broken recording.
+    """
     is_ctf = path.name.endswith(".ds")
     if path.name.endswith(_EPOCHS):
         raise InputError(
@@ -173,7 +173,7 @@ def read_header(path: Path, ch_type: str = "") -> RecordingHeader:
         source, edges, spans = files, files.edges, recording_spans(path, segments, rate)
     else:
         source, (edges, spans) = MneSource(raw, picks), _edges_and_bad_spans(raw)
-    return RecordingHeader(
+    header = RecordingHeader(
         rate=rate,
         length=int(raw.n_times),
         grade=_grade(raw, path),
@@ -189,8 +189,8 @@ def read_header(path: Path, ch_type: str = "") -> RecordingHeader:
         edges=edges,
         bad_spans=spans,
         measurement=raw.info,
-        source=source,
     )
+    return header, source
 
 
 def _open_raw(path: Path) -> Any:

@@ -15,7 +15,13 @@ from ketadask.schema.errors import InputError
 from ketadask.sources.delimited import read_error
 from ketadask.sources.meg.channels import FIELD_UNIT, UNITS
 from ketadask.sources.meg.compensation import Compensator, build_compensator
-from ketadask.sources.meg.headers import READERS, RecordingHeader, bti_file, read_header
+from ketadask.sources.meg.headers import (
+    READERS,
+    FieldSource,
+    RecordingHeader,
+    bti_file,
+    read_header,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Recording:
     @property
     def header(self) -> RecordingHeader:
         """The properties of the recording, read once per process."""
-        return _header(self)
+        return _open(self)[0]
 
     def read(
         self,
@@ -90,16 +96,16 @@ class Recording:
         offset
             (channel,) fT subtracted before rounding to float32, for large constant fields.
         """
-        header = self.header
+        header, source = _open(self)
         targets = np.arange(len(header.channels.names)) if rows is None else np.asarray(rows)
         if grade is None or grade == header.grade:
-            field = header.source.read(start, stop, targets)
+            field = source.read(start, stop, targets)
         else:
             change = _compensator(self, grade)
-            sources = np.union1d(targets, change.columns)
-            field = header.source.read(start, stop, sources)
-            own = field[np.searchsorted(sources, targets)]
-            references = field[np.searchsorted(sources, change.columns)]
+            rows = np.union1d(targets, change.columns)
+            field = source.read(start, stop, rows)
+            own = field[np.searchsorted(rows, targets)]
+            references = field[np.searchsorted(rows, change.columns)]
             field = own + change.weights[targets] @ references
         field *= [[UNITS.get(kind, FIELD_UNIT)[1]] for kind in header.channels.kind[targets]]
         if offset is not None:
@@ -116,11 +122,11 @@ class Recording:
         start, stop
             First time point, and the one after the last.
         """
-        header = self.header
+        header, source = _open(self)
         first = len(header.channels.names)
         for other, names in header.auxiliary.items():
             if other == kind:
-                return header.source.read(start, stop, np.arange(first, first + len(names)))
+                return source.read(start, stop, np.arange(first, first + len(names)))
             first += len(names)
         raise InputError(
             "the recording has no such channels",
@@ -154,7 +160,7 @@ def _files(path: Path) -> list[Path]:
 
 # A header holds matrices of some hundred kB: a worker keeps those of its current recordings.
 @lru_cache(maxsize=8)
-def _header(recording: Recording) -> RecordingHeader:
+def _open(recording: Recording) -> tuple[RecordingHeader, FieldSource]:
     return read_header(Path(recording.path), recording.ch_type)
 
 
