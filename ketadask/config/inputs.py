@@ -46,6 +46,11 @@ class SimulateSettings(Section):
         default=None,
         description="number of trials, the first ones, in which the persona benefits; default: all",
     )
+    second_effect: Annotated[float, Field(ge=-10, le=10)] = Field(
+        default=0.0,
+        description="extra benefit of a second persona (isthmus cingulate, lingual gyrus, "
+        "cardiovascular symptoms) in SD; 0 for none",
+    )
     prognostic: Annotated[float, Field(ge=-10, le=10)] = Field(
         default=0.4,
         description="improvement lost per standard deviation of age, on both arms, in SD",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ketadask.simulate.scale_models import DOMAINS
-from ketadask.simulate.trial import BLOCK_SIZE, PERSONA
+from ketadask.simulate.trial import BLOCK_SIZE, PERSONA, SECOND_PERSONA, PlantedLiteral
 from ketadask.simulate.volumes import draw_brains, in_mm3, regions
 
 _POOL = 4
@@ -15,11 +15,16 @@ _MEN = 0.4
 AGE_MEAN, AGE_SD = 35.2, 10.0
 # Crying (BDI item 10): fractions of depressed adults scoring 0, at most 1, at most 2, as quantiles.
 _CRYING = np.array([-0.47, 0.25, 0.9])
+# Cardiovascular symptoms (HAM-A item 9): fractions scoring 0, at most 1, at most 2, as quantiles.
+_CARDIOVASCULAR = np.array([-0.84, 0.3, 1.3])
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """(participant,) arrays; volume (participant, region), domain (participant, domain)."""
+    """(participant,) arrays; volume (participant, region), domain (participant, domain).
+
+    ``cardiovascular`` is -1 where no second persona is planted, whose members are ``second``.
+    """
 
     age: np.ndarray
     male: np.ndarray
@@ -29,6 +34,8 @@ class People:
     domain: np.ndarray
     crying: np.ndarray
     member: np.ndarray
+    cardiovascular: np.ndarray
+    second: np.ndarray
 
 
 def draw_people(
@@ -82,7 +89,18 @@ def draw_people(
         domain[pool_rows],
         crying[pool_rows],
         holds[pool_rows],
+        np.full(len(pool_rows), -1),
+        np.zeros(len(pool_rows), dtype=bool),
     )
+
+
+def plant_second_persona(rng: np.random.Generator, people: People) -> People:
+    """Return the participants with cardiovascular symptoms and members of the second persona."""
+    anxiety = 0.4 * people.severity + 0.9 * rng.standard_normal(len(people.age))
+    symptom = np.searchsorted(_CARDIOVASCULAR, anxiety)
+    volumes = [people.volume[:, regions().column(p.feature)] for p in SECOND_PERSONA[:2]]
+    holds = map(PlantedLiteral.holds, SECOND_PERSONA, (*volumes, symptom))
+    return replace(people, cardiovascular=symptom, second=np.logical_and.reduce([*holds]))
 
 
 def _choose(

@@ -10,7 +10,7 @@ from ketadask.simulate.trial import FOLLOW_UPS
 
 LEAST_MADRS = 20
 UNREADABLE = 0.015  # fraction of cells
-_CRYING = 9  # position of BDI item 10
+_CRYING, _CARDIOVASCULAR = 9, 8  # positions of BDI item 10 and HAM-A item 9
 _STABLE = 0.8
 
 
@@ -79,12 +79,13 @@ def _fill(
     trait = 0.55 * people.domain[:, scale.domain] + 0.7 * rng.standard_normal((n, items))
     state = 0.45 * rng.standard_normal((n, periods, days, items))
     propensity = scale.base + item_spread * (trait[:, None, None, :] + state)
-    if scale.name == "bdi":
-        score = _crying(rng, people.crying, total)
-        others = np.arange(items) != _CRYING
+    position, trait_score = _planted_item(scale, people)
+    if position is not None:
+        score = _item_course(rng, trait_score, total, scale.maxima[position])
+        others = np.arange(items) != position
         total = np.clip(total, score, score + maxima[others].sum())
         value = np.empty((n, periods, days, items), int)
-        value[..., _CRYING] = score
+        value[..., position] = score
         rest = allocate(
             (total - score).ravel(), propensity[..., others].reshape(-1, items - 1), maxima[others]
         )
@@ -95,18 +96,27 @@ def _fill(
     value = value + scale.lowest
     total = total + scale.lowest * items
     unreadable = rng.random(value.shape) < UNREADABLE
-    if scale.name == "bdi":
-        unreadable[..., _CRYING] = False
+    if position is not None:
+        unreadable[..., position] = False
     value[unreadable] = -1
     return np.concatenate([value, total[..., None]], axis=-1)
 
 
-def _crying(rng: np.random.Generator, crying: np.ndarray, total: np.ndarray) -> np.ndarray:
+def _planted_item(scale: ScaleModel, people: People) -> tuple[int | None, np.ndarray]:
+    """Return the position of an item that a persona names, None without, and its baseline score."""
+    if scale.name == "hama" and (people.cardiovascular >= 0).all():
+        return _CARDIOVASCULAR, people.cardiovascular
+    return _CRYING if scale.name == "bdi" else None, people.crying
+
+
+def _item_course(
+    rng: np.random.Generator, baseline: np.ndarray, total: np.ndarray, highest: int
+) -> np.ndarray:
     """(participant, period, visit): the same before both infusions, then as the scale falls."""
-    score = np.broadcast_to(crying[:, None, None], total.shape).copy()
+    score = np.broadcast_to(baseline[:, None, None], total.shape).copy()
     left = total[:, :, 1:] / np.maximum(total[:, :, :1], 1)
     fallen = np.floor(score[:, :, 1:] * left + rng.random(left.shape))
-    score[:, :, 1:] = np.clip(fallen, 0, 3)
+    score[:, :, 1:] = np.clip(fallen, 0, highest)
     return score
 
 

@@ -12,7 +12,12 @@ from ketadask import __version__
 from ketadask import names as nm
 from ketadask.schema.errors import InputError, nearest
 from ketadask.simulate.folder import whole_folder, write_json
-from ketadask.simulate.participants import AGE_MEAN, AGE_SD, draw_people
+from ketadask.simulate.participants import (
+    AGE_MEAN,
+    AGE_SD,
+    draw_people,
+    plant_second_persona,
+)
 from ketadask.simulate.ratings import draw_ratings
 from ketadask.simulate.tables import GLOBAL_VOLUMES, Slice, StudyTables
 from ketadask.simulate.trial import (
@@ -20,6 +25,7 @@ from ketadask.simulate.trial import (
     DAY,
     PERSONAS,
     PROGNOSTIC,
+    SECOND_PERSONA,
     SPREAD,
     draw_design,
     draw_improvement,
@@ -50,6 +56,7 @@ def simulate_study(
     effect: float = 2.1,
     persona: str = nm.VOLUME,
     persona_trials: int | None = None,
+    second_effect: float = 0.0,
     prognostic: float = 0.4,
     brain: float = 0.0,
     overall: float = 0.0,
@@ -84,6 +91,9 @@ def simulate_study(
         ``volume``, as above, or ``meg``: members have slow alpha and a steep spectrum.
     persona_trials
         Number of trials, the first ones, in which members benefit more; all by default.
+    second_effect
+        The same as ``effect`` for a second persona, in all trials: large cortex of the left isthmus
+        cingulate and of the right lingual gyrus, cardiovascular symptoms. 0 plants none.
     prognostic
         Points lost per standard deviation of age on both arms, in the same unit.
     brain
@@ -132,7 +142,10 @@ def simulate_study(
         raise InputError(
             "must not be negative", where="seed", value=seed, remedy="choose 0 or more"
         )
-    _check_effects(effect=effect, prognostic=prognostic, brain=brain, overall=overall)
+    _check_effects(
+        effect=effect, second_effect=second_effect, prognostic=prognostic, brain=brain,
+        overall=overall,
+    )  # fmt: skip
     if not 0 <= missing_volumes < 1:
         raise InputError(
             "not a fraction", where="missing_volumes", value=missing_volumes,
@@ -152,11 +165,11 @@ def simulate_study(
             "a persona of MEG needs recordings", where="meg_seconds", value=meg_seconds,
             remedy=f"choose {_SHORTEST:g} to {_LONGEST:g} seconds, 20 for example",
         )  # fmt: skip
-    out, members, singles = Path(out), [], 0
+    out, members, second, singles = Path(out), [], [], 0
     ids: list[str] = []
     population = _Population(
         seed, trials, sites, effect, persona, n_persona_trials, prognostic, missing_visits,
-        missing_volumes, brain, overall,
+        missing_volumes, brain, overall, second_effect,
     )  # fmt: skip
     with whole_folder(out, overwrite=overwrite, mark=_TRUTH) as folder:
         with ExitStack() as files:
@@ -166,6 +179,7 @@ def simulate_study(
                 tables.write(part)
                 ids += part.ids.tolist()
                 members += part.ids[part.people.member].tolist()
+                second += part.ids[part.people.second].tolist()
                 singles += int((~part.has_pair).sum())
         tables.describe(_NAME, __version__)
         if meg_seconds:
@@ -184,7 +198,10 @@ def simulate_study(
             "trials": trials,
             "sites": sites,
         }
-        write_json(folder / _TRUTH, {**population.truth(), "counts": counts, "members": members})
+        truth = {**population.truth(), "counts": counts, "members": members}
+        if second_effect:
+            truth["second_members"] = second
+        write_json(folder / _TRUTH, truth)
     return out
 
 
@@ -203,6 +220,7 @@ class _Population:
     missing_volumes: float
     brain: float = 0.0
     overall: float = 0.0
+    second_effect: float = 0.0
 
     def draw_block(self, index: int) -> Slice:
         """Draw one block of participants."""
@@ -215,14 +233,16 @@ class _Population:
             rng, design.member, trial * self.sites + site, self._scanners(),
             of_volumes=self.persona == nm.VOLUME,
         )  # fmt: skip
+        if self.second_effect:
+            people = plant_second_persona(generator(self.seed, index, 8), people)
+        effect = self.effect * (trial < self.n_persona_trials) * people.member
         volume = self._remove_volumes(people.volume, index)
         brain = self.brain * SPREAD * brain_score(people.volume) if self.brain else 0.0
         improvement = draw_improvement(
             rng,
             design,
-            people.member,
             (people.age - AGE_MEAN) / AGE_SD,
-            effect=self.effect * (trial < self.n_persona_trials),
+            effect=effect + self.second_effect * people.second,
             prognostic=self.prognostic,
             overall=self._differences(_BETWEEN_TRIALS, 2)[trial] + brain,
             placebo=self._differences(_BETWEEN_CONTROLS, 4)[trial] + self.overall * SPREAD,
@@ -267,10 +287,18 @@ class _Population:
             "effect": self.effect,
             "effect_points": round(self.effect * SPREAD, 3),
             "persona_trials": [f"trial-{t + 1}" for t in range(self.n_persona_trials)],
+            **(self._second_truth() if self.second_effect else {}),
             **({"brain": self.brain} if self.brain else {}),
             "prognostic": PROGNOSTIC,
             "prognostic_points": round(-self.prognostic * SPREAD, 3),
             "seed": self.seed,
+        }
+
+    def _second_truth(self) -> dict[str, object]:
+        return {
+            "second_persona": [vars(literal) for literal in SECOND_PERSONA],
+            "second_effect": self.second_effect,
+            "second_effect_points": round(self.second_effect * SPREAD, 3),
         }
 
 

@@ -57,6 +57,12 @@ PERSONA = (
     PlantedLiteral("wm-rh-inferiorparietal", "<=", 11980.0),
     PlantedLiteral("bdi_10", ">", 0.0),
 )
+# The second persona of the same paper, with its cuts; two in five adults match it.
+SECOND_PERSONA = (
+    PlantedLiteral("lh_isthmuscingulate_volume", ">", 2504.0),
+    PlantedLiteral("rh_lingual_volume", ">", 6804.0),
+    PlantedLiteral("hama_9", ">", 0.0),
+)
 # Slow alpha and a steep spectrum; each holds in about three fifths of adults.
 MEG_PERSONA = (
     PlantedLiteral("meg_peak_all", "<=", 10.2),
@@ -131,7 +137,6 @@ def visits(design: SimulatedDesign, missing_visits: bool) -> np.ndarray:
 def draw_improvement(
     rng: np.random.Generator,
     design: SimulatedDesign,
-    member: np.ndarray,
     prognosis: np.ndarray,
     *,
     effect: np.ndarray,
@@ -143,13 +148,12 @@ def draw_improvement(
 
     Parameters
     ----------
-    design, member
-        Design of the block, and members of the persona.
+    design
+        Design of the block.
     prognosis
         (participant,) standardised; its effect is the same on both arms.
     effect, prognostic
-        In units of ``SPREAD``: extra benefit of members on active (participant,), loss per unit of
-        prognosis.
+        In units of ``SPREAD``: extra benefit on active (participant,), loss per unit of prognosis.
     overall, placebo
         (participant,) points added on active, and on both arms (differences between trials).
 
@@ -158,10 +162,10 @@ def draw_improvement(
     numpy.ndarray
         (participant, period, follow-up).
     """
-    n, days = len(member), len(FOLLOW_UPS)
+    n, days = len(effect), len(FOLLOW_UPS)
     active = np.stack([design.active_first, ~design.active_first], axis=1)[:, :, None]
     course = np.where(active, _ACTIVE + overall[:, None, None], _CONTROL)
-    course = course + active * (member * effect * SPREAD)[:, None, None] * _EXTRA
+    course = course + active * (effect * SPREAD)[:, None, None] * _EXTRA
     course = course + placebo[:, None, None]
     course[:, 1] += _SECOND_PERIOD
     course -= (prognostic * SPREAD * prognosis)[:, None, None]

@@ -114,6 +114,26 @@ def test_planted_effect_is_recovered(large):
     assert abs(placebo[member].mean() - placebo[~member].mean()) < 1.5
 
 
+def test_a_second_persona_is_planted_beside_the_first(tmp_path):
+    folder = simulate_study(tmp_path / "study", participants=600, second_effect=1.3)
+    planted, value = truth(folder), volumes(folder)
+    items = read(folder, "phenotype/hama.tsv")
+    items = items[items.session_id.str.endswith("d0")]
+    value["hama_9"] = items.groupby("participant_id").hama_9.mean()
+    literals = planted["second_persona"]
+    inside = np.logical_and.reduce([value[each["feature"]] > each["cut"] for each in literals])
+    second = planted["second_members"]
+    assert set(value.index[inside]) == set(second)
+    assert 0.35 < len(second) / 600 < 0.45
+    benefit = improvements(folder).pipe(lambda arms: arms.d - arms.p).dropna()
+    rows = [benefit.index.isin(planted[name]) for name in ("members", "second_members")]
+    design = np.column_stack([np.ones(len(benefit)), *rows]).astype(float)
+    weights = np.linalg.lstsq(design, benefit, rcond=None)[0]
+    error = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * np.var(benefit - design @ weights))
+    effects = [planted["effect_points"], planted["second_effect_points"]]
+    assert np.abs((weights[1:] - effects) / error[1:]).max() < 3
+
+
 def test_age_foretells_improvement_on_both_arms_and_no_difference(large):
     age = read(large, "participants.tsv").set_index("participant_id").age
     arms = improvements(large).dropna()
