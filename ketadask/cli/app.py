@@ -11,7 +11,7 @@ import typer
 from ketadask.cli.benches import bench_command
 from ketadask.cli.files import configs_command, init_command, simulate_command
 from ketadask.cli.keys import complete_change, keys_command
-from ketadask.cli.personas import apply_command, confirm_command, lock_command
+from ketadask.cli.personas import apply_command, confirm_command, explore_command, lock_command
 from ketadask.cli.plan import plan_command
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def report_command(file: StudyFile, changes: Changes = None, out: Out = RUNS) ->
     print_summary(_read_study(file, changes, out).report())
 
 
+app.command("explore", short_help="Write a page to look at personas by hand.")(explore_command)
 app.command("lock", short_help="Write supported personas to files.")(lock_command)
 app.command("apply", short_help="Apply a locked persona or predictor to tables.")(apply_command)
 app.command("confirm", short_help="Test locked personas in a new trial.")(confirm_command)
@@ -188,21 +189,23 @@ def status_command(
     file: StudyOrRun,
     changes: Changes = None,
     out: Out = RUNS,
-    watch: Annotated[bool, typer.Option("--watch", help="Update every two seconds.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Update until the run ends.")] = False,
 ) -> None:
     """Show the present and missing parts of each stage; read-only."""
-    from ketadask.cli.tables import print_status, watch_status
+    from ketadask.cli.tables import follow_status, print_status
     from ketadask.study.status import stage_statuses
-    from ketadask.study.submit import queue_lines
+    from ketadask.study.submit import queue_lines, run_end
 
     study = _study_or_run(file, changes, out)
-    if watch:
-        paths = study.paths
-        watch_status(lambda: stage_statuses(paths))
+    paths, is_complete = study.paths, True
+    if follow:
+        is_complete = follow_status(lambda: stage_statuses(paths), lambda: run_end(paths.path))
     else:
         print_status(study.status())
-    for line in queue_lines(study.paths.path):
+    for line in queue_lines(paths.path):
         typer.echo(line)
+    if not is_complete:
+        raise typer.Exit(1)
 
 
 @app.command("submit", short_help="Submit the study to a queue.")

@@ -14,6 +14,7 @@ _BENCHMARKS = ("noise", "validity", "truth", "cohorts", "predict", "volumes", "s
 _NEW_WORDS = {
     "share": "ketadask array-task",
     "power --coverage": "ketadask power --prevalence",
+    "status --watch": "ketadask status --follow",
     "plan --sides": "ketadask plan --alpha, one-sided",
     **{f"bench {name}": f"python -m tests.benchmarks.{name} in a checkout" for name in _BENCHMARKS},
 }

@@ -1,4 +1,4 @@
-"""Commands for locked personas: from a run to the next trial."""
+"""Commands for the personas of a run: explore, lock, and apply or test in the next trial."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from ketadask.study.confirm import ConfirmationSummary
 
 RUNS, RELABELLINGS = Path("runs"), 1_999
+
+
+def explore_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder with verdicts.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="OTHER", help="Run folder beside it.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="HTML file; default: explore.html in RUN.")
+    ] = None,
+) -> None:
+    """Write a page to choose value ranges and see members, arms and courses; it tests nothing."""
+    from ketadask.study.explore import explore_runs
+
+    typer.echo(explore_runs(run, other, to=to))
 
 
 def lock_command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from math import isnan
 from time import sleep
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -217,20 +217,34 @@ def print_status(stages: list[StageStatus]) -> None:
             break
 
 
-def watch_status(read: Callable[[], list[StageStatus]], *, seconds: float = 2.0) -> None:
-    """Show one row per stage, updated every few seconds, until all are complete or Ctrl-C."""
-    out = console()
-    with suppress(KeyboardInterrupt), Live(console=out, auto_refresh=False) as live:
+def follow_status(
+    read: Callable[[], list[StageStatus]],
+    end: Callable[[], str | None],
+    *,
+    seconds: float = 2.0,
+) -> bool:
+    """Show a bar per stage, updated every few seconds, until the run ends; return if complete.
+
+    ``end`` returns how the run ended, None while it is active; what it says twice in a row is
+    printed.
+    """
+    out, before, now = console(), None, None
+    with Live(console=out, auto_refresh=False) as live:
         while True:
             stages = read()
-            live.update(render_status(stages), refresh=True)
+            live.update(render_status(stages, bars=True), refresh=True)
             if not any(stage.missing for stage in stages):
-                return
+                return True
+            before, now = now, end()
+            if now is not None and before is not None:
+                break
             sleep(seconds)
+    out.print(now, soft_wrap=True)
+    return False
 
 
-def render_status(stages: list[StageStatus]) -> Table:
-    """Return one row per stage; the last column is its file or its first missing items."""
+def render_status(stages: list[StageStatus], *, bars: bool = False) -> Table:
+    """Return one row per stage; the last column is its file or first missing items, or a bar."""
     table = Table(
         title="Stages", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -246,7 +260,9 @@ def render_status(stages: list[StageStatus]) -> Table:
             f"{stage.missing:,}",
             f"{stage.parts:,}",
             *([f"{stage.damaged:,}"] if any_damage else []),
-            Text(stage.first.rpartition("/")[2] if is_path else stage.first),
+            ProgressBar(total=max(stage.total, 1), completed=stage.present, width=20)
+            if bars
+            else Text(stage.first.rpartition("/")[2] if is_path else stage.first),
         )
     return table
 

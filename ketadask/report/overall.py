@@ -88,10 +88,8 @@ def overall_facts(units: xr.Dataset) -> OverallFacts:
         cluster=cluster_codes(units),
     )
     count = np.isfinite(outcome).sum(axis=0)
-    mean = np.nansum(outcome, axis=0) / np.maximum(count, 1)
+    mean = np.nansum(printed_outcome(units), axis=0) / np.maximum(count, 1)
     endpoint, direction = str(units.attrs["endpoint"]), str(units.attrs.get("direction", "lower"))
-    if direction == "lower" and endpoint in ("value", "binary", "rate"):  # as the column has them
-        mean = float(endpoint == "binary") - mean
     estimate, low, high = trial.overall_effect()
     return OverallFacts(
         n_active=int(count[0]),
@@ -105,6 +103,15 @@ def overall_facts(units: xr.Dataset) -> OverallFacts:
         outcome=str(units.attrs.get("outcome", "")),
         direction=direction,
     )
+
+
+def printed_outcome(units: xr.Dataset) -> np.ndarray:
+    """Return (unit, arm) the endpoint as its column has it: where lower is better, it is turned."""
+    outcome = units["outcome"].to_numpy().astype(np.float64)
+    endpoint, direction = str(units.attrs["endpoint"]), str(units.attrs.get("direction", "lower"))
+    if direction == "lower" and endpoint in ("value", "binary", "rate"):
+        return float(endpoint == "binary") - outcome
+    return outcome
 
 
 def effect_rows(

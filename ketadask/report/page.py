@@ -175,6 +175,7 @@ def page_text(
     *,
     kind: str = KIND,
     missing: Sequence[str] = (),
+    scripts: Sequence[str] = ("page.js",),
     **values: object,
 ) -> str:
     """Return a page as HTML text.
@@ -189,10 +190,12 @@ def page_text(
         View of each template, ``view.NAME`` there.
     missing
         Headings of sections without results.
+    scripts
+        Names of the scripts.
     values
         Further values of the templates.
     """
-    script, style = _asset("page.js"), page_style()
+    script, style = "".join(map(_asset, scripts)), page_style()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = (
         page_environment()

@@ -78,8 +78,7 @@ def personas_of_run(run: RunFolder, ids: Sequence[str], *, anyway: bool) -> list
     """Return the personas of a run by id; by default all that are supported."""
     verdicts = run.read_table(VERDICTS)
     rows = _rows(run, verdicts, ids)
-    provenance = run.read_json(PROVENANCE)
-    settings = StudySettings.model_validate_json(json.dumps(provenance["settings"]))
+    provenance, settings = run.read_json(PROVENANCE), settings_of_run(run)
     cohort = from_dataset(run.read_dataset(COHORT))
     units = units_of(settings, cohort)
     problem = search_of(settings).problem(units, memory=settings.execution.memory_bytes)
@@ -105,6 +104,11 @@ def personas_of_run(run: RunFolder, ids: Sequence[str], *, anyway: bool) -> list
         _require_same_members(persona, row, problem, units, raw)
         personas.append(persona)
     return personas
+
+
+def settings_of_run(run: RunFolder) -> StudySettings:
+    """Return the settings of a study from its run folder."""
+    return StudySettings.model_validate_json(json.dumps(run.read_json(PROVENANCE)["settings"]))
 
 
 def _rows(run: RunFolder, verdicts: pd.DataFrame, ids: Sequence[str]) -> list[dict[str, Any]]:

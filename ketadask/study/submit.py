@@ -24,11 +24,13 @@ from ketadask.schema.errors import InputError
 from ketadask.store.disk import make_folder
 from ketadask.store.environment import now
 from ketadask.store.run_folder import SUBMISSION, RunFolder
+from ketadask.study.run import LOG
 
 if TYPE_CHECKING:
+    from ketadask.cluster.slurm import JobEnd
     from ketadask.study.study import RunSummary, Study
 
-_PAUSE = 5.0
+_PAUSE, _LOG_LINES = 5.0, 10
 SETTINGS, PROFILE, HEAD, SCRIPT = SUBMISSION
 QUEUE = "cluster.json"
 
@@ -191,6 +193,9 @@ def queue_lines(folder: Path) -> list[str]:
     if run.has(HEAD):
         head = run.read_json(HEAD)
         lines.append(f"head job {head['job']}, submitted {head['submitted']}, log {head['log']}")
+        end = _head_end(head["job"])
+        if end is not None and end.state not in ("UNKNOWN", "COMPLETED"):
+            lines.append(f"head job {head['job']} ended: {end}")
     if run.has(QUEUE):
         cluster = run.read_json(QUEUE)
         lines.append(f"cluster: {cluster['line']} (at {cluster['updated']})")
@@ -200,3 +205,29 @@ def queue_lines(folder: Path) -> list[str]:
     if owner is not None:
         lines.append(f"written by {owner}")
     return lines
+
+
+def run_end(folder: Path) -> str | None:
+    """Return how a run ended, with the last lines of its log; None while it is active."""
+    run, job = RunFolder(folder), ""
+    log = folder / LOG
+    if run.owner is not None:
+        return None
+    if run.has(HEAD):
+        head = run.read_json(HEAD)
+        end, log = _head_end(head["job"]), Path(head["log"])
+        if end is None:
+            return None
+        job = f"head job {head['job']} ended: {end}"
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:] if log.is_file() else []
+    text = job or "no process writes this run; `ketadask run` continues it"
+    return "\n".join([text, *([f"last lines of {log}:"] if lines else []), *lines])
+
+
+def _head_end(job: str) -> JobEnd | None:
+    """Return how a head job ended; None while it waits or runs, or SLURM does not answer."""
+    try:
+        end = slurm.job_end(job)
+    except slurm.UnreachableError:
+        return None
+    return None if end.state in slurm.ALIVE else end

@@ -52,7 +52,18 @@ def test_every_verb_explains_itself(verb, capsys):
     assert run([verb, "--help"]) == 0
     said = capsys.readouterr().out
     assert f"ketadask {verb} " in said
-    other = "simulate", "doctor", "bench", "verify", "head", "keys", "configs", "lock", "plan"
+    other = [
+        "simulate",
+        "doctor",
+        "bench",
+        "verify",
+        "head",
+        "keys",
+        "configs",
+        "lock",
+        "plan",
+        "explore",
+    ]
     assert ("STUDY.yaml" in said) == (verb not in other)
 
 

@@ -103,13 +103,19 @@ def test_a_cohort_without_both_answers_has_no_auc():
     ]  # fmt: skip
 
 
-def test_watching_ends_when_nothing_is_missing(capsys):
+def test_following_ends_with_the_run(capsys):
     present = iter([3, 7, 10])
-    tables.watch_status(
-        lambda: [StageStatus("search", "splits", 10, next(present), 1)], seconds=0.0
-    )
+    read = lambda: [StageStatus("search", "splits", 10, next(present), 1)]  # noqa: E731
+    assert tables.follow_status(read, lambda: None, seconds=0.0)
     assert "10 of 10 splits" in capsys.readouterr().out
     assert list(present) == []
+
+
+def test_following_prints_how_an_incomplete_run_ended(capsys):
+    ends = iter([None, "over", None, "head job 7 ended: FAILED", "head job 7 ended: FAILED"])
+    read = lambda: [StageStatus("search", "splits", 10, 3, 1)]  # noqa: E731
+    assert not tables.follow_status(read, lambda: next(ends), seconds=0.0)
+    assert capsys.readouterr().out.rstrip().endswith("head job 7 ended: FAILED")
 
 
 def test_a_check_of_a_large_table_simulates_nothing(capsys):

@@ -115,3 +115,26 @@ def test_a_run_folder_without_a_submission_has_no_submitted_study(tmp_path):
     run = RunFolder.make(tmp_path, "demo", "0f3a" * 16)
     with pytest.raises(InputError, match="was not submitted; give the YAML file"):
         submit.submitted_study(run.path)
+
+
+def test_a_failed_head_job_says_so_with_the_end_of_its_log(submitted, monkeypatch):
+    _, run = submitted
+    (run / "logs" / "head-77.log").write_text("\n".join(f"line {k}" for k in range(30)))
+    states = ["PENDING", "RUNNING", "FAILED"]
+    monkeypatch.setattr(slurm, "job_end", lambda job: slurm.JobEnd(states[0], "1:0", "n2"))
+    assert submit.run_end(run) is None
+    states.pop(0)
+    assert submit.run_end(run) is None
+    states.pop(0)
+    text = submit.run_end(run)
+    assert text.startswith("head job 77 ended: FAILED on n2 (exit code 1:0)\nlast lines of ")
+    assert text.endswith("line 28\nline 29")
+    assert "line 19" not in text
+    assert submit.queue_lines(run)[1] == "head job 77 ended: FAILED on n2 (exit code 1:0)"
+
+
+def test_a_local_run_ends_with_its_process(tmp_path):
+    run = RunFolder.make(tmp_path, "demo", "0f3a" * 16)
+    with run.lock():
+        assert submit.run_end(run.path) is None
+    assert submit.run_end(run.path).startswith("no process writes this run")
