@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ketadask.config.inputs import Fraction, PositiveCount, Section
+from ketadask.schema.errors import nearest
 
 ClassifierName = Literal["svc-linear", "svc-rbf", "logistic", "forest"]
+GridValue = bool | int | float | str | None
 Positive = Annotated[float, Field(gt=0)]
 Several = Annotated[int, Field(ge=2)]
+
+
+def _check_classifier(name: str) -> str:
+    names = get_args(ClassifierName)
+    if name not in names and "." not in name:
+        raise ValueError(f"unknown classifier; {nearest(name, names)}, or an import path")
+    return name
 
 
 class ControlSettings(Section):
@@ -24,7 +33,15 @@ class ControlSettings(Section):
 class PredictSettings(Section):
     """Prediction of response from brain structure; a study with this section predicts."""
 
-    classifier: ClassifierName = Field(default="svc-linear", description="classifier")
+    classifier: Annotated[str, AfterValidator(_check_classifier)] = Field(
+        default="svc-linear",
+        description="svc-linear, svc-rbf, logistic, forest, or the import path of a classifier of "
+        "scikit-learn's interface, such as sklearn.svm.NuSVC; its installed package is imported",
+    )
+    grid: Mapping[str, tuple[GridValue, ...]] = Field(
+        default_factory=dict,
+        description="forest or import path: candidate values of each parameter",
+    )
     other_classifiers: tuple[ClassifierName, ...] = Field(
         default=(), description="classifiers compared on the same folds"
     )
@@ -88,10 +105,26 @@ class PredictSettings(Section):
         default=None,
         description="a control cohort of its own; default: the control arm of the study",
     )
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(),
+        description="fractions of the training participants, for performance against their number",
+    )
     missing_region: Literal["stop", "median"] = Field(
         default="stop",
         description="a region missing in an external cohort: stop, or use the training median",
     )
+
+    @model_validator(mode="after")
+    def _check_grid(self) -> PredictSettings:
+        if self.grid and self.classifier != "forest" and "." not in self.classifier:
+            raise ValueError(
+                f"predict.grid is not for {self.classifier}; "
+                "set predict.costs, or name the import path of a classifier"
+            )
+        for name, values in self.grid.items():
+            if not values:
+                raise ValueError(f"predict.grid.{name} has no value; list one value or more")
+        return self
 
     @property
     def folders(self) -> dict[str, Path]:

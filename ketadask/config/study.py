@@ -48,6 +48,7 @@ _SPLITS = {"splits": {"train_size", "group_by", "scheme", "stratify"}, "gates": 
 _MODELS = set(PredictSettings.model_fields) - {
     "permutations",
     "other_classifiers",
+    "learning_curve",
     "missing_region",
     "external",
     "control",

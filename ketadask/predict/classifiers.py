@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,19 @@ from ketadask.schema.errors import InputError, nearest
 SVC_LINEAR, SVC_RBF, LOGISTIC, FOREST = "svc-linear", "svc-rbf", "logistic", "forest"
 CLASSIFIERS = (SVC_LINEAR, SVC_RBF, LOGISTIC, FOREST)
 COSTS = tuple(2.0**k for k in range(-6, 5))
+Grid = tuple[tuple[str, tuple[Any, ...]], ...]
+_FOREST_PATH = "sklearn.ensemble.RandomForestClassifier"
+_FOREST_GRID: Grid = (("min_samples_leaf", (1, 5)), ("n_estimators", (200,)))
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """One combination of all that the inner folds choose."""
+    """One combination of all that the inner folds choose; ``parameters`` are those of a grid."""
 
-    cost: float
-    gamma: float | None
-    explained_variance: float | None
+    cost: float | None = None
+    gamma: float | None = None
+    explained_variance: float | None = None
+    parameters: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Classifier:
     ----------
     name
         ``svc-linear`` and ``svc-rbf``: support vector classifiers; ``logistic``: ridge-penalised
-        logistic regression; ``forest``: a random forest on the regions themselves, whose ``costs``
-        are minimum cases per leaf.
+        logistic regression. An import path, ``package.module.Class``: any classifier of
+        scikit-learn's interface, on the regions themselves; ``forest`` is a random forest.
     costs
         Values of C.
     gammas
@@ -42,6 +47,8 @@ class Classifier:
         Fractions of the variance that the principal components explain; None uses the regions.
     balance_labels
         Whether both labels have the same total weight.
+    grid
+        Candidate values of each parameter of a forest or of a classifier by import path.
     """
 
     name: str = SVC_LINEAR
@@ -49,17 +56,26 @@ class Classifier:
     gammas: tuple[float | None, ...] = (None,)
     explained_variance: tuple[float | None, ...] = (0.9,)
     balance_labels: bool = True
-    trees: int = 200
+    grid: Grid = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.name not in CLASSIFIERS:
+        if self._path:
+            from ketadask.predict.estimators import build_estimator
+
+            build_estimator(self._path, {name: values[0] for name, values in self.grid})
+        elif self.name not in CLASSIFIERS:
             raise InputError(
                 "unknown classifier",
                 where="classifier",
                 value=self.name,
                 remedy=nearest(self.name, CLASSIFIERS),
             )
+
+    @property
+    def _path(self) -> str:
+        """Import path of the estimator; empty for the classifiers of this package."""
+        return _FOREST_PATH if self.name == FOREST else self.name * ("." in self.name)
 
     @property
     def candidates(self) -> tuple[Hyperparameters, ...]:
@@ -70,13 +86,21 @@ class Classifier:
         >>> len(Classifier().candidates), Classifier().candidates[0].cost
         (11, 0.015625)
         """
+        if self._path:
+            forest = _FOREST_GRID if self.name == FOREST else ()
+            grid = sorted((dict(forest) | dict(self.grid)).items())
+            names, values = [name for name, _ in grid], [options for _, options in grid]
+            combinations = product(*values)
+            return tuple(
+                Hyperparameters(parameters=tuple(zip(names, each, strict=True)))
+                for each in combinations
+            )
         gammas = self.gammas if self.name == SVC_RBF else (None,)
-        fractions = (None,) if self.name == FOREST else self.explained_variance
         return tuple(
             Hyperparameters(cost, gamma, fraction)
             for cost in self.costs
             for gamma in gammas
-            for fraction in fractions
+            for fraction in self.explained_variance
         )
 
     def fit(
@@ -88,6 +112,10 @@ class Classifier:
         """Fit candidates (default: all) to prepared volumes (case, region) and labels 0/1."""
         candidates = self.candidates if candidates is None else candidates
         weight = _weights(label, self.balance_labels)
+        if self._path:
+            return ClassifierModels(
+                candidates, [self._fit_estimator(volumes, label, each) for each in candidates]
+            )
         fractions = {candidate.explained_variance for candidate in candidates}
         spaces = {fraction: ComponentSpace.of(volumes, fraction) for fraction in fractions}
         return ClassifierModels(
@@ -98,19 +126,22 @@ class Classifier:
             ],
         )
 
+    def check(self) -> None:
+        """Raise where a candidate of a classifier by import path cannot be fitted."""
+        if self._path:
+            volumes = np.random.default_rng(0).normal(size=(60, 4))
+            self.fit(volumes, (volumes[:, 0] > np.quantile(volumes[:, 0], 0.4)).astype(np.int8))
+
     def _fit_one(
         self,
         space: ComponentSpace,
         label: np.ndarray,
         weight: dict[int, float],
         candidate: Hyperparameters,
-    ) -> LinearModel | RadialModel | ForestModel:
-        from ketadask.predict.solvers import fit_forest, fit_logistic, solve_svc
+    ) -> LinearModel | RadialModel:
+        from ketadask.predict.solvers import fit_logistic, solve_svc
 
-        cost = candidate.cost
-        if self.name == FOREST:
-            leaf = int(max(cost, 1))
-            return ForestModel(fit_forest(space.points, label, weight, leaf, self.trees, self.seed))
+        cost = candidate.cost or 1.0
         if self.name == LOGISTIC:
             slope, offset = fit_logistic(space.scores, label, weight, cost)
             return LinearModel(space.axes @ slope, offset)
@@ -122,13 +153,24 @@ class Classifier:
         support, alpha, offset = solve_svc(kernel, label, weight, cost)
         return RadialModel(space.axes, space.scores[support], alpha, gamma, offset)
 
+    def _fit_estimator(
+        self, volumes: np.ndarray, label: np.ndarray, candidate: Hyperparameters
+    ) -> LinearModel | EstimatorModel:
+        from ketadask.predict.estimators import build_estimator, fit_estimator, linear_part
+
+        estimator = build_estimator(self._path, dict(candidate.parameters))
+        weight = _weights(label, balance=True) if self.balance_labels else None
+        estimator = fit_estimator(estimator, volumes, label, weight, self.seed)
+        linear = linear_part(estimator, volumes)
+        return EstimatorModel(estimator) if linear is None else LinearModel(*linear)
+
 
 @dataclass(frozen=True, eq=False)
 class ClassifierModels:
     """The models of some candidates, in their order."""
 
     candidates: tuple[Hyperparameters, ...]
-    models: list[LinearModel | RadialModel | ForestModel]
+    models: list[LinearModel | RadialModel | EstimatorModel]
 
     def decisions(self, volumes: np.ndarray) -> np.ndarray:
         """Return (candidate, case) decision values; values above zero predict response."""
@@ -171,14 +213,16 @@ class RadialModel:
 
 
 @dataclass(frozen=True, eq=False)
-class ForestModel:
-    """A random forest of scikit-learn."""
+class EstimatorModel:
+    """A fitted classifier of scikit-learn's interface that is not linear."""
 
-    forest: Any
+    estimator: Any
 
     def decide(self, volumes: np.ndarray) -> np.ndarray:
-        """Return the decision values (case,): probability of response minus one half."""
-        return np.asarray(self.forest.predict_proba(volumes)[:, 1] - 0.5)
+        """Return the decision values (case,), or probabilities of response minus one half."""
+        from ketadask.predict.estimators import decision_values
+
+        return decision_values(self.estimator, volumes)
 
 
 def _weights(label: np.ndarray, balance: bool) -> dict[int, float]:

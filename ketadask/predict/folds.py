@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,9 @@ class NestedFolds:
     seed
         Repeat r draws from SeedSequence(seed, spawn_key=(stream, r)), inner repeat i of outer fold
         j from (stream, j + 1, 0, i), so any fold can be drawn alone.
+    train_fraction
+        Fraction of the participants of each outer training set that is used, of each site and
+        label; a smaller fraction is part of a larger one. The test rows do not depend on it.
 
     Examples
     --------
@@ -49,6 +53,7 @@ class NestedFolds:
     inner_repeats: int = 10
     inner_folds: int = 10
     seed: int = 0
+    train_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         if self.scheme not in CV_SCHEMES:
@@ -121,7 +126,25 @@ class NestedFolds:
             fold_of_case = assign_folds(cases, self.folds, seed=self.seed, address=(repeat,))
         else:
             fold_of_case = _site_codes(cases)
-        return np.flatnonzero(fold_of_case != fold), np.flatnonzero(fold_of_case == fold)
+        train = np.flatnonzero(fold_of_case != fold)
+        if self.train_fraction < 1:
+            train = train[self._first_participants(cases.take(train), index)]
+        return train, np.flatnonzero(fold_of_case == fold)
+
+    def _first_participants(self, cases: ClassifierData, index: int) -> np.ndarray:
+        """Return the rows of the first participants in a random order, by site and label."""
+        address = np.random.SeedSequence(self.seed, spawn_key=(nm.STREAM_FOLD, index + 1, 1))
+        rng = np.random.default_rng(address)
+        people, first, of_case = np.unique(
+            cases.participant, return_index=True, return_inverse=True
+        )
+        order = rng.permutation(len(people))
+        stratum = 2 * _site_codes(cases)[first] + cases.label[first]
+        chosen = np.zeros(len(people), dtype=bool)
+        for value in np.unique(stratum):
+            group = order[stratum[order] == value]
+            chosen[group[: max(ceil(self.train_fraction * len(group)), 2)]] = True
+        return np.flatnonzero(chosen[of_case])
 
     def inner(self, cases: ClassifierData, index: int) -> Iterator[Fold]:
         """Yield training and test rows within ``cases``, the training set of outer fold ``index``.

@@ -15,7 +15,7 @@ from scipy.special import expit
 from ketadask import names as nm
 from ketadask.cohort.harmonise import Sites
 from ketadask.predict.classifier_data import ClassifierData
-from ketadask.predict.classifiers import FOREST, LinearModel, RadialModel
+from ketadask.predict.classifiers import LinearModel, RadialModel
 from ketadask.predict.matching import match_to_model
 from ketadask.predict.nested import REFIT, NestedCV, majority_vote, refit_model, select_inner
 from ketadask.predict.performance import platt
@@ -121,13 +121,6 @@ def lock_model(nested_cv: NestedCV, cases: ClassifierData) -> LockedModel:
     """Choose and fit on a whole cohort; the models of its inner folds vote, or one is refit."""
     from ketadask.store.environment import one_thread
 
-    if nested_cv.classifier.name == FOREST:
-        raise InputError(
-            "a forest cannot be locked",
-            where="classifier",
-            value=FOREST,
-            remedy="use a forest for comparison only; lock svc-linear, svc-rbf or logistic",
-        )
     nested_cv.cv.check(cases)
     with one_thread():
         selection = select_inner(nested_cv, cases, nested_cv.cv.inner(cases, -1))
@@ -135,13 +128,21 @@ def lock_model(nested_cv: NestedCV, cases: ClassifierData) -> LockedModel:
         if nested_cv.final == REFIT:
             preparation, refit = refit_model(nested_cv, cases, selection.candidate)
             models, preparations = refit.models, [preparation]
+    plain = tuple(model for model in models if isinstance(model, LinearModel | RadialModel))
+    if len(plain) < len(models):
+        raise InputError(
+            "this classifier cannot be locked: it is not linear, so no plain arrays describe it",
+            where="classifier",
+            value=nested_cv.classifier.name,
+            remedy="use it for comparison only; lock svc-linear, svc-rbf or logistic",
+        )
     slope, offset = platt(selection.inner_decision, cases.label)
     best = selection.candidate
     return LockedModel(
         region=cases.region,
         covariate_names=cases.covariate_names,
         preparations=tuple(preparations),
-        models=tuple(m for m in models if isinstance(m, LinearModel | RadialModel)),
+        models=plain,
         slope=slope,
         offset=offset,
         about={
@@ -153,6 +154,7 @@ def lock_model(nested_cv: NestedCV, cases: ClassifierData) -> LockedModel:
             "cost": best.cost,
             "gamma": best.gamma,
             "explained_variance": best.explained_variance,
+            "parameters": dict(best.parameters),
             "inner_score": selection.score,
         },
     )

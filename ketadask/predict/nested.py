@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from ketadask.predict.classifier_data import ClassifierData
 from ketadask.predict.classifiers import (
     Classifier,
     ClassifierModels,
-    ForestModel,
+    EstimatorModel,
     Hyperparameters,
     LinearModel,
     RadialModel,
@@ -123,9 +124,10 @@ class FoldResult:
         choices = pd.DataFrame(
             {
                 **{name: [value] for name, value in address.items()},
-                "cost": [best.cost],
+                "cost": np.array([best.cost], dtype=float),
                 "gamma": np.array([best.gamma], dtype=float),
                 "explained_variance": np.array([best.explained_variance], dtype=float),
+                "parameters": [json.dumps(dict(best.parameters))],
                 "inner_score": [self.inner_score],
             }
         )
@@ -142,7 +144,7 @@ class InnerSelection:
 
     candidate: Hyperparameters
     score: float
-    models: list[LinearModel | RadialModel | ForestModel]
+    models: list[LinearModel | RadialModel | EstimatorModel]
     preparations: list[Preparation]
     inner_decision: np.ndarray
     test_decision: np.ndarray

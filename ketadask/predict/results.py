@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATISTICS = ("bac", "bac_folds", "bac_pooled", "auc")
+_CURVE_MEASURES = ("auc", "auc_low", "auc_high", "bac", "bac_low", "bac_high")
+CURVE_COLUMNS = ["fraction", "training_cases", *_CURVE_MEASURES]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,22 @@ def summarise_prediction(
         choices=tables["choices"].sort_values("number", ignore_index=True),
         folds=folds,
     )
+
+
+def learning_point(
+    cases: ClassifierData, nested_cv: NestedCV, prediction: Prediction
+) -> dict[str, float]:
+    """Return one point of a learning curve: training cases, AUC and balanced accuracy.
+
+    The number of training cases is the mean over outer folds. All points predict the same cases.
+    """
+    folds = range(nested_cv.cv.count(cases))
+    sizes = [len(nested_cv.cv.outer(cases, index)[0]) for index in folds]
+    return {
+        "fraction": nested_cv.cv.train_fraction,
+        "training_cases": float(np.mean(sizes)),
+        **{name: prediction.measures[name] for name in _CURVE_MEASURES},
+    }
 
 
 def case_predictions(cases: ClassifierData, predictions: pd.DataFrame) -> pd.DataFrame:

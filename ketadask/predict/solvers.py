@@ -81,19 +81,3 @@ def fit_logistic(
     with sklearn.config_context(**_FAST):
         model = LogisticRegression(C=cost, class_weight=weight, max_iter=1000).fit(scores, label)
     return model.coef_[0], float(model.intercept_[0])
-
-
-def fit_forest(
-    points: np.ndarray,
-    label: np.ndarray,
-    weight: dict[int, float],
-    leaf: int,
-    trees: int,
-    seed: int,
-) -> Any:
-    """Return a random forest whose leaves have at least ``leaf`` cases."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(
-        trees, min_samples_leaf=leaf, class_weight=weight, random_state=seed
-    ).fit(points, label)

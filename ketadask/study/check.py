@@ -145,7 +145,7 @@ def check_study(settings: StudySettings, out: Path, progress: Progress) -> Study
 
 def require_computable(settings: StudySettings, cohort: xr.Dataset, trial: TrialArrays) -> None:
     """Raise where scores or prediction would fail after all searches."""
-    from ketadask.study.predict import classifier_cases
+    from ketadask.study.prediction_inputs import classifier_cases, nested_of
 
     score = trial.score[np.isfinite(trial.score)]
     if not len(score) or np.ptp(score) < _SMALLEST_SPREAD:
@@ -156,6 +156,7 @@ def require_computable(settings: StudySettings, cohort: xr.Dataset, trial: Trial
         )
     if settings.predict is not None:
         classifier_cases(settings, cohort)
+        nested_of(settings, settings.predict.classifier).classifier.check()
 
 
 def _response_text(outcome: Outcome) -> str:

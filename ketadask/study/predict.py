@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketadask import names as nm
-from ketadask.config.prediction import PredictSettings
-from ketadask.config.study import StudySettings
 from ketadask.pipeline.stage import Stage
-from ketadask.schema.errors import InputError, nearest
+from ketadask.schema.errors import InputError
 from ketadask.store.disk import set_aside
 from ketadask.store.parts import Parts
 from ketadask.study.from_settings import read_cohort
 from ketadask.study.inputs import external_settings
+from ketadask.study.prediction_inputs import classifier_cases, nested_of, predict_settings
 from ketadask.study.problem import cohort_of
 from ketadask.study.run import PREDICT
 
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 SUMMARY, CASES, WEIGHTS = "prediction.json", "prediction_cases.parquet", "weights.parquet"
 MODEL, FOLDER = "locked_model.npz", "predict"
 DISCOVERY, CONTROL = "discovery", "control arm"
-FOREST, INSTEAD = "forest", "svc-linear"
-_LEAVES = (1.0, 5.0)
+CURVE, INSTEAD = "learning_curve.parquet", "svc-linear"
 _TABLES = ("predictions", "choices", "weights")
 
 
@@ -59,7 +57,8 @@ def predict_study(work: StudyRun) -> PredictionTables:
     )
     folds = _out_of_fold(work, discovery, nested_cv)
     p, permutations = _permutation_test(work, discovery, nested_cv)
-    model = _locked_model(work, discovery, nested_cv)
+    curve = _learning_curve(work, discovery, nested_cv, folds)
+    model = _locked_model(work, discovery, _lockable(work, folds, nested_cv))
     external, notes = _external(work, cohort, model)
     if options.control is not None:
         control_table, own = _apply_to(work, model, CONTROL, options.control.folder, nm.CONTROL)
@@ -86,6 +85,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
         "permutations": permutations,
         "p": p,
         "specificity": compare_arms(folds.cases, control_table, seed=work.settings.seed),
+        "learning_curve": curve.to_dict("records"),
         "locked": model.about,
         "other_classifiers": {
             name: _out_of_fold(work, discovery, nested_of(work.settings, name)).measures
@@ -96,7 +96,7 @@ def predict_study(work: StudyRun) -> PredictionTables:
     cases = _one_table(tables)
     work.paths.require_unchanged_inputs()
     work.mark_outdated("predict")
-    for name, table in ((CASES, cases), (WEIGHTS, folds.weights)):
+    for name, table in ((CASES, cases), (WEIGHTS, folds.weights), (CURVE, curve)):
         work.folder.write_table(name, table, csv=True)
     _write_summary(work, summary)
     return PredictionTables(summary, cases, folds.weights)
@@ -125,91 +125,14 @@ def prediction_key(paths: RunPaths) -> str:
     return paths.key("predict", None if predict is None else predict.model_dump(mode="json"))
 
 
-def predict_settings(settings: StudySettings) -> PredictSettings:
-    """Return the section `predict`; raise if the study has none."""
-    if settings.predict is None:
-        raise InputError(
-            "the study has no section predict",
-            where="predict",
-            remedy="add a section predict, for example `predict: {classifier: svc-linear}`",
-        )
-    return settings.predict
-
-
-def nested_of(settings: StudySettings, classifier: str, *, permutation: bool = False) -> NestedCV:
-    """Return the nested cross-validation of a classifier."""
-    from ketadask.predict.classifiers import Classifier
-    from ketadask.predict.folds import NestedFolds
-    from ketadask.predict.nested import NestedCV
-    from ketadask.predict.preparation import PreparationSettings
-
-    options = predict_settings(settings)
-    return NestedCV(
-        cv=NestedFolds(
-            scheme=options.cv,
-            repeats=options.permuted_repeats if permutation else options.repeats,
-            folds=options.folds,
-            inner_repeats=options.permuted_inner_repeats if permutation else options.inner_repeats,
-            inner_folds=options.inner_folds,
-            seed=settings.seed,
-        ),
-        classifier=Classifier(
-            name=classifier,
-            costs=_LEAVES if classifier == FOREST else options.costs,
-            gammas=options.gammas,
-            explained_variance=options.explained_variance,
-            balance_labels=options.balanced,
-            seed=settings.seed,
-        ),
-        preparation=PreparationSettings(
-            harmonise=options.harmonise, unseen_site=options.unseen_site
-        ),
-        final=options.final,
-    )
-
-
-def classifier_cases(settings: StudySettings, cohort: Any) -> tuple[ClassifierData, ClassifierData]:
-    """Return the training cases, and those of the control arm."""
-    from ketadask.predict.classifier_data import classifier_data
-
-    options = predict_settings(settings)
-    trials = sorted({str(name) for name in cohort["trial"].values})
-    for name in options.external_trials:
-        if name not in trials:
-            raise InputError(
-                "no such trial",
-                where="predict.external_trials",
-                value=name,
-                remedy=nearest(name, trials),
-            )
-    trials = [name for name in trials if name not in options.external_trials]
-    discovery, control = (
-        classifier_data(
-            cohort,
-            arm=arm,
-            covariates=options.covariates,
-            threshold=options.response_threshold,
-            trials=trials,
-        )
-        for arm in (nm.ACTIVE, nm.CONTROL)
-    )
-    if not len(discovery):
-        raise InputError(
-            "no case of the active arm has an outcome",
-            where="predict.external_trials",
-            value=", ".join(options.external_trials) or None,
-            remedy="keep at least one trial for training",
-        )
-    return discovery, control
-
-
 def _out_of_fold(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) -> Prediction:
     """Compute the missing outer folds and summarise all."""
     from ketadask.predict.graph import fold_blocks
     from ketadask.predict.results import summarise_prediction
 
     nested_cv.cv.check(cases)
-    name = nested_cv.classifier.name
+    name, fraction = nested_cv.classifier.name, nested_cv.cv.train_fraction
+    name += f"-{fraction:g}" * (fraction < 1)
     parts = Parts(work.paths.path / FOLDER / name, work.paths.key("predict", name))
     total = nested_cv.cv.count(cases)
     work.complete_stage(
@@ -256,6 +179,32 @@ def _permutation_test(
     return permutation_p(table), options.permutations
 
 
+def _learning_curve(
+    work: StudyRun, cases: ClassifierData, nested_cv: NestedCV, folds: Prediction
+) -> pd.DataFrame:
+    """Return performance against the number of training cases; the last point has them all."""
+    import pandas as pd
+
+    from ketadask.predict.results import CURVE_COLUMNS, learning_point
+
+    fractions = sorted(predict_settings(work.settings).learning_curve)
+    points = []
+    for fraction in fractions:
+        part = nested_of(work.settings, nested_cv.classifier.name, train_fraction=fraction)
+        points.append(learning_point(cases, part, _out_of_fold(work, cases, part)))
+    points += [learning_point(cases, nested_cv, folds)] if points else []
+    return pd.DataFrame(points, columns=CURVE_COLUMNS)
+
+
+def _lockable(work: StudyRun, folds: Prediction, nested_cv: NestedCV) -> NestedCV:
+    """Return a classifier that plain arrays describe: this one, or a linear one instead."""
+    name = nested_cv.classifier.name
+    if name == "svc-rbf" or len(folds.weights):
+        return nested_cv
+    work.progress.print(f"predict: {name} is not linear and cannot be locked; {INSTEAD} is locked")
+    return nested_of(work.settings, INSTEAD)
+
+
 def _locked_model(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) -> LockedModel:
     """Return the model fitted to all cases, from the run folder if it is current."""
     from ketadask.predict.locked import lock_model, read_locked_model
@@ -271,9 +220,6 @@ def _locked_model(work: StudyRun, cases: ClassifierData, nested_cv: NestedCV) ->
                 f"predict: the locked model cannot be read and is fitted again: {error}"
             )
             set_aside(path, work.folder.path / "damaged")
-    if nested_cv.classifier.name == FOREST:
-        nested_cv = nested_of(work.settings, INSTEAD)
-        work.progress.print(f"predict: a {FOREST} cannot be locked; locking {INSTEAD} instead")
     work.progress.print("predict: fitting the locked model")
     model = lock_model(nested_cv, cases)
     model.about["key"] = key

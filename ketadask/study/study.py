@@ -19,7 +19,8 @@ from ketadask.study.check import StudyCheck, check_study, require_computable
 from ketadask.study.confirm import ConfirmationSummary, confirm_study
 from ketadask.study.judge import SUMMARY, calibration_stages, judge_study, trial_tables
 from ketadask.study.paths import RunPaths
-from ketadask.study.predict import predict_settings, predict_study, read_prediction
+from ketadask.study.predict import predict_study, read_prediction
+from ketadask.study.prediction_inputs import predict_settings
 from ketadask.study.problem import StudyProblem, build_problem
 from ketadask.study.run import StudyRun, open_study_run
 from ketadask.study.screening import with_locked_arms

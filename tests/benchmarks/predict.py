@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.predict speed`` runs the same folds through this package and through
 pipelines of scikit-learn, side by side; ``noise`` reports performance where labels are random;
-``permutations`` tests whether p is uniform there; ``planted`` uses the published sample sizes.
+``null`` tests whether every p is uniform there; ``planted`` counts in how many simulated trials of
+``config/svc.yaml`` the planted lobes come out; ``published`` uses the published sample sizes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +28,11 @@ from ketadask.predict.folds import CV_SCHEMES, MIXED_SITES, NestedFolds
 from ketadask.predict.locked import lock_model
 from ketadask.predict.nested import REFIT, NestedCV
 from ketadask.predict.performance import performance
-from ketadask.predict.permutations import permutation_p, permutation_rows
+from ketadask.predict.permutations import fixed_model_p, permutation_p, permutation_rows
 from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import cv_statistics, nested_cross_validate
-from tests.benchmarks.planted_cohorts import planted_cohorts
+from ketadask.predict.specificity import compare_arms
+from tests.benchmarks.planted_cohorts import SIZES, planted_cohorts
 
 
 def noise(seed: int, n: int, regions: int, sites: int = 4) -> ClassifierData:
@@ -62,10 +66,49 @@ def noise_scores(
         return cv_statistics(made, small(kind, seed))
 
 
-def noise_p(seed: int, n: int, regions: int, permutations: int) -> dict[str, float]:
-    """Return the permutation p of one data set of noise."""
+def null_p(seed: int, permutations: int, sizes: tuple[int, int, int] = SIZES) -> dict[str, float]:
+    """Return every p of one study without an effect: realistic volumes, random labels."""
+    from ketadask.store.environment import one_thread
+
+    cohorts = planted_cohorts(seed, sizes=sizes, effect=0.0)
     nested = small(MIXED_SITES, seed, folds=4, inner=3)
-    return permutation_p(permutation_rows(noise(seed, n, regions), nested, 0, permutations))
+    with one_thread():
+        folds = nested_cross_validate(cohorts.discovery, nested)
+        p = permutation_p(permutation_rows(cohorts.discovery, nested, 0, permutations))
+        model = lock_model(nested, cohorts.discovery)
+        tables = {name: model.apply(getattr(cohorts, name)) for name in ("external", "saline")}
+        arms = compare_arms(folds.cases, tables["saline"], seed=seed, draws=199)
+    p = {f"discovery {name}": value for name, value in p.items()}
+    for name, table in tables.items():
+        fixed = fixed_model_p(table, seed=seed, permutations=999)
+        p |= {f"{name} auc": fixed["p_auc"], f"{name} bac": fixed["p_bac"]}
+    return p | {"difference auc": arms["p_auc"], "difference bac": arms["p_bac"]}
+
+
+def planted_lobes(seed: int, folder: Path) -> dict[str, Any]:
+    """Return the mean patterns of the lobes in the simulated trial of ``config/svc.yaml``."""
+    import pandas as pd
+
+    from ketadask.predict.weights import lobe_table
+    from ketadask.study.study import Study
+
+    changes = [f"seed={seed}", f"data.simulate.seed={seed}", "predict.repeats=1"]
+    changes += ["predict.permutations=0", "predict.other_classifiers=[]"]
+    cluster = folder / "here.yaml"
+    cluster.write_text("kind: synchronous\n")
+    study = Study.read("config/svc.yaml", changes=changes, out=folder / str(seed), cluster=cluster)
+    summary = study.predict()
+    weights = pd.read_csv(summary.folder / "weights.csv", keep_default_na=False)
+    lobes = lobe_table(weights).set_index("lobe")["pattern"]
+    prediction = summary.prediction or {}
+    return {
+        "seed": seed,
+        "frontal": float(lobes["frontal"]),
+        "cerebellum": float(lobes["cerebellum"]),
+        "signs": bool(lobes["frontal"] > 0 > lobes["cerebellum"]),
+        "lobes": (lobes.idxmax(), lobes.idxmin()) == ("frontal", "cerebellum"),
+        "auc": {name: m["auc"] for name, m in prediction["cohorts"].items()},
+    }
 
 
 def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]:
@@ -194,16 +237,29 @@ def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any
     return told
 
 
-def uniform(count: int, n: int, regions: int, permutations: int, workers: int) -> dict[str, Any]:
-    """Return mean p on noise, and the fractions at or below 5, 10, 20 and 50 %."""
-    work = partial(noise_p, n=n, regions=regions, permutations=permutations)
-    rows = list(_over(workers, work, count))
-    told = {}
+def null_table(
+    count: int, permutations: int, workers: int, sizes: tuple[int, int, int] = SIZES
+) -> dict[str, Any]:
+    """Return for every p: Kolmogorov-Smirnov against uniform, and the fraction at most 5 %.
+
+    A p of m permutations has m + 1 values; a uniform draw within its step makes it continuous.
+    """
+    from scipy.stats import kstest
+
+    rows = list(_over(workers, partial(null_p, permutations=permutations, sizes=sizes), count))
+    rng = np.random.default_rng(0)
+    table = {}
     for name in rows[0]:
         p = np.array([row[name] for row in rows])
-        shares = {f"at most {a}": float((p <= a).mean()) for a in (0.05, 0.1, 0.2, 0.5)}
-        told[name] = {**_mean(list(p)), **shares}
-    return told
+        step = 1 / (permutations + 1) if name.startswith("discovery") else 0.0
+        test = kstest(p - step * rng.random(count), "uniform")
+        table[name] = {
+            **_mean(list(p)),
+            "ks": float(test.statistic),
+            "ks_p": float(test.pvalue),
+            "at most 0.05": float((p <= 0.05).mean()),
+        }
+    return table
 
 
 def _mean(values: Sequence[float]) -> dict[str, float]:
@@ -214,7 +270,7 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 def main(words: Sequence[str]) -> int:
     """Run a benchmark and print its results as JSON."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.predict", description=__doc__)
-    parser.add_argument("what", choices=["speed", "noise", "permutations", "planted"])
+    parser.add_argument("what", choices=["speed", "noise", "null", "planted", "published"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--data-sets", type=int, default=200)
@@ -233,8 +289,13 @@ def main(words: Sequence[str]) -> int:
         told = speed(options.seed, workers, options.folds, theirs, options.repeats)
     elif options.what == "noise":
         told = noise_table(count, n, regions, workers)
-    elif options.what == "permutations":
-        told = uniform(count, n, regions, options.permutations, workers)
+    elif options.what == "null":
+        told = null_table(count, options.permutations, workers)
+    elif options.what == "planted":
+        with tempfile.TemporaryDirectory() as folder:
+            work = partial(planted_lobes, folder=Path(folder))
+            runs = list(_over(workers, work, count))
+        told = {k: sum(run[k] for run in runs) for k in ("signs", "lobes")} | {"runs": runs}
     else:
         frame = NestedFolds(MIXED_SITES, 2, 10, 2, 10, seed=options.seed)
         nested = NestedCV(frame, Classifier(), PreparationSettings(harmonise=True))

@@ -27,7 +27,7 @@ from ketadask.config.study import StudySettings
 
 ROOT = Path(__file__).parents[2]
 # Sections whose keys are words of the user, or that have another form, too.
-OWN_WORDS = ("data.t", "data.arms.", "data.regions.columns.")
+OWN_WORDS = ("data.t", "data.arms.", "data.regions.columns.", "predict.grid.")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *(ROOT / folder / "README.md" for folder in ("config", "jobs", "notebooks")),

@@ -1,5 +1,7 @@
 """Folds: participants on one side, labels in proportion, each fold from its address alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,6 +50,24 @@ def test_every_case_is_tested_once_and_inner_folds_stay_in_the_training_set(sche
     for inner_train, inner_test in cv.inner(train, 1):
         assert set(inner_train) | set(inner_test) == set(range(len(train)))
         assert not set(inner_train) & set(inner_test)
+
+
+@pytest.mark.parametrize("scheme", CV_SCHEMES)
+def test_smaller_training_sets_are_nested_with_the_same_test_cases(scheme):
+    cases = cohort(n=96, sites=4)
+    for index in range(4):
+        rows = [
+            replace(small(scheme), train_fraction=fraction).outer(cases, index)
+            for fraction in (0.25, 0.5, 1.0)
+        ]
+        assert all(np.array_equal(test, rows[0][1]) for _, test in rows)
+        (few, half, every) = (set(train.tolist()) for train, _ in rows)
+        assert few < half < every
+        assert len(half) == pytest.approx(len(every) / 2, abs=6)
+        taken = cases.take(sorted(few))
+        assert set(taken.site) == set(cases.site[sorted(every)])
+        for site in set(taken.site):
+            assert set(taken.label[taken.site == site]) == {0, 1}
 
 
 def test_sites_are_left_out_whole():

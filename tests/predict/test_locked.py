@@ -50,6 +50,7 @@ def with_value(cases, value):
         ("svc-linear", "refit", False),
         ("svc-rbf", "vote", True),
         ("logistic", "vote", False),
+        ("sklearn.linear_model.RidgeClassifier", "vote", True),
     ],
 )
 def test_a_model_is_the_same_after_reading(tmp_path, cohorts, name, final, harmonise):
@@ -137,9 +138,10 @@ def test_another_unit_missing_covariates_and_duplicates_are_refused(external, mo
         model.apply(twice)
 
 
-def test_a_forest_cannot_be_locked():
-    with pytest.raises(InputError, match="lock svc-linear"):
-        lock_model(NestedCV(small(), Classifier("forest", (1.0,))), cohort())
+def test_a_classifier_that_is_not_linear_cannot_be_locked():
+    classifier = Classifier("forest", grid=(("n_estimators", (5,)),))
+    with pytest.raises(InputError, match=r"not linear.*lock svc-linear"):
+        lock_model(NestedCV(small(), classifier), cohort())
 
 
 def test_real_tables_of_another_freesurfer_are_matched(real_data):

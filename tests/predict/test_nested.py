@@ -134,9 +134,10 @@ def test_labels_and_volumes_of_test_cases_change_no_model():
 
 def test_every_classifier_finds_a_planted_effect():
     cases = cohort(n=60, effect=1.2, seed=4)
-    for name in ("svc-linear", "svc-rbf", "logistic", "forest"):
-        costs = (1.0, 3.0) if name == "forest" else (0.1, 1.0)
-        nested_cv = NestedCV(small(repeats=1), Classifier(name, costs, trees=20))
+    grids = {"forest": (("n_estimators", (20,)),), "sklearn.naive_bayes.GaussianNB": ()}
+    for name in ("svc-linear", "svc-rbf", "logistic", *grids):
+        classifier = Classifier(name, (0.1, 1.0), grid=grids.get(name, ()))
+        nested_cv = NestedCV(small(repeats=1), classifier)
         assert nested_cross_validate(cases, nested_cv).measures["bac"] > 0.8, name
 
 

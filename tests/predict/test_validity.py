@@ -14,7 +14,7 @@ from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import nested_cross_validate
 from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.participants import read_participants
-from tests.benchmarks.predict import noise_scores, planted_measures, speed, uniform
+from tests.benchmarks.predict import noise_scores, null_table, planted_measures, speed
 
 
 def with_leak(cases):
@@ -81,14 +81,11 @@ def test_noise_of_the_published_size_is_at_chance(scheme):
 
 
 @pytest.mark.slow
-def test_permutation_p_is_uniform_on_noise():
-    summary = uniform(120, 40, 20, 19, workers=2)
-    for name in ("bac", "bac_folds", "bac_pooled", "auc"):
-        p = summary[name]
-        assert p["at most 0.05"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120), name
-        assert p["at most 0.2"] <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 120), name
-        assert p["at most 0.2"] >= 0.2 - 3 * np.sqrt(0.2 * 0.8 / 120) - 0.05, name
-        assert abs(p["mean"] - 0.525) < 3 * p["error"] + 0.02, name
+def test_every_p_is_uniform_on_noise_and_few_are_above_chance():
+    for name, p in null_table(100, 19, workers=2, sizes=(48, 40, 40)).items():
+        assert p["at most 0.05"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100), name
+        if name.endswith("auc"):  # a balanced accuracy has few values, so its p is larger
+            assert p["ks_p"] > 0.001, name
 
 
 def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not():

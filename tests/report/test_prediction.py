@@ -45,7 +45,7 @@ def test_a_different_locked_classifier_is_named(prediction_data):
     data = replace(prediction_data, prediction=part)
     view = prediction_view(build_context(data))
     assert (view.classifier, view.locked_classifier) == ("forest", "svc-linear")
-    assert "A forest cannot be locked" in render(data)
+    assert "The classifier forest cannot be locked" in render(data)
 
 
 def test_figures_notes_and_regions_are_on_the_page_without_identifiers(prediction_data):

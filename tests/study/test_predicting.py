@@ -32,6 +32,7 @@ predict:
   inner_repeats: 1
   inner_folds: 3
   permutations: 3
+  learning_curve: [0.5]
   external_trials: [trial-2]
 report: {title: Foretold, identifiers: false}
 """
@@ -68,6 +69,11 @@ def test_everything_is_there(ending):
     assert ending.prediction["permutations"] == 3
     assert 0.25 <= ending.prediction["p"]["auc"] <= 1
     assert "bac" in ending.prediction["other_classifiers"]["logistic"]
+    part, whole = ending.prediction["learning_curve"]
+    assert part["training_cases"] < whole["training_cases"]
+    assert whole["auc"] == ending.prediction["cohorts"]["discovery"]["auc"]
+    curve = pd.read_csv(ending.folder / "learning_curve.csv")
+    assert curve["auc"].tolist() == pytest.approx([part["auc"], whole["auc"]])
     for cohort in ending.prediction["cohorts"].values():
         assert 0 < cohort["p_auc"] <= 1
         assert 0 < cohort["p_bac"] <= 1
@@ -76,6 +82,7 @@ def test_everything_is_there(ending):
 def test_the_report_shows_cohorts_side_by_side_and_names_nobody(ending):
     text = ending.report.read_text()
     assert 'id="prediction-table"' in text
+    assert 'id="figure-learning"' in text
     for words in ("discovery", "control arm", "trial-2", "over folds", "cross-validation ratio"):
         assert words in text
     assert "sub-" not in text.replace("sub-folder", "")
@@ -172,16 +179,35 @@ def test_no_case_to_learn_from_is_named(place):
         study(place, "predict.external_trials=[trial-1, trial-2]").predict()
 
 
-def test_what_is_locked_in_place_of_a_forest_is_named(place):
+def test_a_classifier_by_import_path_and_what_is_locked_instead_is_named(place):
     changes = (
-        "predict.classifier=forest",
+        "predict.classifier=sklearn.ensemble.RandomForestClassifier",
+        "predict.grid={n_estimators: [20], max_depth: [2, null]}",
+        "predict.learning_curve=[]",
         "predict.other_classifiers=[]",
         "predict.permutations=0",
         "predict.folds=2",
         "predict.inner_folds=2",
     )
     made = study(place, *changes, "name=forest").predict()
-    assert made.prediction["classifier"] == "forest"
+    assert made.prediction["classifier"] == "sklearn.ensemble.RandomForestClassifier"
+    choices = (made.folder / "predict").glob("sklearn*/*choices*.parquet")
+    assert set(pd.concat(map(pd.read_parquet, choices))["parameters"]) <= {
+        '{"max_depth": 2, "n_estimators": 20}', '{"max_depth": null, "n_estimators": 20}',
+    }  # fmt: skip
     assert made.prediction["locked"]["classifier"] == "svc-linear"
     assert made.prediction["locked"]["cost"] in (0.015625, 0.5)
-    assert "A forest cannot be locked" in made.report.read_text()
+    assert "cannot be locked: it is not linear" in made.report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("predict.classifier=svc-liner", "predict.classifier: unknown classifier.*svc-linear"),
+        ("predict.classifier=sklearn.svm.SVCC", "predict.classifier: cannot be imported"),
+        ("predict.grid={C: [1]}", "predict.grid is not for svc-linear.*predict.costs"),
+    ],
+)
+def test_a_classifier_that_cannot_be_used_is_refused_before_anything_runs(place, change, message):
+    with pytest.raises(InputError, match=message):
+        study(place, change, "name=refused").check()
