@@ -249,9 +249,28 @@ class DataSettings(Section):
         description="folder in derivatives/ with processed MEG recordings, such as "
         "mne-bids-pipeline; default: recordings as recorded",
     )
+    epochs: bool = Field(
+        default=False, description="use files of epochs, _epo.fif, instead of recordings"
+    )
+    events: tuple[str, ...] = Field(
+        default=(),
+        description="names of events whose windows are measured: trial_type of events.tsv, else "
+        "annotations, else codes of stimulus channels; default: all of a recording",
+    )
+    window: tuple[float, float] | None = Field(
+        default=None,
+        description="first and last second of a window after the onset of its event; default: the "
+        "duration of the event",
+    )
     bad_cells: Literal["stop", "missing"] = Field(
         default="stop", description="stop at an invalid cell, or treat it as missing and list it"
     )
+
+    @model_validator(mode="after")
+    def _check_window(self) -> DataSettings:
+        if self.window and (not self.events or not self.window[0] < self.window[1]):
+            raise ValueError("window needs events, and its first second before its last")
+        return self
 
     @model_validator(mode="after")
     def _check_source(self) -> DataSettings:

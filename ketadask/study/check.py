@@ -180,6 +180,9 @@ def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, s
         settings.data.task,
         proc=settings.data.proc,
         derivative=settings.data.derivative,
+        events=settings.data.events,
+        window=settings.data.window,
+        epochs=settings.data.epochs,
         anatomy=settings.features.parcels,
         modality=settings.features.recording_modality,
     )

@@ -237,6 +237,9 @@ def _recordings(paths: RunPaths) -> tuple[list[RecordingFile], MegSettings, Part
         data.task,
         proc=data.proc,
         derivative=data.derivative,
+        events=data.events,
+        window=data.window,
+        epochs=data.epochs,
         anatomy=features.parcels,
         modality=features.recording_modality,
     )

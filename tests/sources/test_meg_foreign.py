@@ -95,14 +95,6 @@ def test_raw_maxshield_is_refused_as_by_mne(tmp_path):
         xr.open_dataset(path, engine=ENGINE)
 
 
-def test_epochs_are_refused_with_the_file_to_use(tmp_path):
-    epochs = mne.EpochsArray(np.zeros((3, 2, 100)), mne.create_info(2, 300.0, "mag"))
-    path = tmp_path / "sub-01_task-rest_proc-clean_epo.fif"
-    epochs.save(path, verbose="error")
-    with pytest.raises(InputError, match=r"epochs, not a continuous recording; use the recording"):
-        xr.open_dataset(path, engine=ENGINE)
-
-
 def foreign(folder, names, types, coils, rate=500.0):
     """Write noise of single channels as FIF, and return its path and values."""
     info = mne.create_info(list(names), rate, list(types), verbose="error")

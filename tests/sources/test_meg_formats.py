@@ -9,7 +9,7 @@ import mne
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import signal
+from scipy import io, signal
 
 import ketadask as kd
 from ketadask.config.analysis import FeatureSettings
@@ -69,7 +69,19 @@ def write_brainvision(path, values):
     path.with_suffix(".eeg").write_bytes(stored.T.tobytes())
 
 
-WRITERS = {".edf": write_edf, ".vhdr": write_brainvision}
+def write_eeglab(path, values):
+    """Write the structure EEG of MATLAB as EEGLAB saves it, without positions."""
+    places = np.zeros(len(NAMES), dtype=[(key, object) for key in ("labels", "X", "Y", "Z")])
+    for row, name in enumerate(NAMES):
+        places[row] = (name, [], [], [])
+    eeg = {"setname": path.stem, "nbchan": len(NAMES), "trials": 1, "pnts": values.shape[1],
+           "srate": RATE, "xmin": 0.0, "xmax": (values.shape[1] - 1) / RATE, "data": values,
+           "chanlocs": places, "chaninfo": {"plotrad": 0.5}, "event": [], "epoch": [],
+           "ref": "common"}  # fmt: skip
+    io.savemat(path, {"EEG": eeg}, appendmat=False)
+
+
+WRITERS = {".edf": write_edf, ".vhdr": write_brainvision, ".set": write_eeglab}
 
 
 def write_study(folder, ending):

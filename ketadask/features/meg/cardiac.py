@@ -252,6 +252,11 @@ def _cleanest_minute(
     data: DecimatedField, quality: Quality
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return good sensors and ECG over the cleanest minute; bad segments are straight lines."""
+    if quality.windows:  # the heart beats between them, too
+        bad = quality.points(~quality.clean, data.field.shape[1])
+        starts = range(0, bad.size - quality.length + 1, quality.length)
+        clean = np.array([not bad[start : start + quality.length].any() for start in starts])
+        quality = Quality(quality.reasons, clean, quality.length)
     width = max(1, round(FIT_SECONDS * data.rate / quality.length))
     clean = np.convolve(quality.clean, np.ones(min(width, quality.clean.size)), "valid")
     first = int(np.argmax(clean))

@@ -110,6 +110,8 @@ def dataset_header(dataset: xr.Dataset, file: RecordingFile) -> RecordingHeader:
             if kind in dataset
         },
         edges=tuple(edge for edge in edges if 0 < edge < time.size - 1),
+        events=(),
+        is_epochs=False,
     )
 
 

@@ -27,6 +27,7 @@ from ketadask.features.meg.time_courses import coupling_seconds
 from ketadask.kernels.spectra import in_band
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.collection import RecordingFile, check_rate, check_spans
+from ketadask.sources.meg.events import event_windows
 from ketadask.sources.meg.headers import RecordingHeader
 from ketadask.sources.meg.recording import Recording
 from ketadask.sources.meg.sidecars import merge_spans
@@ -100,6 +101,7 @@ def measure_recording(
         position=channels.position[data.rows],
         breaks=data.breaks,
         bad_spans=spans,
+        windows=event_windows(file, header),
         flat_extent=FLAT_POTENTIAL if is_eeg else FLAT_EXTENT,
     )
     if is_eeg:
@@ -172,8 +174,7 @@ def check_usable(path: str, data: DecimatedField, quality: Quality, settings: Me
             file=path,
             remedy="look at the recording, or raise features.recordings.max_bad_sensors",
         )
-    clean = clean_seconds(data, quality)
-    seconds = data.field.shape[1] / data.rate
+    clean, seconds = clean_seconds(data, quality), measured_seconds(data, quality)
     if clean < min(settings.min_seconds, seconds / 2):
         raise InputError(
             f"only {clean:g} of {seconds:g} seconds are clean",
@@ -185,6 +186,12 @@ def check_usable(path: str, data: DecimatedField, quality: Quality, settings: Me
 def clean_seconds(data: DecimatedField, quality: Quality) -> float:
     """Return the seconds in clean segments."""
     return float(quality.clean.sum() * quality.length / data.rate)
+
+
+def measured_seconds(data: DecimatedField, quality: Quality) -> float:
+    """Return the seconds of a recording, or of its windows."""
+    points = quality.clean.size * quality.length if quality.windows else data.field.shape[1]
+    return points / data.rate
 
 
 def quality_row(
@@ -199,7 +206,7 @@ def quality_row(
     bad = [
         f"{name} ({reason})" for name, reason in zip(names, quality.reasons, strict=True) if reason
     ]
-    seconds = data.field.shape[1] / data.rate
+    seconds = measured_seconds(data, quality)
     clean, line = clean_seconds(data, quality), line_ratio(spectrum, mains)
     flags = {
         "mains": line > LINE_FLAG,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -36,23 +35,45 @@ class Quality:
         (segment,) bool.
     length
         Time points of a segment.
+    windows
+        First time point and number of segments of each window of time that is measured; one from
+        the first time point on if empty.
+    ends
+        Time points at which the field begins, jumps or ends; those of all segments if empty.
     """
 
     reasons: tuple[str, ...]
     clean: np.ndarray
     length: int
+    windows: tuple[tuple[int, int], ...] = ()
+    ends: tuple[int, ...] = ()
 
     @property
     def good(self) -> np.ndarray:
         """(sensor,) bool."""
         return np.array([not reason for reason in self.reasons], dtype=bool)
 
+    @property
+    def onsets(self) -> np.ndarray:
+        """(segment,) first time points."""
+        return segment_onsets(self.windows or ((0, self.clean.size),), self.length)
+
+    def points(self, is_member: np.ndarray, size: int) -> np.ndarray:
+        """Return which of ``size`` time points are in some of the segments, (segment,) bool."""
+        inside = np.zeros(size, dtype=bool)
+        for start in self.onsets[is_member].tolist():
+            inside[start : start + self.length] = True
+        return inside
+
     def starts(self, segments: int) -> np.ndarray:
-        """Return the first time points of all windows of this many clean segments in a row."""
+        """Return the first time points of this many clean segments in a row, in one window."""
         if self.clean.size < segments:
             return np.empty(0, dtype=np.int64)
         runs = np.convolve(self.clean, np.ones(segments), "valid") >= segments - 0.5
-        return np.flatnonzero(runs) * self.length
+        counts = [count for _, count in self.windows] or [self.clean.size]
+        window = np.repeat(np.arange(len(counts)), counts)
+        runs &= window[: runs.size] == window[segments - 1 :]
+        return np.asarray(self.onsets[: runs.size][runs])
 
     def disjoint_starts(self, segments: int) -> np.ndarray:
         """Return the first time points of clean windows that do not overlap, from the left."""
@@ -67,6 +88,18 @@ class Quality:
         return next((k for k in range(limit, 0, -1) if self.starts(k).size), 0)
 
 
+def segment_onsets(windows: Sequence[tuple[int, int]], length: int) -> np.ndarray:
+    """Return the first time points of the segments of windows, given by first point and number.
+
+    Examples
+    --------
+    >>> segment_onsets([(10, 2), (70, 1)], 20)
+    array([10, 30, 70])
+    """
+    own = [start + length * np.arange(count) for start, count in windows]
+    return np.concatenate([np.empty(0, dtype=np.int64), *own])
+
+
 def assess_quality(
     field: np.ndarray,
     rate: float,
@@ -79,6 +112,7 @@ def assess_quality(
     position: np.ndarray | None = None,
     breaks: Sequence[int] = (),
     bad_spans: Sequence[tuple[float, float]] = (),
+    windows: Sequence[tuple[float, float]] = (),
     flat_extent: float = FLAT_EXTENT,
 ) -> Quality:
     """Find bad sensors and bad segments.
@@ -107,10 +141,21 @@ def assess_quality(
         Time points at which a new piece begins.
     bad_spans
         First and last second of the segments marked as bad.
+    windows
+        First and last second of the windows to measure; the rest of the recording is not used.
+        Segments are at most as long as the shortest.
     """
     # Rounded down: a recording has as many segments at every rate.
     length = min(int(settings.segment * rate + 1e-6), field.shape[1])
-    if breaks:
+    parts: tuple[tuple[int, int], ...] = ()
+    ends: tuple[int, ...] = ()
+    if windows:
+        extents = [(round(a * rate), int((b - a) * rate + 1e-3)) for a, b in windows]
+        length = min(length, *(size for _, size in extents))
+        parts = tuple((start, size // length) for start, size in extents)
+        ends, onsets = (0, *breaks, field.shape[1]), segment_onsets(parts, length)
+        field = field[:, (onsets[:, None] + np.arange(length)).ravel()]
+    elif breaks:
         pieces = np.diff([0, *breaks, field.shape[1]])
         length = max(1, min(length, int(np.median(pieces)) // 2))
     lines = mains * np.arange(1, 6)
@@ -137,25 +182,30 @@ def assess_quality(
             bursts = burst_mask(robust_z(_mean_level(muscle[members])), settings.bad_segment)
             worst[bursts.reshape(worst.size, -1).any(axis=1)] = np.inf
     clean = worst <= settings.bad_segment
-    return Quality(reasons, clean & ~_bad_mask(clean.size, length, rate, breaks, bad_spans), length)
+    quality = Quality(reasons, clean, length, parts, ends)
+    return replace(quality, clean=clean & ~_bad_mask(quality, rate, breaks, bad_spans))
 
 
 def _bad_mask(
-    segments: int,
-    length: int,
+    quality: Quality,
     rate: float,
     breaks: Sequence[int],
     bad_spans: Sequence[tuple[float, float]],
 ) -> np.ndarray:
     """Return which segments hold a break or touch a span marked as bad."""
-    bad = np.zeros(segments, dtype=bool)
-    for start in breaks:
-        bad[start // length : start // length + 1] = True
-    for first, last in bad_spans:
-        start = max(0, math.floor(first * rate / length))
+    first, last = quality.onsets, quality.onsets + quality.length
+    bad = np.zeros(first.size, dtype=bool)
+    for point in breaks:
+        # A window that begins at a break is whole.
+        bad |= (first < point) & (point < last) if quality.windows else _holds(point, first, last)
+    for start, stop in bad_spans:
         # A span of no length is a moment.
-        bad[start : max(math.ceil(last * rate / length), start + 1)] = True
+        bad |= (first < stop * rate) & (start * rate < last) | _holds(start * rate, first, last)
     return bad
+
+
+def _holds(point: float, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    return np.asarray((first <= point) & (point < last))
 
 
 def segment_power(

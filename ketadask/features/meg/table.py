@@ -44,7 +44,7 @@ def part_name(file: RecordingFile) -> str:
     except InputError as error:
         stamp = str(error.problem)
     sidecars = (file.bads, file.rate, file.mains, file.problem, file.anatomy, file.bad_spans)
-    stamps = (stamp, *sidecars, file.ecg)
+    stamps = (stamp, *sidecars, file.ecg, file.choice)
     return f"{file.name}-{fingerprint(stamps)[:12]}"
 
 

@@ -129,11 +129,11 @@ def compute_courses(
 def bridge_bad_segments(field: np.ndarray, quality: Quality) -> np.ndarray:
     """Return a copy with mean zero, in which bad segments are straight lines."""
     bridge: np.ndarray = field - field.mean(axis=1, keepdims=True)
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], quality.clean, [True]]).astype(int)))
-    for first, last in zip(edges[::2], edges[1::2], strict=True):
-        # Values after the last complete segment belong to it.
-        low = first * quality.length
-        high = bridge.shape[1] if last == quality.clean.size else last * quality.length
+    bad = quality.points(~quality.clean, bridge.shape[1])
+    if not quality.windows:  # values after the last complete segment belong to it
+        bad[quality.clean.size * quality.length :] = not quality.clean[-1:].all()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
+    for low, high in zip(edges[::2], edges[1::2], strict=True):
         left = bridge[:, low - 1] if low else None
         right = bridge[:, high] if high < bridge.shape[1] else left
         left = right if left is None else left
@@ -172,11 +172,11 @@ def coupling_seconds(n_times: int, rate: float, quality: Quality) -> float:
 
 def clean_moments(seconds: np.ndarray, rate: float, quality: Quality) -> np.ndarray:
     """Return which moments are in clean segments and not at the ends of the recording."""
-    segment = np.floor(seconds * rate / quality.length + 1e-9).astype(int)
-    inside = segment < quality.clean.size
-    clean = np.zeros(len(seconds), dtype=bool)
-    clean[inside] = quality.clean[segment[inside]]
-    duration = quality.clean.size * quality.length / rate
-    edge = min(_EDGE, duration / 8)
-    clean &= (seconds >= edge) & (seconds < duration - edge)
-    return clean
+    point = np.floor(seconds * rate + 1e-6).astype(int)
+    ends = np.array(quality.ends or (0, quality.clean.size * quality.length)) / rate
+    size = max(int(point.max(initial=0)) + 1, int(quality.onsets.max(initial=0)) + quality.length)
+    clean = quality.points(quality.clean, size)[point]
+    edge = min(_EDGE, float(np.diff(ends).min()) / 8)
+    for moment in ends.tolist():
+        clean &= (seconds < moment - edge) | (seconds >= moment + edge)
+    return np.asarray(clean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_json_object
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import BLOCK_SECONDS, MegBackend, recording_blocks
+from ketadask.sources.meg.events import ALL_TIME, EventChoice, read_events
 from ketadask.sources.meg.recording import is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
@@ -38,7 +39,7 @@ class RecordingFile:
     ``participant`` and ``session`` carry their prefixes; session may be empty. ``rate`` and
     ``mains`` are None where the sidecar does not give them. ``bad_spans`` are first and last second
     of the segments that its events mark as bad, ``ecg`` is the channel that channels.tsv calls ECG,
-    ``problem`` says why it cannot be used.
+    ``choice`` names the events to measure, ``problem`` says why it cannot be used.
     """
 
     path: str
@@ -53,6 +54,7 @@ class RecordingFile:
     anatomy: Anatomy | None = None
     bad_spans: tuple[tuple[float, float], ...] = ()
     ecg: str | None = None
+    choice: EventChoice = ALL_TIME
 
 
 def find_recordings(
@@ -63,6 +65,9 @@ def find_recordings(
     derivative: str | None = None,
     anatomy: bool = False,
     modality: str = nm.MEG,
+    events: Sequence[str] = (),
+    window: tuple[float, float] | None = None,
+    epochs: bool = False,
 ) -> list[RecordingFile]:
     """Return the recordings of a task, by name; sidecars are read, recordings are not.
 
@@ -83,6 +88,11 @@ def find_recordings(
         Whether to look for forward solutions.
     modality
         ``meg`` or ``eeg``, the folder of the recordings of a session.
+    events, window
+        Names of events, and seconds after their onset that are measured: by default those of their
+        duration. Without events, all of the recording.
+    epochs
+        Whether to use files of epochs (``_epo.fif``) instead of recordings.
     """
     try:
         from mne_bids import find_matching_paths
@@ -99,6 +109,8 @@ def find_recordings(
     if not folder.is_dir():
         raise InputError("no such folder", file=folder, remedy="correct data.derivative")
     suffixes = (modality, "raw") if derivative else (modality,)
+    suffixes = ("epo",) if epochs else suffixes
+    choice = EventChoice(tuple(events), window)
     paths = [
         path
         for path in find_matching_paths(folder, tasks=task, suffixes=suffixes, datatypes=modality)
@@ -113,7 +125,9 @@ def find_recordings(
             # Versions of one recording have one name but for their label.
             name = re.sub(r"_(proc|desc)-[^_]+", "", _name(path.fpath))
             paths_by_name.setdefault(name, []).append(path)
-    files = [_with_sidecars(root, same_name, anatomy) for same_name in paths_by_name.values()]
+    files = [
+        _with_sidecars(root, same_name, anatomy, choice) for same_name in paths_by_name.values()
+    ]
     names = {_name(path.fpath) for versions in paths_by_name.values() for path in versions}
     for path in paths:
         # A sidecar without a label also describes the versions that have one.
@@ -129,7 +143,7 @@ def find_recordings(
             where="task",
             value=task,
             remedy=f"recordings are named sub-<id>[_ses-<id>]_task-<task>_{modality}"
-            + (".ds or .fif" if modality == nm.MEG else ".edf, .bdf, .vhdr, .set or .mff"),
+            + (".ds or .fif" if modality == nm.MEG else ".edf, .bdf, .vhdr or .set"),
         )
     return sorted(files, key=lambda file: file.name)
 
@@ -250,10 +264,12 @@ def check_spans(file: RecordingFile, seconds: float) -> None:
         )
 
 
-def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> RecordingFile:
+def _with_sidecars(
+    root: Path, same_name: list[Any], anatomy: bool, choice: EventChoice
+) -> RecordingFile:
     """Return a recording with its sidecars; several of one name become its problem."""
     bids_path, *others = sorted(same_name, key=lambda path: str(path.fpath))
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"choice": choice}
     try:
         labels = sorted({_label(path) for path in same_name})
         if len(labels) > 1:
@@ -282,6 +298,7 @@ def _with_sidecars(root: Path, same_name: list[Any], anatomy: bool) -> Recording
         events = bids_path.fpath.with_name(f"{_name(bids_path.fpath)}_events.tsv")
         if events.exists():
             fields["bad_spans"] = read_bad_segments(events)
+            fields["choice"] = replace(choice, table=read_events(events) if choice.names else ())
         fields["empty_room"] = _empty_room_recording(root, bids_path)
         if anatomy:
             fields["anatomy"] = find_anatomy(root, *_participant_and_session(bids_path))
@@ -306,7 +323,7 @@ def _participant_and_session(bids_path: Any) -> tuple[str, str]:
 
 
 def _name(path: Path) -> str:
-    stem = re.sub(r"_(meg|eeg|raw)$", "", path.name.partition(".")[0])
+    stem = re.sub(r"_(meg|eeg|raw|epo)$", "", path.name.partition(".")[0])
     return re.sub(r"_split-0?1(?=_|$)", "", stem)
 
 

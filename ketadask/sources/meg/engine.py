@@ -94,7 +94,7 @@ class MegBackend(BackendEntrypoint):
         Parameters
         ----------
         filename_or_obj
-            A folder ``.ds``, ``.mff`` or of BTi/4D, or a file ``.fif``, ``.con``, ``.sqd``,
+            A folder ``.ds`` or of BTi/4D, or a file ``.fif``, ``.con``, ``.sqd``,
             ``.edf``, ``.bdf``, ``.vhdr`` or ``.set``; the further files of a split one are
             included.
         drop_variables

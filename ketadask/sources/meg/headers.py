@@ -30,6 +30,7 @@ from ketadask.sources.meg.channels import (
 )
 from ketadask.sources.meg.compensation import compensation_matrices
 from ketadask.sources.meg.ctf_files import open_ctf_files, read_ctf_bad_segments, recording_spans
+from ketadask.sources.meg.epochs import EPOCHS_ENDINGS, EpochsSeries
 from ketadask.sources.meg.fif_tags import check_tags
 
 # mne's readers share file positions and warn through global filters.
@@ -45,14 +46,12 @@ READERS = {
     ".bdf": "read_raw_bdf",
     ".vhdr": "read_raw_brainvision",
     ".set": "read_raw_eeglab",
-    ".mff": "read_raw_egi",
 }
 _BTI_FILES = ("c,rf*", "hc,rf*", "e,rf*")
 # The 10-05 system; mne 1.13 has renamed it.
 _MONTAGES = ("colin27_1005", "standard_1005")
 _BAD, _EDGE, _BOUNDARY = "bad", "edge", "bad boundary"
 _COPY = "copy it again from the original"
-_EPOCHS = ("_epo.fif", "-epo.fif", "_epo.fif.gz", "-epo.fif.gz")
 
 
 class FieldSource(Protocol):
@@ -91,6 +90,10 @@ class RecordingHeader:
         First and last second of the segments that the recording itself marks as bad.
     measurement
         ``info`` of mne: coils, fiducials, position of the head.
+    events
+        Onset, duration and name of what the recording itself marks.
+    is_epochs
+        Whether it is a file of epochs, one after the other, which are its events.
     """
 
     rate: float
@@ -106,6 +109,8 @@ class RecordingHeader:
     edges: tuple[int, ...]
     bad_spans: tuple[tuple[float, float], ...]
     measurement: Any
+    events: tuple[tuple[float, float, str], ...] = ()
+    is_epochs: bool = False
 
 
 class MneSource:
@@ -142,12 +147,6 @@ def read_header(path: Path, ch_type: str = "") -> tuple[RecordingHeader, FieldSo
     An InputError says what is wrong with a broken recording.
     """
     is_ctf = path.name.endswith(".ds")
-    if path.name.endswith(_EPOCHS):
-        raise InputError(
-            "epochs, not a continuous recording",
-            file=path,
-            remedy="use the recording they were cut from, such as _raw.fif of mne-bids-pipeline",
-        )
     if is_ctf:
         _check_ctf(path)
         segments = read_ctf_bad_segments(path)  # before mne stumbles over a malformed line
@@ -189,6 +188,8 @@ def read_header(path: Path, ch_type: str = "") -> tuple[RecordingHeader, FieldSo
         edges=edges,
         bad_spans=spans,
         measurement=raw.info,
+        events=_events(raw),
+        is_epochs=isinstance(raw, EpochsSeries),
     )
     return header, source
 
@@ -208,7 +209,9 @@ def _open_raw(path: Path) -> Any:
     with _MNE, warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         try:
-            if reader:
+            if path.name.endswith(EPOCHS_ENDINGS):
+                raw = EpochsSeries(path)
+            elif reader:
                 raw = getattr(mne.io, reader)(path, preload=False, **options)
             else:
                 shape = path / "hs_file"
@@ -263,6 +266,14 @@ def _edges_and_bad_spans(raw: Any) -> tuple[tuple[int, ...], tuple[tuple[float, 
         if word.startswith(_BAD):
             spans.append((first, first + float(annotation["duration"])))
     return tuple(sorted(edges)), tuple(spans)
+
+
+def _events(raw: Any) -> tuple[tuple[float, float, str], ...]:
+    return tuple(
+        (float(each["onset"]) - raw.first_time, float(each["duration"]), str(each["description"]))
+        for each in raw.annotations
+        if not str(each["description"]).lower().startswith((_BAD, _EDGE))
+    )
 
 
 def _grade(raw: Any, path: Path) -> int:

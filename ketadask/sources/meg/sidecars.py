@@ -108,7 +108,7 @@ def read_bad_segments(path: Path) -> tuple[tuple[float, float], ...]:
         row = dict(zip(header, cells, strict=True))
         if not row["trial_type"].lower().startswith("bad"):
             continue
-        onset, duration = (_seconds(path, line, row, column) for column in ("onset", "duration"))
+        onset, duration = (row_seconds(path, line, row, column) for column in ("onset", "duration"))
         if duration < 0:
             raise InputError(
                 "a bad segment ends before it begins",
@@ -122,10 +122,11 @@ def read_bad_segments(path: Path) -> tuple[tuple[float, float], ...]:
     return tuple(spans)
 
 
-def _seconds(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
+def row_seconds(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
+    """Return the seconds in a cell of ``events.tsv``."""
     if column not in row:
         raise InputError(
-            f"marks segments as bad and has no column {column}",
+            f"has events and no column {column}",
             file=path,
             where=f"row {line}",
             remedy=f"add {column}, in seconds",
@@ -136,7 +137,7 @@ def _seconds(path: Path, line: int, row: Mapping[str, str], column: str) -> floa
         value = math.nan
     if not math.isfinite(value):
         raise InputError(
-            f"the {column} of a bad segment is not a number",
+            f"the {column} of an event is not a number",
             file=path,
             where=f"row {line}, column {column}",
             value=row[column],
