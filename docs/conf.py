@@ -1,4 +1,4 @@
-"""Settings of Sphinx: `sphinx-build -W --keep-going docs docs/_build` needs no network."""
+"""Settings of Sphinx: `sphinx-build -W --keep-going docs docs/_build/html` needs no network."""
 
 from __future__ import annotations
 
@@ -15,22 +15,33 @@ sys.path.insert(0, str(FOLDER.parent))
 
 import ketadask  # noqa: E402
 from docs.gallery import write_gallery  # noqa: E402
+from docs.notebooks import write_notebooks  # noqa: E402
 from docs.reference import write_pages  # noqa: E402
+from ketadask.store.fingerprints import code_version  # noqa: E402
 
 project = "ketadask"
 author = "ketadask developers"
 project_copyright = "ketadask developers, BSD-3-Clause"
 version = release = ketadask.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 
+# Executed once for each state of the code, in folders of their own.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(FOLDER / "_build" / "notebooks" / code_version())
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_execution_show_tb = True
+
 autosummary_generate = True
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False  # the template of a class shows them
+templates_path = ["_templates"]
 numpydoc_xref_param_type = False
 
 project_table = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
@@ -75,11 +86,23 @@ def name_result(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
         lines[first:last] = [kind, *(f"    {line}" for line in lines[first:last])]
 
 
+def name_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """List the described fields of a class of settings as its parameters."""
+    fields = getattr(obj, "__dataclass_fields__", {}) if what == "class" else {}
+    texts = [(n, f.metadata["description"]) for n, f in fields.items() if f.metadata]
+    if texts and "Parameters" not in lines:
+        start = lines.index("Examples") if "Examples" in lines else len(lines)
+        rows = [row for field, text in texts for row in (field, f"    {text}")]
+        lines[start:start] = ["Parameters", "----------", *rows, ""]
+
+
 def setup(app: Any) -> None:
     """Write the reference and the gallery, and register the formulas."""
     write_pages(FOLDER / "reference")
     write_gallery(FOLDER / "reference")
-    app.connect("autodoc-process-docstring", name_result, priority=400)
+    write_notebooks(FOLDER / "reference" / "notebooks")
+    for change in (name_result, name_fields):
+        app.connect("autodoc-process-docstring", change, priority=400)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
 
 

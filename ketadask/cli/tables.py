@@ -46,15 +46,14 @@ def print_overall(out: Console, overall: OverallFacts) -> None:
 def print_summary(summary: RunSummary) -> None:
     """Print verdicts, trials, prediction and counts; the last line is the path of the report."""
     out = console()
-    if summary.overall is not None:
-        print_overall(out, summary.overall)
     if summary.verdicts is not None:
         out.print(render_verdicts(summary.verdicts, places=summary.places, labels=summary.labels))
         if len(summary.verdicts):
             out.print(
                 "who: benefits more or less; n: units inside; difference: benefit inside minus "
-                "outside\nwith 95 % interval, corrected for the search unless marked; hits: rate "
-                "of splits with the persona as a hit" + _unknown_units(summary.verdicts)
+                "outside with 95 % interval, corrected for the search unless marked; hits: rate "
+                f"of splits with the persona as a hit; noise: {nm.NOISE}"
+                + _unknown_units(summary.verdicts)
             )
         more = len(summary.verdicts) - _MAX_ROWS
         if more > 0:
@@ -66,6 +65,8 @@ def print_summary(summary: RunSummary) -> None:
         new = sum(stage.new for stage in summary.stages)
         present = sum(stage.present for stage in summary.stages)
         out.print(f"{new:,} items computed, {present:,} already complete", soft_wrap=True)
+    if summary.overall is not None:
+        print_overall(out, summary.overall)
     if summary.verdicts is not None:
         _print_counts(out, summary)
     print(summary.report or summary.folder)
@@ -111,7 +112,7 @@ def render_verdicts(
     table.add_column("who")
     for name in ("n", "p", "difference", "hits"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", min_width=15, max_width=24)
+    table.add_column("verdict", no_wrap=True)
     for name, row in zip(names, verdicts.head(_MAX_ROWS).to_dict("records"), strict=False):
         recurrence = row["recurrence"]
         table.add_row(
@@ -121,7 +122,7 @@ def render_verdicts(
             _decimal(row["p_adjusted"], 3 if row["p_adjusted"] >= 0.001 else 4),
             _difference(row, places),
             "" if isnan(recurrence) else f"{recurrence:.0%}",
-            str(row["verdict"]),
+            "noise" if row["verdict"] == nm.NOISE else str(row["verdict"]),
             style="bold" if row["verdict"] == nm.SUPPORTED else "",
         )
     return table
@@ -132,14 +133,14 @@ def _difference(row: Mapping[Hashable, Any], places: int) -> str:
     if isnan(row["difference_low"]):
         return "" if isnan(row["difference"]) else f"{row['difference']:z.{places}f}\nuncorrected"
     low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference_shrunken']:z.{places}f}\n{low:z.{places}f}, {high:z.{places}f}"
+    return f"{row['difference_shrunken']:z.{places}f}\n{low:z.{places}f} to {high:z.{places}f}"
 
 
 def _unknown_units(verdicts: pd.DataFrame) -> str:
     unknown = int(verdicts["unknown"].head(_MAX_ROWS).max())
     if not unknown:
         return ""
-    return f"\nup to {unknown:,} units are neither inside nor outside, because a value is missing"
+    return f"; up to {unknown:,} units are neither inside nor outside, because a value is missing"
 
 
 def _print_trials(out: Console, summary: RunSummary) -> None:

@@ -49,7 +49,10 @@ def column_uses(
             in_cohort = name.lower() in in_use
             reason = "" if in_cohort else _drop_reason(name, drop_reasons)
             use = "score, feature" if in_cohort else "score"
-            rows.append({"file": scales, "column": name, "use": use, "reason": reason})
+            own = [f.name for f in map(Path, phenotype.files) if name.startswith(f"{f.stem}_")]
+            rows.append(
+                {"file": "".join(own) or scales, "column": name, "use": use, "reason": reason}
+            )
         for name in phenotype.ignored:
             reason = "holds no numbers, or is to be ignored"
             rows.append({"file": scales, "column": name, "use": NO_USE, "reason": reason})

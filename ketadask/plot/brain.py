@@ -134,25 +134,28 @@ def brain_svg(brain: BrainMap, title: str) -> Markup:
     (1, True)
     """
     width, height = _SIZES[brain.layer]
+    size = round(width / 34)  # of the labels, legible where a map is a third of a page wide
+    gap = 0 if brain.layer == DEEP else round(1.3 * size)
     shapes = brain_shapes()["deep" if brain.layer == DEEP else "cortex"]
     names = {_shape_of(region)[1] for region in brain.values}
     lines = [
-        f'<svg class="brain" role="img" viewBox="-6 -6 {width} {height}" '
-        f'aria-label="{escape(title)}, {brain.layer}: {len(brain.values)} regions">'
+        f'<svg class="brain" role="img" viewBox="-6 {-1.5 * size:.0f} {width} '
+        f'{height + gap + 2.5 * size:.0f}" font-size="{size}" '
+        f'aria-label="{escape(title)}, {brain.layer}: {len(brain.values)} regions">',
+        f'<text x="0" y="{-0.5 * size:.0f}">{brain.layer}</text>',
     ]
     for name, rings in shapes.items():
         if name == "outline" or name not in names:
-            lines.append(f'<path class="outline" d="{_path(rings)}"/>')
+            lines.append(f'<path class="outline" d="{_path(rings, gap)}"/>')
     for region, value in brain.values.items():
         lines.append(
             f'<path data-region="{escape(region)}" fill="{brain.colours[region]}" '
-            f'd="{_path(shapes[_shape_of(region)[1]])}"><title>'
+            f'd="{_path(shapes[_shape_of(region)[1]], gap)}"><title>'
             f"{escape(_region_text(region, value))}</title></path>"
         )
-    lines += [
-        f'<text x="{x}" y="{y}" text-anchor="middle">{text}</text>'
-        for text, x, y in _panels(brain.layer)
-    ]
+    for text, *xy in _panels(brain.layer):
+        x, y = _lower(np.array([xy]), gap)[0] + (0, 0.75 * size)
+        lines.append(f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="middle">{text}</text>')
     return Markup("\n".join([*lines, "</svg>"]))
 
 
@@ -161,9 +164,10 @@ def _region_text(region: str, value: float) -> str:
     return f"{region_label(region, anatomy.hemisphere, anatomy.tissue)}: {value:.3g}"
 
 
-def _path(rings: list[np.ndarray]) -> str:
+def _path(rings: list[np.ndarray], gap: int) -> str:
     return "".join(
-        "M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in ring.tolist()) + "Z" for ring in rings
+        "M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in _lower(ring, gap).tolist()) + "Z"
+        for ring in rings
     )
 
 

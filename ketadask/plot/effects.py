@@ -99,7 +99,7 @@ def draw_forest(
 
 @styled
 def draw_personas(
-    verdicts: Any, *, labels: list[str] | None = None, top: int = 10, places: int = 1,
+    verdicts: Any, *, labels: Any = None, top: int = 10, places: int = 1,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Draw the benefit differences of the first personas, as selected and corrected.
@@ -109,7 +109,8 @@ def draw_personas(
     verdicts
         The verdict table, the folder of a run, or what `discover` returns.
     labels
-        Name of each persona; by default its text with the labels of its features.
+        Name of each persona, or the labels of features: a cohort, what `read_phenotype` returns,
+        a dictionary. By default those of ``verdicts``; a table has none.
     top
         Number of personas.
     ax
@@ -129,11 +130,13 @@ def draw_personas(
     >>> verdicts = pd.DataFrame({"rank": [1, 2], "text": ["age > 50", "sex = f"],
     ...     "features": ["age", "sex"], "difference": [8.0, 5.0], "difference_low": [2.0, np.nan],
     ...     "difference_high": [11.0, np.nan], "difference_shrunken": [7.0, np.nan]})
-    >>> len(kd.plot.personas(verdicts).get_yticks())
+    >>> ax = kd.plot.personas(verdicts, labels={"age": "age at baseline"})
+    >>> len(ax.get_yticks())
     2
     """
     table = table_of(verdicts, "verdicts").sort_values("rank", kind="stable").head(top)
-    names = persona_labels(table, verdicts) if labels is None else labels
+    has_names = isinstance(labels, list)
+    names = labels if has_names else persona_labels(table, verdicts if labels is None else labels)
     width = 26 if ax is not None and is_narrow(ax) else 44
     lines = 1 + max((wrap_label(name, width).count("\n") for name in names), default=0)
     ax = axes_or_new(ax, 84 + max(36, 18 * lines) * len(table))

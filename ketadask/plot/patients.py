@@ -158,9 +158,7 @@ def draw_courses(
     ends = points[["mean", "low", "high"]].to_numpy(float)
     low, high = min(0.0, float(np.nanmin(ends))), float(np.nanmax(ends))
     for axes, side in zip(ax, SIDES, strict=True):
-        axes.set_title(
-            side, loc="left", fontsize=12.5, color=MUTED, pad=26 if side == "inside" else 6
-        )
+        axes.set_title(side, loc="left", fontsize=12.5, color=MUTED, pad=26)
         axes.set(ylim=(low, high + 0.06 * (high - low)), xlabel="day after the infusion")
         _draw_side(axes, points[points["side"] == side])
     legend(ax[0], [(arm, marker, c, c) for arm, (marker, c) in ARM_MARKERS.items()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketadask.schema.cohort import Cohort
+
+
+_NEIGHBOURS = re.compile(r" \([^()|]+ \| [^()|]+\)")
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,16 @@ def table_of(source: Any, name: str) -> pd.DataFrame:
 
 
 def feature_labels(source: Any) -> dict[str, str]:
-    """Return the label of each feature of a study; empty where ``source`` is a table."""
-    features = None if hasattr(source, "columns") else getattr(results_of(source), "features", None)
+    """Return the label of each feature of a study, a cohort, a phenotype or a dictionary.
+
+    Empty where ``source`` is a table.
+    """
+    labels = source if isinstance(source, Mapping) else getattr(source, "labels", None)
+    if isinstance(labels, Mapping) and not hasattr(source, "coords"):
+        return {str(name): str(text) for name, text in labels.items() if text}
+    features = getattr(source, "dataset", source if hasattr(source, "coords") else None)
+    if features is None and not hasattr(source, "columns"):
+        features = getattr(results_of(source), "features", None)
     if features is None or "label" not in features.coords:
         return {}
     names, labels = features[nm.FEATURE].values, features["label"].values
@@ -128,11 +140,14 @@ def persona_labels(verdicts: pd.DataFrame, source: Any) -> list[str]:
 def label_text(text: str, features: Iterable[str], labels: Mapping[str, str]) -> str:
     """Return the text of a persona with the labels of its features, where these are known.
 
+    The values on both sides of a rounded cut are left out.
+
     Examples
     --------
     >>> label_text("bdi_10 >= 1", ["bdi_10"], {"bdi_10": "BDI item 10: crying"})
     'BDI item 10: crying ≥ 1'
     """
+    text = _NEIGHBOURS.sub("", text)
     for feature in sorted(features, key=len, reverse=True):
         text = text.replace(feature, labels.get(feature, feature))
     return text.replace("<=", "≤").replace(">=", "≥")

@@ -76,7 +76,7 @@ def _consistency(mean: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
 
 def lobe_table(weights: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean pattern of each lobe or tissue, the largest first.
+    """Return the mean pattern of each lobe and tissue, the largest first.
 
     Examples
     --------
@@ -84,12 +84,13 @@ def lobe_table(weights: pd.DataFrame) -> pd.DataFrame:
     >>> rows = {"lobe": ["frontal", "frontal", ""], "tissue": ["cortex", "cortex", "subcortical"]}
     >>> table = lobe_table(pd.DataFrame(rows | {"pattern": [0.25, 0.5, -0.1]}))
     >>> table.to_dict("records")[0]
-    {'lobe': 'frontal', 'regions': 2, 'pattern': 0.375, 'positive': 1.0}
+    {'lobe': 'frontal cortex', 'regions': 2, 'pattern': 0.375, 'positive': 1.0}
     """
     import pandas as pd
 
-    name = weights["lobe"].where(weights["lobe"] != "", weights["tissue"])
-    groups = weights["pattern"].groupby(name)
+    pairs = zip(weights["lobe"], weights["tissue"], strict=True)
+    names = pd.Series([_lobe_name(*pair) for pair in pairs], index=weights.index)
+    groups = weights["pattern"].groupby(names)
     table = pd.DataFrame(
         {
             "regions": groups.size(),
@@ -99,3 +100,9 @@ def lobe_table(weights: pd.DataFrame) -> pd.DataFrame:
     )
     order = np.argsort(-np.abs(table["pattern"].to_numpy()), kind="stable")
     return table.iloc[order].rename_axis("lobe").reset_index()
+
+
+def _lobe_name(lobe: str, tissue: str) -> str:
+    """Return a lobe with its tissue; a tissue alone where a region lies in no lobe."""
+    tissue = {"white": "white matter"}.get(tissue, tissue)
+    return f"{lobe} {tissue}" if lobe and tissue in ("cortex", "white matter") else lobe or tissue

@@ -17,6 +17,7 @@ from scipy.special import stdtrit
 from ketadask import names as nm
 from ketadask.plot.patients import with_members
 from ketadask.report.context import ReportContext, build_context
+from ketadask.report.labels import format_measurement_unit
 from ketadask.report.overall import printed_outcome
 from ketadask.report.page import page_text
 from ketadask.report.personas import FeatureLabels
@@ -48,6 +49,7 @@ def render_explorer(runs: Sequence[ReportData]) -> str:
         scripts=("page.js", "explore.js"),
         content=Markup(text),
         max_literals=nm.MAX_LITERALS,
+        max_features=MAX_FEATURES,
         n_features=len(shared),
     )
 
@@ -81,7 +83,7 @@ def explorer_values(context: ReportContext, shared: Sequence[str]) -> dict[str, 
         "places": context.endpoint.places,
         "personas": [
             {
-                "name": f"{row.rank}. {' and '.join(row.lines)} ({row.verdict})",
+                "name": f"{row.rank}, {row.verdict}: {' and '.join(row.lines)}",
                 "ranges": [[v.feature, _plain(v.low), _plain(v.high)] for v in row.literals],
             }
             for row in context.personas
@@ -90,7 +92,7 @@ def explorer_values(context: ReportContext, shared: Sequence[str]) -> dict[str, 
         "features": {
             name: {
                 "label": labels.label(name),
-                "unit": labels.text("measurement_unit", name),
+                "unit": format_measurement_unit(labels.text("measurement_unit", name)),
                 "values": _plain(values[:, names.index(name)]),
             }
             for name in shared

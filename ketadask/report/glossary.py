@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-_EVERYDAY = "Running"  # a heading whose words are also words of every day
+_EVERYDAY = "## Running"  # whose words are also words of every day
 _ENTRY = re.compile(r"^(\S[^\n]*)\n  (\S[^\n]*(?:\n  [^\n]+)*)", re.MULTILINE)
 
 
@@ -83,7 +83,10 @@ def glossary_section(page: str) -> str:
     terms = sorted((t for t in glossary() if t.occurs_in(text)), key=lambda t: t.name.lower())
     rows = Markup("").join(
         Markup('<div id="{}" data-names="{}"><dt>{}</dt><dd>{}</dd></div>\n').format(
-            term.anchor, term.names, ", ".join((term.name, *term.aliases)), term.meaning
+            term.anchor,
+            term.names,
+            ", ".join((term.name, *term.aliases)),
+            Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(term.meaning)))),
         )
         for term in terms
     )

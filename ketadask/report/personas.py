@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LONG_INTEGER = re.compile(r"(?<![\w.,])\d{4,15}(?![\w,])")
+_SIGN = re.compile("([≤≥<>=]) ")
+_NO_BREAK = "\u00a0"  # a sign, its number and its unit stay on one line
 _Row = TypeVar("_Row")
 _LITERAL_COLUMNS = [f"literal_{k}" for k in range(1, nm.MAX_LITERALS + 1)]
 
@@ -260,7 +262,8 @@ def _range_text(literal: Mapping[str, Any], unit: str) -> str:
         signs = ((">", literal["low"]), ("<=", literal["high"]))
         text = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if np.isfinite(bound))
     text = _with_thousands(text.removeprefix(name))
-    return f"{_with_signs(text.strip())} {unit}".strip()
+    text = _SIGN.sub(rf"\1{_NO_BREAK}", _with_signs(text.strip()))
+    return f"{text}{_NO_BREAK}{unit}" if unit else text
 
 
 def _in_brackets(text: str) -> str:

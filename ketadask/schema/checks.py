@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+# Columns of the version before, and their names now.
+_NEW_NAMES = {
+    **{"share": "prevalence", "confirmed": "confirmed_rate", "p_beyond": "p_incremental"},
+    **{"confirmed_low": "confirmed_rate_low", "confirmed_high": "confirmed_rate_high"},
+    **{"d_low": "d_mean_low", "d_high": "d_mean_high"},
+    **{"p_hits": "p_mean_hits", "d_hits": "d_mean_hits"},
+    **{"train_share": "prevalence_train", "holdout_share": "prevalence_holdout"},
+    **{"train_count": "support_train_mean", "holdout_count": "support_holdout_mean"},
+    **{"family": "modality", "measure": "measurement_unit", "held_out": "n_held_out"},
+    **{"coverage": "prevalence"},
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -38,7 +50,11 @@ class TableContract:
         """Return ``table`` with its columns in contract order; an error names a wrong column."""
         missing = [name for name in self.columns if name not in table.columns]
         if missing:
-            raise InputError(f"{self.name} table lacks columns", value=missing)
+            old = [name for name in table.columns if _NEW_NAMES.get(name) in missing]
+            renamed = [f"rename {name!r} to {_NEW_NAMES[name]!r}" for name in old]
+            raise InputError(
+                f"{self.name} table lacks columns: {', '.join(missing)}", remedy="; ".join(renamed)
+            )
         extra = [name for name in table.columns if name not in self.columns]
         if extra:
             raise InputError(f"{self.name} table has unknown columns", value=extra)

@@ -170,6 +170,23 @@ def in_mm3(z: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(is_integer, np.round(volume), np.round(volume, 1)))
 
 
+def in_standard_units(volume: np.ndarray) -> np.ndarray:
+    """Return (person, region) standard units of volumes in mm3: the inverse of `in_mm3`.
+
+    Examples
+    --------
+    >>> z = draw_brains(np.random.default_rng(0), np.ones(50, bool))
+    >>> bool(np.abs(in_standard_units(in_mm3(z)) - z)[:, regions().mean > 500].max() < 0.01)
+    True
+    """
+    model = regions()
+    skew = model.shape == "lognormal"
+    z = (volume - model.mean) / np.where(model.sd > 0, model.sd, 1.0)
+    ratio = np.maximum(volume[:, skew], 0.1) / model.mean[skew]
+    z[:, skew] = np.log(ratio) / model.sd[skew]
+    return np.asarray(z)
+
+
 def brain_score(volume: np.ndarray) -> np.ndarray:
     """Return (person,) frontal minus cerebellar volume beyond head size, mean 0 and spread 1.
 
@@ -181,13 +198,10 @@ def brain_score(volume: np.ndarray) -> np.ndarray:
     ((220,), 1.0)
     """
     model = regions()
+    z = in_standard_units(volume)
+    beyond = z - z[:, [model.column(HEAD_SIZE)]] * model.size
     frontal = [j for j, name in enumerate(model.name) if FRONTAL.fullmatch(name)]
     cerebellar = [j for j, name in enumerate(model.name) if "Cerebellum" in name]
-    head = model.column(HEAD_SIZE)
-    head_z = (volume[:, [head]] - model.mean[head]) / model.sd[head]
-    parts = [
-        ((volume[:, j] - model.mean[j]) / model.sd[j] - head_z * model.size[j]).mean(axis=1)
-        for j in (frontal, cerebellar)
-    ]
+    parts = [beyond[:, columns].mean(axis=1) for columns in (frontal, cerebellar)]
     score = np.subtract(*[(part - part.mean()) / part.std() for part in parts])
     return np.asarray((score - score.mean()) / score.std())

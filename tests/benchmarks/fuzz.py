@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -39,6 +41,7 @@ from tests.sources import test_fuzz as tables
 CORPUS = Path(__file__).parents[1] / "corpus"
 PACKAGE = str(Path(ketadask.__file__).parent)
 LONGEST = 4_000  # bytes of a file in the corpus
+HEADER_START = 3_000  # bytes of a CTF header before its channels and coefficients
 Edge = tuple[str, int, int]
 
 
@@ -81,6 +84,28 @@ def check_ctf_segments(folder: Path, content: bytes) -> None:
         assert first <= last
 
 
+def ctf_folder() -> Path | None:
+    """Return a CTF recording of the real data, if there are real data."""
+    folder = Path(os.environ.get("KETADASK_REAL_DATA", "/nowhere")) / "meg"
+    return next(iter(sorted(folder.glob("*.ds"))), None)
+
+
+def check_res4(original: Path) -> Callable[[Path, bytes], None]:
+    """Return a check of the start of a CTF header; all else of the recording is sound."""
+
+    def check(folder: Path, content: bytes) -> None:
+        path = folder / original.name
+        if not path.is_dir():
+            path.mkdir()
+            for file in original.iterdir():
+                shutil.copyfile(file, path / file.name)
+        rest = (original / f"{path.stem}.res4").read_bytes()[HEADER_START:]
+        (path / f"{path.stem}.res4").write_bytes(content + rest)
+        tables.table_or_error(read_header, path)
+
+    return check
+
+
 def check_beside(name: str) -> Callable[[Path, bytes], None]:
     """Return a check of a file beside a recording."""
 
@@ -119,6 +144,9 @@ def parsers() -> dict[str, tuple[bytes, Callable[[Path, bytes], None]]]:
     }
     kinds["persona"] = persona().to_json(), check_persona
     kinds["fif"] = fif(), check_fif
+    if original := ctf_folder():
+        header = (original / f"{original.stem}.res4").read_bytes()
+        kinds["res4"] = header[:HEADER_START], check_res4(original)
     kinds["segments"] = SEGMENTS, check_ctf_segments
     kinds["channels"] = CHANNELS, check_beside("channels.tsv")
     kinds["events"] = EVENTS, check_beside("events.tsv")
@@ -203,7 +231,7 @@ def fuzz(name: str, seconds: float, seed: int) -> tuple[int, int, int, list[str]
             if is_new and len(edges) > before and len(content) <= max(LONGEST, 2 * len(original)):
                 corpus.append(content)
     CORPUS.mkdir(exist_ok=True)
-    if len(original) <= LONGEST:
+    if len(original) <= LONGEST and name != "res4":  # real data are not stored
         text = "\n".join(base64.b64encode(content).decode() for content in corpus)
         (CORPUS / f"{name}.txt").write_text(text + "\n")
     return n_inputs, len(corpus), len(edges), list(failures.values())

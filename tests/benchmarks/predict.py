@@ -3,18 +3,21 @@
 ``python -m tests.benchmarks.predict speed`` runs the same folds through this package and through
 pipelines of scikit-learn, side by side; ``noise`` reports performance where labels are random;
 ``null`` tests whether every p is uniform there; ``planted`` counts in how many simulated trials of
-``config/svc.yaml`` the planted lobes come out; ``published`` uses the published sample sizes.
+``config/svc.yaml`` the planted lobes come out; ``published`` uses the published sample sizes;
+``sex`` classifies sex from public volumes with and without head size.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,29 +88,33 @@ def null_p(seed: int, permutations: int, sizes: tuple[int, int, int] = SIZES) ->
     return p | {"difference auc": arms["p_auc"], "difference bac": arms["p_bac"]}
 
 
-def planted_lobes(seed: int, folder: Path) -> dict[str, Any]:
+def planted_lobes(seed: int, folder: Path, brain: float) -> dict[str, Any]:
     """Return the mean patterns of the lobes in the simulated trial of ``config/svc.yaml``."""
     import pandas as pd
 
     from ketadask.predict.weights import lobe_table
     from ketadask.study.study import Study
 
-    changes = [f"seed={seed}", f"data.simulate.seed={seed}", "predict.repeats=1"]
-    changes += ["predict.permutations=0", "predict.other_classifiers=[]"]
+    changes = [f"seed={seed}", f"data.simulate.seed={seed}", f"data.simulate.brain={brain}"]
+    changes += ["predict.repeats=1", "predict.permutations=0", "predict.other_classifiers=[]"]
+    changes += ["predict.learning_curve=[]"]
     cluster = folder / "here.yaml"
     cluster.write_text("kind: synchronous\n")
     study = Study.read("config/svc.yaml", changes=changes, out=folder / str(seed), cluster=cluster)
     summary = study.predict()
     weights = pd.read_csv(summary.folder / "weights.csv", keep_default_na=False)
     lobes = lobe_table(weights).set_index("lobe")["pattern"]
+    frontal, cerebellum = lobes["frontal cortex"], lobes["cerebellum"]
+    others = lobes.drop(["frontal cortex", "cerebellum"])
     prediction = summary.prediction or {}
     return {
         "seed": seed,
-        "frontal": float(lobes["frontal"]),
-        "cerebellum": float(lobes["cerebellum"]),
-        "signs": bool(lobes["frontal"] > 0 > lobes["cerebellum"]),
-        "lobes": (lobes.idxmax(), lobes.idxmin()) == ("frontal", "cerebellum"),
+        "signs": bool(frontal > 0 > cerebellum),
+        "lobes": bool(frontal > others.mean() > cerebellum),
+        "extremes": bool(frontal > others.max() and cerebellum < others.min()),
         "auc": {name: m["auc"] for name, m in prediction["cohorts"].items()},
+        "p": {name: m["p_auc"] for name, m in prediction["cohorts"].items() if "p_auc" in m},
+        "pattern": lobes.round(4).to_dict(),
     }
 
 
@@ -126,6 +133,26 @@ def planted_measures(seed: int, nested: NestedCV) -> dict[str, dict[str, float]]
             site=said["site"].to_numpy(),
         )
     return told
+
+
+def sex_measures(folder: Path, nested: NestedCV) -> dict[str, dict[str, float]]:
+    """Return how well public volumes classify sex: all, without head size, and head size alone."""
+    from ketadask.predict.classifier_data import classifier_data_from_volumes
+    from ketadask.sources.freesurfer import open_volumes
+    from ketadask.sources.participants import read_participants
+    from ketadask.sources.regions import ETIV
+
+    volumes, people = open_volumes(folder), read_participants(folder).table
+    data = {
+        "all volumes": classifier_data_from_volumes(volumes, people, "sex", covariates=()),
+        "head size regressed out": classifier_data_from_volumes(
+            volumes, people, "sex", covariates=(ETIV,)
+        ),
+    }
+    every = data["all volumes"]
+    column = [every.region.index(ETIV)]
+    data["head size alone"] = replace(every, value=every.value[:, column], region=(ETIV,))
+    return {name: nested_cross_validate(cases, nested).measures for name, cases in data.items()}
 
 
 def _ours(numbers: range, made: ClassifierData, nested: NestedCV) -> list[Any]:
@@ -270,7 +297,7 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 def main(words: Sequence[str]) -> int:
     """Run a benchmark and print its results as JSON."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.predict", description=__doc__)
-    parser.add_argument("what", choices=["speed", "noise", "null", "planted", "published"])
+    parser.add_argument("what", choices=["speed", "noise", "null", "planted", "published", "sex"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--data-sets", type=int, default=200)
@@ -278,6 +305,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--regions", type=int, default=185)
     parser.add_argument("--permutations", type=int, default=19)
     parser.add_argument("--repeats", type=int, default=10, help="outer and inner repeats of 10")
+    parser.add_argument("--brain", type=float, default=1.3, help="size of the planted effect")
     parser.add_argument("--folds", type=int, default=100, help="outer folds of this package")
     parser.add_argument(
         "--scikit-folds", type=int, help="outer folds of scikit-learn; default: as many"
@@ -293,9 +321,17 @@ def main(words: Sequence[str]) -> int:
         told = null_table(count, options.permutations, workers)
     elif options.what == "planted":
         with tempfile.TemporaryDirectory() as folder:
-            work = partial(planted_lobes, folder=Path(folder))
+            work = partial(planted_lobes, folder=Path(folder), brain=options.brain)
             runs = list(_over(workers, work, count))
-        told = {k: sum(run[k] for run in runs) for k in ("signs", "lobes")} | {"runs": runs}
+        told = {k: sum(run[k] for run in runs) for k in ("signs", "lobes", "extremes")} | {
+            "runs": runs
+        }
+    elif options.what == "sex":
+        frame = NestedFolds(MIXED_SITES, 2, 10, 1, 10, seed=options.seed)
+        costs = tuple(2.0**k for k in range(-6, 1))  # larger ones are slow and no better
+        real = Path(os.environ.get("KETADASK_REAL_DATA", "../shared/data"))
+        nested = NestedCV(frame, Classifier(costs=costs))
+        told = sex_measures(real / "freesurfer" / "aomic_piop2", nested)
     else:
         frame = NestedFolds(MIXED_SITES, 2, 10, 2, 10, seed=options.seed)
         nested = NestedCV(frame, Classifier(), PreparationSettings(harmonise=True))

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import matplotlib.image
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import ketadask as kd
 from ketadask.plot.style import TITLE
@@ -232,3 +234,17 @@ def test_figures_leave_a_notebook_as_it_was_set_up(monkeypatch):
     kd.plot.forest(effects())
     assert mpl.is_interactive()  # as the backend of a notebook is from its first figure on
     plt.close("all")
+
+
+def test_labels_of_a_bare_table_come_from_a_cohort_or_a_dictionary():
+    text, low = ["bdi_10 >= 1 and hv <= 4550 (4547.1 | 4571.3)"], [2.0]
+    table = pd.DataFrame({"rank": [1], "text": text, "features": ["bdi_10 | hv"]})
+    table = table.assign(difference=8.0, difference_low=low, difference_high=11.0)
+    table["difference_shrunken"] = 7.0
+    labels = {"bdi_10": "crying", "hv": "hippocampus"}
+    units = xr.Dataset(coords={"feature": list(labels), "label": ("feature", [*labels.values()])})
+    expected = {None: "bdi_10 ≥ 1 and hv ≤ 4550", "dict": "crying ≥ 1 and hippocampus ≤ 4550"}
+    for source in (None, labels, units, SimpleNamespace(dataset=units)):
+        ax = kd.plot.personas(table, labels=source)
+        (name,) = [text.get_text().replace("\n", " ") for text in ax.get_yticklabels()]
+        assert expected[None if source is None else "dict"] in name

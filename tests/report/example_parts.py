@@ -75,6 +75,18 @@ def make_trial_data(trials: int = 8, best: str = nm.SUPPORTED) -> ReportData:
     return replace(data, trials=tables, summary={**data.summary, "trials": summary})
 
 
+def make_weights(regions: list[str], seed: int = 2) -> pd.DataFrame:
+    """Return random weights and patterns of these regions."""
+    values = np.random.default_rng(seed).normal(size=(2, len(regions))).round(3)
+    return pd.DataFrame(
+        {
+            "region": regions, "label": regions, "lobe": "", "tissue": "cortex", "ratio": 1.0,
+            "consistency": 1.0, "pattern_consistency": 1.0, "weight": values[0],
+            "pattern": values[1],
+        }
+    )  # fmt: skip
+
+
 def make_prediction(seed: int = 0) -> dict:
     rng = np.random.default_rng(seed)
     tables, cohorts = [], {}
@@ -119,6 +131,11 @@ def make_prediction(seed: int = 0) -> dict:
         "permutations": 999,
         "p": {"bac": 0.001, "bac_pooled": 0.001, "bac_folds": 0.002, "auc": 0.003},
         "other_classifiers": {"logistic": cohorts["control arm"]},
+        "learning_curve": [
+            dict.fromkeys(("auc", "auc_low", "auc_high", "bac", "bac_low", "bac_high"), value)
+            | {"fraction": value, "training_cases": 54 * value}
+            for value in (0.5, 0.75, 1.0)
+        ],
         "notes": ["sub-KX0001 was at a site the model has never seen"],
     }
     return {"summary": summary, "cases": pd.concat(tables), "weights": weights}

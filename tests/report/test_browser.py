@@ -7,17 +7,25 @@ from dataclasses import replace
 
 import pytest
 
+from ketadask.plot.brain import region_colour
 from ketadask.report.glossary import Term, glossary
 from ketadask.report.page import write_page
 from ketadask.report.report_data import ReportData
+from ketadask.sources.regions import REGIONS
 from tests.report.accessibility import LEVELS, VIOLATIONS, axe_script
 from tests.report.browser import Browser
 from tests.report.example_data import make_data, rename_feature
-from tests.report.example_parts import make_recordings, make_trial_data
+from tests.report.example_parts import (
+    make_prediction,
+    make_recordings,
+    make_trial_data,
+    make_weights,
+)
 from tests.report.test_privacy import LONG, SCRIPT
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
+STUDIES = ("usual", "recordings", "empty", "several", "prediction")
 OVERFLOW = """
 const wide = document.documentElement.clientWidth;
 const inside = e => e.closest('.scroll, .quiet, .skip');
@@ -55,13 +63,23 @@ def pages(tmp_path_factory):
         "long": long,
         "empty": ReportData("Only begun"),
         "several": make_trial_data(),
+        "prediction": replace(data, prediction=make_prediction()),
     }
     return {name: write_page(s, folder / f"{name}.html") for name, s in studies.items()}
 
 
+@pytest.fixture(scope="module")
+def brain_page(tmp_path_factory):
+    part, names = make_prediction(), list(REGIONS)
+    part["weights"] = make_weights(names)
+    path = tmp_path_factory.mktemp("brains") / "page.html"
+    write_page(replace(make_data(rows=3), prediction=part), path)
+    return path, part["weights"].set_index("region")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "recordings", "hostile", "long", "empty", "several"])
+@pytest.mark.parametrize("name", [*STUDIES, "hostile", "long"])
 def test_quiet_alone_and_within_the_window(browser, pages, name, width, scheme):
     browser.resize(width, scheme=scheme)
     browser.console(), browser.requests()
@@ -158,7 +176,7 @@ def test_dark_and_light_differ_and_text_has_contrast(browser, pages):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["usual", "recordings", "empty", "several"])
+@pytest.mark.parametrize("name", STUDIES)
 def test_no_serious_accessibility_violation(browser, pages, name, width, scheme):
     browser.resize(width, scheme=scheme)
     browser.open(pages[name])
@@ -271,6 +289,63 @@ def test_no_word_is_cut(browser, pages, name, width, media):
     browser.devtools("Emulation.setEmulatedMedia", media=media)
     assert browser.evaluate(CUT_WORDS) == []
     browser.devtools("Emulation.setEmulatedMedia", media="")
+
+
+BRAINS = """
+return [...document.querySelectorAll('svg.brain')].map(svg => ({
+  texts: [...svg.querySelectorAll('text')].map(t => {
+    const r = t.getBoundingClientRect();
+    return [t.textContent, parseFloat(getComputedStyle(t).fontSize) * svg.getScreenCTM().a,
+            [r.left, r.top, r.right, r.bottom], getComputedStyle(t).fill];
+  }),
+  shapes: [...svg.querySelectorAll('path[data-region]')].map(p => {
+    const r = p.getBoundingClientRect();
+    return [p.dataset.region, getComputedStyle(p).fill, p.querySelector('title').textContent,
+            [r.left, r.top, r.right, r.bottom]];
+  }),
+}));
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "media"),
+    [(1280, "light", ""), (1280, "dark", ""), (390, "dark", ""), (700, "light", "print")],
+)
+def test_brain_maps_have_a_shape_of_its_colour_per_region_and_legible_labels(
+    browser, brain_page, width, scheme, media
+):
+    path, weights = brain_page
+    browser.resize(width, scheme=scheme)
+    browser.open(path)
+    browser.devtools("Emulation.setEmulatedMedia", media=media)
+    maps = browser.evaluate(BRAINS)
+    paper = browser.evaluate(
+        "return getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()"
+    )
+    browser.devtools("Emulation.setEmulatedMedia", media="")
+    assert [len(brain["shapes"]) for brain in maps] == [68, 68, 28] * 2
+    for brain, column in zip(maps, ["pattern"] * 3 + ["weight"] * 3, strict=True):
+        values = weights[column]
+        drawn = [name for each in maps for name, *_ in each["shapes"]]
+        largest = values[drawn].abs().max()
+        for name, fill, text, (left, top, right, bottom) in brain["shapes"]:
+            assert _hex(fill) == region_colour(values[name], largest)
+            assert text.endswith(f"{values[name]:.3g}")
+            assert right - left > 1
+            assert bottom - top > 1
+        for text, size, box, fill in brain["texts"]:
+            assert size >= 9, text
+            assert contrast(_hex(fill), paper) >= 4.5
+            assert [shape[0] for shape in brain["shapes"] if _overlap(shape[3], box)] == []
+
+
+def _overlap(one, other) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _hex(colour: str) -> str:
+    """Return a colour of the browser, rgb(r, g, b), as #rrggbb."""
+    return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", colour)[:3])
 
 
 def test_filter_theme_and_figures_to_take_away(browser, pages):

@@ -23,8 +23,8 @@ def test_a_persona_has_its_row_its_literals_and_their_labels(data, context):
     for name in ("p_adjusted", "d_mean", "g_full", "confirmed_rate", "prevalence"):
         assert getattr(first, name) == row[name]
     assert [literal.feature for literal in first.literals] == [name for name, *_ in PLANTED]
-    assert first.literals[0].range_text == "≤ 4,533.7 mm³"
-    assert first.lines[0] == "Left posterior cingulate WM ≤ 4,533.7 mm³"
+    assert first.literals[0].range_text == "≤\u00a04,533.7\u00a0mm³"
+    assert first.lines[0] == "Left posterior cingulate WM ≤\u00a04,533.7\u00a0mm³"
     assert first.adds_p is None
     assert context.personas[1].adds_p == data.verdicts["p_incremental"][1]
 
@@ -33,7 +33,7 @@ def test_a_rounded_cut_shows_the_data_beside_it(data):
     literals = data.literals.assign(neighbours="4533.69 | 4541.02")
     first = persona_views(replace(data, literals=literals))[0]
     assert first.literals[0].neighbours == "4533.69 | 4541.02"
-    assert first.literals[0].range_text == "≤ 4,533.7 mm³"
+    assert first.literals[0].range_text == "≤\u00a04,533.7\u00a0mm³"
     assert first.texts[0] == "wm-lh-posteriorcingulate ≤ 4533.7 (4533.69 | 4541.02)"
 
 

@@ -17,7 +17,7 @@ from ketadask.report.page import render
 from ketadask.report.prediction import prediction_view
 from ketadask.sources.regions import REGIONS
 from tests.report.example_data import page_section
-from tests.report.example_parts import make_prediction
+from tests.report.example_parts import make_prediction, make_weights
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_different_locked_classifier_is_named(prediction_data):
 
 def test_figures_notes_and_regions_are_on_the_page_without_identifiers(prediction_data):
     section = page_section(render(prediction_data), "prediction")
-    for name in ("accuracy", "roc", "calibration", "net-benefit", "weights"):
+    for name in ("accuracy", "roc", "calibration", "net-benefit", "learning", "weights"):
         assert f'id="figure-{name}"' in section
     assert "<b>region</b>" not in section
     assert "[participant] was at a site" in section
@@ -93,15 +93,7 @@ def test_a_study_that_only_predicts_opens_with_its_result(prediction_data, p, wo
 
 def test_the_brain_maps_have_the_colours_of_the_weights_table(prediction_data):
     part = make_prediction()
-    names = list(REGIONS)
-    values = np.random.default_rng(2).normal(size=(2, len(names))).round(3)
-    part["weights"] = pd.DataFrame(
-        {
-            "region": names, "label": names, "lobe": "", "tissue": "cortex", "ratio": 1.0,
-            "consistency": 1.0, "pattern_consistency": 1.0, "weight": values[0],
-            "pattern": values[1],
-        }
-    )  # fmt: skip
+    part["weights"] = make_weights(list(REGIONS))
     page = render(replace(prediction_data, prediction=part))
     link = re.search(r'href="(data:text/csv[^"]*)" download="weights.csv"', page)[1]
     table = pd.read_csv(io.BytesIO(base64.b64decode(link.partition(",")[2])), index_col="region")

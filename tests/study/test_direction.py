@@ -55,5 +55,5 @@ def test_the_overall_effect_comes_first_and_a_wrong_direction_is_warned_of(
         assert "(n = 24), control" in text
         assert f"difference {shown:.1f} (95 % CI" in text
         assert (warning in text) == (direction == "lower")
-    assert terminal.index("overall effect") < terminal.index("Verdicts")
+    assert terminal.index("overall effect") < terminal.index("verdicts:")  # of the summary
     assert page.index("Overall effect") < page.index("Question")

@@ -27,6 +27,11 @@
     return run && run.features[name];
   }
 
+  function field(text, input) {
+    var label = element("label", {}, text);
+    label.appendChild(input);
+    return label;
+  }
   function addRow(number) {
     var line = element("p", { class: "filter" }), select = element("select");
     var low = element("input", { type: "number", step: "any", placeholder: "no limit" });
@@ -37,9 +42,9 @@
       select.appendChild(element("option", { value: name }, feature(name).label));
     });
     select.setAttribute("aria-label", "Feature " + number);
-    low.setAttribute("aria-label", "Above, feature " + number);
-    high.setAttribute("aria-label", "At most, feature " + number);
-    line.append(select, " above ", low, " and at most ", high, facts);
+    line.setAttribute("role", "group");
+    line.setAttribute("aria-label", "Value range " + number);
+    line.append(select, field("above ", low), field("at most ", high), facts);
     document.getElementById("ranges").appendChild(line);
     select.addEventListener("change", function () { low.value = high.value = ""; update(); });
     low.addEventListener("input", update);
@@ -157,8 +162,8 @@
     var chosen = ranges();
     rows.forEach(function (row) {
       var values = row.select.value ? feature(row.select.value).values.filter(isNumber) : [];
-      row.facts.textContent = values.length ? "values " + Math.min.apply(null, values) + " to " +
-        Math.max.apply(null, values) + " " + feature(row.select.value).unit : "";
+      row.facts.textContent = values.length ? "values " + Math.min.apply(null, values).toLocaleString("en") + " to " +
+        Math.max.apply(null, values).toLocaleString("en") + " " + feature(row.select.value).unit : "";
     });
     runs.forEach(function (run, k) {
       var box = boxes[k], body = box.querySelector("tbody"), state = box.querySelector(".state");

@@ -33,7 +33,7 @@
     var shown = table.dataset.open ? Infinity : Number(table.dataset.shown || Infinity);
     var words = (table.dataset.words || "").toLowerCase(), count = 0;
     Array.from(table.tBodies[0].rows).forEach(function (row) {
-      var fits = row.textContent.toLowerCase().indexOf(words) >= 0;
+      var fits = row.textContent.toLowerCase().replace(/\u00a0/g, " ").indexOf(words) >= 0;
       if (table.dataset.only && !row.classList.contains("is-supported")) fits = false;
       row.classList.toggle("folded", !fits || count >= shown);
       if (fits) count += 1;
@@ -159,7 +159,7 @@
         : matchMedia("(prefers-color-scheme: dark)").matches;
       root.dataset.theme = dark ? "light" : "dark";
     }));
-    tools.appendChild(button("Print one page", function () {
+    if (document.querySelector("#claims, #answer")) tools.appendChild(button("Print one page", function () {
       root.classList.add("onepage");
       window.print();
       root.classList.remove("onepage");
