@@ -6,12 +6,13 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
-from ketadask.cli.tables import console, print_overall
+from ketadask.cli.tables import console, plain_table, print_line, print_overall
 from ketadask.cohort.column_uses import NO_USE
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ketadask.study.check import StudyCheck
 
 _MAX_ROWS = 10
@@ -21,7 +22,7 @@ def print_check(check: StudyCheck) -> bool:
     """Print the contents of the tables; return whether the study can run on them."""
     out = console()
     for name, text in _facts(check):
-        out.print(f"{name:14}{text}", soft_wrap=True)
+        print_line(out, f"{name:14}{text}", indent=14)
     print_overall(out, check.overall)
     out.print(_feature_table(check))
     if check.recordings:
@@ -77,7 +78,7 @@ def _facts(check: StudyCheck) -> list[tuple[str, str]]:
 
 
 def _feature_table(check: StudyCheck) -> Table:
-    table = Table(title="Features", title_justify="left")
+    table = plain_table("Features")
     for name in ("modality", "kind", "features", "missing", "most missing"):
         table.add_column(name, justify="left" if name in ("modality", "kind") else "right")
     for row in check.modalities.to_dict("records"):
@@ -102,7 +103,7 @@ def _print_columns(out: Console, check: StudyCheck) -> None:
     out.print(f"Columns in use: {sum(map(len, by_use.values())):,} of {len(check.columns):,}")
     for (file, use), columns in by_use.items():
         rest = f" and {len(columns) - _MAX_ROWS:,} more" if len(columns) > _MAX_ROWS else ""
-        out.print(f"  {file}: {use}: {', '.join(columns[:_MAX_ROWS])}{rest}", soft_wrap=True)
+        print_line(out, f"  {file}: {use}: {', '.join(columns[:_MAX_ROWS])}{rest}", indent=4)
     _print_list(out, "Columns not used", without_use)
 
 
@@ -113,7 +114,7 @@ def _print_invalid_cells(out: Console, check: StudyCheck) -> None:
     for cell in cells[:_MAX_ROWS]:
         position = f"{cell['file']}: {cell['where']}" if cell["file"] else cell["where"]
         value = f", found {cell['value']!r}; {cell['remedy']}"
-        out.print(f"  {position}: {cell['problem']}{value}", soft_wrap=True)
+        print_line(out, f"  {position}: {cell['problem']}{value}", indent=4)
     if len(cells) > _MAX_ROWS:
         out.print(f"  and {len(cells) - _MAX_ROWS:,} more")
 
@@ -121,6 +122,6 @@ def _print_invalid_cells(out: Console, check: StudyCheck) -> None:
 def _print_list(out: Console, title: str, entries: dict[str, Any]) -> None:
     out.print(f"{title}: {len(entries) or 'none'}")
     for name, reason in list(entries.items())[:_MAX_ROWS]:
-        out.print(f"  {name}: {reason}", soft_wrap=True)
+        print_line(out, f"  {name}: {reason}", indent=4)
     if len(entries) > _MAX_ROWS:
         out.print(f"  and {len(entries) - _MAX_ROWS:,} more")

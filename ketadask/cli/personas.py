@@ -130,15 +130,12 @@ def confirm_command(
 
 def print_confirmation(summary: ConfirmationSummary) -> None:
     """Print the first line of the report, a table of effects, and the path of the report."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from ketadask.cli.tables import console
+    from ketadask.cli.tables import console, plain_table
     from ketadask.inference.confirmation import power_text
 
     out = console()
     out.print(summary.headline)
-    table = Table(box=SIMPLE_HEAD)
+    table = plain_table()
     for name in ("persona", "conclusion", "difference", "inside", "outside", "p", "p inside"):
         table.add_column(name)
     table.add_column("power")

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from ketadask.cli.tables import console
+from ketadask.cli.tables import console, plain_table, print_line
 
 if TYPE_CHECKING:
     from ketadask.study.plan import TrialPlan
@@ -91,10 +89,7 @@ def print_plan(plan: TrialPlan, *, as_json: bool) -> None:
         typer.echo(plan.table.to_json(orient="records", indent=1))
         return
     out = console()
-    grid = Table(
-        title="Next trial", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )  # fmt: skip
+    grid = plain_table("Next trial")
     for name in ("design", "tests"):
         grid.add_column(name)
     for name in _HEADERS.values():
@@ -103,11 +98,11 @@ def print_plan(plan: TrialPlan, *, as_json: bool) -> None:
         cells = [_cell(str(name), row[name]) for name in _HEADERS]
         grid.add_row(row["design"], row["question"], *cells)
     out.print(grid)
-    out.print(
+    print_line(
+        out,
         "Power at the shrunken difference. Assurance: power averaged over the uncertainty of the "
         "effect. Two-stage: expected numbers, "
         "simulated. -: no size suffices.",
-        soft_wrap=out.width > 100,
     )
     print(plan.page)
 

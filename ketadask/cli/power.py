@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from ketadask.cli.tables import console
+from ketadask.cli.tables import console, plain_table, print_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,9 +61,7 @@ def print_power(
 
 def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
     out = console()
-    grid = Table(
-        title="Power", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
+    grid = plain_table("Power")
     for name in _HEADERS.values():
         grid.add_column(name, justify="left" if name == "design" else "right")
     for row in table.to_dict("records"):
@@ -81,12 +77,12 @@ def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
         )
     out.print(grid)
     count = int(table["simulations"].iloc[0])
-    out.print(
+    print_line(
+        out,
         f"{count:,} simulated studies per row. Power: rate of studies with a supported persona "
         "(95 % interval). Recovered: rate of studies whose best persona is the planted one. "
         "Prevalence: fraction of participants inside. Critical value: statistic needed for "
         "support.",
-        soft_wrap=out.width > 100,
     )
     print(folder / "power.svg")
 
@@ -103,11 +99,11 @@ def print_power_preview(study: Study, check: StudyCheck) -> None:
     out = console()
     if participants * features > _MAX_CELLS:  # a check takes seconds
         size = f"{participants:,} participants and {features:,} features"
-        out.print(f"Power: not simulated for {size}; see `ketadask power`", soft_wrap=True)
+        print_line(out, f"Power: not simulated for {size}; see `ketadask power`")
         return
     study.progress.print("power: simulating studies of this size")
     for line in preview_lines(preview_power(study.settings, participants, features)):
-        out.print(line, soft_wrap=True)
+        print_line(out, line)
 
 
 def preview_lines(preview: PowerPreview) -> list[str]:

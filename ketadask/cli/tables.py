@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from math import isnan
@@ -36,11 +37,30 @@ def console() -> Console:
     return output if output.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
+def print_line(out: Console, text: str, *, indent: int = 0, style: str | None = None) -> None:
+    """Print a line: on a terminal it wraps between words, elsewhere it stays whole."""
+    if out.is_terminal:
+        space = " " * indent
+        text = textwrap.fill(
+            text, out.width - 1, subsequent_indent=space, break_long_words=False,
+            break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False,
+        )  # fmt: skip
+    out.print(text, soft_wrap=True, style=style)
+
+
+def plain_table(title: str = "") -> Table:
+    """Return an empty table in the style of all commands."""
+    return Table(
+        title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        pad_edge=False, show_edge=False,
+    )  # fmt: skip
+
+
 def print_overall(out: Console, overall: OverallFacts) -> None:
     """Print the overall effect, and in yellow where the control arm does better."""
-    out.print(f"overall effect: {overall.line}", soft_wrap=True)
+    print_line(out, f"overall effect: {overall.line}")
     if overall.warning:
-        out.print(f"Warning: {overall.warning}", style="yellow", soft_wrap=True)
+        print_line(out, f"Warning: {overall.warning}", style="yellow")
 
 
 def print_summary(summary: RunSummary) -> None:
@@ -80,7 +100,7 @@ def _print_counts(out: Console, summary: RunSummary) -> None:
         f"{int((verdicts['verdict'] == word).sum()):,} {word}"
         for word in (nm.SUPPORTED, nm.SUGGESTIVE, nm.NOISE)
     ]
-    out.print("verdicts: " + ", ".join(counts), soft_wrap=True)
+    print_line(out, "verdicts: " + ", ".join(counts))
     names = list(summary.labels or verdicts["text"].astype(str))
     rows = zip(names, verdicts.to_dict("records"), strict=False)
     claims = [(name, row) for name, row in rows if row["verdict"] == nm.SUPPORTED]
@@ -100,14 +120,7 @@ def render_verdicts(
     """
     names = list(labels or verdicts["text"].astype(str))
     longest = max((len(word) for name in names[:_MAX_ROWS] for word in name.split()), default=0)
-    table = Table(
-        title="Verdicts; p is adjusted for the whole search",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table("Verdicts; p is adjusted for the whole search")
     table.add_column("persona", overflow="fold", min_width=max(24, longest))
     table.add_column("who")
     for name in ("n", "p", "difference", "hits"):
@@ -158,14 +171,7 @@ def _print_trials(out: Console, summary: RunSummary) -> None:
 
 def render_trials(trials: pd.DataFrame, *, places: int = 1) -> Table:
     """Return effects across trials, in the order of the verdicts."""
-    table = Table(
-        title="Across trials: benefit inside minus outside (95 % interval)",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table("Across trials: benefit inside minus outside (95 % interval)")
     table.add_column("#", justify="right")
     table.add_column("consistency", max_width=30)
     for name in ("mean", "95 % prediction", "rediscovered"):
@@ -187,7 +193,7 @@ def render_trials(trials: pd.DataFrame, *, places: int = 1) -> Table:
 
 def render_prediction(prediction: Mapping[str, Any]) -> Table:
     """Return the performance of the classifier, one row per cohort."""
-    table = Table(title="Prediction of response from brain structure", title_justify="left")
+    table = plain_table("Prediction of response from brain structure")
     table.add_column("cohort")
     for name in ("cases", "responders", "AUC", "p (AUC)", "balanced accuracy", "p (accuracy)"):
         table.add_column(name, justify="right")
@@ -246,9 +252,7 @@ def follow_status(
 
 def render_status(stages: list[StageStatus], *, bars: bool = False) -> Table:
     """Return one row per stage; the last column is its file or first missing items, or a bar."""
-    table = Table(
-        title="Stages", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
+    table = plain_table("Stages")
     any_damage = any(stage.damaged for stage in stages)
     for name in ("stage", "present", "missing", "parts", *(["damaged"] if any_damage else []), ""):
         justify: JustifyMethod = "left" if name in ("stage", "") else "right"
@@ -270,7 +274,7 @@ def render_status(stages: list[StageStatus], *, bars: bool = False) -> Table:
 
 def print_system_checks(system_checks: list[SystemCheck]) -> bool:
     """Print the checks of the machine; return whether all passed."""
-    table = Table(title="Doctor", title_justify="left")
+    table = plain_table("Doctor")
     for name in ("", "check", "found", "remedy"):
         table.add_column(name, overflow="fold")
     for check in system_checks:

@@ -132,6 +132,6 @@ def neighbours_text(below: float, above: float, cut: float) -> str:
         texts = f"{below:.{digits}g}", f"{above:.{digits}g}"
         if float(texts[0]) < cut < float(texts[1]):
             break
-    return " | ".join(
-        np.format_float_positional(float(text), trim="-") if "e" in text else text for text in texts
-    )
+    if "e" in texts[0] or "e" in texts[1]:
+        texts = tuple(np.format_float_positional(float(text), trim="-") for text in texts)
+    return f"{texts[0]} | {texts[1]}"

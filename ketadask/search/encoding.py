@@ -155,17 +155,18 @@ class _LiteralList:
             ids = start + np.flatnonzero(inside.any(axis=1) & ~inside.all(axis=1))
             bits = pack_rows(inside[ids - start])
             arrays = features[row[ids]], low[ids], high[ids], cuts.is_integer[row[ids]]
-            literals = zip(bits, *(array.tolist() for array in arrays), strict=True)
+            content, size = bits.tobytes(), bits.itemsize * bits.shape[1]
+            keys = (content[k : k + size] for k in range(0, len(content), size))
+            literals = zip(keys, *(array.tolist() for array in arrays), strict=True)
             is_new = np.array([self._add_one(*literal) for literal in literals], dtype=bool)
             self.packing.add(bits[is_new])
-            for cut in np.stack([low_cut, high_cut], axis=1)[ids[is_new]].tolist():
-                self.neighbours.append(", ".join(beside[i] for i in cut if beside[i]))
+            for low_id, high_id in np.stack([low_cut, high_cut], axis=1)[ids[is_new]].tolist():
+                one, other = beside[low_id], beside[high_id]
+                self.neighbours.append(f"{one}, {other}" if one and other else one or other)
 
-    def _add_one(
-        self, bits: np.ndarray, feature: int, low: float, high: float, is_integer: bool
-    ) -> bool:
+    def _add_one(self, key: bytes, feature: int, low: float, high: float, is_integer: bool) -> bool:
         """Add a literal, unless an earlier one of its feature has the same units inside."""
-        own, key = len(self.text), bits.tobytes()
+        own = len(self.text)
         if len(key) > _DIGEST:
             key = hashlib.blake2b(key, digest_size=_DIGEST).digest()
         text = literal_text(self.names[feature], low, high, is_integer=is_integer)

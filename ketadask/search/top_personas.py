@@ -24,7 +24,7 @@ def top_personas(
     *,
     modalities: Sequence[str] | None = None,
     polarity: str = nm.FAVOURABLE,
-    equivalents: bool | None = None,
+    equivalents: bool = False,
     **options: Any,
 ) -> pd.DataFrame:
     """Find the K best personas of a table of features and one score per row, exactly.
@@ -38,8 +38,8 @@ def top_personas(
     modalities
         Modality of each feature, for ``min_modalities``, ``include``, ``exclude`` and ``priority``.
     equivalents
-        Whether to count the other conjunctions with the same cover; by default, if personas have
-        at most 3 literals.
+        Whether to count the other conjunctions with the same cover; for small tables this takes
+        longer than the search.
     options
         Other options of `PersonaSearch`.
 
@@ -73,8 +73,7 @@ def top_personas(
     result = results[polarity]
     seconds = time.perf_counter() - start
     max_literals = settings.max_literals
-    has_equivalents = max_literals <= 3 if equivalents is None else equivalents
-    table = personas_table(result, literals, score, max_literals if has_equivalents else 0)
+    table = personas_table(result, literals, score, max_literals if equivalents else 0)
     table.attrs = {
         "saturation": result.saturation,
         "candidates": literals.candidates(max_literals, settings.min_literals),

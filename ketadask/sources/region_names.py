@@ -19,6 +19,7 @@ UNITS = {
     "mean_diffusivity": "mm2/s",
     "fractional_anisotropy": "",
 }
+_MEASURED = re.compile(rf"(?P<stem>.+)_(?P<measure>{'|'.join(UNITS)})")
 SIGNED = ("meancurv", "gauscurv")
 ATLASES = {
     "aparc": "DK",
@@ -103,9 +104,15 @@ def region_column(name: str, *, hemisphere: str = "", measure: str = "") -> Regi
     --------
     >>> region_column("L_bankssts_thickavg")
     RegionColumn(name='lh_bankssts_thickness', measure='thickness')
+    >>> region_column("Left-Thalamus_mean_diffusivity").measure
+    'mean_diffusivity'
     >>> region_column("left ventral DC", measure="volume").name, region_column("Lhippo").name
     ('Left-VentralDC', 'Left-Hippocampus')
     """
+    ending = _MEASURED.fullmatch(name)
+    stem = region_name(ending["stem"]) if ending else ""
+    if ending and stem and REGIONS[stem].tissue == "subcortical":
+        return _deep(stem, ending["measure"])
     common = region_name(name.rstrip("*"), hemisphere=hemisphere if measure == "volume" else "")
     common = common or _PLAIN.get(name.lower().replace("-", " ").strip())
     if common:

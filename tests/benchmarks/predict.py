@@ -37,6 +37,8 @@ from ketadask.predict.results import cv_statistics, nested_cross_validate
 from ketadask.predict.specificity import compare_arms
 from tests.benchmarks.planted_cohorts import SIZES, planted_cohorts
 
+ROOT = Path(__file__).parents[2]
+
 
 def noise(seed: int, n: int, regions: int, sites: int = 4) -> ClassifierData:
     """Return cases whose labels are unrelated to their volumes; sites differ in size."""
@@ -100,7 +102,9 @@ def planted_lobes(seed: int, folder: Path, brain: float) -> dict[str, Any]:
     changes += ["predict.learning_curve=[]"]
     cluster = folder / "here.yaml"
     cluster.write_text("kind: synchronous\n")
-    study = Study.read("config/svc.yaml", changes=changes, out=folder / str(seed), cluster=cluster)
+    study = Study.read(
+        ROOT / "config" / "svc.yaml", changes=changes, out=folder / str(seed), cluster=cluster
+    )
     summary = study.predict()
     weights = pd.read_csv(summary.folder / "weights.csv", keep_default_na=False)
     lobes = lobe_table(weights).set_index("lobe")["pattern"]

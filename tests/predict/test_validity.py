@@ -14,7 +14,13 @@ from ketadask.predict.preparation import PreparationSettings
 from ketadask.predict.results import nested_cross_validate
 from ketadask.sources.freesurfer import open_volumes
 from ketadask.sources.participants import read_participants
-from tests.benchmarks.predict import noise_scores, null_table, planted_measures, speed
+from tests.benchmarks.predict import (
+    noise_scores,
+    null_table,
+    planted_lobes,
+    planted_measures,
+    speed,
+)
 
 
 def with_leak(cases):
@@ -86,6 +92,15 @@ def test_every_p_is_uniform_on_noise_and_few_are_above_chance():
         assert p["at most 0.05"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100), name
         if name.endswith("auc"):  # a balanced accuracy has few values, so its p is larger
             assert p["ks_p"] > 0.001, name
+
+
+@pytest.mark.slow
+def test_the_shipped_example_shows_the_planted_lobes(tmp_path):
+    for seed in range(3):
+        lobes = planted_lobes(seed, tmp_path, brain=1.3)
+        assert lobes["signs"]
+        assert lobes["lobes"]
+        assert lobes["auc"]["discovery"] > 0.55 < lobes["auc"]["trial-2"]
 
 
 def test_discovery_and_another_cohort_show_a_planted_effect_and_saline_does_not():

@@ -65,8 +65,8 @@ def test_equivalents_are_counted_exactly():
     X = rng.integers(0, 3, (12, 4)).astype(float)
     score = rng.normal(size=12)
     literals = encode_values(X)
-    best = kd.top_personas(X, score, max_literals=3, min_support=2, keep=6)
-    assert "equivalents" not in kd.top_personas(X, score, equivalents=False)
+    best = kd.top_personas(X, score, max_literals=3, min_support=2, keep=6, equivalents=True)
+    assert "equivalents" not in kd.top_personas(X, score)
     for row in best.itertuples():
         cover = np.ones(12, dtype=bool)
         for name, (low, high) in zip(row.features, row.cuts, strict=True):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ketadask.simulate.trial import PERSONA
-from ketadask.simulate.volumes import HEAD_SIZE, draw_volumes, regions
+from ketadask.simulate.volumes import (
+    FRONTAL,
+    HEAD_SIZE,
+    brain_score,
+    draw_volumes,
+    in_standard_units,
+    regions,
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +107,18 @@ def test_like_the_real_tables(drawn, real):
     ours, theirs = (table[seen].corr().to_numpy()[off] for table in (drawn, real))
     assert np.sqrt(np.mean((ours - theirs) ** 2)) < 0.06
     assert np.corrcoef(ours, theirs)[0, 1] > 0.95
+
+
+def test_the_planted_score_is_of_the_whole_frontal_cortex_and_the_cerebellum():
+    volume = draw_volumes(np.random.default_rng(4), np.arange(600) % 2 == 0)
+    score, z = brain_score(volume), in_standard_units(volume)
+    head = z[:, [regions().column(HEAD_SIZE)]]
+    beyond = z - head * regions().size
+    named = list(enumerate(regions().name))
+    frontal, cerebellar = (
+        [np.corrcoef(score, beyond[:, j])[0, 1] for j, name in named if pattern.fullmatch(name)]
+        for pattern in (FRONTAL, re.compile(".*Cerebellum.*"))
+    )
+    assert len(frontal) == 22
+    assert 0.1 < np.min(frontal) < np.max(frontal) < 0.7
+    assert -0.7 < np.min(cerebellar) < np.max(cerebellar) < -0.3

@@ -35,6 +35,10 @@ FORMATS = {
         "CorticalMeasuresENIGMA_SurfAvg.csv", "SubjID", ["L_insula_surfavg", "LSurfArea"],
         ["lh_insula_area", "lh_whole_area"], "area", 1, ",",
     ),
+    "ENIGMA thickness": (
+        "CorticalMeasuresENIGMA_ThickAvg.csv", "SubjID", ["L_insula_thickavg", "R_cuneus_thickavg"],
+        ["lh_insula_thickness", "rh_cuneus_thickness"], "thickness", 1, ",",
+    ),
     "ENIGMA subcortical": (
         "LandRvolumes.csv", "SubjID", ["Lthal", "Rthal", "Lhippo", "Rhippo", "ICV"],
         ["Left-Thalamus", "Right-Thalamus", "Left-Hippocampus", "Right-Hippocampus", ETIV],
@@ -54,6 +58,12 @@ FORMATS = {
     "CAT12 surface": (
         "ROI_aparc_DK40_thickness.csv", "names", ["lbankssts", "rinsula"],
         ["lh_bankssts_thickness", "rh_insula_thickness"], "thickness", 1, ",",
+    ),
+    "plain diffusivity": (
+        "md.csv", "participant_id",
+        ["lh_insula_mean_diffusivity", "Left-Thalamus_mean_diffusivity"],
+        ["lh_insula_mean_diffusivity", "Left-Thalamus_mean_diffusivity"], "mean_diffusivity", 1,
+        ",",
     ),
     "plain": (
         "fa.tsv", "participant_id",
@@ -103,6 +113,7 @@ def test_real_thickness_tables_equal_pandas(real_data):
     ("atlas", "file", "measure", "column"),
     [
         ("DK", "aparc", "thickness", "ThickAvg"),
+        ("DK", "aparc", "volume", "GrayVol"),
         ("DKT", "aparc.DKTatlas", "area", "SurfArea"),
         ("Destrieux", "aparc.a2009s", "thickness", "ThickAvg"),
         ("Destrieux", "aparc.a2009s", "meancurv", "MeanCurv"),
@@ -119,7 +130,7 @@ def test_real_stats_files_equal_pandas(real_data, atlas, file, measure, column):
         participant="soichi", region=[f"lh_{n}_{measure}" for n in table.index]
     )
     np.testing.assert_array_equal(own, table[column].astype(float))
-    assert set(dataset["atlas"].values) == {atlas}
+    assert set(own["atlas"].values) == {atlas}
 
 
 def test_fastsurfer_has_volumes_of_its_own_file(tmp_path):
