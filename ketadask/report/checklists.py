@@ -105,11 +105,10 @@ class ChecklistView:
 def checklist_views(context: ReportContext) -> tuple[ChecklistView, ...] | None:
     """Return the checklists; None before there is a summary.
 
-    A study that only predicts has TRIPOD+AI alone.
+    A predictor of response has TRIPOD+AI of its own; a study that only predicts has it alone.
     """
     if context.data.is_prediction_only:
-        rows = predictor_items(context)
-        return (ChecklistView(TRIPOD, rows),)
+        return (ChecklistView(TRIPOD, predictor_items(context)),)
     if not context.data.summary:
         return None
     rows = tuple(
@@ -118,10 +117,13 @@ def checklist_views(context: ReportContext) -> tuple[ChecklistView, ...] | None:
             context.summary, context.settings if context.data.settings else None
         )
     )
-    return tuple(
+    views = tuple(
         ChecklistView(name, tuple(row for row in rows if row.checklist == name))
         for name in (ICEMAN, PATH, REMARK, TRIPOD)
     )
+    if context.data.prediction is None:
+        return views
+    return (*views, ChecklistView(f"{TRIPOD}, predictor of response", predictor_items(context)))
 
 
 def checklist_items(
@@ -172,11 +174,13 @@ def predictor_items(context: ReportContext) -> tuple[ChecklistItem, ...]:
         "flow": sizes,
         "missing": "the median of the inner training set replaces missing values",
         "methods": f"{summary.get('classifier')}, nested cross-validation "
-        f"({summary.get('folds')}), {permutations:,} permutations of the labels",
+        f"({summary.get('folds')}), {permutations:,} permutations of the labels"
+        + ("; a learning curve" if summary.get("learning_curve") else ""),
         "13 Class imbalance": weights,
         "output": "a decision value, a probability of response, and response yes or no",
         "holdout": "; ".join(names[1:]) or "no other cohort",
         "reproduction": "versions, seeds, input hashes and the command are in the provenance",
+        "limits": f"{sizes.partition(';')[0]}; the authors add other limitations",
         "estimates": "AUC, balanced accuracy, sensitivity and specificity of each cohort with "
         "intervals; weights of all regions",
     }

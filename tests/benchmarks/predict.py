@@ -1,10 +1,9 @@
 """The predictor: speed beside scikit-learn, results on noise, results with a planted effect.
 
 ``python -m tests.benchmarks.predict speed`` runs the same folds through this package and through
-pipelines of scikit-learn, side by side; ``noise`` reports performance where labels are random;
-``null`` tests whether every p is uniform there; ``planted`` counts in how many simulated trials of
-``config/svc.yaml`` the planted lobes come out; ``published`` uses the published sample sizes;
-``sex`` classifies sex from public volumes with and without head size.
+pipelines of scikit-learn, side by side; ``null`` tests whether every p is uniform where labels are
+random; ``planted`` counts in how many simulated trials of ``config/svc.yaml`` the planted lobes
+come out; ``sex`` classifies sex from public volumes with and without head size.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import numpy as np
 from ketadask import names as nm
 from ketadask.predict.classifier_data import ClassifierData, build_classifier_data
 from ketadask.predict.classifiers import Classifier
-from ketadask.predict.folds import CV_SCHEMES, MIXED_SITES, NestedFolds
+from ketadask.predict.folds import MIXED_SITES, NestedFolds
 from ketadask.predict.locked import lock_model
 from ketadask.predict.nested import REFIT, NestedCV
 from ketadask.predict.performance import performance
@@ -258,16 +257,6 @@ def _over(workers: int, work: Any, count: int) -> Iterator[Any]:
         yield from pool.map(work, range(count), chunksize=max(1, count // (4 * workers)))
 
 
-def noise_table(count: int, n: int, regions: int, workers: int) -> dict[str, Any]:
-    """Return mean and Monte-Carlo error of each statistic over data sets of noise, per scheme."""
-    told = {}
-    for kind in CV_SCHEMES:
-        work = partial(noise_scores, kind=kind, n=n, regions=regions)
-        rows = list(_over(workers, work, count))
-        told[kind] = {name: _mean([row[name] for row in rows]) for name in rows[0]}
-    return told
-
-
 def null_table(
     count: int, permutations: int, workers: int, sizes: tuple[int, int, int] = SIZES
 ) -> dict[str, Any]:
@@ -301,12 +290,10 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 def main(words: Sequence[str]) -> int:
     """Run a benchmark and print its results as JSON."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks.predict", description=__doc__)
-    parser.add_argument("what", choices=["speed", "noise", "null", "planted", "published", "sex"])
+    parser.add_argument("what", choices=["speed", "null", "planted", "sex"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--data-sets", type=int, default=200)
-    parser.add_argument("--cases", type=int, default=99)
-    parser.add_argument("--regions", type=int, default=185)
     parser.add_argument("--permutations", type=int, default=19)
     parser.add_argument("--repeats", type=int, default=10, help="outer and inner repeats of 10")
     parser.add_argument("--brain", type=float, default=1.3, help="size of the planted effect")
@@ -315,32 +302,26 @@ def main(words: Sequence[str]) -> int:
         "--scikit-folds", type=int, help="outer folds of scikit-learn; default: as many"
     )
     options = parser.parse_args(list(words))
-    n, regions, workers, count = options.cases, options.regions, options.workers, options.data_sets
+    workers, count = options.workers, options.data_sets
     if options.what == "speed":
         theirs = options.folds if options.scikit_folds is None else options.scikit_folds
-        told = speed(options.seed, workers, options.folds, theirs, options.repeats)
-    elif options.what == "noise":
-        told = noise_table(count, n, regions, workers)
+        results = speed(options.seed, workers, options.folds, theirs, options.repeats)
     elif options.what == "null":
-        told = null_table(count, options.permutations, workers)
+        results = null_table(count, options.permutations, workers)
     elif options.what == "planted":
         with tempfile.TemporaryDirectory() as folder:
             work = partial(planted_lobes, folder=Path(folder), brain=options.brain)
             runs = list(_over(workers, work, count))
-        told = {k: sum(run[k] for run in runs) for k in ("signs", "lobes", "extremes")} | {
+        results = {k: sum(run[k] for run in runs) for k in ("signs", "lobes", "extremes")} | {
             "runs": runs
         }
-    elif options.what == "sex":
+    else:
         frame = NestedFolds(MIXED_SITES, 2, 10, 1, 10, seed=options.seed)
-        costs = tuple(2.0**k for k in range(-6, 1))  # larger ones are slow and no better
+        costs = tuple(2.0**k for k in range(-6, 1))  # larger ones are slow
         real = Path(os.environ.get("KETADASK_REAL_DATA", "../shared/data"))
         nested = NestedCV(frame, Classifier(costs=costs))
-        told = sex_measures(real / "freesurfer" / "aomic_piop2", nested)
-    else:
-        frame = NestedFolds(MIXED_SITES, 2, 10, 2, 10, seed=options.seed)
-        nested = NestedCV(frame, Classifier(), PreparationSettings(harmonise=True))
-        told = planted_measures(options.seed, nested)
-    print(json.dumps(told, indent=1))
+        results = sex_measures(real / "freesurfer" / "aomic_piop2", nested)
+    print(json.dumps(results, indent=1))
     return 0
 
 

@@ -35,6 +35,7 @@ RESULTS = (
     *("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet"),
     *("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet"),
 )
+OTHER_RESULTS = ("prediction.json", "recordings.parquet")
 
 
 def pytest_collection_modifyitems(items):
@@ -70,6 +71,7 @@ class StudyRunner:
     folder: Path
     changes: tuple[str, ...] = CHANGES
     environment: dict = field(default_factory=dict)
+    stage: str = "hits"
 
     def profile(self, name="profile.yaml", *, slow=False, **more):
         """Write a profile; ``more`` are keys of its section job, or of the profile."""
@@ -155,12 +157,21 @@ class StudyRunner:
         texts = [f"--- {path}\n{path.read_text()[-1500:]}" for path in self.files("logs/*.log")]
         return "\n".join([*texts, self.output[-3000:]])
 
-    def blocks(self, word):
-        """Return the blocks that slow workers have started (``begin``) or completed (``done``)."""
+    def blocks(self, word, stage=""):
+        """Return the parts that slow workers have started (``begin``) or completed (``done``).
+
+        Each is its name, or the first item of a block of one stage, and the job.
+        """
         path = self.folder / "computed"
         lines = path.read_text().split("\n") if path.exists() else []
-        rows = [line.split() for line in lines if line.startswith(word)]
-        return [(int(row[1]), int(row[2]), row[3]) for row in rows]
+        rows = [line.split() for line in lines if line.startswith(f"{word} {stage or self.stage} ")]
+        firsts = [(row[2].partition("-")[0], row) for row in rows]
+        return [(int(f) if f.isdigit() else row[2], row[3]) for f, row in firsts]
+
+    def set_stage(self, stage):
+        """Choose the stage whose parts are slow."""
+        self.stage = stage
+        self._order("stage", stage)
 
     def set_seconds(self, seconds):
         """Set the seconds that slow workers need for a block."""
@@ -212,15 +223,21 @@ def study(queue, tmp_path):
 
 def results(run):
     """Return the bytes that must not depend on where the study was run."""
-    return {name: (run / name).read_bytes() for name in RESULTS}
+    others = [name for name in OTHER_RESULTS if (run / name).exists()]
+    return {name: (run / name).read_bytes() for name in (*RESULTS, *others)}
 
 
-@pytest.fixture(scope="session")
-def laptop(slurm, tmp_path_factory):
-    """The results of the same study without a cluster."""
-    study = StudyRunner(slurm, tmp_path_factory.mktemp("laptop"))
+def results_of_one_machine(study):
+    """Return the results of a study without a cluster."""
+    study.folder.mkdir(parents=True, exist_ok=True)
     profile = study.folder / "threads.yaml"
     profile.write_text("kind: threads\nworkers: 2\n")
     process = study.do("run", cluster=profile)
     assert process.returncode == 0, process.stderr
     return results(study.run)
+
+
+@pytest.fixture(scope="session")
+def laptop(slurm, tmp_path_factory):
+    """The results of the same study on one machine."""
+    return results_of_one_machine(StudyRunner(slurm, tmp_path_factory.mktemp("laptop")))

@@ -1,9 +1,9 @@
-"""Preloaded by workers of the tests: blocks take a second, are listed, and fail on demand.
+"""Preloaded by workers of the tests: parts take a second, are listed, and fail on demand.
 
 The folder in KETADASK_TEST_WATCH contains the list ``computed`` and the files that control the
-workers: with ``bomb`` one block takes too much memory, with ``poison-000007`` every attempt of the
-block that begins there does; ``seconds`` is the time of a block, ``allowed`` the number of blocks
-after which the next one waits. With a file ``recordings``, recordings are listed too.
+parts of one ``stage``: with ``bomb`` one part takes too much memory, with ``poison-000007`` each
+attempt of the part that begins there does; ``seconds`` is the time of a part, ``allowed`` the
+number of parts after which the next one waits.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 FOLDER = Path(os.environ.get("KETADASK_TEST_WATCH", "."))
+STAGES = ("recordings", "hits", "nulls", "permutations")
 
 
-def note(word, block):
+def note(word, folder, name):
     """Append one line; short appends are whole."""
     with (FOLDER / "computed").open("a") as file:
-        file.write(f"{word} {block[0]} {block[1]} {os.environ.get('SLURM_JOB_ID')}\n")
+        file.write(f"{word} {folder} {name} {os.environ.get('SLURM_JOB_ID')}\n")
 
 
 def explode():
@@ -36,13 +37,13 @@ def setting(name, default):
     return float(path.read_text()) if path.exists() else default
 
 
-def n_done():
-    """Return how many blocks all workers have completed."""
-    return sum(line.startswith("done") for line in (FOLDER / "computed").open())
+def n_done(folder):
+    """Return how many parts of a stage all workers have completed."""
+    return sum(line.startswith(f"done {folder} ") for line in (FOLDER / "computed").open())
 
 
 def take_bomb():
-    """Whether this block gets the bomb; only one block does."""
+    """Whether this part gets the bomb; only one does."""
     try:
         (FOLDER / "bomb").rename(FOLDER / "bomb-used")
     except OSError:
@@ -50,43 +51,33 @@ def take_bomb():
     return True
 
 
-def slow_search(write):
-    """Wrap the function that computes and writes one block of splits."""
+def slow(write):
+    """Wrap the function that writes one part."""
 
-    def write_slowly(problem, search, splitter, block, *more):
-        note("begin", block)
-        time.sleep(setting("seconds", 0.5))
-        is_poison = (FOLDER / f"poison-{block[0]:06d}").exists()
-        while True:
+    def write_slowly(parts, name, *more, **keywords):
+        stage = FOLDER / "stage"
+        stage = stage.read_text() if stage.exists() else "hits"
+        folder = next((part for part in parts.folder.parts if part in STAGES), "other")
+        note("begin", folder, name)
+        if folder == stage:
+            time.sleep(setting("seconds", 0.5))
+        is_poison = (FOLDER / f"poison-{name[:6]}").exists()
+        while folder == stage:
             if is_poison or take_bomb():
-                note("explode", block)
+                note("explode", folder, name)
                 explode()
-            if n_done() < setting("allowed", float("inf")):
+            if n_done(folder) < setting("allowed", float("inf")):
                 break
             time.sleep(0.2)
-        receipt = write(problem, search, splitter, block, *more)
-        note("done", block)
+        receipt = write(parts, name, *more, **keywords)
+        note("done", folder, name)
         return receipt
 
     return write_slowly
 
 
-def list_recordings(write):
-    """Wrap the function that computes the features of one recording."""
-
-    def write_and_list(*words):
-        note("measure", (0, 0))
-        return write(*words)
-
-    return write_and_list
-
-
 def dask_setup(worker):
-    """Put the wrappers in place when the worker starts."""
-    from ketadask.search import graph
+    """Put the wrapper in place when the worker starts."""
+    from ketadask.store.parts import Parts
 
-    graph.write_hits = slow_search(graph.write_hits)
-    if (FOLDER / "recordings").exists():
-        from ketadask.features import graph as recordings
-
-        recordings._write = list_recordings(recordings._write)
+    Parts.write = slow(Parts.write)

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
-from tests.cluster.conftest import results
+import pytest
+
+from tests.cluster.conftest import CHANGES, StudyRunner, results, results_of_one_machine
+
+RECORDINGS = (
+    "data.simulate.participants=16",
+    "data.simulate.meg_seconds=4",
+    "features.modalities=[demographic, meg]",
+    'features.include=[age, "meg_*"]',
+    "features.max_missing=1",
+    "splits.count=12",
+    "null.relabellings=19",
+    "null.calibration_studies=0",
+    "search.max_literals=1",
+    "execution.block=1",
+)
+PREDICT = {
+    **{"repeats": 1, "folds": 2, "inner_repeats": 1, "inner_folds": 2, "costs": [1.0]},
+    **{"covariates": ["age"], "permutations": 39},
+}
+# By stage that meets the faults: its settings and the number of its parts.
+STAGES = {
+    "recordings": (RECORDINGS, 32),
+    "hits": (CHANGES, 60),
+    "nulls": ((*CHANGES, "null.relabellings=39", "null.calibration_studies=0"), 39),
+    "permutations": ((*CHANGES, f"predict={json.dumps(PREDICT)}"), 40),
+}
 
 
 def wait_for_blocks(study, more=3, *, limit=False):
@@ -27,11 +54,26 @@ def worker_on_another_node(study):
     return next(others, None)
 
 
-def test_one_fault_after_another(study, laptop):
+def restarted(slurm, job):
+    """Whether a job runs for the second time."""
+    state = slurm.call("scontrol", "show", "job", job)
+    return "Restarts=1" in state and "JobState=RUNNING" in state
+
+
+@pytest.mark.parametrize(
+    "stage", ["hits", *(pytest.param(s, marks=pytest.mark.matrix) for s in STAGES if s != "hits")]
+)
+def test_one_fault_after_another(study, tmp_path, stage):
+    """Jobs, nodes, walltimes, memory, the controller and the head fail, then the next run ends."""
+    study.changes, n_parts = STAGES[stage]
+    alone = StudyRunner(study.slurm, tmp_path / "alone", study.changes)
+    expected = results_of_one_machine(alone)
+    study.set_stage(stage)
     slurm = study.slurm
     study.set_seconds(0.2)
     study.allow(0)
-    profile = study.profile(slow=True, workers=3)
+    memory = "1700MiB" if stage == "recordings" else "1000MiB"
+    profile = study.profile(slow=True, workers=3, memory=memory)
     assert study.do("submit", cluster=profile).returncode == 0
     wait_for_blocks(study, limit=True)
 
@@ -65,19 +107,23 @@ def test_one_fault_after_another(study, laptop):
     wait_for_blocks(study, limit=True)
 
     (head,) = study.heads()
+    slurm.call("scontrol", "requeue", head)  # as a preemption does
+    study.until(lambda: restarted(slurm, head), 240, "the second start of the head")
+    wait_for_blocks(study, limit=True)
+    (head,) = study.heads()
     slurm.call("scancel", head)
     study.until(lambda: not slurm.jobs(), 120, "the end of head and workers")
     assert not study.files("report.html")
     before = len(study.blocks("done"))
-    assert before < 60
+    assert before < n_parts
 
     study.set_seconds(0)
-    study.allow(60)
+    study.allow(1000)
     assert study.do("submit", cluster=profile).returncode == 0
     study.until(lambda: study.files("report.html") and not slurm.jobs(), 300, "the report")
-    assert results(study.run) == laptop
-    blocks = Counter(first for first, _, _ in study.blocks("done"))
-    assert set(blocks) == set(range(60))
+    assert results(study.run) == expected
+    blocks = Counter(first for first, _ in study.blocks("done"))
+    assert len(blocks) == n_parts
     assert set(blocks.values()) == {1}, "a finished block was computed again"
     events = "\n".join(study.events())
     report = (study.run / "report.html").read_text()
@@ -98,7 +144,7 @@ def test_a_head_near_its_walltime_requeues_itself(study, laptop):
     study.until(lambda: study.files("report.html") and not study.slurm.jobs(), 240, "the report")
     assert results(study.run) == laptop
     assert study.files("logs/head-*.log")[0].name == f"head-{head}.log"
-    blocks = Counter(first for first, _, _ in study.blocks("done"))
+    blocks = Counter(first for first, _ in study.blocks("done"))
     assert set(blocks.values()) == {1}
 
 

@@ -57,6 +57,16 @@ def test_figures_notes_and_regions_are_on_the_page_without_identifiers(predictio
     assert [name for name in prediction_data.participants() if name in section] == []
 
 
+def test_a_predictor_has_a_checklist_of_its_own_with_its_numbers(prediction_data):
+    section = page_section(render(prediction_data), "checklists")
+    assert re.findall(r"<summary>([^:]*):", section) == [
+        "ICEMAN", "PATH", "REMARK", "TRIPOD+AI", "TRIPOD+AI, predictor of response",
+    ]  # fmt: skip
+    own = section.partition("predictor of response")[2]
+    for words in ("184 regions, all used", "discovery: 60 cases, 30 responders", "999 permuta"):
+        assert words in re.sub(r"<[^>]*>", "", own)
+
+
 def test_roc_is_that_of_scikit_learn():
     rng = np.random.default_rng(1)
     label, score = rng.integers(0, 2, 80), rng.normal(size=80).round(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 
 import mne
 import numpy as np
@@ -17,7 +18,7 @@ from ketadask.features.meg.extraction import extract_features
 from ketadask.features.meg.settings import MegSettings
 from ketadask.schema.errors import InputError
 from ketadask.sources.meg.channels import electrode_region
-from ketadask.sources.meg.collection import find_recordings
+from ketadask.sources.meg.collection import RecordingFile, find_recordings
 from ketadask.sources.meg.recording import Recording
 
 ENGINE = "ketadask-meg"
@@ -79,6 +80,13 @@ def write_eeglab(path, values):
            "chanlocs": places, "chaninfo": {"plotrad": 0.5}, "event": [], "epoch": [],
            "ref": "common"}  # fmt: skip
     io.savemat(path, {"EEG": eeg}, appendmat=False)
+
+
+def write_egi(path, values):
+    """Write the unsegmented simple binary file of EGI, version 4: single precision in uV."""
+    head = struct.pack(">i6hi5h", 4, 2026, 1, 1, 0, 0, 0, 0, RATE, len(NAMES), 1, 0, 0)
+    head += struct.pack(">ih", values.shape[1], 0)
+    path.write_bytes(head + values.T.astype(">f4").tobytes())
 
 
 WRITERS = {".edf": write_edf, ".vhdr": write_brainvision, ".set": write_eeglab}
@@ -145,6 +153,18 @@ def kd_features():
     from ketadask.features.meg.registry import feature_set
 
     return feature_set("core")
+
+
+def test_simple_binary_of_egi_is_in_microvolts(tmp_path):
+    path = tmp_path / "sub-01_task-rest_eeg.raw"
+    write_egi(path, potential())
+    dataset = xr.open_dataset(path, engine=ENGINE)
+    assert dataset["channel"].values[:2].tolist() == ["E1", "E2"]
+    np.testing.assert_allclose(dataset["field"].values, potential(), rtol=1e-5, atol=1e-3)
+    file = RecordingFile(str(path), "sub-01", "", "sub-01_task-rest")
+    row = extract_features(file, MegSettings(modality="eeg")).quality.iloc[0]
+    assert (row["sensors"], row["measurement_unit"]) == (len(NAMES), "uV")
+    assert "missing features" in row["flags"]  # its file has no places
 
 
 def test_eeg_of_a_study_is_a_modality_of_its_own(tmp_path):

@@ -143,7 +143,7 @@ def find_recordings(
             where="task",
             value=task,
             remedy=f"recordings are named sub-<id>[_ses-<id>]_task-<task>_{modality}"
-            + (".ds or .fif" if modality == nm.MEG else ".edf, .bdf, .vhdr or .set"),
+            + (".ds or .fif" if modality == nm.MEG else ".edf, .bdf, .vhdr, .set or .raw"),
         )
     return sorted(files, key=lambda file: file.name)
 

@@ -94,8 +94,8 @@ class MegBackend(BackendEntrypoint):
         Parameters
         ----------
         filename_or_obj
-            A folder ``.ds`` or of BTi/4D, or a file ``.fif``, ``.con``, ``.sqd``,
-            ``.edf``, ``.bdf``, ``.vhdr`` or ``.set``; the further files of a split one are
+            A folder ``.ds`` or of BTi/4D, or a file ``.fif``, ``.con``, ``.sqd``, ``.edf``,
+            ``.bdf``, ``.vhdr``, ``.set`` or ``.raw``; further files of a split one are
             included.
         drop_variables
             Variables and coordinates to drop.

@@ -46,6 +46,7 @@ READERS = {
     ".bdf": "read_raw_bdf",
     ".vhdr": "read_raw_brainvision",
     ".set": "read_raw_eeglab",
+    ".raw": "read_raw_egi",
 }
 _BTI_FILES = ("c,rf*", "hc,rf*", "e,rf*")
 # The 10-05 system; mne 1.13 has renamed it.
