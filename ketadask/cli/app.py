@@ -159,6 +159,7 @@ def _add_stage_command(verb: str, title: str, text: str) -> None:
     def command(
         file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
     ) -> None:
+        typer.echo(f"study: reading {file}", err=True)  # before the imports, which take seconds
         from ketadask.cli.tables import print_summary
 
         print_summary(getattr(_read_study(file, changes, out, cluster), verb)())

@@ -127,7 +127,7 @@ def preview_lines(preview: PowerPreview) -> list[str]:
         remedies.append(f"fewer than {scenario.literals} value ranges in a persona")
     remedies.append(f"more than {scenario.participants:,} participants")
     return [
-        f"Very low power: even {persona} was supported in only {rate}. "
+        f"Very low power: even {persona} was supported in only {rate}; {others}. "
         "Its findings will rarely be distinguishable from search noise.",
         f"  To increase power: {'; '.join(remedies)}. `ketadask power` estimates the gain.",
     ]

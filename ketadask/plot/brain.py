@@ -141,15 +141,17 @@ def brain_svg(brain: BrainMap, title: str) -> Markup:
     lines = [
         f'<svg class="brain" role="img" viewBox="-6 {-1.5 * size:.0f} {width} '
         f'{height + gap + 2.5 * size:.0f}" font-size="{size}" '
+        f'style="fill:var(--muted);stroke-width:3" '
         f'aria-label="{escape(title)}, {brain.layer}: {len(brain.values)} regions">',
         f'<text x="0" y="{-0.5 * size:.0f}">{brain.layer}</text>',
     ]
     for name, rings in shapes.items():
         if name == "outline" or name not in names:
-            lines.append(f'<path class="outline" d="{_path(rings, gap)}"/>')
+            lines.append(f'<path style="fill:none;stroke:var(--soft)" d="{_path(rings, gap)}"/>')
     for region, value in brain.values.items():
         lines.append(
             f'<path data-region="{escape(region)}" fill="{brain.colours[region]}" '
+            f'style="stroke:var(--muted)" '
             f'd="{_path(shapes[_shape_of(region)[1]], gap)}"><title>'
             f"{escape(_region_text(region, value))}</title></path>"
         )

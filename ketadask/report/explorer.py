@@ -130,5 +130,6 @@ def _course_columns(context: ReportContext, order: np.ndarray) -> dict[str, list
 
 def _plain(values: Any) -> Any:
     """Return numbers as lists; None for what is missing or infinite."""
-    numbers = np.asarray(values, float)
-    return np.where(np.isfinite(numbers), numbers, None).tolist()
+    numbers = np.asarray(values, float).astype(object)
+    numbers[~np.isfinite(numbers.astype(float))] = None
+    return numbers.tolist()

@@ -133,5 +133,5 @@ def neighbours_text(below: float, above: float, cut: float) -> str:
         if float(texts[0]) < cut < float(texts[1]):
             break
     if "e" in texts[0] or "e" in texts[1]:
-        texts = tuple(np.format_float_positional(float(text), trim="-") for text in texts)
+        return " | ".join(np.format_float_positional(float(text), trim="-") for text in texts)
     return f"{texts[0]} | {texts[1]}"

@@ -161,12 +161,15 @@ def require_computable(settings: StudySettings, cohort: xr.Dataset, trial: Trial
 
 def _response_text(outcome: Outcome) -> str:
     """Return what counts as response; empty where nothing does."""
+    from ketadask.report.labels import format_scale
+
     if outcome.endpoint not in (*OF_BASELINE, "remission", "binary"):
         return ""
     if outcome.endpoint in ("remission", "binary"):
         return f"{outcome.name}: {outcome.definition}"
     day = "" if outcome.day is None else f" at day {outcome.day}"
-    return f"improvement of {outcome.response_threshold:.0%} or more on {outcome.name}{day}"
+    scale = format_scale(outcome.name)
+    return f"improvement of {outcome.response_threshold:.0%} or more on {scale}{day}"
 
 
 def _recordings(settings: StudySettings, folder: Path) -> tuple[int, dict[str, str]]:

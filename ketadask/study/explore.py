@@ -42,6 +42,7 @@ def _run_data(run: RunFolder) -> ReportData:
         units=units_of(settings, cohort),
         literals=run.read_table(LITERALS),
         verdicts=run.read_table(VERDICTS),
+        provenance={"folder": run.path.name},
         settings=settings.model_dump(mode="json"),
         courses=cohort.courses,
     )

@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import mne
 import numpy as np
 from scipy import signal
 
@@ -22,13 +22,11 @@ from ketadask.bench.features import simulate_recording
 from ketadask.cluster.connect import connect
 from ketadask.cluster.profile import Profile
 from ketadask.features.graph import recordings_stage
-from ketadask.features.meg.extraction import extract_features
 from ketadask.features.meg.quality import Quality
 from ketadask.features.meg.settings import MegSettings
 from ketadask.features.meg.table import recording_parts
 from ketadask.features.meg.time_courses import compute_courses
 from ketadask.kernels.coupling import coupling
-from ketadask.kernels.spectra import aperiodic, peak_frequency, welch
 from ketadask.pipeline.progress import Progress
 from ketadask.pipeline.run import run_stage
 from ketadask.pipeline.stage import require
@@ -36,8 +34,9 @@ from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
 from ketadask.simulate.meg.signals import MegTruth, simulated_field
 from ketadask.sources.meg.collection import RecordingFile
-from tests.features.test_meg_kernels import pink
-from tests.features.test_meg_quality import calm_field, quality_of
+from tests.features.test_meg_kernels import count_peaks, pink
+from tests.features.test_meg_quality import bad_sensors
+from tests.features.test_meg_rates import HEAD, SECONDS, features_at
 
 RATE, ALPHA = 300.0, (8.0, 13.0)
 SHORT, LONG = 60, 119
@@ -58,22 +57,17 @@ def main(words: Sequence[str]) -> int:
 
 def rates() -> list[str]:
     """Compare the core features of one head at 1000 and 1017.25 Hz with those at 1200 Hz."""
-    head, duration = helmet(60, references=0), 120
     truth = MegTruth(mains_reference=0.0, drift=0.0, alpha=10.4)
-    field = simulated_field(head, truth, seconds=duration, rate=1200.0, seed=11)
+    field = simulated_field(HEAD, truth, seconds=SECONDS, rate=1200.0, seed=11)
     low_pass = signal.firwin(201, 300.0, fs=1200.0)
     values = signal.fftconvolve(field.window(0, field.length), low_pass[None], "same", axes=1)
-    features = {}
     with tempfile.TemporaryDirectory() as folder:
-        for rate in (1200.0, 1000.0, 1017.25):
-            info = mne.create_info(list(head.names), rate, "mag", verbose="error")
-            for channel, place in zip(info["chs"], head.position, strict=True):
-                channel["loc"][:3], channel["coil_type"] = place, 5001
-            there = signal.resample(values, round(duration * rate), axis=1) * 1e-15
-            path = Path(folder) / f"at-{rate:g}_meg.fif"
-            mne.io.RawArray(there, info, verbose="error").save(path, verbose="error")
-            results = extract_features(RecordingFile(str(path), "sub-1", "", path.stem))
-            features[rate] = results.features.set_index("feature")["value"]
+        features = {
+            rate: features_at(
+                Path(folder), values, rate, names=HEAD.names, coil=5001
+            ).features.set_index("feature")["value"]
+            for rate in (1200.0, 1000.0, 1017.25)
+        }
     lines = []
     reference = features.pop(1200.0)
     pairs = reference.index.str.contains("aec|wpli")
@@ -138,41 +132,26 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 def sensors() -> list[str]:
     """Count planted bad sensors that are found, and good ones that are called bad."""
-    n_noisy = n_weak = false = good = 0
+    counts: Counter[str] = Counter()
     for seed in range(_RECORDINGS):
-        rng = np.random.default_rng(seed)
-        field = calm_field(seed)
-        noisy, weak = rng.choice(len(field), 2, replace=False)
-        field[noisy] += 30 * np.sqrt(RATE / 2) * rng.standard_normal(field.shape[1])
-        field[weak] *= 0.3
-        reasons = quality_of(field).reasons
-        n_noisy, n_weak = n_noisy + bool(reasons[noisy]), n_weak + bool(reasons[weak])
-        others = [reason for row, reason in enumerate(reasons) if row not in (noisy, weak)]
-        false, good = false + sum(map(bool, others)), good + len(others)
+        planted, reasons = bad_sensors(seed)
+        counts.update(reason for row, reason in reasons.items() if planted.get(row) == reason)
+        counts["good"] += len(set(reasons) - set(planted))
+    n_good = _RECORDINGS * (len(HEAD.names) - 2)
     return [
-        f"of {_RECORDINGS} recordings: noise of 30 fT/rtHz found in {n_noisy}, gain 0.3 in "
-        f"{n_weak}; {false} of {good} good sensors called bad ({false / good:.2%})"
+        f"of {_RECORDINGS} recordings: noise of 30 fT/rtHz found in {counts['noisy']}, gain 0.3 in "
+        f"{counts['weak']}; {counts['good']} of {n_good} good sensors called bad"
     ]
 
 
 def peaks() -> list[str]:
     """Count the alpha peaks of 1/f noise."""
-    frequency = np.fft.rfftfreq(1200, 1 / RATE)
-    inside = (frequency >= 2) & (frequency <= 40)
-    lines = []
-    for channels in (1, 10):
-        for length in (6, 20, 40, 120, 300):
-            count = 0
-            for seed in range(_PEAKS):
-                field = pink(1.0, channels, length, seed=seed)
-                starts = np.arange(0, field.shape[1] - 1199, 600)
-                density = welch(field, starts, 1200, RATE)[:, inside]
-                flat = aperiodic(frequency[inside], density)[2].mean(axis=0)
-                count += bool(np.isfinite(peak_frequency(frequency[inside], flat, 7, 14)))
-            lines.append(
-                f"1/f noise of {length} s, {channels} sensors: a peak in {count} of {_PEAKS}"
-            )
-    return lines
+    return [
+        f"1/f noise of {length} s, {channels} sensors: a peak in "
+        f"{count_peaks(length, channels, _PEAKS)} of {_PEAKS}"
+        for channels in (1, 10)
+        for length in (6, 20, 40, 120, 300)
+    ]
 
 
 def workers() -> list[str]:

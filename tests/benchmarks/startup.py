@@ -1,7 +1,7 @@
 """Start-up time: ``python -m tests.benchmarks.startup``.
 
-Times ``import ketadask`` and ``ketadask --help``, each in fresh processes, beside an empty Python
-program.
+Times ``import ketadask``, ``ketadask --help`` and the first line of ``ketadask run``, each in fresh
+processes, beside an empty Python program.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from ketadask.bench.timing import print_table, processor_line, time_call
 
 IMPORT = "import time; t = time.perf_counter(); import ketadask; print(time.perf_counter() - t)"
-AT_MOST = {"import ketadask": 0.7, "ketadask --help": 1.0}
+AT_MOST = {"import ketadask": 0.7, "ketadask --help": 1.0, "first line of ketadask run": 1.0}
 
 
 def main(words: Sequence[str]) -> int:
@@ -45,6 +47,7 @@ def startup(*, runs: int = 7) -> dict[str, Any]:
     nothing = [_process([sys.executable, "-c", "pass"]) for _ in range(runs)]
     inside = [_inside() for _ in range(runs)]
     options = [_process(module) for _ in range(runs)]
+    first = [_first_line() for _ in range(runs)]
     return {
         "rows": [
             {
@@ -57,6 +60,7 @@ def startup(*, runs: int = 7) -> dict[str, Any]:
                 ("python that does nothing", nothing),
                 ("import ketadask", inside),
                 ("ketadask --help", options),
+                ("first line of ketadask run", first),
             )
         ]
     }
@@ -64,6 +68,20 @@ def startup(*, runs: int = 7) -> dict[str, Any]:
 
 def _process(command: list[str]) -> float:
     return time_call(lambda: subprocess.run(command, capture_output=True, check=True)).wall
+
+
+def _first_line() -> float:
+    """Return the seconds until `ketadask run` says something; the run then ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "ketadask", "run", "config/demo.yaml", "--out", folder]
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            seconds = time.perf_counter() - start
+            process.kill()
+    assert line.startswith(b"study: reading")
+    return seconds
 
 
 def _inside() -> float:

@@ -143,7 +143,11 @@ def same_arm(cells: list[list[str]]) -> list[str]:
 def one_line(capsys, words: list[str]) -> str:
     said = capsys.readouterr()
     assert said.out == ""
-    lines = [line for line in said.err.splitlines() if not line.startswith(("data: ", "cohort: "))]
+    lines = [
+        line
+        for line in said.err.splitlines()
+        if not line.startswith(("study: ", "data: ", "cohort: "))
+    ]
     assert len(lines) == 1, said.err
     for word in words:
         assert word in lines[0], lines[0]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import mne
-import numpy as np
 import pytest
 
 from ketadask.features.meg.extraction import extract_features
 from ketadask.simulate.meg.fif import write_recording
 from ketadask.simulate.meg.helmet import helmet
 from ketadask.sources.meg.collection import RecordingFile
+from tests.features.test_meg_rates import noise_of_megin
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,9 @@ def test_few_clean_seconds_and_bad_sensors_are_flagged(file):
 
 
 def test_a_rank_that_signal_space_separation_reduced_is_flagged(tmp_path):
-    known = mne.channels.read_meg_canonical_info("neuromag")
-    types = ["mag" if name.endswith("1") else "grad" for name in known.ch_names]
-    info = mne.create_info(known.ch_names, 300.0, types, verbose="error")
-    for channel, other in zip(info["chs"], known["chs"], strict=True):
-        channel["loc"][:], channel["coil_type"] = other["loc"], other["coil_type"]
-    values = np.random.default_rng(0).normal(size=(306, 3600))
-    values *= [[1e-13 if kind == "mag" else 3e-12] for kind in types]
-    raw = mne.io.RawArray(values, info, verbose="error")
-    raw = mne.preprocessing.maxwell_filter(raw, coord_frame="meg", verbose="error")
+    raw = mne.preprocessing.maxwell_filter(
+        noise_of_megin(300.0, 3600), coord_frame="meg", verbose="error"
+    )
     path = tmp_path / "sub-1_task-rest_proc-sss_meg.fif"
     raw.save(path, verbose="error")
     row = extract_features(RecordingFile(str(path), "sub-1", "", "sub-1_proc-sss")).quality.iloc[0]

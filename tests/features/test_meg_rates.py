@@ -45,19 +45,24 @@ def features_at(folder, field, rate, *, names, coil):
     return extract_features(RecordingFile(str(path), "sub-1", "", path.stem))
 
 
-@pytest.fixture(scope="module")
-def vectorview(tmp_path_factory):
-    """Return the path of a recording of 306 sensors of MEGIN without a sensor of CTF."""
+def noise_of_megin(rate, length, alpha=0.0):
+    """Return noise of 306 sensors of MEGIN, with an alpha of this size in all."""
     known = mne.channels.read_meg_canonical_info("neuromag")
     types = ["mag" if name.endswith("1") else "grad" for name in known.ch_names]
-    info = mne.create_info(known.ch_names, 500.0, types, verbose="error")
+    info = mne.create_info(known.ch_names, rate, types, verbose="error")
     for channel, other in zip(info["chs"], known["chs"], strict=True):
         channel["loc"][:], channel["coil_type"] = other["loc"], other["coil_type"]
-    values = np.random.default_rng(1).normal(size=(306, 10_000))
-    values += np.sin(2 * np.pi * 10 * np.arange(10_000) / 500)
+    values = np.random.default_rng(1).normal(size=(306, length))
+    values += alpha * np.sin(2 * np.pi * 10 * np.arange(length) / rate)
     values *= [[1e-13 if kind == "mag" else 3e-12] for kind in types]
+    return mne.io.RawArray(values, info, verbose="error")
+
+
+@pytest.fixture(scope="module")
+def vectorview(tmp_path_factory):
+    """Return the path of a recording of MEGIN without a sensor of CTF."""
     path = tmp_path_factory.mktemp("megin") / "sub-1_task-rest_meg.fif"
-    mne.io.RawArray(values, info, verbose="error").save(path, verbose="error")
+    noise_of_megin(500.0, 10_000, alpha=1.0).save(path, verbose="error")
     return path
 
 

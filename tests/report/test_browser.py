@@ -25,6 +25,7 @@ from tests.report.test_privacy import LONG, SCRIPT
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
+WEIGHTS = make_weights(list(REGIONS))
 STUDIES = ("usual", "recordings", "empty", "several", "prediction")
 OVERFLOW = """
 const wide = document.documentElement.clientWidth;
@@ -63,18 +64,9 @@ def pages(tmp_path_factory):
         "long": long,
         "empty": ReportData("Only begun"),
         "several": make_trial_data(),
-        "prediction": replace(data, prediction=make_prediction()),
+        "prediction": replace(data, prediction=make_prediction() | {"weights": WEIGHTS}),
     }
     return {name: write_page(s, folder / f"{name}.html") for name, s in studies.items()}
-
-
-@pytest.fixture(scope="module")
-def brain_page(tmp_path_factory):
-    part, names = make_prediction(), list(REGIONS)
-    part["weights"] = make_weights(names)
-    path = tmp_path_factory.mktemp("brains") / "page.html"
-    write_page(replace(make_data(rows=3), prediction=part), path)
-    return path, part["weights"].set_index("region")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -312,11 +304,11 @@ return [...document.querySelectorAll('svg.brain')].map(svg => ({
     [(1280, "light", ""), (1280, "dark", ""), (390, "dark", ""), (700, "light", "print")],
 )
 def test_brain_maps_have_a_shape_of_its_colour_per_region_and_legible_labels(
-    browser, brain_page, width, scheme, media
+    browser, pages, width, scheme, media
 ):
-    path, weights = brain_page
+    weights = WEIGHTS.set_index("region")
     browser.resize(width, scheme=scheme)
-    browser.open(path)
+    browser.open(pages["prediction"])
     browser.devtools("Emulation.setEmulatedMedia", media=media)
     maps = browser.evaluate(BRAINS)
     paper = browser.evaluate(
@@ -381,6 +373,22 @@ def test_filter_theme_and_figures_to_take_away(browser, pages):
     name, link = browser.evaluate("return links[1]")
     assert name == "null.png"
     assert len(link) > 5_000
+
+
+@pytest.mark.parametrize("name", ["brain-pattern", "roc"])
+def test_maps_and_figures_of_a_prediction_are_saved(browser, pages, name):
+    browser.resize(1280)
+    browser.open(pages["prediction"])
+    browser.evaluate(
+        "window.links = []; HTMLAnchorElement.prototype.click = function () {"
+        "links.push([this.download, this.href]); };"
+        f"document.querySelector('#figure-{name} .tools button').click();"
+    )
+    ((file, link),) = browser.evaluate("return links")
+    assert file == f"{name}.svg"
+    text = urllib.parse.unquote(link)
+    assert "var(--" not in text
+    assert text.count("data-region=") == (164 if name == "brain-pattern" else 0)
 
 
 def contrast(one: str, other: str) -> float:

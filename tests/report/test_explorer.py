@@ -117,7 +117,8 @@ def expected(data, inside):
     table = []
     for mask in masks:
         outcome, score = data.units.outcome.values[mask], data.units.score.values[mask]
-        counts = [mask.sum(), *np.isfinite(outcome).sum(axis=0)]
-        means = [*np.nanmean(outcome, axis=0), score.mean()]
-        table.append([str(n) for n in counts] + [f"{x:.1f}".replace("-", "−") for x in means])
+        counts, means = np.isfinite(outcome).sum(axis=0), np.nanmean(outcome, axis=0)
+        cells = [f"{x:.1f} ({n})" for x, n in zip(means, counts, strict=True)]
+        texts = [str(mask.sum()), f"{score.mean():.1f}", *cells]
+        table.append([text.replace("-", "−") for text in texts])
     return table

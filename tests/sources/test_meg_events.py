@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import mne
@@ -15,7 +16,11 @@ from ketadask.features.meg.settings import MegSettings
 from ketadask.kernels.spectra import in_band
 from ketadask.schema.errors import InputError
 from ketadask.simulate.meg.bids import write_recordings
-from ketadask.sources.meg.collection import RecordingFile, find_recordings
+from ketadask.sources.meg.collection import (
+    RecordingFile,
+    find_recordings,
+    unusable_recordings,
+)
 from ketadask.sources.meg.events import EventChoice
 from ketadask.sources.meg.recording import Recording
 from tests.benchmarks.mne_in_memory import _coupling
@@ -115,12 +120,18 @@ def test_bad_segments_and_the_end_of_the_recording_limit_windows(study):
             r"events.* found 'leftt'; it has BAD_blink \(1\), left \(3\)",
         ),
         ({"events": ["left"]}, r"its events have no duration; give first and last second"),
+        (
+            {"events": ["left"], "window": (0, 0.4)},
+            r"are shorter than 0.5 seconds; choose a longer",
+        ),
         ({"events": ["left"], "window": (0, 90)}, r"no window of its events lies within its 64 s"),
     ],
 )
 def test_what_events_cannot_give_is_named(study, options, message):
+    files = find_recordings(study, **options)[:1]
     with pytest.raises(InputError, match=message):
-        extract_features(find_recordings(study, **options)[0])
+        extract_features(files[0])
+    assert re.search(message, unusable_recordings(files)[files[0].name])
 
 
 def test_annotations_and_stimulus_channels_are_events(study, tmp_path):
@@ -165,6 +176,7 @@ def test_files_of_epochs_have_the_features_of_their_windows(study):
         assert value == pytest.approx(expected[name], abs=5e-3 if is_course else 1e-5), name
     series = epochs.get_data()[:2].transpose(1, 0, 2).reshape(20, -1) * 1e15
     np.testing.assert_allclose(Recording.at(path).read(0, 3600), series, rtol=1e-4, atol=1e-2)
-    assert values_of(replace(one, choice=EventChoice()), **ALL_CLEAN)[1]["seconds"] == 36.0
+    row = values_of(replace(one, choice=EventChoice()), **ALL_CLEAN)[1]
+    assert row["seconds"] == row["clean_seconds"] == 36.0
     with pytest.raises(InputError, match=r"epochs are windows already.*; remove it"):
         extract_features(replace(one, choice=EventChoice(("left",), WINDOW)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -143,15 +144,17 @@ def assess_quality(
         First and last second of the segments marked as bad.
     windows
         First and last second of the windows to measure; the rest of the recording is not used.
-        Segments are at most as long as the shortest.
+        Whole segments fill the shortest window.
     """
     # Rounded down: a recording has as many segments at every rate.
     length = min(int(settings.segment * rate + 1e-6), field.shape[1])
     parts: tuple[tuple[int, int], ...] = ()
     ends: tuple[int, ...] = ()
     if windows:
-        extents = [(round(a * rate), int((b - a) * rate + 1e-3)) for a, b in windows]
-        length = min(length, *(size for _, size in extents))
+        # Onsets in files are rounded; a window begins at its break or after it.
+        extents = [(math.ceil(a * rate - 0.01), int((b - a) * rate + 0.01)) for a, b in windows]
+        shortest = min(size for _, size in extents)
+        length = shortest // max(1, shortest // length)
         parts = tuple((start, size // length) for start, size in extents)
         ends, onsets = (0, *breaks, field.shape[1]), segment_onsets(parts, length)
         field = field[:, (onsets[:, None] + np.arange(length)).ravel()]

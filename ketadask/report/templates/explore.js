@@ -79,11 +79,11 @@
     var scores = run.score.filter(function (x, unit) { return mask[unit] && isNumber(x); });
     var size = mask.filter(Boolean).length, benefit = mean(scores);
     row.appendChild(element("th", { scope: "row" }, name));
-    [size, outcomes[0].length, outcomes[1].length].forEach(function (count) {
-      row.appendChild(element("td", { class: "number" }, String(count)));
+    var cells = outcomes.map(function (values) {
+      return fixed(mean(values), run.places) + " (" + values.length + ")";
     });
-    outcomes.map(mean).concat(benefit).forEach(function (value) {
-      row.appendChild(element("td", { class: "number" }, fixed(value, run.places)));
+    [String(size), fixed(benefit, run.places)].concat(cells).forEach(function (text) {
+      row.appendChild(element("td", { class: "number" }, text));
     });
     body.appendChild(row);
     return { benefit: benefit, size: size };

@@ -83,15 +83,24 @@
     status.textContent = name + " is saved";
   }
   function drawing(figure) {
-    var svg = Array.from(figure.querySelectorAll("svg.drawn")).find(function (one) {
-      return one.getBoundingClientRect().width > 0;
+    var style = getComputedStyle(root), box = { width: 0, height: 0 };
+    var sheet = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    figure.querySelectorAll("svg.drawn, svg.brain").forEach(function (svg) {
+      if (svg.getBoundingClientRect().width === 0) { return; }
+      var copy = svg.cloneNode(true), full = svg.viewBox.baseVal;
+      var scale = svg.classList.contains("brain") ? 480 / full.width : 1;
+      copy.setAttribute("y", box.height);
+      copy.setAttribute("width", scale * full.width);
+      copy.setAttribute("height", scale * full.height);
+      box.width = Math.max(box.width, scale * full.width);
+      box.height += scale * full.height;
+      sheet.appendChild(copy);
     });
-    var style = getComputedStyle(root), copy = svg.cloneNode(true), box = svg.viewBox.baseVal;
-    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    copy.setAttribute("width", box.width);
-    copy.setAttribute("height", box.height);
-    copy.setAttribute("style", "font-family:sans-serif;background:" + style.getPropertyValue("--paper").trim());
-    var text = new XMLSerializer().serializeToString(copy);
+    sheet.setAttribute("width", box.width);
+    sheet.setAttribute("height", box.height);
+    sheet.setAttribute("viewBox", "0 0 " + box.width + " " + box.height);
+    sheet.setAttribute("style", "font-family:sans-serif;background:" + style.getPropertyValue("--paper").trim());
+    var text = new XMLSerializer().serializeToString(sheet);
     text = text.replace(/var\(--([a-z]+)\)/g, function (all, name) {
       return style.getPropertyValue("--" + name).trim();
     });

@@ -16,8 +16,8 @@ from ketadask.schema.errors import InputError
 from ketadask.sources.cells import read_json_object
 from ketadask.sources.meg.anatomy import Anatomy, find_anatomy
 from ketadask.sources.meg.engine import BLOCK_SECONDS, MegBackend, recording_blocks
-from ketadask.sources.meg.events import ALL_TIME, EventChoice, read_events
-from ketadask.sources.meg.recording import is_recording
+from ketadask.sources.meg.events import ALL_TIME, EventChoice, event_windows, read_events
+from ketadask.sources.meg.recording import Recording, is_recording
 from ketadask.sources.meg.sidecars import (
     bad_channels,
     ecg_channel,
@@ -235,6 +235,7 @@ def unusable_recordings(files: Sequence[RecordingFile]) -> dict[str, str]:
     for file in files:
         try:
             open_recording(file)
+            event_windows(file, Recording.at(file.path).header)
         except InputError as error:
             reasons[file.name] = str(error)
     return reasons

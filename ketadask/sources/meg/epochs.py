@@ -22,21 +22,19 @@ class EpochsSeries:
         import mne
 
         self._epochs = mne.read_epochs(path, preload=False, verbose="error")
-        self.info, self.ch_names = self._epochs.info, self._epochs.ch_names
         self.filenames = (path,)
-        self.compensation_grade = self._epochs.compensation_grade
         self._size = len(self._epochs.times)
         self.n_times = self._size * len(self._epochs)
 
-    def get_channel_types(self) -> list[str]:
-        """Return mne's types of the channels."""
-        return list(self._epochs.get_channel_types())
+    def __getattr__(self, name: str) -> Any:
+        """Return what epochs and recordings of mne have in common: names, types, coils."""
+        return getattr(self._epochs, name)
 
     @property
     def annotations(self) -> list[dict[str, Any]]:
         """The epochs in time."""
         names = {code: name for name, code in self._epochs.event_id.items()}
-        seconds = self._size / float(self.info["sfreq"])
+        seconds = self._size / float(self._epochs.info["sfreq"])
         return [
             {"onset": index * seconds, "duration": length, "description": description}
             for index, code in enumerate(self._epochs.events[:, 2].tolist())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ketadask.sources.meg.headers import RecordingHeader
 
 Event = tuple[float, float, str]
+_SHORTEST = 0.5  # seconds, of which 2 Hz is the lowest frequency
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ def event_windows(file: RecordingFile, header: RecordingHeader) -> list[tuple[fl
     windows = [_window(event, choice.window) for event in sorted(set(choices))]
     step = 0.5 / header.rate
     inside = [each for each in windows if each[0] > -step and each[1] < seconds + step]
+    if inside and min(last - first for first, last in inside) < _SHORTEST - step:
+        raise InputError(
+            f"windows of its events are shorter than {_SHORTEST:g} seconds",
+            file=file.path, where="data.window", remedy="choose a longer one",
+        )  # fmt: skip
     if not inside:
         raise InputError(
             f"no window of its events lies within its {seconds:g} seconds",
