@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from inspect import getdoc
 from pathlib import Path
 
@@ -17,6 +18,8 @@ FIGURE = re.compile(r"kd\.plot\.(\w+)\(")
 def write_notebooks(folder: Path) -> None:
     """Copy the notebooks to ``folder``; each figure gets a sentence for those who cannot see it."""
     folder.mkdir(parents=True, exist_ok=True)
+    for picture in NOTEBOOKS.glob("*.png"):
+        shutil.copyfile(picture, folder / picture.name)
     for file in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(file, as_version=4)
         for cell in notebook.cells:

@@ -159,7 +159,10 @@ def _add_stage_command(verb: str, title: str, text: str) -> None:
     def command(
         file: StudyFile, cluster: Cluster = None, changes: Changes = None, out: Out = RUNS
     ) -> None:
-        typer.echo(f"study: reading {file}", err=True)  # before the imports, which take seconds
+        from ketadask.config.shipped import find_config
+
+        if find_config(file).is_file():  # said before the imports, which take seconds
+            typer.echo(f"study: reading {file}", err=True)
         from ketadask.cli.tables import print_summary
 
         print_summary(getattr(_read_study(file, changes, out, cluster), verb)())

@@ -240,14 +240,16 @@ def follow_status(
         while True:
             stages = read()
             live.update(render_status(stages, bars=True), refresh=True)
-            if not any(stage.missing for stage in stages):
-                return True
+            is_complete = not any(stage.missing for stage in stages)
             before, now = now, end()
-            if now is not None and before is not None:
+            if is_complete or (now is not None and before is not None):
                 break
             sleep(seconds)
-    out.print(now, soft_wrap=True)
-    return False
+    if not out.is_terminal:
+        out.print()  # a terminal has this end of line already
+    if not is_complete:
+        out.print(now, soft_wrap=True)
+    return is_complete
 
 
 def render_status(stages: list[StageStatus], *, bars: bool = False) -> Table:
