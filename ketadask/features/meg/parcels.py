@@ -241,4 +241,5 @@ def _filters(
         measurement, forward, data, reg=_REGULARISATION, pick_ori="max-power",
         weight_norm="unit-noise-gain", reduce_rank=True, rank={"mag": rank}, verbose="error",
     )  # fmt: skip
-    return np.asarray(filters["weights"]), rows
+    # Since numpy 2.5 the eigenvectors that mne takes of a real matrix are of a complex type.
+    return np.asarray(filters["weights"]).real, rows
