@@ -318,10 +318,15 @@ def test_a_change_between_two_runs_gives_another_study(cell, change, stage):
     TABLE[f"{change} changed between", stage] = "own folder"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("data", ["study", "meg"])
-def test_a_flip_of_any_byte_of_any_file_of_a_finished_run_is_found(references, tmp_path, data):
-    """`verify` reads 200 changed copies of every file, each beside what it is compared with."""
+@pytest.mark.parametrize(
+    "n_positions",
+    [pytest.param(50, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.matrix)],
+)
+def test_a_flip_of_any_byte_of_any_file_of_a_finished_run_is_found(
+    references, tmp_path, n_positions, data
+):
+    """`verify` reads changed copies of every file, each beside what it is compared with."""
     (run,) = (references[0] / f"runs of {data}").glob("small-*")
     assert verify_folder(run)[1] == {}
     files = [path for path in run.rglob("*") if path.is_file() and path.name != "lock"]
@@ -333,7 +338,7 @@ def test_a_flip_of_any_byte_of_any_file_of_a_finished_run_is_found(references, t
             shutil.copy(source, copy / source.relative_to(run))
         intact, target = verify_folder(copy)[1], copy / path.relative_to(run)
         content = path.read_bytes()
-        for position in draw.integers(0, max(len(content), 1), 200 if content else 0):
+        for position in draw.integers(0, max(len(content), 1), n_positions if content else 0):
             changed = bytearray(content)
             changed[position] ^= int(draw.integers(1, 256))
             target.write_bytes(bytes(changed))
