@@ -31,6 +31,18 @@ CHANGES = (
     "search.max_literals=2",
     "execution.block=1",
 )
+RECORDINGS = (
+    "data.simulate.participants=10",
+    "data.simulate.meg_seconds=4",
+    "features.modalities=[demographic, meg]",
+    'features.include=[age, "meg_*"]',
+    "features.max_missing=1",
+    "splits.count=12",
+    "null.relabellings=19",
+    "null.calibration_studies=0",
+    "search.max_literals=1",
+    "execution.block=1",
+)
 RESULTS = (
     *("verdicts.parquet", "verdicts.csv", "summary.json", "literals.parquet"),
     *("stability.parquet", "personas.parquet", "explained.parquet", "risk_coverage.parquet"),

@@ -7,27 +7,21 @@ from collections import Counter
 
 import pytest
 
-from tests.cluster.conftest import CHANGES, StudyRunner, results, results_of_one_machine
-
-RECORDINGS = (
-    "data.simulate.participants=16",
-    "data.simulate.meg_seconds=4",
-    "features.modalities=[demographic, meg]",
-    'features.include=[age, "meg_*"]',
-    "features.max_missing=1",
-    "splits.count=12",
-    "null.relabellings=19",
-    "null.calibration_studies=0",
-    "search.max_literals=1",
-    "execution.block=1",
+from tests.cluster.conftest import (
+    CHANGES,
+    RECORDINGS,
+    StudyRunner,
+    results,
+    results_of_one_machine,
 )
+
 PREDICT = {
     **{"repeats": 1, "folds": 2, "inner_repeats": 1, "inner_folds": 2, "costs": [1.0]},
     **{"covariates": ["age"], "permutations": 39},
 }
 # By stage that meets the faults: its settings and the number of its parts.
 STAGES = {
-    "recordings": (RECORDINGS, 32),
+    "recordings": ((*RECORDINGS, "data.simulate.participants=16"), 32),
     "hits": (CHANGES, 60),
     "nulls": ((*CHANGES, "null.relabellings=39", "null.calibration_studies=0"), 39),
     "permutations": ((*CHANGES, f"predict={json.dumps(PREDICT)}"), 40),
@@ -54,7 +48,7 @@ def worker_on_another_node(study):
     return next(others, None)
 
 
-def restarted(slurm, job):
+def runs_again(slurm, job):
     """Whether a job runs for the second time."""
     state = slurm.call("scontrol", "show", "job", job)
     return "Restarts=1" in state and "JobState=RUNNING" in state
@@ -108,7 +102,7 @@ def test_one_fault_after_another(study, tmp_path, stage):
 
     (head,) = study.heads()
     slurm.call("scontrol", "requeue", head)  # as a preemption does
-    study.until(lambda: restarted(slurm, head), 240, "the second start of the head")
+    study.until(lambda: runs_again(slurm, head), 240, "the second start of the head")
     wait_for_blocks(study, limit=True)
     (head,) = study.heads()
     slurm.call("scancel", head)

@@ -7,19 +7,7 @@ import json
 import yaml
 
 from ketadask.cluster import slurm
-
-RECORDINGS = (
-    "data.simulate.participants=10",
-    "data.simulate.meg_seconds=4",
-    "features.modalities=[demographic, meg]",
-    'features.include=[age, "meg_*"]',
-    "features.max_missing=1",
-    "splits.count=12",
-    "null.relabellings=19",
-    "null.calibration_studies=0",
-    "search.max_literals=1",
-    "execution.block=1",
-)
+from tests.cluster.conftest import RECORDINGS
 
 
 def requests(study):
