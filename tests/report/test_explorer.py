@@ -11,6 +11,7 @@ from ketadask.plot.patients import course_points, with_members
 from ketadask.plot.results import member_mask
 from ketadask.report import explorer
 from ketadask.report.explorer import render_explorer
+from tests.report.accessibility import LEVELS, VIOLATIONS, axe_script
 from tests.report.browser import Browser
 from tests.report.example_data import make_data, rename_feature
 from tests.report.test_browser import OVERFLOW
@@ -104,6 +105,17 @@ def test_a_changed_cut_gives_the_counts_of_the_table(data, tmp_path):
             f"{p.side}, {p.arm}, day {p.day}: {p.mean:.1f}, {p.n} cases".replace("-", "−")
             for p in points.itertuples()
         )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation(data, tmp_path, scheme):
+    (tmp_path / "page.html").write_text(render_explorer([data]))
+    with Browser() as browser:
+        browser.resize(390, scheme=scheme)
+        browser.open(tmp_path / "page.html")
+        browser.run(axe_script())
+        assert [row for row in browser.evaluate(VIOLATIONS) if row[0] in LEVELS] == []
 
 
 def rows(browser):
