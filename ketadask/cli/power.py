@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _HEADERS = {
     "design": "design",
-    "participants": "participants",
+    "participants": "n",
     "features": "features",
     "effect": "d",
     "prevalence": "prevalence",
-    "critical_value": "critical value",
+    "critical_value": "critical\nvalue",  # so that the table fits 80 columns
     "power": "power",
     "recovered": "recovered",
 }
@@ -63,7 +63,7 @@ def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
     out = console()
     grid = plain_table("Power")
     for name in _HEADERS.values():
-        grid.add_column(name, justify="left" if name == "design" else "right")
+        grid.add_column(name, justify="left" if name == "design" else "right", no_wrap=True)
     for row in table.to_dict("records"):
         grid.add_row(
             row["design"],
@@ -72,15 +72,16 @@ def _print_power_table(table: pd.DataFrame, folder: Path) -> None:
             f"{row['effect']:g}",
             f"{row['prevalence']:.0%}",
             f"{row['critical_value']:.2f}",
-            f"{row['power']:.0%} ({row['power_low']:.0%} to {row['power_high']:.0%})",
+            f"{row['power']:.0%}\n{row['power_low']:.0%} to {row['power_high']:.0%}",
             f"{row['recovered']:.0%}",
         )
     out.print(grid)
     count = int(table["simulations"].iloc[0])
     print_line(
         out,
-        f"{count:,} simulated studies per row. Power: rate of studies with a supported persona "
-        "(95 % interval). Recovered: rate of studies whose best persona is the planted one. "
+        f"{count:,} simulated studies per row of n participants. Power: rate of studies with a "
+        "supported persona (95 % interval). Recovered: rate of studies whose best persona is the "
+        "planted one. "
         "Prevalence: fraction of participants inside. Critical value: statistic needed for "
         "support.",
     )
